@@ -1,0 +1,159 @@
+// Package hit is the event that flowhound reports: an alert-worthy match of a
+// flow against an indicator, after repeats are folded. It holds the event, its
+// JSON form (this file and json.go) and its line for OSSEC and Wazuh (line.go),
+// and imports the standard library only, so that anything may import it.
+package hit
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Version is the value of the JSON key v. Within one version fields are only added.
+const Version = 1
+
+// Severity orders hits by how soon a person should look.
+type Severity uint8
+
+// The severities, lowest first.
+const (
+	Info Severity = iota
+	Low
+	Medium
+	High
+	Critical
+	NumSeverities = iota
+)
+
+var severityNames = [NumSeverities]string{"info", "low", "medium", "high", "critical"}
+
+// String returns the severity's name in lower case.
+func (s Severity) String() string {
+	if int(s) < len(severityNames) {
+		return severityNames[s]
+	}
+	return severityNames[Info]
+}
+
+// MarshalText returns the severity's name.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText accepts the names that String returns, and nothing else.
+func (s *Severity) UnmarshalText(b []byte) error {
+	for i, n := range severityNames {
+		if n == string(b) {
+			*s = Severity(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown severity %q (one of info low medium high critical)", b)
+}
+
+// Kind says why a hit is reported now.
+type Kind string
+
+// The kinds.
+const (
+	New    Kind = "new"    // first hit of its key, or a key that got worse
+	Repeat Kind = "repeat" // folded summary of more of the same
+	Retro  Kind = "retro"  // found by a hunt through history
+	DNSBL  Kind = "dnsbl"  // listed by a DNS blacklist
+)
+
+// Direction says who opened the conversation, seen from the local networks.
+type Direction string
+
+// The directions.
+const (
+	Outbound Direction = "outbound" // opened from inside
+	Inbound  Direction = "inbound"  // opened from outside
+	Internal Direction = "internal" // both sides are local
+	Transit  Direction = "transit"  // neither side is local
+)
+
+// State says how far the conversation came.
+type State string
+
+// The states.
+const (
+	Attempt     State = "attempt"     // no answer seen
+	Established State = "established" // data both ways, or the handshake done
+	Unknown     State = "unknown"     // cannot be told
+)
+
+// Matched names the address of the hit that an indicator covers.
+type Matched string
+
+// The addresses that are matched. The names are seen from the hit's initiator
+// (src) and responder (dst), not from the record's sender.
+const (
+	MatchedSrc    Matched = "src"
+	MatchedDst    Matched = "dst"
+	MatchedNATSrc Matched = "nat_src"
+	MatchedNATDst Matched = "nat_dst"
+)
+
+// NoPort is the value of SrcPort and DstPort where there is none to tell: a
+// protocol without ports, or a folded line of many ports.
+const NoPort = -1
+
+// Hit is one event. Counters are sums over the flow records that no earlier hit
+// of its series has told, multiplied by each record's sampling rate.
+type Hit struct {
+	Kind      Kind
+	Severity  Severity
+	Direction Direction
+	State     State
+
+	Category string       // of the best indicator: c2 malware botnet phishing scanner bruteforce spam anonymizer ddos policy other
+	Feed     string       // of the best indicator
+	IOC      netip.Prefix // of the best indicator; a whole address prints without its length
+	Score    int          // 0-100
+
+	// Src opened the conversation, Dst answered. Where a translated address
+	// matched, it stands in its side's place.
+	Src, Dst         netip.Addr
+	SrcPort, DstPort int // 0-65535 or NoPort; ICMP: type and code
+	Proto            uint8
+
+	Count          uint64 // flow records
+	Bytes, Packets uint64
+
+	Country  string // of the remote side, ISO 3166-1 alpha-2, "" when unknown
+	Exporter netip.Addr
+	Domain   uint32 // observation domain
+	Sampling uint32 // 0 or 1: unsampled or unknown
+
+	Start, End  time.Time // earliest start and latest end of the records
+	First, Last time.Time // earliest and latest receive time of the records
+	Time        time.Time // when this hit was emitted
+
+	ID   string // "<series>-<n>"
+	Ref  string // one reference URL
+	Name string // pulse or list name
+
+	Local, Remote          netip.Addr // Remote is the side that matched
+	Matched                Matched
+	SrcBytes, DstBytes     uint64 // Bytes by who sent them
+	SrcPackets, DstPackets uint64
+	NATSrc, NATDst         netip.Addr
+
+	// Sources and Targets count the distinct addresses behind a coarsely folded
+	// line, exact to 4096; 0 where the line speaks of one pair.
+	Sources, Targets int
+
+	Indicators []Indicator // all that cover the matched address, best first
+}
+
+// Indicator is one reason for a hit.
+type Indicator struct {
+	IOC       netip.Prefix
+	Feed      string
+	Category  string
+	Score     int
+	Ref, Name string
+	Tags      []string
+
+	FirstSeen, LastSeen time.Time
+}
