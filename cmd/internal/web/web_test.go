@@ -1,0 +1,75 @@
+package web
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+)
+
+func TestServer(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	reg := prometheus.NewRegistry()
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "flowhound_records_total", Help: "Flow records."})
+	reg.MustRegister(c)
+	c.Add(42)
+	var problems []string
+	s, err := Start(Options{
+		Listen: "127.0.0.1:0", Metrics: reg, Log: slog.New(slog.DiscardHandler),
+		Health: func() Health { return Health{Version: "v1", Problems: problems} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	get := func(path string) (int, string) {
+		resp, err := http.Get("http://" + s.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(b)
+	}
+	if code, body := get("/metrics"); code != 200 || !strings.Contains(body, "flowhound_records_total 42") {
+		t.Errorf("metrics: %d %s", code, body)
+	}
+	if code, body := get("/healthz"); code != 200 || !strings.Contains(body, `"status":"ok"`) {
+		t.Errorf("healthy: %d %s", code, body)
+	}
+	problems = []string{"no indicators are loaded"}
+	code, body := get("/healthz")
+	var h Health
+	if err := json.Unmarshal([]byte(body), &h); err != nil || code != 503 || h.Status != "degraded" || h.Problems[0] != problems[0] {
+		t.Errorf("degraded: %d %s %v", code, body, err)
+	}
+	if code, _ := get("/"); code != 404 {
+		t.Errorf("/ answers %d", code)
+	}
+}
+
+func TestAddressInUseIsSaid(t *testing.T) {
+	o := Options{Listen: "127.0.0.1:0", Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Health: func() Health { return Health{} }}
+	s, err := Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	o.Listen = s.Addr().String()
+	if _, err := Start(o); err == nil || !strings.Contains(err.Error(), "web.listen") {
+		t.Errorf("second server on one address: %v", err)
+	}
+}
