@@ -1,7 +1,8 @@
 // Package hit is the event that flowhound reports: an alert-worthy match of a
 // flow against an indicator, after repeats are folded. It holds the event, its
-// JSON form (this file and json.go) and its line for OSSEC and Wazuh (line.go),
-// and imports the standard library only, so that anything may import it.
+// JSON form (json.go), its line for OSSEC and Wazuh (line.go) and the lines
+// about flowhound itself (status.go). It imports the standard library only, so
+// that anything may import it, and it never reads or writes a file.
 package hit
 
 import (
@@ -131,7 +132,7 @@ type Hit struct {
 
 	ID   string // "<series>-<n>"
 	Ref  string // one reference URL
-	Name string // pulse or list name
+	Name string // pulse or list name, plain: the line and the JSON append Sources and Targets to it
 
 	Local, Remote          netip.Addr // Remote is the side that matched
 	Matched                Matched
@@ -139,8 +140,10 @@ type Hit struct {
 	SrcPackets, DstPackets uint64
 	NATSrc, NATDst         netip.Addr
 
-	// Sources and Targets count the distinct addresses behind a coarsely folded
-	// line, exact to 4096; 0 where the line speaks of one pair.
+	// Sources and Targets are how many distinct addresses stand behind a
+	// coarsely folded hit, the printed pair (Src, Dst) included, exact to 4096;
+	// 0 or 1 where the hit speaks of one. When either is above 1 the line's and
+	// the JSON's name end with both: "(+36 sources, 9 targets)".
 	Sources, Targets int
 
 	Indicators []Indicator // all that cover the matched address, best first

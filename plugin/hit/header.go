@@ -1,0 +1,40 @@
+package hit
+
+import (
+	"strconv"
+	"time"
+)
+
+// maxHost is the longest host name a header takes: Linux' HOST_NAME_MAX.
+const maxHost = 64
+
+// maxHeader is the longest header: 15 bytes of time, the host, the largest pid.
+const maxHeader = len("Jan _2 15:04:05 ") + maxHost + len(" flowhound[2147483647]: ")
+
+// AppendHeader appends the syslog header that OSSEC and Wazuh want before every
+// line, "Jun  7 12:38:20 gw flowhound[123]: ", in local time (RFC 3164), and
+// returns the longer buffer. Neither takes a host name with a colon or a space;
+// all but letters, digits, '.', '_' and '-' become '-', and the rest after 64
+// bytes goes.
+func AppendHeader(b []byte, t time.Time, host string, pid int) []byte {
+	b = t.Local().AppendFormat(b, time.Stamp)
+	b = appendHost(append(b, ' '), host)
+	b = strconv.AppendInt(append(b, " flowhound["...), int64(int32(pid)), 10)
+	return append(b, "]: "...)
+}
+
+func appendHost(b []byte, host string) []byte {
+	if host == "" {
+		return append(b, "localhost"...)
+	}
+	for i := 0; i < len(host) && i < maxHost; i++ {
+		c := host[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			c = '-'
+		}
+		b = append(b, c)
+	}
+	return b
+}
