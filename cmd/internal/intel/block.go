@@ -1,0 +1,139 @@
+package intel
+
+import (
+	"math"
+	"net/netip"
+	"time"
+)
+
+// Block is one load of one feed, packed and immutable: 40 bytes for an
+// indicator on an address or network, 28 and its text for one on a domain or
+// URL, and references, names and tags once. A million addresses make a handful
+// of large allocations without pointers, so that the garbage collector has
+// nothing to follow. Safe for concurrent use.
+type Block struct {
+	feed  string
+	notes []note
+
+	rows         []row   // by first address, prefix length, best first
+	n4           int     // how many of them are IPv4
+	bits4, bits6 []uint8 // the prefix lengths that occur in rows, longest first
+
+	names []nameRow // by host
+	text  string    // what names point into
+
+	crowded, unnamed int
+}
+
+// row is one indicator on an address or network.
+type row struct {
+	hi, lo uint64 // its first address, IPv4 v4-mapped
+	fact
+}
+
+// nameRow is one indicator on a domain (url is 0) or URL. Its host and URL stand
+// in Block.text, one after the other.
+type nameRow struct {
+	off       uint32
+	host, url uint16 // lengths
+	fact
+}
+
+// fact is what is said of an indicator, whatever its kind.
+type fact struct {
+	note                 uint32 // index in Block.notes
+	first, last, expires uint32 // Unix seconds until 2106; 0: not given
+	port                 uint16
+	bits                 uint8 // prefix length of the v4-mapped form; 0 in a nameRow
+	score                uint8
+}
+
+// note is what many indicators of a feed have in common.
+type note struct {
+	category        Category
+	ref, name, tags string
+}
+
+// Feed returns the name of the feed that the block was loaded from.
+func (b *Block) Feed() string { return b.feed }
+
+// Len returns the number of indicators.
+func (b *Block) Len() int { return len(b.rows) + len(b.names) }
+
+// Crowded returns how many indicators were left out because their address
+// already had maxReasons better ones in this feed.
+func (b *Block) Crowded() int { return b.crowded }
+
+// Unnamed returns how many indicators lost their reference, name and tags
+// because the feed has more distinct ones than a block keeps.
+func (b *Block) Unnamed() int { return b.unnamed }
+
+func (b *Block) host(n *nameRow) string {
+	return b.text[n.off : n.off+uint32(n.host)]
+}
+
+func (b *Block) url(n *nameRow) string {
+	from := n.off + uint32(n.host)
+	return b.text[from : from+uint32(n.url)]
+}
+
+// indicator unpacks what rows of both kinds share.
+func (b *Block) indicator(f *fact) Indicator {
+	n := &b.notes[f.note]
+	return Indicator{
+		Feed: b.feed, Category: n.category, Score: f.score, Port: f.port,
+		Ref: n.ref, Name: n.name, Tags: n.tags,
+		FirstSeen: unpackTime(f.first), LastSeen: unpackTime(f.last), Expires: unpackTime(f.expires),
+	}
+}
+
+// halves returns an address as its v4-mapped big-endian halves and what must be
+// added to an IPv4 prefix length to fit them.
+func halves(ip netip.Addr) (hi, lo uint64, more int) {
+	if ip.Is4() {
+		more = 96
+	}
+	b := ip.As16()
+	for i := range 8 {
+		hi, lo = hi<<8|uint64(b[i]), lo<<8|uint64(b[i+8])
+	}
+	return hi, lo, more
+}
+
+// addr is the inverse of halves.
+func addr(hi, lo uint64) netip.Addr {
+	var b [16]byte
+	for i := range 8 {
+		b[i], b[i+8] = byte(hi>>(56-8*i)), byte(lo>>(56-8*i))
+	}
+	return netip.AddrFrom16(b).Unmap()
+}
+
+// is4 also tells rows apart: no IPv6 network but ::ffff:0:0/96 and its parts,
+// which builders unmap, has such a first address.
+func is4(hi, lo uint64) bool { return hi == 0 && lo>>32 == 0xffff }
+
+// prefix unpacks a row's network.
+func (r *row) prefix() netip.Prefix {
+	bits := int(r.bits)
+	if is4(r.hi, r.lo) {
+		bits -= 96
+	}
+	return netip.PrefixFrom(addr(r.hi, r.lo), bits)
+}
+
+// packTime keeps whole seconds. A time before 1970 becomes 1970-01-01T00:00:01Z,
+// so that it stays "long ago" and does not become "not given".
+func packTime(t time.Time) uint32 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint32(min(max(t.Unix(), 1), math.MaxUint32))
+}
+
+func unpackTime(s uint32) time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(s), 0).UTC()
+}

@@ -1,0 +1,212 @@
+package intel
+
+import (
+	"cmp"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// What a block keeps at most, so that no feed can fill the memory with text or
+// make one address cost thousands of reasons.
+const (
+	maxReasons  = 64        // indicators of one feed on one prefix
+	maxNoteText = 16 << 20  // bytes of distinct references, names and tags
+	maxNameText = 256 << 20 // bytes of domains and URLs
+	maxURL      = 2048      // bytes of one URL
+	maxDomain   = 253       // bytes of one domain, RFC 1035
+	chunkRows   = 4096
+)
+
+// Builder collects the indicators of one feed's load. Not safe for concurrent use.
+type Builder struct {
+	feed string
+
+	// Rows grow in chunks: one slice that doubles would leave behind as
+	// garbage several times what it keeps.
+	chunks [][]row
+
+	names []nameRow
+	text  strings.Builder
+
+	notes     []note
+	noteIndex map[note]uint32
+	strings   map[string]string
+	noteText  int
+	unnamed   int
+}
+
+// NewBuilder returns an empty Builder for the feed of that name.
+func NewBuilder(feed string) *Builder {
+	return &Builder{feed: feed, noteIndex: make(map[note]uint32), strings: make(map[string]string)}
+}
+
+// Add takes one indicator; its Feed is replaced by the builder's. A prefix is
+// masked and, when v4-mapped, unmapped; a domain is taken in lower case. Add
+// returns false for what cannot be kept: no prefix, domain or URL with a host,
+// or text beyond the builder's bounds. It refuses no address for what it is:
+// that is the feed's business.
+func (b *Builder) Add(i Indicator) bool {
+	switch {
+	case i.Prefix.IsValid():
+		b.addPrefix(i)
+		return true
+	case i.Domain != "":
+		return b.addName(strings.ToLower(strings.TrimSuffix(i.Domain, ".")), "", i)
+	default:
+		u, err := url.Parse(i.URL)
+		return err == nil && len(i.URL) <= maxURL && b.addName(strings.ToLower(u.Hostname()), i.URL, i)
+	}
+}
+
+func (b *Builder) addPrefix(i Indicator) {
+	ip, bits := i.Prefix.Addr(), i.Prefix.Bits()
+	if ip.Is4In6() && bits >= 96 {
+		ip, bits = ip.Unmap(), bits-96
+	}
+	masked := netip.PrefixFrom(ip, bits).Masked()
+	hi, lo, more := halves(masked.Addr())
+	last := len(b.chunks) - 1
+	if last < 0 || len(b.chunks[last]) == chunkRows {
+		b.chunks = append(b.chunks, make([]row, 0, chunkRows))
+		last++
+	}
+	b.chunks[last] = append(b.chunks[last], row{hi, lo, b.fact(i, bits+more)})
+}
+
+func (b *Builder) addName(host, url string, i Indicator) bool {
+	if host == "" || len(host) > maxDomain || b.text.Len()+len(host)+len(url) > maxNameText {
+		return false
+	}
+	off := uint32(b.text.Len())
+	b.text.WriteString(host)
+	b.text.WriteString(url)
+	b.names = append(b.names, nameRow{off, uint16(len(host)), uint16(len(url)), b.fact(i, 0)})
+	return true
+}
+
+func (b *Builder) fact(i Indicator, bits int) fact {
+	return fact{
+		note:  b.note(note{i.Category, i.Ref, i.Name, i.Tags}),
+		first: packTime(i.FirstSeen), last: packTime(i.LastSeen), expires: packTime(i.Expires),
+		port: i.Port, bits: uint8(bits), score: min(i.Score, 100),
+	}
+}
+
+// note returns the index of n, which is stored when it is new. Beyond the bound
+// on text only the category is kept.
+func (b *Builder) note(n note) uint32 {
+	if last := len(b.notes) - 1; last >= 0 && b.notes[last] == n {
+		return uint32(last)
+	}
+	if at, ok := b.noteIndex[n]; ok {
+		return at
+	}
+	if b.noteText > maxNoteText {
+		bare := note{category: n.category}
+		if n != bare {
+			b.unnamed++
+			return b.note(bare)
+		}
+	}
+	n.ref, n.name, n.tags = b.intern(n.ref), b.intern(n.name), b.intern(n.tags)
+	b.noteText += 64 // the note itself
+	at := uint32(len(b.notes))
+	b.notes = append(b.notes, n)
+	b.noteIndex[n] = at
+	return at
+}
+
+// intern returns one copy of s, which does not keep alive what s was cut from.
+func (b *Builder) intern(s string) string {
+	if kept, ok := b.strings[s]; ok {
+		return kept
+	}
+	s = strings.Clone(s)
+	b.strings[s] = s
+	b.noteText += len(s)
+	return s
+}
+
+// Block packs what was added, each distinct row once. The Builder is spent.
+func (b *Builder) Block() *Block {
+	out := &Block{feed: b.feed, notes: b.notes, names: b.names, text: b.text.String(), unnamed: b.unnamed}
+	out.rows = slices.Concat(b.chunks...)
+	*b = Builder{feed: b.feed}
+
+	slices.SortFunc(out.rows, compareRows)
+	out.rows = slices.Compact(out.rows)
+	out.rows, out.crowded = thin(out.rows)
+	if cap(out.rows) > len(out.rows)+len(out.rows)/4 {
+		out.rows = slices.Clone(out.rows)
+	}
+	out.measure()
+
+	slices.SortFunc(out.names, func(x, y nameRow) int {
+		return cmp.Or(strings.Compare(out.host(&x), out.host(&y)), strings.Compare(out.url(&x), out.url(&y)), compareFacts(&x.fact, &y.fact))
+	})
+	out.names = slices.CompactFunc(out.names, func(x, y nameRow) bool {
+		return x.fact == y.fact && out.host(&x) == out.host(&y) && out.url(&x) == out.url(&y)
+	})
+	return out
+}
+
+func compareRows(x, y row) int {
+	if c := cmp.Compare(x.hi, y.hi); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(x.lo, y.lo); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(x.bits, y.bits); c != 0 {
+		return c
+	}
+	return compareFacts(&x.fact, &y.fact)
+}
+
+// compareFacts is a total order, best first, so that equal rows meet.
+func compareFacts(x, y *fact) int {
+	return cmp.Or(
+		cmp.Compare(y.score, x.score), cmp.Compare(y.last, x.last), cmp.Compare(x.note, y.note),
+		cmp.Compare(x.port, y.port), cmp.Compare(x.first, y.first), cmp.Compare(x.expires, y.expires),
+	)
+}
+
+// thin drops, in place, all but the best maxReasons rows of one prefix.
+func thin(rows []row) (kept []row, dropped int) {
+	kept = rows[:0]
+	run := 0
+	for i, r := range rows {
+		if i > 0 && r.hi == rows[i-1].hi && r.lo == rows[i-1].lo && r.bits == rows[i-1].bits {
+			run++
+		} else {
+			run = 0
+		}
+		if run < maxReasons {
+			kept = append(kept, r)
+		}
+	}
+	return kept, len(rows) - len(kept)
+}
+
+// measure counts the IPv4 rows and finds the prefix lengths that occur.
+func (b *Block) measure() {
+	var seen4, seen6 [129]bool
+	for i := range b.rows {
+		if r := &b.rows[i]; is4(r.hi, r.lo) {
+			b.n4++
+			seen4[r.bits] = true
+		} else {
+			seen6[r.bits] = true
+		}
+	}
+	for bits := 128; bits >= 0; bits-- {
+		if seen4[bits] {
+			b.bits4 = append(b.bits4, uint8(bits))
+		}
+		if seen6[bits] {
+			b.bits6 = append(b.bits6, uint8(bits))
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package intel
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/gaissmai/bart"
+)
+
+// Set answers which indicators cover an address. It is immutable and safe for
+// concurrent use; a new one is built beside it and swapped in. A nil *Set is
+// empty and matches nothing.
+type Set struct {
+	blocks []*Block
+	table  bart.Lite // every prefix of every block
+
+	front4, front6 *front // nil: the table has nothing of that family
+}
+
+// NewSet builds a Set of the blocks, whose order ranks the feeds when scores and
+// prefix lengths tie. A million indicators take about 0.4 s and 35 MB beside
+// their blocks. Nil blocks are skipped.
+func NewSet(blocks ...*Block) *Set {
+	s := new(Set)
+	for _, b := range blocks {
+		if b != nil {
+			s.blocks = append(s.blocks, b)
+			s.insert(b.rows)
+		}
+	}
+	return s
+}
+
+// insert relies on the rows' order: inserted sorted, a table takes half the
+// memory and a third of the time.
+func (s *Set) insert(rows []row) {
+	for i := range rows {
+		r := &rows[i]
+		if is4(r.hi, r.lo) {
+			if s.front4 == nil {
+				s.front4 = new(front)
+			}
+			s.front4.mark4(uint32(r.lo), int(r.bits)-96)
+		} else {
+			if s.front6 == nil {
+				s.front6 = new(front)
+			}
+			s.front6.mark6(r.hi, int(r.bits))
+		}
+		s.table.Insert(r.prefix())
+	}
+}
+
+// Contains reports whether any indicator, expired or not, covers the address,
+// given v4-mapped as its big-endian halves (the fields of flow.Addr). "::" and
+// "0.0.0.0" are never covered. It does not allocate: 8 ns for an address at 100k
+// indicators and 18 ns at 1M with realistic traffic (BenchmarkContains).
+func (s *Set) Contains(hi, lo uint64) bool {
+	if s == nil {
+		return false
+	}
+	if is4(hi, lo) {
+		v4 := uint32(lo)
+		return s.front4.has4(v4) && v4 != 0 &&
+			s.table.Contains(netip.AddrFrom4([4]byte{byte(v4 >> 24), byte(v4 >> 16), byte(v4 >> 8), byte(v4)}))
+	}
+	return s.front6.has6(hi) && hi|lo != 0 && s.table.Contains(addr(hi, lo))
+}
+
+// Lookup returns every indicator that covers ip and has not expired at now, best
+// first: by score, then longest prefix, then order of the feeds. It allocates,
+// and is meant for addresses that Contains. The port of an indicator is not
+// looked at.
+func (s *Set) Lookup(ip netip.Addr, now time.Time) []Indicator {
+	return s.lookup(ip, func(f *fact) bool { return f.expires == 0 || int64(f.expires) > now.Unix() })
+}
+
+// LookupAll is Lookup with the expired indicators.
+func (s *Set) LookupAll(ip netip.Addr) []Indicator {
+	return s.lookup(ip, func(*fact) bool { return true })
+}
+
+func (s *Set) lookup(ip netip.Addr, wanted func(*fact) bool) []Indicator {
+	ip = ip.Unmap()
+	if s == nil || !ip.IsValid() || ip.IsUnspecified() {
+		return nil
+	}
+	var out []Indicator
+	for _, b := range s.blocks {
+		out = b.covering(out, ip, wanted)
+	}
+	slices.SortStableFunc(out, func(x, y Indicator) int {
+		return cmp.Or(cmp.Compare(y.Score, x.Score), cmp.Compare(y.Prefix.Bits(), x.Prefix.Bits()))
+	})
+	return out
+}
+
+// covering appends the wanted indicators on ip, longest prefix first: one binary
+// search for each prefix length that the block holds.
+func (b *Block) covering(out []Indicator, ip netip.Addr, wanted func(*fact) bool) []Indicator {
+	hi, lo, _ := halves(ip)
+	bitsOf := b.bits6
+	if ip.Is4() {
+		bitsOf = b.bits4
+	}
+	for _, bits := range bitsOf {
+		mhi, mlo := mask(hi, lo, bits)
+		at := sort.Search(len(b.rows), func(i int) bool {
+			r := &b.rows[i]
+			return cmp.Or(cmp.Compare(r.hi, mhi), cmp.Compare(r.lo, mlo), cmp.Compare(r.bits, bits)) >= 0
+		})
+		for ; at < len(b.rows); at++ {
+			r := &b.rows[at]
+			if r.hi != mhi || r.lo != mlo || r.bits != bits {
+				break
+			}
+			if wanted(&r.fact) {
+				i := b.indicator(&r.fact)
+				i.Prefix = r.prefix()
+				out = append(out, i)
+			}
+		}
+	}
+	return out
+}
+
+// mask clears all but the first bits of an address; shifts of 64 and more give 0.
+func mask(hi, lo uint64, bits uint8) (uint64, uint64) {
+	if bits <= 64 {
+		return hi &^ (^uint64(0) >> bits), 0
+	}
+	return hi, lo &^ (^uint64(0) >> (bits - 64))
+}
+
+// LookupDomain returns every indicator on name or a parent domain of it, and the
+// URLs whose host is name (which may be an address), that have not expired at
+// now; best first: by score, then the longest name, then order of the feeds.
+func (s *Set) LookupDomain(name string, now time.Time) []Indicator {
+	if s == nil {
+		return nil
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	var out []Indicator
+	for host := name; host != ""; _, host, _ = strings.Cut(host, ".") {
+		for _, b := range s.blocks {
+			out = b.naming(out, host, host == name, now)
+		}
+	}
+	slices.SortStableFunc(out, func(x, y Indicator) int { return cmp.Compare(y.Score, x.Score) })
+	return out
+}
+
+// naming appends the live indicators on host, its URLs too when those are asked for.
+func (b *Block) naming(out []Indicator, host string, urls bool, now time.Time) []Indicator {
+	at := sort.Search(len(b.names), func(i int) bool { return b.host(&b.names[i]) >= host })
+	for ; at < len(b.names) && b.host(&b.names[at]) == host; at++ {
+		n := &b.names[at]
+		if n.url > 0 && !urls || n.expires != 0 && int64(n.expires) <= now.Unix() {
+			continue
+		}
+		i := b.indicator(&n.fact)
+		if n.url > 0 {
+			i.URL = b.url(n)
+		} else {
+			i.Domain = host
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// Len returns the number of indicators, expired ones and those of names included.
+func (s *Set) Len() int {
+	n := 0
+	for _, f := range s.Feeds() {
+		n += f.Indicators
+	}
+	return n
+}
+
+// FeedSize says how many indicators a feed gave.
+type FeedSize struct {
+	Feed       string
+	Indicators int
+}
+
+// Feeds returns the size of each block, in their order.
+func (s *Set) Feeds() []FeedSize {
+	if s == nil {
+		return nil
+	}
+	out := make([]FeedSize, len(s.blocks))
+	for i, b := range s.blocks {
+		out[i] = FeedSize{b.feed, b.Len()}
+	}
+	return out
+}
