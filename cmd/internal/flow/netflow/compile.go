@@ -1,0 +1,118 @@
+package netflow
+
+import (
+	"cmp"
+	"slices"
+	"unsafe"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// program turns one data record into a flow.Record: one op for each field of
+// its template that is used, in the order of elements.
+type program []op
+
+// op loads one field and puts it in its place. Every integer, of 1 to 8 bytes,
+// is loaded the same way: the 8 bytes that end where the field ends, masked. The
+// bytes before a record are always there, a set header at least.
+type op struct {
+	mask uint64
+	end  uint32 // offset of the field's end from the record's start
+	kind kind
+}
+
+// slot is one field of a template with variable-length fields, where offsets are
+// known only when a record is seen.
+type slot struct {
+	length uint16
+	op     int16 // index of its op, or noOp
+	kind   kind
+}
+
+const noOp = -1
+
+const (
+	opSize   = int(unsafe.Sizeof(op{}))
+	slotSize = int(unsafe.Sizeof(slot{}))
+)
+
+// compile makes a template of a template record whose length is checked.
+func compile(v version, options bool, wire []byte) *template {
+	t := &template{version: v, options: options, id: uint16(wire[0])<<8 | uint16(wire[1]), wire: wire}
+	list := fields(v, options, wire)
+	ranked := rank(list, v)
+
+	t.layout = make([]slot, len(list))
+	variable := false
+	for i, f := range list {
+		t.layout[i] = slot{length: f.length, op: noOp}
+		if f.length == variableLength {
+			variable = true
+			t.length++ // its length byte
+		} else {
+			t.length += int(f.length)
+		}
+	}
+	for i, r := range ranked {
+		e := elements[r.rank]
+		t.layout[r.field].op, t.layout[r.field].kind = int16(i), e.kind
+		t.has |= e.has
+		t.extras = t.extras || e.kind.isExtra()
+	}
+	t.hasICMP = t.has&flow.HasICMP != 0
+	t.ops = make(program, len(ranked))
+	if !variable {
+		t.ops.place(t.layout)
+		t.ops = slices.DeleteFunc(t.ops, func(o op) bool { return o.kind == kindNone })
+		t.layout = nil
+	}
+	return t
+}
+
+type rankedField struct{ rank, field int }
+
+// rank picks the fields that are used, in the order of elements. Of an element
+// that stands there twice only the first counts: it is the outer one of a
+// tunnel, and the number of ops stays bounded.
+func rank(list []field, v version) []rankedField {
+	var ranked []rankedField
+	var seen [256]bool
+	for i, f := range list {
+		if f.scope && v == v9 || f.length == 0 {
+			continue // the scopes of v9 have a numbering of their own
+		}
+		r, ok := ranks[elementKey{f.pen, f.id}]
+		if !ok || seen[r] {
+			continue
+		}
+		seen[r] = true
+		ranked = append(ranked, rankedField{r, i})
+	}
+	slices.SortFunc(ranked, func(a, b rankedField) int { return cmp.Compare(a.rank, b.rank) })
+	return ranked
+}
+
+// place points the ops at a record whose fields all have a fixed length.
+func (p program) place(layout []slot) {
+	end := 0
+	for _, s := range layout {
+		end += int(s.length)
+		if s.op != noOp {
+			p[s.op] = s.kind.op(int(s.length), end)
+		}
+	}
+}
+
+// op makes the op for a field of this kind with the given length and end. It
+// does nothing where the kind cannot have that length.
+func (k kind) op(length, end int) op {
+	switch {
+	case k.isAddress() && length == 4:
+		return op{mask: 1<<32 - 1, end: uint32(end), kind: k}
+	case k.isAddress() && length == 16:
+		return op{end: uint32(end), kind: k + 1} // the IPv6 form
+	case !k.isAddress() && length >= 1 && length <= 8:
+		return op{mask: ^uint64(0) >> (64 - 8*length), end: uint32(end), kind: k}
+	}
+	return op{end: uint32(end), kind: kindNone}
+}

@@ -1,0 +1,147 @@
+package netflow
+
+import "github.com/flowhound/flowhound/cmd/internal/flow"
+
+// Enterprise numbers of the elements that are used beside IANA's.
+const (
+	penReverse = 29305 // RFC 5103: the same element, seen from the other side
+	penCERT    = 6871  // YAF, which has TCP flags of its own
+)
+
+// element names an information element that is used.
+type element struct {
+	pen  uint32
+	id   uint16
+	kind kind
+	has  flow.Fields
+}
+
+// elements lists them in the order in which they are tried: where several give
+// the same field of a record, the first that is not zero wins.
+//
+// The ids are IANA's IPFIX registry (RFC 7012), whose first 127 are those of
+// NetFlow v9. Ids from 40000 on are Cisco ASA 8.1's own; v9 has no enterprise
+// numbers, so they can only come from there.
+var elements = []element{
+	// Addresses. A dual-stack record has both families, one of them zero.
+	{0, 8, kindSrc, 0},  // sourceIPv4Address
+	{0, 27, kindSrc, 0}, // sourceIPv6Address
+	{0, 12, kindDst, 0}, // destinationIPv4Address
+	{0, 28, kindDst, 0}, // destinationIPv6Address
+	{0, 225, kindNATSrc, flow.HasNATSrc},
+	{0, 281, kindNATSrc, flow.HasNATSrc},
+	{0, 40001, kindNATSrc, flow.HasNATSrc},
+	{0, 226, kindNATDst, flow.HasNATDst},
+	{0, 282, kindNATDst, flow.HasNATDst},
+	{0, 40002, kindNATDst, flow.HasNATDst},
+
+	{0, 7, kindSrcPort, flow.HasPorts},
+	{0, 182, kindSrcPort, flow.HasPorts}, // tcpSourcePort
+	{0, 180, kindSrcPort, flow.HasPorts}, // udpSourcePort
+	{0, 11, kindDstPort, flow.HasPorts},
+	{0, 183, kindDstPort, flow.HasPorts},
+	{0, 181, kindDstPort, flow.HasPorts},
+	{0, 227, kindNATSrcPort, 0},
+	{0, 40003, kindNATSrcPort, 0},
+	{0, 228, kindNATDstPort, 0},
+	{0, 40004, kindNATDstPort, 0},
+
+	{0, 4, kindProto, flow.HasProto},
+	{0, 193, kindProto, flow.HasProto}, // nextHeaderIPv6
+	{0, 5, kindToS, flow.HasToS},
+	{0, 195, kindDSCP, flow.HasToS},
+	{0, 10, kindInIf, flow.HasInIf},
+	{0, 14, kindOutIf, flow.HasOutIf},
+
+	// Counters: of the flow since the last report, in total, after the device
+	// changed the packet, of the firewall's initiator, with layer 2.
+	{0, 1, kindBytes, flow.HasBytes},
+	{0, 85, kindBytes, flow.HasBytes},
+	{0, 23, kindBytes, flow.HasBytes},
+	{0, 171, kindBytes, flow.HasBytes},
+	{0, 231, kindBytes, flow.HasBytes},
+	{0, 352, kindBytes, flow.HasBytes},
+	{0, 353, kindBytes, flow.HasBytes},
+	{0, 2, kindPackets, flow.HasPackets},
+	{0, 86, kindPackets, flow.HasPackets},
+	{0, 24, kindPackets, flow.HasPackets},
+	{0, 172, kindPackets, flow.HasPackets},
+	{0, 298, kindPackets, flow.HasPackets},
+
+	// The other direction.
+	{penReverse, 1, kindRevBytes, flow.HasReverse},
+	{penReverse, 85, kindRevBytes, flow.HasReverse},
+	{penReverse, 23, kindRevBytes, flow.HasReverse},
+	{0, 232, kindRevBytes, flow.HasReverse},
+	{penReverse, 2, kindRevPackets, flow.HasReverse},
+	{penReverse, 86, kindRevPackets, flow.HasReverse},
+	{penReverse, 24, kindRevPackets, flow.HasReverse},
+	{0, 299, kindRevPackets, flow.HasReverse},
+
+	// TCP flags are a union already; YAF splits it in the first packet's and
+	// the others'.
+	{0, 6, kindTCPFlags, flow.HasTCPFlags},
+	{penCERT, 14, kindTCPFlags, flow.HasTCPFlags},
+	{penCERT, 15, kindTCPFlags, flow.HasTCPFlags},
+	{penReverse, 6, kindRevTCPFlags, flow.HasRevTCPFlags},
+	{penCERT, 14 | 0x4000, kindRevTCPFlags, flow.HasRevTCPFlags},
+	{penCERT, 15 | 0x4000, kindRevTCPFlags, flow.HasRevTCPFlags},
+
+	{0, 32, kindICMP, flow.HasICMP},  // icmpTypeCodeIPv4
+	{0, 139, kindICMP, flow.HasICMP}, // icmpTypeCodeIPv6
+	{0, 176, kindICMPType, flow.HasICMP},
+	{0, 178, kindICMPType, flow.HasICMP},
+	{0, 177, kindICMPCode, flow.HasICMP},
+	{0, 179, kindICMPCode, flow.HasICMP},
+
+	{0, 233, kindFirewall, flow.HasFirewall},
+	{0, 40005, kindFirewall, flow.HasFirewall},
+	{0, 33002, kindFirewallExt, flow.HasFirewall}, // Cisco's NF_F_FW_EXT_EVENT
+	{0, 239, kindDirection, flow.HasDirection},
+
+	// Sampling, in data and in options records.
+	{0, 48, kindSampler, 0},
+	{0, 302, kindSampler, 0},
+	{0, 34, kindInterval, 0},
+	{0, 50, kindInterval, 0},
+	{0, 305, kindSampled, 0},    // samplingPacketInterval
+	{0, 306, kindSkipped, 0},    // samplingPacketSpace
+	{0, 309, kindSampled, 0},    // samplingSize: n out of N
+	{0, 310, kindPopulation, 0}, // samplingPopulation
+
+	// Times, the exact ones first; what is relative to the exporter's start
+	// comes after the start itself, and the end before the start of the flow.
+	{0, 160, kindStarted, 0},
+	{0, 157, kindEndNTP, flow.HasEnd},
+	{0, 155, kindEndNTP, flow.HasEnd},
+	{0, 153, kindEndMilli, flow.HasEnd},
+	{0, 151, kindEndSecond, flow.HasEnd},
+	{0, 159, kindEndDelta, flow.HasEnd},
+	{0, 21, kindEndUptime, flow.HasEnd},
+	{0, 325, kindEndNTP, flow.HasEnd}, // observationTime*: when a firewall event happened
+	{0, 324, kindEndNTP, flow.HasEnd},
+	{0, 323, kindEndMilli, flow.HasEnd},
+	{0, 322, kindEndSecond, flow.HasEnd},
+	{0, 156, kindStartNTP, flow.HasStart},
+	{0, 154, kindStartNTP, flow.HasStart},
+	{0, 152, kindStartMilli, flow.HasStart},
+	{0, 150, kindStartSecond, flow.HasStart},
+	{0, 158, kindStartDelta, flow.HasStart},
+	{0, 22, kindStartUptime, flow.HasStart},
+	{0, 162, kindDurationMicro, flow.HasStart | flow.HasEnd},
+	{0, 161, kindDurationMilli, flow.HasStart | flow.HasEnd},
+}
+
+// ranks finds an element's place in elements.
+var ranks = func() map[elementKey]int {
+	m := make(map[elementKey]int, len(elements))
+	for i, e := range elements {
+		m[elementKey{e.pen, e.id}] = i
+	}
+	return m
+}()
+
+type elementKey struct {
+	pen uint32
+	id  uint16
+}

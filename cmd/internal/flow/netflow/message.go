@@ -1,0 +1,195 @@
+package netflow
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+const (
+	v9HeaderLen    = 20
+	ipfixHeaderLen = 16
+	setHeaderLen   = 4
+)
+
+// Set ids with a meaning of their own. From firstDataSet on, the id names a template.
+const (
+	v9Templates           = 0
+	v9OptionsTemplates    = 1
+	ipfixTemplates        = 2
+	ipfixOptionsTemplates = 3
+	firstDataSet          = 256
+)
+
+// message is one NetFlow datagram or one IPFIX message in work: what all its
+// records have in common.
+type message struct {
+	out      *flow.Batch
+	exporter *exporter
+	domain   *domain
+	buf      []byte // the datagram, or a held set behind its lead
+	err      error  // first thing wrong with the datagram
+
+	received int64
+	export   int64  // when the exporter sent it, by its own clock, Unix ns
+	uptime   uint32 // ms since the exporter started, modulo 2^32, at export
+	// hasUptime is false for IPFIX until the exporter told when it started
+	// (element 160): its header has no uptime.
+	hasUptime bool
+	earliest  int64 // the window that times are clamped to
+	latest    int64
+
+	records uint32  // data records read so far, flows and options
+	unread  bool    // a set had to be skipped, so records is too low
+	extras  extras  // what one record said beside the flow
+	scratch program // the ops of a record with variable-length fields
+}
+
+func (m *message) begin(e *exporter, datagram []byte, received int64, out *flow.Batch) {
+	m.out, m.exporter, m.buf, m.received, m.err = out, e, datagram, received, nil
+	m.earliest, m.latest = received-maxPast, received+maxFuture
+}
+
+// enter starts a message of the given domain; export and uptime are set.
+func (m *message) enter(v version, id uint32) {
+	m.domain = m.exporter.domain(domainKey{id, v})
+	m.records, m.unread = 0, false
+}
+
+// fail counts a malformed part.
+func (m *message) fail(reason Reason) {
+	m.exporter.stats.malformed[reason].Add(1)
+	if m.err == nil {
+		m.err = reason
+	}
+}
+
+// base returns what every record of a set starts as. Records are copied from it
+// whole, so that nothing older shines through in a reused batch.
+func (m *message) base(has flow.Fields) flow.Record {
+	r := flow.Record{
+		Exporter: m.exporter.key.addr,
+		Received: m.received,
+		Domain:   m.domain.key.id,
+		Version:  m.domain.key.version.number(),
+		Has:      has,
+		Sampling: 1,
+	}
+	if rate := cmp.Or(m.exporter.override, m.domain.sampling.fallback); rate > 0 {
+		r.Sampling = rate
+		r.Has |= flow.HasSampling
+	}
+	return r
+}
+
+// addressless takes back the last record of out: with no address there is
+// nothing to look up. Cisco's wireless controllers send such.
+func (m *message) addressless(out []flow.Record) []flow.Record {
+	m.exporter.stats.addressless.Add(1)
+	return out[:len(out)-1]
+}
+
+func hasAddress(r *flow.Record) bool {
+	return !r.Src.IsUnspecified() || !r.Dst.IsUnspecified() || !r.NATSrc.IsUnspecified() || !r.NATDst.IsUnspecified()
+}
+
+// decodeV9 reads a NetFlow v9 datagram (RFC 3954 section 5). Its count field is
+// not believed: the sets tell where they end.
+func (m *message) decodeV9() {
+	h := m.buf[:v9HeaderLen]
+	m.uptime, m.hasUptime = binary.BigEndian.Uint32(h[4:]), true
+	m.export = int64(binary.BigEndian.Uint32(h[8:])) * 1e9
+	m.enter(v9, binary.BigEndian.Uint32(h[16:]))
+	m.sequence(binary.BigEndian.Uint32(h[12:]), 1)
+	m.sets(v9HeaderLen, len(m.buf))
+}
+
+// decodeIPFIX reads the IPFIX messages of a datagram (RFC 7011 section 3.1).
+// RFC 7011 wants one a datagram; some exporters send several, and all count.
+func (m *message) decodeIPFIX() {
+	for at := 0; at < len(m.buf); {
+		rest := m.buf[at:]
+		if len(rest) < ipfixHeaderLen || binary.BigEndian.Uint16(rest) != 10 {
+			if !allZero(rest) {
+				m.fail(TrailingBytes)
+			}
+			return
+		}
+		length := int(binary.BigEndian.Uint16(rest[2:]))
+		if length < ipfixHeaderLen {
+			m.fail(ShortHeader)
+			return
+		}
+		if length > len(rest) {
+			m.fail(Truncated)
+			length = len(rest)
+		}
+		m.ipfixMessage(at, at+length)
+		at += length
+	}
+}
+
+func (m *message) ipfixMessage(from, to int) {
+	h := m.buf[from:to]
+	m.export = int64(binary.BigEndian.Uint32(h[4:])) * 1e9
+	m.enter(ipfix, binary.BigEndian.Uint32(h[12:]))
+	m.hasUptime = false
+	m.startedAt(m.domain.sampling.started)
+	m.sets(from+ipfixHeaderLen, to)
+
+	m.sequence(binary.BigEndian.Uint32(h[8:]), m.records)
+	if m.unread {
+		m.domain.sequence.restart()
+	}
+}
+
+// sets walks the sets between two offsets of the datagram, in wire order.
+func (m *message) sets(from, to int) {
+	for from < to {
+		rest := m.buf[from:to]
+		if len(rest) < setHeaderLen {
+			if !allZero(rest) {
+				m.fail(TrailingBytes)
+			}
+			return
+		}
+		id := binary.BigEndian.Uint16(rest)
+		length := int(binary.BigEndian.Uint16(rest[2:]))
+		if length < setHeaderLen {
+			if !allZero(rest) { // else it is padding, some fill whole datagrams with it
+				m.fail(BadSetLength)
+			}
+			return
+		}
+		if length > len(rest) {
+			m.fail(Truncated) // what is there can still be read
+			length = len(rest)
+		}
+		m.set(id, from+setHeaderLen, from+length)
+		from += length
+	}
+}
+
+func (m *message) set(id uint16, from, to int) {
+	v := m.domain.key.version
+	switch {
+	case id >= firstDataSet:
+		if t, ok := m.domain.templates.get(id); ok {
+			m.data(t, from, to)
+		} else {
+			m.withoutTemplate(id, from, to)
+		}
+	case v == v9 && id == v9Templates, v == ipfix && id == ipfixTemplates:
+		m.templateSet(m.buf[from:to], false)
+	case v == v9 && id == v9OptionsTemplates, v == ipfix && id == ipfixOptionsTemplates:
+		m.templateSet(m.buf[from:to], true)
+	default:
+		m.fail(ReservedSet)
+	}
+}
+
+func allZero(b []byte) bool {
+	return len(bytes.TrimLeft(b, "\x00")) == 0
+}

@@ -1,0 +1,221 @@
+// Package netflow turns the datagrams of NetFlow v5, NetFlow v9 (RFC 3954) and
+// IPFIX (RFC 7011, 7012 and 5103) into flow records.
+//
+// A template is compiled once into a short program, and each data record is one
+// run of it, straight into a flow.Record, without allocation. What exporters do
+// in spite of the RFCs (lying counts, missing templates, reused template ids,
+// odd lengths) costs the smallest part it can, and is counted under a name.
+//
+// The package never receives datagrams (flow/udp and flow/pcap do), never scales
+// counters by the sampling rate, and never logs.
+package netflow
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// DefaultMaxExporters is the number of exporters that a Decoder remembers when
+// Options does not say.
+const DefaultMaxExporters = 4096
+
+// maxMemory bounds, in bytes, the templates and held sets of all exporters of a
+// Decoder: some 50,000 usual templates, far beyond any real network, so that
+// only forged exporters ever meet it.
+const maxMemory = 32 << 20
+
+// Options configures a Decoder. The zero value is ready for use.
+type Options struct {
+	// Templates keeps templates and sampling rates over a restart, for any
+	// number of Decoders. Nil: nothing is kept.
+	Templates *Store
+	// MaxExporters bounds the exporters that are remembered; beyond it the one
+	// that was silent longest is forgotten. 0 means DefaultMaxExporters.
+	MaxExporters int
+	// KeyPort makes the UDP source port part of the exporter's identity. It
+	// helps several exporters behind one NAT address, and breaks those that
+	// change their port or send through a balancer.
+	KeyPort bool
+	// Sampling overrides what an exporter says of its sampling rate (packets on
+	// the wire for one that was counted). It is asked when an exporter is first
+	// seen, and after Reconfigure. Nil: nothing is overridden.
+	Sampling func(exporter netip.Addr) (rate uint32, ok bool)
+}
+
+// Decoder decodes the datagrams of any number of exporters. It belongs to one
+// goroutine, but for Stats, which any goroutine may call at any time. All
+// datagrams of one exporter must come to the same Decoder, in the order in
+// which they arrived: templates, sampling and sequence numbers live here.
+type Decoder struct {
+	options   Options
+	exporters lru[exporterKey, *exporter]
+	last      *exporter // of the datagram before this one: mostly the same
+	memory    int       // bytes of templates and held sets
+	message   message   // of the datagram in work; here so that it is not allocated
+
+	mu    sync.Mutex // guards index, never taken for a known exporter
+	index map[*exporterStats]struct{}
+	// others counts for exporters that were forgotten, and for datagrams that
+	// are no NetFlow from addresses that are no exporters.
+	others  counters
+	evicted uint64
+}
+
+// NewDecoder returns a Decoder that has seen nothing yet.
+func NewDecoder(o Options) *Decoder {
+	if o.MaxExporters <= 0 {
+		o.MaxExporters = DefaultMaxExporters
+	}
+	return &Decoder{options: o, index: make(map[*exporterStats]struct{})}
+}
+
+// Decode appends the records of one datagram to out, after those of sets that
+// were held until a template in this datagram came. received is the time of
+// arrival in Unix nanoseconds.
+//
+// A malformed part is counted and costs only itself; the rest is decoded. The
+// error names the first thing that was wrong with the datagram: a Reason, or
+// ErrNoTemplate. It is for replay and debugging, costs no allocation, and may
+// come together with records.
+func (d *Decoder) Decode(datagram []byte, from netip.AddrPort, received int64, out *flow.Batch) error {
+	key := exporterKey{addr: flow.AddrFrom(from.Addr())}
+	if d.options.KeyPort {
+		key.port = from.Port()
+	}
+	version, ok := versionOf(datagram)
+	if !ok {
+		return d.stray(datagram, key)
+	}
+
+	e := d.exporter(key, received)
+	cost, before := e.cost, len(out.Records)
+	m := &d.message
+	m.begin(e, datagram, received, out)
+	switch version {
+	case v5:
+		m.decodeV5()
+	case v9:
+		m.decodeV9()
+	case ipfix:
+		m.decodeIPFIX()
+	}
+	e.stats.datagrams[version].Add(1)
+	e.stats.records[version].Add(uint64(len(out.Records) - before))
+	e.stats.lastSeen.Store(received)
+
+	if e.changed {
+		e.changed = false
+		e.publish(d.options.Templates)
+	}
+	d.memory += e.cost - cost
+	for d.memory > maxMemory && d.exporters.len() > 1 {
+		d.forgetOldest()
+	}
+	return m.err
+}
+
+// Reconfigure asks Options.Sampling again about every exporter. Like Decode, it
+// belongs to the Decoder's goroutine.
+func (d *Decoder) Reconfigure() {
+	for _, e := range d.exporters.oldestFirst {
+		e.override = d.override(e.key.addr)
+	}
+}
+
+// versionOf reads the version of a datagram; it is false when nothing we know
+// starts like this.
+func versionOf(datagram []byte) (version, bool) {
+	if len(datagram) < 2 {
+		return 0, false
+	}
+	switch binary.BigEndian.Uint16(datagram) {
+	case 5:
+		return v5, len(datagram) >= v5HeaderLen
+	case 9:
+		return v9, len(datagram) >= v9HeaderLen
+	case 10:
+		return ipfix, len(datagram) >= ipfixHeaderLen
+	}
+	return 0, false
+}
+
+// stray counts a datagram that is no NetFlow, without making its sender an
+// exporter: anyone can send rubbish.
+func (d *Decoder) stray(datagram []byte, key exporterKey) error {
+	reason := BadVersion
+	if len(datagram) >= 2 {
+		if v := binary.BigEndian.Uint16(datagram); v == 5 || v == 9 || v == 10 {
+			reason = ShortHeader
+		}
+	} else {
+		reason = ShortHeader
+	}
+	c := &d.others
+	if e, ok := d.exporters.get(key); ok {
+		c = &e.stats.counters
+	}
+	c.malformed[reason].Add(1)
+	return reason
+}
+
+// exporter returns the state of an exporter; a new one starts with what the
+// store remembers of it.
+func (d *Decoder) exporter(key exporterKey, received int64) *exporter {
+	if e := d.last; e != nil && e.key == key {
+		e.dropExpired(received)
+		return e
+	}
+	e, ok := d.exporters.get(key)
+	if !ok {
+		e = d.meet(key)
+	}
+	e.dropExpired(received)
+	d.last = e
+	return e
+}
+
+func (d *Decoder) meet(key exporterKey) *exporter {
+	if d.exporters.len() >= d.options.MaxExporters {
+		d.forgetOldest()
+	}
+	e := &exporter{key: key, override: d.override(key.addr), stats: &exporterStats{key: key}}
+	d.exporters.put(key, e)
+	d.mu.Lock()
+	d.index[e.stats] = struct{}{}
+	d.mu.Unlock()
+	e.adopt(d.options.Templates)
+	d.memory += e.cost
+	return e
+}
+
+// forgetOldest drops the exporter that was silent longest. Its counts go on in
+// the totals.
+func (d *Decoder) forgetOldest() {
+	e, ok := d.exporters.removeOldest()
+	if !ok {
+		return
+	}
+	if d.last == e {
+		d.last = nil
+	}
+	d.memory -= e.cost
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.index, e.stats)
+	d.others.add(&e.stats.counters)
+	d.evicted++
+}
+
+func (d *Decoder) override(addr flow.Addr) uint32 {
+	if d.options.Sampling == nil {
+		return 0
+	}
+	rate, ok := d.options.Sampling(addr.IP())
+	if !ok {
+		return 0
+	}
+	return max(rate, 1)
+}

@@ -1,0 +1,328 @@
+package netflow
+
+import (
+	"encoding/binary"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// kind says what an op does with the field it loads.
+type kind uint8
+
+const (
+	kindNone kind = iota
+
+	// Addresses; each is followed by its IPv6 form.
+	kindSrc
+	kindSrc6
+	kindDst
+	kindDst6
+	kindNATSrc
+	kindNATSrc6
+	kindNATDst
+	kindNATDst6
+
+	kindSrcPort
+	kindDstPort
+	kindNATSrcPort
+	kindNATDstPort
+	kindProto
+	kindToS
+	kindDSCP
+	kindInIf
+	kindOutIf
+	kindBytes
+	kindPackets
+	kindRevBytes
+	kindRevPackets
+	kindTCPFlags
+	kindRevTCPFlags
+	kindICMP
+	kindICMPType
+	kindICMPCode
+	kindFirewall
+	kindFirewallExt
+	kindDirection
+
+	// Times.
+	kindStarted // when the exporter started, Unix ms
+	kindEndSecond
+	kindEndMilli
+	kindEndNTP
+	kindEndDelta
+	kindEndUptime
+	kindStartSecond
+	kindStartMilli
+	kindStartNTP
+	kindStartDelta
+	kindStartUptime
+	kindDurationMilli
+	kindDurationMicro
+
+	// What goes to extras.
+	kindSampler
+	kindInterval
+	kindSampled
+	kindSkipped
+	kindPopulation
+)
+
+func (k kind) isAddress() bool { return k >= kindSrc && k <= kindNATDst6 }
+
+// isExtra reports whether the field is no part of a flow.
+func (k kind) isExtra() bool { return k >= kindSampler || k == kindStarted }
+
+// IANA protocol numbers.
+const (
+	protoICMP   = 1
+	protoICMPv6 = 58
+)
+
+// data reads a data set between two offsets of m.buf. At least 8 bytes stand
+// before it, so that the ops can load.
+func (m *message) data(t *template, from, to int) {
+	switch {
+	case t.length == 0:
+		m.fail(EmptyRecord)
+		m.unread = true
+	case t.options:
+		m.optionRecords(t, from, to)
+	default:
+		m.flowRecords(t, from, to)
+	}
+}
+
+// flowRecords appends the records of a set. What is left at its end and is
+// shorter than a record is padding, of whatever length and content.
+func (m *message) flowRecords(t *template, from, to int) {
+	base := m.base(t.has)
+	out := m.out.Records
+	ops, size := t.ops, t.length
+	for at := from; to-at >= t.length; at += size {
+		if t.layout != nil {
+			var ok bool
+			if ops, size, ok = m.variable(t, at, to); !ok {
+				break
+			}
+		}
+		m.records++
+		out = append(out, base)
+		r := &out[len(out)-1]
+		if t.extras {
+			m.extras = extras{}
+		}
+		m.run(ops, at, r)
+		if t.extras {
+			m.applySampling(r)
+		}
+		if r.Has&(flow.HasICMP|flow.HasFirewall|flow.HasNATSrc|flow.HasNATDst) != 0 || !t.hasICMP && isICMP(r) {
+			m.settle(t, r)
+		}
+		m.clampTimes(r)
+		if !hasAddress(r) {
+			out = m.addressless(out)
+		}
+	}
+	m.out.Records = out
+}
+
+// variable finds the fields of a record with variable-length fields (RFC 7011
+// section 7). It returns the ops for this record and its size, and is false when
+// a field reaches beyond the set.
+func (m *message) variable(t *template, at, to int) (program, int, bool) {
+	m.scratch = append(m.scratch[:0], t.ops...)
+	end := at
+	for _, s := range t.layout {
+		length := int(s.length)
+		if length == variableLength {
+			var header int
+			if length, header = variableFieldLength(m.buf[end:to]); header == 0 {
+				m.fail(BadRecord)
+				m.unread = true
+				return nil, 0, false
+			}
+			end += header
+		}
+		if end += length; end > to {
+			m.fail(BadRecord)
+			m.unread = true
+			return nil, 0, false
+		}
+		if s.op != noOp {
+			m.scratch[s.op] = s.kind.op(length, end-at)
+		}
+	}
+	return m.scratch, end - at, true
+}
+
+// variableFieldLength reads the length before a variable-length field, and how
+// many bytes it takes: 1, 3, or 0 when b ends before it.
+func variableFieldLength(b []byte) (length, header int) {
+	switch {
+	case len(b) >= 1 && b[0] < 255:
+		return int(b[0]), 1
+	case len(b) >= 3:
+		return int(binary.BigEndian.Uint16(b[1:])), 3
+	}
+	return 0, 0
+}
+
+// run executes ops on the record at the given offset of m.buf.
+func (m *message) run(ops program, at int, r *flow.Record) {
+	for i := range ops {
+		o := &ops[i]
+		end := at + int(o.end)
+		v := binary.BigEndian.Uint64(m.buf[end-8:end]) & o.mask
+		switch o.kind {
+		case kindSrc:
+			r.Src = flow.Addr4(uint32(v))
+		case kindSrc6:
+			setIPv6(&r.Src, m.buf[end-16:end])
+		case kindDst:
+			r.Dst = flow.Addr4(uint32(v))
+		case kindDst6:
+			setIPv6(&r.Dst, m.buf[end-16:end])
+		case kindNATSrc:
+			r.NATSrc = flow.Addr4(uint32(v))
+		case kindNATSrc6:
+			setIPv6(&r.NATSrc, m.buf[end-16:end])
+		case kindNATDst:
+			r.NATDst = flow.Addr4(uint32(v))
+		case kindNATDst6:
+			setIPv6(&r.NATDst, m.buf[end-16:end])
+		case kindSrcPort:
+			setFirst(&r.SrcPort, v)
+		case kindDstPort:
+			setFirst(&r.DstPort, v)
+		case kindNATSrcPort:
+			setFirst(&r.NATSrcPort, v)
+		case kindNATDstPort:
+			setFirst(&r.NATDstPort, v)
+		case kindProto:
+			setFirst(&r.Proto, v)
+		case kindToS:
+			setFirst(&r.ToS, v)
+		case kindDSCP:
+			setFirst(&r.ToS, v<<2)
+		case kindInIf:
+			setFirst(&r.InIf, v)
+		case kindOutIf:
+			setFirst(&r.OutIf, v)
+		case kindBytes:
+			setFirst(&r.Bytes, v)
+		case kindPackets:
+			setFirst(&r.Packets, v)
+		case kindRevBytes:
+			setFirst(&r.RevBytes, v)
+		case kindRevPackets:
+			setFirst(&r.RevPackets, v)
+		case kindTCPFlags:
+			r.TCPFlags |= uint16(v)
+		case kindRevTCPFlags:
+			r.RevTCPFlags |= uint16(v)
+		case kindICMP:
+			setFirst(&r.ICMPType, v>>8)
+			setFirst(&r.ICMPCode, v)
+		case kindICMPType:
+			setFirst(&r.ICMPType, v)
+		case kindICMPCode:
+			setFirst(&r.ICMPCode, v)
+		case kindFirewall:
+			setFirst(&r.Firewall, v)
+		case kindFirewallExt:
+			setFirst(&r.Firewall, uint64(firewallEvent(v)))
+		case kindDirection:
+			setFirst(&r.Direction, v)
+
+		case kindStarted:
+			m.extras.started = v
+			m.startedAt(v)
+		case kindEndSecond:
+			setFirst(&r.End, v*1e9)
+		case kindEndMilli:
+			setFirst(&r.End, v*1e6)
+		case kindEndNTP:
+			setFirst(&r.End, uint64(unixFromNTP(v)))
+		case kindEndDelta:
+			setFirst(&r.End, uint64(m.export)-v*1e3)
+		case kindEndUptime:
+			m.assumeUptime(v)
+			setFirst(&r.End, uint64(m.atUptimeOrUnix(v)))
+		case kindStartSecond:
+			setFirst(&r.Start, v*1e9)
+		case kindStartMilli:
+			setFirst(&r.Start, v*1e6)
+		case kindStartNTP:
+			setFirst(&r.Start, uint64(unixFromNTP(v)))
+		case kindStartDelta:
+			setFirst(&r.Start, uint64(m.export)-v*1e3)
+		case kindStartUptime:
+			m.assumeUptime(v)
+			setFirst(&r.Start, uint64(m.atUptimeOrUnix(v)))
+		case kindDurationMilli:
+			setDuration(r, v*1e6)
+		case kindDurationMicro:
+			setDuration(r, v*1e3)
+
+		case kindSampler:
+			m.extras.sampler, m.extras.hasSampler = v, true
+		case kindInterval:
+			setFirst(&m.extras.interval, v)
+		case kindSampled:
+			setFirst(&m.extras.sampled, v)
+		case kindSkipped:
+			setFirst(&m.extras.skipped, v)
+		case kindPopulation:
+			setFirst(&m.extras.population, v)
+		}
+	}
+}
+
+// setFirst sets a field unless an element before this one did.
+func setFirst[T ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~int64](field *T, v uint64) {
+	if *field == 0 {
+		*field = T(v)
+	}
+}
+
+// setIPv6 sets an address unless it is there already (of a dual-stack record),
+// or b is "::".
+func setIPv6(a *flow.Addr, b []byte) {
+	if v6 := flow.AddrFrom16(b); a.IsUnspecified() && v6 != (flow.Addr{}) {
+		*a = v6
+	}
+}
+
+func isICMP(r *flow.Record) bool { return r.Proto == protoICMP || r.Proto == protoICMPv6 }
+
+// settle draws the conclusions that need more than one field.
+func (m *message) settle(t *template, r *flow.Record) {
+	switch {
+	case t.hasICMP && r.Has&flow.HasProto != 0 && !isICMP(r):
+		// One template for all protocols: the elements mean nothing here.
+		r.Has &^= flow.HasICMP
+		r.ICMPType, r.ICMPCode = 0, 0
+	case !t.hasICMP && isICMP(r) && r.Has&flow.HasPorts != 0 && r.SrcPort == 0:
+		// As in v5, some exporters put type and code in the destination port.
+		r.ICMPType, r.ICMPCode = uint8(r.DstPort>>8), uint8(r.DstPort)
+		r.Has |= flow.HasICMP
+	}
+	if r.NATSrc.IsUnspecified() {
+		r.Has &^= flow.HasNATSrc
+	}
+	if r.NATDst.IsUnspecified() {
+		r.Has &^= flow.HasNATDst
+	}
+}
+
+// firewallEvent maps the extended event of Cisco ASA: 1001 to 1999 say why a
+// flow was denied, 2001 to 2999 why it ended.
+func firewallEvent(extended uint64) flow.FirewallEvent {
+	switch extended / 1000 {
+	case 1:
+		return flow.FirewallDenied
+	case 2:
+		return flow.FirewallDeleted
+	}
+	return flow.FirewallIgnore
+}

@@ -1,0 +1,151 @@
+package netflow
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+)
+
+// Bounds of the store, which spoofed exporters may try to fill. Beyond them the
+// exporter whose templates changed longest ago goes.
+const (
+	maxStoredExporters = 16384
+	maxStoreFile       = 64 << 20 // bytes
+)
+
+// Store keeps the templates and sampling rates of exporters over a restart: an
+// exporter sends them every few minutes at best, and until then its flows could
+// not be read. It is safe for concurrent use; any number of Decoders share one,
+// because after a restart another worker may get an exporter.
+type Store struct {
+	path    string
+	changed chan struct{}
+
+	mu        sync.Mutex // guards what follows
+	exporters lru[exporterKey, []storedDomain]
+	dirty     bool
+
+	saving sync.Mutex // one Save at a time
+}
+
+// storedDomain is never changed once it is in the store.
+type storedDomain struct {
+	key       domainKey
+	templates []*template // oldest first
+	sampling  sampling
+}
+
+// OpenStore reads the store at path; a file that does not exist is an empty
+// store. The Store is usable in any case: when the file cannot be read or is
+// damaged, it is empty, and the error says why.
+func OpenStore(path string) (*Store, error) {
+	s := &Store{path: path, changed: make(chan struct{}, 1)}
+	b, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("read templates: %w", err)
+	}
+	exporters, err := decodeStore(b)
+	if err != nil {
+		return s, fmt.Errorf("read templates: %s: %w; starting without, exporters will send them again", path, err)
+	}
+	s.exporters = exporters
+	return s, nil
+}
+
+// Changed returns a channel that receives when there is something to Save.
+func (s *Store) Changed() <-chan struct{} { return s.changed }
+
+// Save writes the store if it changed since the last Save. The file is replaced
+// in one step, so that a crash leaves the old one or the new one.
+func (s *Store) Save() error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	if !s.dirty {
+		s.mu.Unlock()
+		return nil
+	}
+	b, err := encodeStore(&s.exporters)
+	s.dirty = err != nil
+	s.mu.Unlock()
+	if err == nil {
+		err = replaceFile(s.path, b)
+	}
+	if err != nil {
+		s.mu.Lock()
+		s.dirty = true
+		s.mu.Unlock()
+		return fmt.Errorf("save templates: %w", err)
+	}
+	return nil
+}
+
+// publish puts what an exporter taught into the store. Templates never change,
+// so sharing them costs a slice of pointers.
+func (e *exporter) publish(s *Store) {
+	if s == nil {
+		return
+	}
+	var domains []storedDomain
+	for key, d := range e.domains.oldestFirst {
+		sd := storedDomain{key: key, sampling: d.sampling}
+		sd.sampling.samplers = slices.Clone(d.sampling.samplers)
+		for _, t := range d.templates.oldestFirst {
+			sd.templates = append(sd.templates, t)
+		}
+		if !sd.empty() {
+			domains = append(domains, sd)
+		}
+	}
+	s.put(e.key, domains)
+}
+
+// adopt takes from the store what it knows of a new exporter.
+func (e *exporter) adopt(s *Store) {
+	if s == nil {
+		return
+	}
+	for _, sd := range s.get(e.key) {
+		d := e.domain(sd.key)
+		d.sampling = sd.sampling
+		d.sampling.samplers = slices.Clone(sd.sampling.samplers)
+		for _, t := range sd.templates {
+			e.learn(d, t)
+		}
+	}
+	e.changed = false
+}
+
+func (d *storedDomain) empty() bool {
+	return d.key.version == v5 ||
+		len(d.templates) == 0 && len(d.sampling.samplers) == 0 && d.sampling.fallback == 0 && d.sampling.started == 0
+}
+
+func (s *Store) get(key exporterKey) []storedDomain {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	domains, _ := s.exporters.get(key)
+	return domains
+}
+
+func (s *Store) put(key exporterKey, domains []storedDomain) {
+	s.mu.Lock()
+	s.exporters.remove(key)
+	if len(domains) > 0 {
+		s.exporters.put(key, domains)
+	}
+	for s.exporters.len() > maxStoredExporters {
+		s.exporters.removeOldest()
+	}
+	s.dirty = true
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default: // a wake-up is waiting already
+	}
+}

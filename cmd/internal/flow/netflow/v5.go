@@ -1,0 +1,71 @@
+package netflow
+
+import (
+	"encoding/binary"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+const (
+	v5HeaderLen = 24
+	v5RecordLen = 48
+)
+
+// v5Has is what every v5 record carries.
+const v5Has = flow.HasStart | flow.HasEnd | flow.HasPorts | flow.HasProto | flow.HasBytes | flow.HasPackets |
+	flow.HasTCPFlags | flow.HasToS | flow.HasInIf | flow.HasOutIf
+
+// decodeV5 reads a NetFlow v5 datagram: a fixed header and fixed records, as
+// Cisco's "NetFlow Export Datagram Format" lays them out. How many records there
+// are is told by the bytes; the header's count can lie.
+func (m *message) decodeV5() {
+	h := m.buf[:v5HeaderLen]
+	m.uptime, m.hasUptime = binary.BigEndian.Uint32(h[4:]), true
+	m.export = int64(binary.BigEndian.Uint32(h[8:]))*1e9 + int64(binary.BigEndian.Uint32(h[12:]))
+	m.enter(v5, uint32(binary.BigEndian.Uint16(h[20:]))) // engine type and id
+
+	records := m.buf[v5HeaderLen:]
+	n := len(records) / v5RecordLen
+	if count := int(binary.BigEndian.Uint16(h[2:])); count != n {
+		m.fail(BadCount)
+	}
+	m.sequence(binary.BigEndian.Uint32(h[16:]), uint32(n))
+
+	// The upper two bits are the sampling mode. Some exporters leave it 0 and
+	// set the interval all the same.
+	m.domain.sampling.fallback = uint32(binary.BigEndian.Uint16(h[22:]) & 0x3fff)
+	base := m.base(v5Has)
+
+	out := m.out.Records
+	for ; len(records) >= v5RecordLen; records = records[v5RecordLen:] {
+		out = append(out, base)
+		if !m.v5Record(records[:v5RecordLen], &out[len(out)-1]) {
+			out = m.addressless(out)
+		}
+	}
+	m.out.Records = out
+}
+
+// v5Record reads one record into r; it is false when the record has no address.
+func (m *message) v5Record(b []byte, r *flow.Record) bool {
+	_ = b[v5RecordLen-1] // one bounds check for all
+	r.Src = flow.Addr4(binary.BigEndian.Uint32(b))
+	r.Dst = flow.Addr4(binary.BigEndian.Uint32(b[4:]))
+	r.InIf = uint32(binary.BigEndian.Uint16(b[12:]))
+	r.OutIf = uint32(binary.BigEndian.Uint16(b[14:]))
+	r.Packets = uint64(binary.BigEndian.Uint32(b[16:]))
+	r.Bytes = uint64(binary.BigEndian.Uint32(b[20:]))
+	r.Start = m.atUptime(binary.BigEndian.Uint32(b[24:]))
+	r.End = m.atUptime(binary.BigEndian.Uint32(b[28:]))
+	r.SrcPort = binary.BigEndian.Uint16(b[32:])
+	r.DstPort = binary.BigEndian.Uint16(b[34:])
+	r.TCPFlags = uint16(b[37])
+	r.Proto = b[38]
+	r.ToS = b[39]
+	if r.Proto == protoICMP { // type and code stand in the destination port
+		r.ICMPType, r.ICMPCode = b[34], b[35]
+		r.Has |= flow.HasICMP
+	}
+	m.clampTimes(r)
+	return hasAddress(r)
+}
