@@ -1,0 +1,204 @@
+// Package config reads flowhound's YAML file into a Config: defaults, strict
+// keys, types, validation, and what has to be said about it when something is
+// wrong, all in one go and each with its line.
+//
+// It never acts on a setting: it opens no socket and reads no feed, and it knows
+// nothing of the packages that do.
+package config
+
+import (
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// Config is one valid configuration. It is not changed after Load or Parse
+// returned it, so any number of goroutines may read it.
+type Config struct {
+	// Listen names where datagrams are received, at least one.
+	Listen    []Listen  `yaml:"listen" validate:"min=1"`
+	Exporters Exporters `yaml:"exporters"`
+	Networks  Networks  `yaml:"networks"`
+	Feeds     []Feed    `yaml:"feeds" validate:"dive"` // at least one
+	Alert     Alert     `yaml:"alert"`
+	Log       Log       `yaml:"log"`
+	// DataDir is the folder for what outlives the process.
+	DataDir string `yaml:"data_dir" validate:"required"`
+	Web     Web    `yaml:"web"`
+
+	// Warnings are the problems that do not keep the agent from running.
+	Warnings Problems `yaml:"-" validate:"-"`
+
+	// written holds, by dotted key, the values that named an environment
+	// variable as the file has them: what is printed in the place of a secret.
+	written map[string]string
+}
+
+// Exporters says which exporters are listened to and what is known of them.
+type Exporters struct {
+	// Allow holds the addresses whose datagrams are read; empty: all.
+	Allow []netip.Prefix `yaml:"allow,omitempty"`
+	// Sampling overrides what an exporter says of its sampling rate: packets on
+	// the wire for one that was counted, 1 or more.
+	Sampling Sampling `yaml:"sampling,omitempty" validate:"dive,min=1"`
+	// Max is the number of exporters whose state is kept.
+	Max int `yaml:"max" validate:"min=1,max=1048576"`
+	// KeyPort makes the source port part of an exporter's identity, for several
+	// exporters behind one translated address.
+	KeyPort bool `yaml:"key_port"`
+}
+
+// Sampling maps an exporter's address to its sampling rate.
+type Sampling map[netip.Addr]uint32
+
+// MarshalYAML returns the map under keys that the YAML library can sort.
+func (s Sampling) MarshalYAML() (any, error) {
+	m := make(map[string]uint32, len(s))
+	for addr, rate := range s {
+		m[addr.String()] = rate
+	}
+	return m, nil
+}
+
+// Networks says which addresses are one's own and which ports are services.
+type Networks struct {
+	// Local holds the own networks. Empty: everything is transit.
+	Local []netip.Prefix `yaml:"local"`
+	// ServicePorts holds ports that servers answer on, in addition to the
+	// built-in ones; AllServicePorts returns both.
+	ServicePorts []PortRange `yaml:"service_ports,omitempty"`
+}
+
+// The types of feeds.
+const (
+	FeedList = "list" // a text file of addresses and networks
+	FeedOTX  = "otx"  // pulses of AlienVault OTX, saved as JSON
+)
+
+// The formats of list feeds.
+const (
+	FormatAuto  = "auto" // told from the file's content
+	FormatPlain = "plain"
+	FormatCSV   = "csv"
+	FormatHosts = "hosts"
+)
+
+// Feed is one source of indicators.
+type Feed struct {
+	Name string `yaml:"name" validate:"required,max=64,feed_name"` // unique
+	Type string `yaml:"type" validate:"required,oneof=list otx"`
+	Path string `yaml:"path" validate:"required"`
+	// Confidence is the score, 0-100, of an indicator to which the feed itself
+	// gives none.
+	Confidence int `yaml:"confidence" validate:"min=0,max=100"`
+
+	// The rest is for FeedList only, and zero otherwise.
+
+	Format   string         `yaml:"format,omitempty" validate:"omitempty,oneof=auto plain csv hosts"`
+	Column   string         `yaml:"column,omitempty"` // FormatCSV: the header of the column with the addresses; "": found by looking
+	Category intel.Category `yaml:"category,omitempty"`
+	// Reference is an http or https URL for people, or "".
+	Reference string `yaml:"reference,omitempty" validate:"omitempty,http_url"`
+}
+
+func (f *Feed) setDefaults() { f.Confidence = intel.DefaultConfidence }
+
+// Alert says how hits become lines.
+type Alert struct {
+	// Window is how long repeats are summed at first, MaxWindow how long at most.
+	Window    time.Duration `yaml:"window" validate:"min=1s,max=8760h"`
+	MaxWindow time.Duration `yaml:"max_window" validate:"min=1s,max=8760h"`
+	// MinSeverity is the lowest severity that is reported.
+	MinSeverity hit.Severity `yaml:"min_severity"`
+	// Severity overrides the built-in severity of a category's hits.
+	Severity map[intel.Category]hit.Severity `yaml:"severity,omitempty"`
+	// MaxKeys bounds the table of fold keys.
+	MaxKeys int `yaml:"max_keys" validate:"min=1024,max=16777216"`
+}
+
+// The formats of the log.
+const (
+	LogSyslog = "syslog" // key=value lines, which OSSEC and Wazuh decode
+	LogJSON   = "json"   // one JSON object a line, which Wazuh alone reads
+)
+
+// Log is the file that OSSEC or Wazuh reads.
+type Log struct {
+	Path   string `yaml:"path" validate:"required"`
+	Format string `yaml:"format" validate:"oneof=syslog json"`
+	// MaxSize is the size at which the file is rotated; 0: never.
+	MaxSize Size `yaml:"max_size" validate:"omitempty,min=65536"`
+	// Keep is the number of rotated files kept.
+	Keep int `yaml:"keep" validate:"min=0,max=1000"`
+	// Hostname stands in the lines' header; "": this host's name.
+	Hostname string `yaml:"hostname,omitempty" validate:"omitempty,hostname_rfc1123"`
+}
+
+// Web is the server of /metrics and /healthz.
+type Web struct {
+	Listen string `yaml:"listen" validate:"omitempty,host_port"` // host:port; "": no server
+}
+
+// Default returns the configuration of a file that sets nothing. It has no feeds
+// and so would not pass Parse.
+func Default() *Config {
+	return &Config{
+		Listen: []Listen{{Scheme: "udp", Address: ":2055"}},
+		// 4096 exporters are more than the largest networks have, and few
+		// enough that forged source addresses do not fill the memory.
+		Exporters: Exporters{Max: 4096},
+		Networks: Networks{Local: []netip.Prefix{
+			netip.MustParsePrefix("10.0.0.0/8"),
+			netip.MustParsePrefix("172.16.0.0/12"),
+			netip.MustParsePrefix("192.168.0.0/16"),
+			netip.MustParsePrefix("fc00::/7"),
+		}},
+		// 65,536 keys are far above the number of conversations with bad
+		// addresses that a person could look at in a day.
+		Alert: Alert{Window: 5 * time.Minute, MaxWindow: 24 * time.Hour, MinSeverity: hit.Info, MaxKeys: 65536},
+		Log: Log{
+			Path:    "/var/log/flowhound/alerts.log",
+			Format:  LogSyslog,
+			MaxSize: 100 * MB,
+			Keep:    7,
+		},
+		DataDir: "/var/lib/flowhound",
+		Web:     Web{Listen: "127.0.0.1:8055"},
+	}
+}
+
+// NeedsRestart names the keys whose values differ between c and next and that a
+// running agent cannot change, in the order of the file. All other differences
+// can be taken over by a reload.
+func (c *Config) NeedsRestart(next *Config) []string {
+	var keys []string
+	if !slices.Equal(c.Listen, next.Listen) {
+		keys = append(keys, "listen")
+	}
+	if c.DataDir != next.DataDir {
+		keys = append(keys, "data_dir")
+	}
+	if c.Web.Listen != next.Web.Listen {
+		keys = append(keys, "web.listen")
+	}
+	return keys
+}
+
+// resolve makes relative paths relative to the configuration's folder: that is
+// what a person who writes one beside the other means, and what the service
+// manager's working directory would not give.
+func (c *Config) resolve(folder string) {
+	paths := []*string{&c.DataDir, &c.Log.Path}
+	for i := range c.Feeds {
+		paths = append(paths, &c.Feeds[i].Path)
+	}
+	for _, p := range paths {
+		if !filepath.IsAbs(*p) {
+			*p = filepath.Join(folder, *p)
+		}
+	}
+}

@@ -1,0 +1,325 @@
+package config
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/broken/*.txt")
+
+const secret = "hunter2 of the garden"
+
+// Each testdata/broken/NAME.yaml gets the problems in NAME.txt, word for word.
+func TestBroken(t *testing.T) {
+	t.Setenv("FLOWHOUND_TEST_SECRET", secret)
+	files, err := filepath.Glob("testdata/broken/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no test files:", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := Parse("flowhound.yaml", data)
+			if err == nil {
+				t.Fatalf("accepted as\n%s", c)
+			}
+			got := err.Error() + "\n"
+			if strings.Contains(got, secret) {
+				t.Errorf("tells a secret:\n%s", got)
+			}
+			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%swant\n%s", got, want)
+			}
+		})
+	}
+}
+
+const minimal = "feeds: [{name: a, type: list, path: /a}]\n"
+
+func mustParse(t *testing.T, data string) *Config {
+	t.Helper()
+	c, err := Parse("/etc/flowhound/flowhound.yaml", []byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestDefaults(t *testing.T) {
+	want := Default()
+	want.Feeds = []Feed{{Name: "a", Type: FeedList, Path: "/a", Confidence: 60, Format: FormatAuto}}
+	// Sections whose every line is commented out are as good as absent.
+	for _, empty := range []string{"", "alert:\nweb:\nlisten:\nnetworks: {local: }\n", "alert: {}\nlog: {}\n"} {
+		if got := mustParse(t, minimal+empty); !reflect.DeepEqual(got, want) {
+			t.Errorf("with %q:\n%s\nwant\n%s", empty, got, want)
+		}
+	}
+}
+
+func TestEveryKey(t *testing.T) {
+	t.Setenv("FLOWHOUND_TEST_WINDOW", "90s")
+	t.Setenv("FLOWHOUND_TEST_DIR", "/srv")
+	got := mustParse(t, `
+listen: ["udp://127.0.0.1:0", "udp://[2001:db8::1]:9995", "udp://gw.example:2055"]
+exporters:
+  allow: [192.0.2.0/24, 198.51.100.1, "::ffff:203.0.113.1", 2001:db8::/32]
+  sampling: {192.0.2.1: 100, "::ffff:192.0.2.2": 4294967295}
+  max: "10"
+  key_port: true
+networks:
+  local: []
+  service_ports: [8765, 30000-30002]
+feeds:
+  - {name: ours, type: list, path: lists/a.csv, format: csv, column: ip, category: c2, confidence: 0, reference: "https://wiki.example/a"}
+  - {name: o_t-x, type: otx, path: "${FLOWHOUND_TEST_DIR}/p.json", confidence: 100}
+alert: {window: "${FLOWHOUND_TEST_WINDOW}", max_window: 1d12h, min_severity: medium, severity: {c2: critical, ddos: info}, max_keys: 5000}
+log: {path: a.log, format: json, max_size: 1 gib, keep: 0, hostname: gw-1.example}
+data_dir: $HOME-${not-a-name}
+web: {listen: ""}
+`)
+	want := &Config{
+		Listen: []Listen{{"udp", "127.0.0.1:0"}, {"udp", "[2001:db8::1]:9995"}, {"udp", "gw.example:2055"}},
+		Exporters: Exporters{
+			Allow: []netip.Prefix{
+				netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.1/32"),
+				netip.MustParsePrefix("203.0.113.1/32"), netip.MustParsePrefix("2001:db8::/32"),
+			},
+			Sampling: Sampling{netip.MustParseAddr("192.0.2.1"): 100, netip.MustParseAddr("192.0.2.2"): 4294967295},
+			Max:      10,
+			KeyPort:  true,
+		},
+		Networks: Networks{Local: []netip.Prefix{}, ServicePorts: []PortRange{{8765, 8765}, {30000, 30002}}},
+		Feeds: []Feed{
+			{
+				Name: "ours", Type: FeedList, Path: "/etc/flowhound/lists/a.csv", Format: FormatCSV, Column: "ip",
+				Category: intel.C2, Reference: "https://wiki.example/a",
+			},
+			{Name: "o_t-x", Type: FeedOTX, Path: "/srv/p.json", Confidence: 100},
+		},
+		Alert: Alert{
+			Window: 90 * time.Second, MaxWindow: 36 * time.Hour, MinSeverity: hit.Medium,
+			Severity: map[intel.Category]hit.Severity{intel.C2: hit.Critical, intel.DDoS: hit.Info}, MaxKeys: 5000,
+		},
+		Log:     Log{Path: "/etc/flowhound/a.log", Format: LogJSON, MaxSize: GiB, Hostname: "gw-1.example"},
+		DataDir: "/etc/flowhound/$HOME-${not-a-name}",
+	}
+	want.written = map[string]string{
+		"alert.window":  "${FLOWHOUND_TEST_WINDOW}",
+		"feeds[1].path": "${FLOWHOUND_TEST_DIR}/p.json",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%#v\nwant\n%#v", got, want)
+	}
+	ports := got.Networks.AllServicePorts()
+	for _, p := range []uint16{443, 8765, 30000, 30002} {
+		if !slices.Contains(ports, p) {
+			t.Errorf("%d is not among the service ports", p)
+		}
+	}
+	if slices.Contains(ports, 30003) || !slices.IsSorted(ports) {
+		t.Errorf("service ports %v", ports)
+	}
+}
+
+// What String prints can be used as a configuration, and tells no secret.
+func TestPrint(t *testing.T) {
+	t.Setenv("FLOWHOUND_TEST_SECRET", "hunter2")
+	t.Setenv("FLOWHOUND_TEST_RATE", "77777")
+	c := mustParse(t, `
+feeds:
+  - {name: a, type: list, path: "/srv/${FLOWHOUND_TEST_SECRET}/a", reference: "https://u:${FLOWHOUND_TEST_SECRET}@wiki.example/"}
+  - {name: b, type: otx, path: /b}
+exporters:
+  sampling: {2001:db8::1: 5, 192.0.2.9: "${FLOWHOUND_TEST_RATE}", 192.0.2.10: 2}
+log: {hostname: "${FLOWHOUND_TEST_SECRET}", max_size: 1500KB}
+web: {listen: ""}
+`)
+	printed := c.String()
+	for _, no := range []string{"hunter2", "77777"} {
+		if strings.Contains(printed, no) {
+			t.Errorf("prints %s", no)
+		}
+	}
+	again := mustParse(t, printed)
+	if !reflect.DeepEqual(c, again) || again.String() != printed {
+		t.Errorf("changed by printing and reading:\n%s\nand\n%s", printed, again)
+	}
+	for _, line := range []string{
+		"\n    path: /srv/${FLOWHOUND_TEST_SECRET}/a\n",
+		"\n    192.0.2.9: ${FLOWHOUND_TEST_RATE}\n",
+		"\n  max_size: 1500KB\n",
+		"\ndata_dir: /var/lib/flowhound\n",
+	} {
+		if !strings.Contains(printed, line) {
+			t.Errorf("%q is not in\n%s", line, printed)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil { // past the umask
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("here.txt", "192.0.2.1\n", 0o600)
+	path := write("flowhound.yaml", "feeds:\n- {name: a, type: list, path: here.txt}\n- {name: b, type: list, path: gone.txt}\n- {name: c, type: otx, path: .}\n", 0o666)
+
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := path + ": warning: everyone on this host may change this file; run: chmod o-w " + path + "\n" +
+		path + `:3: warning: feeds[1].path: "gone.txt" cannot be read (no such file or directory); the feed has no indicators until it can` + "\n" +
+		path + `:4: warning: feeds[2].path: "." cannot be read (it is not a file); the feed has no indicators until it can`
+	if got := c.Warnings.String(); got != want {
+		t.Errorf("warnings\n%s\nwant\n%s", got, want)
+	}
+
+	// Errors come with the warnings, so that one look shows all.
+	path = write("broken.yaml", "feeds:\n- {name: b, type: list, path: gone.txt}\nweb: 1\n", 0o600)
+	if _, err = Load(path); err == nil || !strings.Contains(err.Error(), ":2: warning: feeds[0].path") || !strings.Contains(err.Error(), ":3: web:") {
+		t.Errorf("got %v", err)
+	}
+	if _, err = Load(filepath.Join(dir, "gone.yaml")); !os.IsNotExist(unwrap(err)) {
+		t.Errorf("a missing file gives %v", err)
+	}
+	if _, err = Load(dir); err == nil {
+		t.Error("a folder was loaded")
+	}
+	path = write("huge.yaml", minimal+strings.Repeat("# a comment\n", maxFile/12), 0o600)
+	if _, err = Load(path); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
+		t.Errorf("a huge file gives %v", err)
+	}
+}
+
+func unwrap(err error) error {
+	if u, ok := err.(interface{ Unwrap() error }); ok {
+		return u.Unwrap()
+	}
+	return err
+}
+
+// Files that are made to cost much cost little, and are refused in few words.
+func TestHostile(t *testing.T) {
+	const kb = 1000
+	for name, data := range map[string]string{
+		"nested lists":    strings.Repeat("[", 500*kb),
+		"nested sections": strings.Repeat("{a: ", 200*kb),
+		"nested dashes":   strings.Repeat("- ", 400*kb),
+		"deep unknown":    "a: " + strings.Repeat("[", 9*kb) + strings.Repeat("]", 9*kb),
+		"unknown keys": func() string {
+			var b strings.Builder
+			for i := range 50 * kb {
+				fmt.Fprintf(&b, "k%d: 1\n", i)
+			}
+			return b.String()
+		}(),
+		"aliases":        "x: &a 1\nlisten: [" + strings.Repeat("*a,", 200*kb) + "]",
+		"one long key":   strings.Repeat("a", 900*kb) + ": 1",
+		"one long value": "data_dir: \"" + strings.Repeat("\\n", 400*kb) + "\"",
+		"binary":         strings.Repeat("\x00\xff\x7fELF", 100*kb),
+	} {
+		_, err := Parse("flowhound.yaml", []byte(data))
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+		} else if n := len(err.Error()); n > 64*kb {
+			t.Errorf("%s: %d bytes of problems", name, n)
+		}
+	}
+}
+
+func TestNeedsRestart(t *testing.T) {
+	before := mustParse(t, minimal)
+	for more, want := range map[string][]string{
+		"":                                       nil,
+		"alert: {window: 1m}\nlog: {path: /x}\n": nil,
+		"listen: [\"udp://:2056\"]\n":            {"listen"},
+		"web: {listen: \"\"}\ndata_dir: /x\nlisten: [\"udp://:1\", \"udp://:2\"]\n": {"listen", "data_dir", "web.listen"},
+	} {
+		if got := before.NeedsRestart(mustParse(t, minimal+more)); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", more, got, want)
+		}
+	}
+}
+
+var settingLine = regexp.MustCompile(`(?m)^( *)#(\S)`)
+
+// The example is a working configuration as it stands; with every setting
+// switched on it still is, and then no key of Config is missing from it.
+func TestExample(t *testing.T) {
+	c := mustParse(t, Example())
+	if len(c.Feeds) != 1 || c.Feeds[0].Path != "/etc/flowhound/blacklist.txt" {
+		t.Errorf("feeds: %v", c.Feeds)
+	}
+	all := settingLine.ReplaceAllString(Example(), "$1$2")
+	d := parse("example.yaml", []byte(all))
+	if _, err := d.result(); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
+		if !slices.ContainsFunc([]string{"", "[0]", "[1]"}, func(i string) bool {
+			return d.has(strings.Replace(key, "feeds.", "feeds"+i+".", 1))
+		}) {
+			t.Errorf("the example does not show %s", key)
+		}
+	}
+	// What is shown as a default is one.
+	def := Default()
+	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
+	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
+	if got, want := d.config.String(), def.String(); got != want {
+		t.Errorf("the example shows\n%s\nwhere the defaults are\n%s", got, want)
+	}
+}
+
+// keysOf returns the dotted keys of struct t, those of list entries without index.
+func keysOf(t reflect.Type, prefix string) []string {
+	var keys []string
+	for f := range t.Fields() {
+		name := yamlName(f)
+		if name == "" {
+			continue
+		}
+		keys = append(keys, prefix+name)
+		ft := f.Type
+		if ft.Kind() == reflect.Slice {
+			ft = ft.Elem()
+		}
+		if _, scalar := scalarOf(ft); ft.Kind() == reflect.Struct && !scalar {
+			keys = append(keys, keysOf(ft, prefix+name+".")...)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,115 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// maxFile is the largest configuration file that is read, in bytes: a thousand
+// times what anyone writes by hand, and little enough to parse at once.
+const maxFile = 1 << 20
+
+// Load reads and validates the file at path. The error is the operating system's,
+// wrapped, when the file cannot be read, and a *Problems with all that is wrong,
+// warnings included, when it does not hold a valid configuration. What Parse
+// says of the content holds here too; in addition Load warns of feed files that
+// cannot be read and of a configuration that everyone may write to.
+func Load(path string) (*Config, error) {
+	data, mode, err := read(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	d := parse(path, data)
+	if mode.IsRegular() && mode.Perm()&0o002 != 0 {
+		d.warnf(0, "", "everyone on this host may change this file; run: chmod o-w %s", path)
+	}
+	d.checkFeedFiles()
+	return d.result()
+}
+
+// Parse validates data, the content of a file called name. It reads environment
+// variables that data names and touches nothing else; relative paths become
+// relative to name's folder. The error is a *Problems with all that is wrong,
+// warnings included.
+func Parse(name string, data []byte) (*Config, error) {
+	return parse(name, data).result()
+}
+
+func read(path string) ([]byte, fs.FileMode, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	// One byte more than parse takes, so that it sees that there is too much.
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	return data, info.Mode(), err
+}
+
+func parse(name string, data []byte) *document {
+	d := newDocument(name)
+	if len(data) > maxFile {
+		d.errorf(0, "", "is larger than %d bytes: this is not a configuration file; long lists of addresses belong into a feed's file", maxFile)
+		return d
+	}
+	root := d.readYAML(data)
+	if d.failed {
+		return d
+	}
+	d.decodeRoot(root)
+	d.validate()
+	d.config.resolve(filepath.Dir(name))
+	return d
+}
+
+// result returns the configuration, or else all that is wrong with it.
+func (d *document) result() (*Config, error) {
+	problems := d.list()
+	if d.failed {
+		return nil, &problems
+	}
+	d.config.Warnings = problems
+	return d.config, nil
+}
+
+// checkFeedFiles warns of feeds whose file is not there or may not be read. It is
+// no error: the file may come later, and the other feeds are worth running for.
+func (d *document) checkFeedFiles() {
+	for i, f := range d.config.Feeds {
+		key := fmt.Sprintf("feeds[%d].path", i)
+		if f.Path == "" || d.said(key) {
+			continue
+		}
+		if err := readable(f.Path); err != nil {
+			d.warnf(d.line(key), key, "%s cannot be read (%v); the feed has no indicators until it can", d.text(key), err)
+		}
+	}
+}
+
+// readable says why the file at path cannot be read, without naming it: its name
+// may come from the environment.
+func readable(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return errors.New("it is not a file") // and opening a pipe would block
+	}
+	if err == nil {
+		var f *os.File
+		if f, err = os.Open(path); err == nil {
+			return f.Close()
+		}
+	}
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}

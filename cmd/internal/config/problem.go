@@ -1,0 +1,118 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxProblems bounds how much is said of one file: beyond it nobody reads on.
+const maxProblems = 100
+
+// Problem is one thing that is wrong with a configuration file.
+type Problem struct {
+	File    string
+	Line    int    // from 1; 0: the file as a whole
+	Key     string // dotted, as in feeds[0].path; "": none
+	Text    string // what is wrong and what to do
+	Warning bool   // the agent runs nevertheless
+}
+
+// String returns "file:line: key: text" without the parts that are not known.
+// It never holds the value of an environment variable.
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		b.WriteString(":" + strconv.Itoa(p.Line))
+	}
+	b.WriteString(": ")
+	if p.Warning {
+		b.WriteString("warning: ")
+	}
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	b.WriteString(p.Text)
+	return b.String()
+}
+
+// Problems is a list of problems, in the order of the file's lines. As an error
+// it holds at least one that is not a warning.
+type Problems []Problem
+
+// Error returns one problem a line.
+func (ps *Problems) Error() string { return ps.String() }
+
+// String returns one problem a line.
+func (ps Problems) String() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// report collects the problems of one file.
+type report struct {
+	file     string
+	problems Problems
+	more     int             // problems beyond maxProblems
+	failed   bool            // one of them is an error
+	bad      map[string]bool // keys of which something was said: nothing more is
+}
+
+func (r *report) errorf(line int, key, format string, args ...any) {
+	r.failed = true
+	r.add(Problem{Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+func (r *report) warnf(line int, key, format string, args ...any) {
+	r.add(Problem{Line: line, Key: key, Text: fmt.Sprintf(format, args...), Warning: true})
+}
+
+func (r *report) add(p Problem) {
+	p.File = r.file
+	r.bad[p.Key] = true
+	if len(r.problems) == maxProblems {
+		r.more++
+		return
+	}
+	r.problems = append(r.problems, p)
+}
+
+// said reports whether a problem of key or of what it lies in is known already.
+func (r *report) said(key string) bool {
+	for ; key != ""; key = parent(key) {
+		if r.bad[key] {
+			return true
+		}
+	}
+	return false
+}
+
+// list returns what was collected, by line.
+func (r *report) list() Problems {
+	ps := slices.Clone(r.problems)
+	slices.SortStableFunc(ps, func(a, b Problem) int { return a.Line - b.Line })
+	if r.more > 0 {
+		ps = append(ps, Problem{File: r.file, Text: fmt.Sprintf("and %d more problems", r.more), Warning: !r.failed})
+	}
+	return ps
+}
+
+// parent returns the dotted key of what key lies in: feeds[0].path, feeds[0],
+// feeds, "".
+func parent(key string) string {
+	return key[:max(0, strings.LastIndexAny(key, ".["))]
+}
+
+// quote returns what a person wrote, safe to print and no longer than a line.
+func quote(text string) string {
+	const longest = 60
+	if r := []rune(text); len(r) > longest {
+		text = string(r[:longest]) + "..."
+	}
+	return strconv.Quote(text)
+}
