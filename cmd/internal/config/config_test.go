@@ -74,7 +74,7 @@ func TestDefaults(t *testing.T) {
 	want := Default()
 	want.Feeds = []Feed{{Name: "a", Type: FeedList, Path: "/a", Confidence: 60, Format: FormatAuto}}
 	// Sections whose every line is commented out are as good as absent.
-	for _, empty := range []string{"", "alert:\nweb:\nlisten:\nnetworks: {local: }\n", "alert: {}\nlog: {}\n"} {
+	for _, empty := range []string{"", "\r\n# from Windows\r\nlog:\r\n  keep: 7\r\n", "alert:\nweb:\nlisten:\nnetworks: {local: }\n", "alert: {}\nlog: {}\n"} {
 		if got := mustParse(t, minimal+empty); !reflect.DeepEqual(got, want) {
 			t.Errorf("with %q:\n%s\nwant\n%s", empty, got, want)
 		}
@@ -256,6 +256,8 @@ func TestHostile(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		} else if n := len(err.Error()); n > 64*kb {
 			t.Errorf("%s: %d bytes of problems", name, n)
+		} else if name == "unknown keys" && !strings.HasSuffix(err.Error(), "\nflowhound.yaml: and 49901 more problems") {
+			t.Errorf("what is not shown is not counted: %s", err.Error()[n-100:])
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -84,7 +85,7 @@ func (d *document) decode(key string, line int, n *yaml.Node, v reflect.Value) {
 
 func (d *document) decodeScalar(key string, line int, n *yaml.Node, v reflect.Value, t scalarType) {
 	if n.Kind != yaml.ScalarNode {
-		d.errorf(line, key, "want %s, not a %s", t.want, kindName(n))
+		d.errorf(line, key, "want %s, not %s", t.want, kindName(n))
 		return
 	}
 	if n.ShortTag() == "!!null" {
@@ -104,7 +105,7 @@ func (d *document) decodeScalar(key string, line int, n *yaml.Node, v reflect.Va
 
 func (d *document) decodeList(key string, line int, n *yaml.Node, v reflect.Value) {
 	if n.Kind != yaml.SequenceNode {
-		d.errorf(line, key, "want a list, as in [a, b], not a %s", kindName(n))
+		d.errorf(line, key, "want a list, as in [a, b], not %s", kindName(n))
 		return
 	}
 	list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
@@ -167,13 +168,13 @@ func (d *document) unknown(key string, line int, name string, known []string) {
 // eachPair calls f for each key of the mapping n and its value.
 func (d *document) eachPair(key string, line int, n *yaml.Node, f func(name string, line int, value *yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
-		d.errorf(line, key, "want a section of \"key: value\" lines, not a %s", kindName(n))
+		d.errorf(line, key, "want a section of \"key: value\" lines, not %s", kindName(n))
 		return
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
 		if k.Kind != yaml.ScalarNode {
-			d.errorf(k.Line, key, "a key must be a word, not a %s", kindName(k))
+			d.errorf(k.Line, key, "a key must be a word, not %s", kindName(k))
 			continue
 		}
 		f(k.Value, k.Line, n.Content[i+1])
@@ -200,12 +201,12 @@ func yamlName(f reflect.StructField) string {
 	return name
 }
 
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,60}$`)
+
 // join returns the dotted key of name within section. What cannot be a key is
 // quoted, so that it neither poses as one nor reaches a terminal raw.
 func join(section, name string) string {
-	if name == "" || len(name) > 60 || strings.ContainsFunc(name, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", r)
-	}) {
+	if !plainKey.MatchString(name) {
 		name = quote(name)
 	}
 	if section == "" {
@@ -214,15 +215,16 @@ func join(section, name string) string {
 	return section + "." + name
 }
 
+// kindName says with its article what n is.
 func kindName(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
-		return "section"
+		return "a section"
 	case yaml.SequenceNode:
-		return "list"
+		return "a list"
 	case yaml.AliasNode:
-		return "alias"
+		return "an alias"
 	default:
-		return "single value"
+		return "a single value"
 	}
 }

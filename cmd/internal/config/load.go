@@ -85,7 +85,7 @@ func (d *document) result() (*Config, error) {
 func (d *document) checkFeedFiles() {
 	for i, f := range d.config.Feeds {
 		key := fmt.Sprintf("feeds[%d].path", i)
-		if f.Path == "" || d.said(key) {
+		if d.said(key) {
 			continue
 		}
 		if err := readable(f.Path); err != nil {

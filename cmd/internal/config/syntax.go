@@ -29,7 +29,7 @@ func (d *document) readYAML(data []byte) *yaml.Node {
 		if root.Kind == yaml.MappingNode || root.ShortTag() == "!!null" {
 			return root
 		}
-		d.errorf(root.Line, "", "want \"key: value\" lines, not a %s", kindName(root))
+		d.errorf(root.Line, "", "want \"key: value\" lines, not %s", kindName(root))
 	}
 	return nil
 }
