@@ -241,12 +241,12 @@ func TestHostile(t *testing.T) {
 		"deep unknown":    "a: " + strings.Repeat("[", 9*kb) + strings.Repeat("]", 9*kb),
 		"unknown keys": func() string {
 			var b strings.Builder
-			for i := range 50 * kb {
+			for i := range 20 * kb {
 				fmt.Fprintf(&b, "k%d: 1\n", i)
 			}
 			return b.String()
 		}(),
-		"aliases":        "x: &a 1\nlisten: [" + strings.Repeat("*a,", 200*kb) + "]",
+		"aliases":        "x: &a 1\nlisten: [" + strings.Repeat("*a,", 50*kb) + "]",
 		"one long key":   strings.Repeat("a", 900*kb) + ": 1",
 		"one long value": "data_dir: \"" + strings.Repeat("\\n", 400*kb) + "\"",
 		"binary":         strings.Repeat("\x00\xff\x7fELF", 100*kb),
@@ -256,7 +256,7 @@ func TestHostile(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		} else if n := len(err.Error()); n > 64*kb {
 			t.Errorf("%s: %d bytes of problems", name, n)
-		} else if name == "unknown keys" && !strings.HasSuffix(err.Error(), "\nflowhound.yaml: and 49901 more problems") {
+		} else if name == "unknown keys" && !strings.HasSuffix(err.Error(), "\nflowhound.yaml: and 19901 more problems") {
 			t.Errorf("what is not shown is not counted: %s", err.Error()[n-100:])
 		}
 	}
