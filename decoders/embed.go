@@ -1,0 +1,17 @@
+// Package decoders holds the XML that teaches OSSEC and Wazuh to take
+// flowhound's lines apart into fields. It is data only; setup installs it.
+//
+// A decoder is OSSEC's word here. The code that decodes NetFlow is flow/netflow.
+package decoders
+
+import _ "embed" // for the files below
+
+// OSSEC is for etc/local_decoder.xml, a file that others share: merge it in.
+//
+//go:embed ossec/flowhound_decoders.xml
+var OSSEC string
+
+// Wazuh is for etc/decoders/flowhound_decoders.xml of a Wazuh 4 manager.
+//
+//go:embed wazuh/flowhound_decoders.xml
+var Wazuh string

@@ -1,0 +1,16 @@
+// Package rules holds the XML that makes OSSEC and Wazuh raise alerts on
+// flowhound's lines, at a level that follows the hit's severity. It is data
+// only; setup installs it. README.md lists every rule.
+package rules
+
+import _ "embed" // for the files below
+
+// OSSEC is for rules/flowhound_rules.xml, which etc/ossec.conf has to include.
+//
+//go:embed ossec/flowhound_rules.xml
+var OSSEC string
+
+// Wazuh is for etc/rules/flowhound_rules.xml of a Wazuh 4 manager.
+//
+//go:embed wazuh/flowhound_rules.xml
+var Wazuh string
