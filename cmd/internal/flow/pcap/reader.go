@@ -1,0 +1,217 @@
+// Package pcap reads the UDP datagrams out of a capture: pcap or pcapng, plain,
+// gzip or zstd, told apart by their first bytes, from a file or a pipe.
+//
+// It reads what exporters sent, so it knows the link layers that collectors are
+// captured on, IPv4, IPv6 and UDP, and nothing of NetFlow. It does not reassemble
+// IP fragments (exporters keep below the MTU; what is fragmented is counted), and
+// it does not check checksums, which a capture on the sending host lacks.
+//
+// A capture is outside input. A Reader's memory is bounded whatever the file
+// says of itself: about 1.2 MiB, and for zstd the window that the file asks for,
+// up to 128 MiB.
+package pcap
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	// maxRecord bounds one packet with what a file says about it, in bytes. Four
+	// times what libpcap ever captures of a packet leaves room for comments.
+	maxRecord = 1 << 20
+	// maxWindow is what the zstd program itself decompresses without being asked.
+	maxWindow = 128 << 20
+	// bufferSize is how much is read from the file at once.
+	bufferSize = 64 << 10
+)
+
+// Packet is one UDP datagram.
+type Packet struct {
+	// Time is when the packet was captured, in UTC, between 1970 and 2262. A
+	// pcapng Simple Packet Block carries none and takes that of the packet before.
+	Time time.Time
+	// Src and Dst are the sender and the receiver, IPv4 as IPv4.
+	Src, Dst netip.AddrPort
+	// Payload is valid until the next call of Next. Where the capture cut the
+	// packet short it is what is there: a cut NetFlow datagram still holds whole
+	// records.
+	Payload []byte
+}
+
+// Stats counts what a Reader met. Packets is the sum of Datagrams, NotUDP,
+// Fragments, Malformed and UnknownLink.
+type Stats struct {
+	Packets     uint64 // in the file so far
+	Datagrams   uint64 // returned by Next
+	NotUDP      uint64 // other protocols
+	Fragments   uint64 // UDP in IP fragments, which are not put together
+	Malformed   uint64 // headers that contradict themselves or that the capture cut off
+	UnknownLink uint64 // captured on a link layer that this package does not know
+	Truncated   uint64 // of Datagrams: cut short by the capture's snap length
+}
+
+// frame is one packet as the file holds it.
+type frame struct {
+	time time.Time
+	link uint32 // a LINKTYPE_ value
+	cut  bool   // the packet was longer on the wire
+	data []byte // valid until the next one
+}
+
+// format reads one file format. The error at the end of the file, between two
+// packets, is io.EOF.
+type format interface {
+	next() (frame, error)
+}
+
+// Reader reads one capture. It is not safe for concurrent use, starts no
+// goroutine and needs no Close.
+type Reader struct {
+	format format
+	stats  Stats
+	err    error // that Next keeps returning
+}
+
+// NewReader reads the header of a capture. It fails when r holds no capture, or
+// one whose only link layer is not known.
+func NewReader(r io.Reader) (*Reader, error) {
+	br := bufio.NewReaderSize(r, bufferSize)
+	plain, err := decompress(br)
+	if err != nil {
+		return nil, fmt.Errorf("read capture: %w", err)
+	}
+	f, err := newFormat(bufio.NewReaderSize(plain, bufferSize)) // br itself, if it is that
+	if err != nil {
+		return nil, fmt.Errorf("read capture: %w", err)
+	}
+	return &Reader{format: f}, nil
+}
+
+// decompress recognises a compressed file by its first bytes (RFC 1952, RFC 8878).
+func decompress(r *bufio.Reader) (io.Reader, error) {
+	magic, err := peek(r)
+	if err != nil {
+		return nil, err
+	}
+	le := binary.LittleEndian.Uint32(magic)
+	switch {
+	case magic[0] == 0x1f && magic[1] == 0x8b:
+		return gzip.NewReader(r)
+	case le == 0xfd2fb528, le&^0xf == 0x184d2a50: // a frame, or one to be skipped in front of it
+		// Concurrency 1 decompresses in Read and starts no goroutine.
+		return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+	}
+	return r, nil
+}
+
+func newFormat(r *bufio.Reader) (format, error) {
+	magic, err := peek(r)
+	if err != nil {
+		return nil, err
+	}
+	switch binary.BigEndian.Uint32(magic) {
+	case 0xa1b2c3d4:
+		return newClassic(r, binary.BigEndian, time.Microsecond)
+	case 0xd4c3b2a1:
+		return newClassic(r, binary.LittleEndian, time.Microsecond)
+	case 0xa1b23c4d:
+		return newClassic(r, binary.BigEndian, time.Nanosecond)
+	case 0x4d3cb2a1:
+		return newClassic(r, binary.LittleEndian, time.Nanosecond)
+	case blockSection:
+		return &ng{r: r}, nil
+	}
+	return nil, fmt.Errorf("neither pcap nor pcapng, plain, gzip or zstd: it begins with % x", magic)
+}
+
+// peek returns the four bytes that tell formats apart.
+func peek(r *bufio.Reader) ([]byte, error) {
+	magic, err := r.Peek(4)
+	if errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%d bytes are no capture", len(magic))
+	}
+	return magic, err
+}
+
+// Next returns the next UDP datagram. At the end of the file the error is io.EOF;
+// where the file is damaged, or ends in the middle of a packet (then it is
+// io.ErrUnexpectedEOF as well), it says after which packet. An error is final,
+// and what came before it stands.
+func (r *Reader) Next() (Packet, error) {
+	for r.err == nil {
+		f, err := r.format.next()
+		if errors.Is(err, io.EOF) {
+			r.err = io.EOF
+			break
+		}
+		if err != nil {
+			r.err = fmt.Errorf("capture damaged after packet %d: %w", r.stats.Packets, err)
+			break
+		}
+		r.stats.Packets++
+		if p, ok := r.datagram(f); ok {
+			return p, nil
+		}
+	}
+	return Packet{}, r.err
+}
+
+// Stats counts what has been read so far.
+func (r *Reader) Stats() Stats { return r.stats }
+
+// datagram takes a packet apart, and counts it.
+func (r *Reader) datagram(f frame) (Packet, bool) {
+	d, what := parse(f)
+	switch what {
+	case isUDP:
+		r.stats.Datagrams++
+		if d.cut {
+			r.stats.Truncated++
+		}
+		return Packet{Time: f.time, Src: d.src, Dst: d.dst, Payload: d.payload}, true
+	case isFragment:
+		r.stats.Fragments++
+	case isMalformed:
+		r.stats.Malformed++
+	case isUnknownLink:
+		r.stats.UnknownLink++
+	default:
+		r.stats.NotUDP++
+	}
+	return Packet{}, false
+}
+
+// readFull is io.ReadFull where the end of the file is no place to end.
+func readFull(r io.Reader, b []byte) error {
+	_, err := io.ReadFull(r, b)
+	return inside(err)
+}
+
+// inside turns io.EOF, the end between two packets, into the one within a packet.
+func inside(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// resize returns b with length n, whose old content is lost.
+func resize(b []byte, n int) []byte { return slices.Grow(b[:0], n)[:n] }
+
+// maxSeconds is the last whole second that Unix nanoseconds in 64 bits can tell.
+const maxSeconds = 1<<63/1_000_000_000 - 1
+
+// unix makes a time of seconds, forced into what time.Time.UnixNano can tell.
+func unix(seconds, nanoseconds int64) time.Time {
+	return time.Unix(min(max(seconds, 0), maxSeconds), nanoseconds).UTC()
+}
