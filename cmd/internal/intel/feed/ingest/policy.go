@@ -1,0 +1,73 @@
+package ingest
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// The widest networks that a feed may name.
+const (
+	widest4 = 8
+	widest6 = 19
+)
+
+// Policy refuses networks that would match everybody's own traffic. Safe for
+// concurrent use.
+type Policy struct {
+	special, local []netip.Prefix
+}
+
+// NewPolicy returns a Policy that also refuses what overlaps the local networks.
+func NewPolicy(local []netip.Prefix) *Policy {
+	return &Policy{special: specialUse(), local: slices.Clone(local)}
+}
+
+// Refuse returns why a network is refused, or "". One that equals, lies in or
+// covers a special-use or local network is: FireHOL's level 1 list holds
+// 10.0.0.0/8 and would match every LAN.
+func (p *Policy) Refuse(network netip.Prefix) Reason {
+	if tooWide(network) {
+		return TooWide
+	}
+	if overlaps(p.special, network) {
+		return SpecialUse
+	}
+	if overlaps(p.local, network) {
+		return Local
+	}
+	return ""
+}
+
+func tooWide(p netip.Prefix) bool {
+	if p.Addr().Is4() {
+		return p.Bits() < widest4
+	}
+	return p.Bits() < widest6
+}
+
+func overlaps(list []netip.Prefix, p netip.Prefix) bool {
+	for _, l := range list {
+		if l.Overlaps(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// specialUse holds the networks that no public address is ever in, by the IANA
+// registries of RFC 6890: private, shared, loopback, link-local, multicast,
+// reserved, benchmarking. The documentation networks (RFC 5737, RFC 3849,
+// RFC 9637) are left out on purpose: they never flow for real, and examples and
+// tests are made of them.
+func specialUse() []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range []string{
+		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+		"192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
+		"::/96", "64:ff9b:1::/48", "100::/64", "2001:2::/48", "2001:10::/28", "2001:20::/28",
+		"5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+	} {
+		out = append(out, netip.MustParsePrefix(text))
+	}
+	return out
+}
