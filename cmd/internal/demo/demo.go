@@ -1,0 +1,72 @@
+// Package demo holds what `flowhound demo` runs on: half an hour of NetFlow and
+// IPFIX that real exporters sent, the indicator lists that know some of the
+// addresses in it, and the table that sums up what was found.
+//
+// It decodes and matches nothing itself: the command runs the capture through
+// the same pipeline as every replay.
+package demo
+
+import (
+	"bytes"
+	"embed"
+	"io"
+	"io/fs"
+	"net/netip"
+
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+)
+
+//go:embed assets/capture.pcap.gz
+var capture []byte
+
+//go:embed assets/*.txt assets/*.csv assets/*.json
+var assets embed.FS
+
+// Capture returns the capture of NetFlow v5, v9 and IPFIX datagrams: a gzipped
+// pcap of Ethernet frames. assets/README.md says who sent them.
+func Capture() io.Reader { return bytes.NewReader(capture) }
+
+// Assets returns the files that the paths of Feeds name.
+func Assets() fs.FS {
+	sub, err := fs.Sub(assets, "assets")
+	if err != nil {
+		panic(err) // only for a name that is not valid, and this one is
+	}
+	return sub
+}
+
+// Feeds returns the lists as a configuration would name them, the highest
+// ranking first; each Path is relative to Assets.
+func Feeds() []config.Feed {
+	list := func(name, file string, category intel.Category, confidence int, reference string) config.Feed {
+		return config.Feed{
+			Name: name, Type: config.FeedList, Path: file, Format: config.FormatAuto,
+			Category: category, Confidence: confidence, Reference: reference,
+		}
+	}
+	phishing := list("phishing", "phishing.csv", intel.Phishing, 70, "")
+	phishing.Format, phishing.Column = config.FormatCSV, "indicator"
+	return []config.Feed{
+		{Name: "pulses", Type: config.FeedOTX, Path: "pulses.json", Confidence: 85},
+		list("c2", "c2.txt", intel.C2, 90, "https://intel.example/lists/c2"),
+		list("botnet", "botnet.txt", intel.Botnet, 60, "https://intel.example/lists/botnet"),
+		phishing,
+		list("bruteforce", "bruteforce.txt", intel.Bruteforce, 80, "https://intel.example/lists/bruteforce"),
+		list("scanners", "scanners.txt", intel.Scanner, 60, "https://intel.example/lists/scanners"),
+		list("spam", "spam.txt", intel.Spam, 60, "https://intel.example/lists/spam"),
+		list("tor-exits", "tor-exits.txt", intel.Anonymizer, 80, "https://intel.example/lists/tor-exits"),
+		list("policy", "policy.txt", intel.Policy, 80, "https://wiki.example/rules/file-sharing"),
+		list("watchlist", "watchlist.txt", intel.Other, 40, ""),
+	}
+}
+
+// Local returns the capture's own networks: an office and a servers' network.
+func Local() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("10.1.0.0/16"),
+		netip.MustParsePrefix("10.2.0.0/16"),
+		netip.MustParsePrefix("2001:db8:1::/48"),
+		netip.MustParsePrefix("2001:db8:2::/48"),
+	}
+}
