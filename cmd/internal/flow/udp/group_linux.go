@@ -30,6 +30,8 @@ func open(network, address string, n int, log *slog.Logger) ([]*socket, error) {
 		others, err := join(first, network, n)
 		if err != nil {
 			log.Info("the kernel cannot keep each exporter with one worker, so one worker serves all", "listen", first.conn.LocalAddr(), "error", err)
+			closeAll(others)
+			others = nil
 		}
 		sockets = append(sockets, others...)
 	}
@@ -44,13 +46,8 @@ func open(network, address string, n int, log *slog.Logger) ([]*socket, error) {
 
 // join binds n-1 sockets to the address of first and attaches the program that
 // picks one of the n. The program returns a socket's place in the order of binding.
+// With an error come the sockets that were bound until then.
 func join(first *socket, network string, n int) (others []*socket, err error) {
-	defer func() {
-		if err != nil {
-			closeAll(others)
-			others = nil
-		}
-	}()
 	if err := first.control(share); err != nil {
 		return nil, fmt.Errorf("share the port: %w", err)
 	}
