@@ -6,7 +6,7 @@ package netflow
 // too. The zero value is empty and ready.
 type lru[K comparable, V any] struct {
 	entries map[K]*entry[K, V]
-	ends    entry[K, V] // next is the newest entry, prev the oldest
+	ends    *entry[K, V] // next is the newest entry, prev the oldest; a pointer, so that an lru may be moved
 }
 
 type entry[K comparable, V any] struct {
@@ -35,7 +35,8 @@ func (l *lru[K, V]) get(key K) (V, bool) {
 func (l *lru[K, V]) put(key K, value V) {
 	if l.entries == nil {
 		l.entries = make(map[K]*entry[K, V])
-		l.ends.next, l.ends.prev = &l.ends, &l.ends
+		l.ends = &entry[K, V]{}
+		l.ends.next, l.ends.prev = l.ends, l.ends
 	}
 	e := &entry[K, V]{key: key, value: value}
 	l.entries[key] = e
@@ -66,7 +67,7 @@ func (l *lru[K, V]) oldestFirst(yield func(K, V) bool) {
 	if len(l.entries) == 0 {
 		return
 	}
-	for e := l.ends.prev; e != &l.ends; {
+	for e := l.ends.prev; e != l.ends; {
 		prev := e.prev
 		if !yield(e.key, e.value) {
 			return
@@ -80,7 +81,7 @@ func (l *lru[K, V]) unlink(e *entry[K, V]) {
 }
 
 func (l *lru[K, V]) linkNewest(e *entry[K, V]) {
-	e.prev, e.next = &l.ends, l.ends.next
+	e.prev, e.next = l.ends, l.ends.next
 	l.ends.next.prev = e
 	l.ends.next = e
 }

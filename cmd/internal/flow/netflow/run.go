@@ -246,7 +246,7 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 		case kindEndDelta:
 			setFirst(&r.End, uint64(m.export)-v*1e3)
 		case kindEndUptime:
-			m.assumeUptime(v)
+			m.assumeUptime(r, v)
 			setFirst(&r.End, uint64(m.atUptimeOrUnix(v)))
 		case kindStartSecond:
 			setFirst(&r.Start, v*1e9)
@@ -257,7 +257,7 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 		case kindStartDelta:
 			setFirst(&r.Start, uint64(m.export)-v*1e3)
 		case kindStartUptime:
-			m.assumeUptime(v)
+			m.assumeUptime(r, v)
 			setFirst(&r.Start, uint64(m.atUptimeOrUnix(v)))
 		case kindDurationMilli:
 			setDuration(r, v*1e6)

@@ -62,7 +62,12 @@ func encodeStore(exporters *lru[exporterKey, []storedDomain]) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(fmt.Appendf(nil, storeHeader, crc32.Checksum(body, castagnoli)), body...), nil
+	return sealStore(body), nil
+}
+
+// sealStore puts the header before the JSON.
+func sealStore(body []byte) []byte {
+	return append(fmt.Appendf(nil, storeHeader, crc32.Checksum(body, castagnoli)), body...)
 }
 
 func (d *storedDomain) file() fileDomain {

@@ -6,9 +6,10 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
-// Times of a flow are clamped to this window around its arrival. A week back
-// leaves long-lived connections their start; exporters without a set clock, with
-// a wrong zone or with garbage in the field lie outside.
+// Times of a flow are kept in this window around its arrival. A week back leaves
+// long-lived connections their start, five minutes ahead forgive a clock that is
+// a little fast; exporters without a set clock, with a wrong zone or with garbage
+// in the field lie outside.
 const (
 	maxPast   = int64(7 * 24 * time.Hour)
 	maxFuture = int64(5 * time.Minute)
@@ -42,8 +43,8 @@ func (m *message) startedAt(ms uint64) {
 // assumeUptime is for IPFIX exporters that send uptimes and never say when they
 // started: the flow is taken to have ended when it was exported. The end of a
 // flow comes before its start in a program, so both use it.
-func (m *message) assumeUptime(ms uint64) {
-	if !m.hasUptime {
+func (m *message) assumeUptime(r *flow.Record, ms uint64) {
+	if !m.hasUptime && r.End == 0 {
 		m.uptime = uint32(ms)
 	}
 }
@@ -78,19 +79,29 @@ func setDuration(r *flow.Record, ns uint64) {
 // clampTimes keeps the times of a record in the window and in order, and takes
 // a time of 0 for none.
 func (m *message) clampTimes(r *flow.Record) {
-	if r.Start == 0 || r.End == 0 {
-		if r.Start == 0 {
-			r.Has &^= flow.HasStart
-		}
-		if r.End == 0 {
-			r.Has &^= flow.HasEnd
-		}
-	}
-	if r.Start != 0 {
+	switch {
+	case r.Start != 0 && r.End != 0:
+		r.Start, r.End = m.clamp(r.Start, r.End)
+		return
+	case r.Start != 0:
 		r.Start = min(max(r.Start, m.earliest), m.latest)
+	case r.End != 0:
+		_, r.End = m.clamp(r.End, r.End)
 	}
-	if r.End != 0 {
-		r.End = min(max(r.End, m.earliest), m.latest)
-		r.Start = min(r.Start, r.End)
+	if r.Start == 0 {
+		r.Has &^= flow.HasStart
 	}
+	if r.End == 0 {
+		r.Has &^= flow.HasEnd
+	}
+}
+
+// clamp moves a flow whose end lies outside the window, so that it ended when it
+// arrived and is as long as before, and cuts what is too long.
+func (m *message) clamp(start, end int64) (int64, int64) {
+	if end < m.earliest || end > m.latest {
+		start += m.received - end
+		end = m.received
+	}
+	return min(max(start, m.earliest), end), end
 }

@@ -38,16 +38,18 @@ func (m *message) decodeV5() {
 
 	out := m.out.Records
 	for ; len(records) >= v5RecordLen; records = records[v5RecordLen:] {
-		out = append(out, base)
-		if !m.v5Record(records[:v5RecordLen], &out[len(out)-1]) {
-			out = m.addressless(out)
+		b := records[:v5RecordLen]
+		if binary.BigEndian.Uint64(b) == 0 { // both addresses
+			m.exporter.stats.addressless.Add(1)
+			continue
 		}
+		out = append(out, base)
+		m.v5Record(b, &out[len(out)-1])
 	}
 	m.out.Records = out
 }
 
-// v5Record reads one record into r; it is false when the record has no address.
-func (m *message) v5Record(b []byte, r *flow.Record) bool {
+func (m *message) v5Record(b []byte, r *flow.Record) {
 	_ = b[v5RecordLen-1] // one bounds check for all
 	r.Src = flow.Addr4(binary.BigEndian.Uint32(b))
 	r.Dst = flow.Addr4(binary.BigEndian.Uint32(b[4:]))
@@ -55,17 +57,14 @@ func (m *message) v5Record(b []byte, r *flow.Record) bool {
 	r.OutIf = uint32(binary.BigEndian.Uint16(b[14:]))
 	r.Packets = uint64(binary.BigEndian.Uint32(b[16:]))
 	r.Bytes = uint64(binary.BigEndian.Uint32(b[20:]))
-	r.Start = m.atUptime(binary.BigEndian.Uint32(b[24:]))
-	r.End = m.atUptime(binary.BigEndian.Uint32(b[28:]))
+	r.Start, r.End = m.clamp(m.atUptime(binary.BigEndian.Uint32(b[24:])), m.atUptime(binary.BigEndian.Uint32(b[28:])))
 	r.SrcPort = binary.BigEndian.Uint16(b[32:])
 	r.DstPort = binary.BigEndian.Uint16(b[34:])
 	r.TCPFlags = uint16(b[37])
-	r.Proto = b[38]
 	r.ToS = b[39]
-	if r.Proto == protoICMP { // type and code stand in the destination port
+	r.Proto = b[38]
+	if b[38] == protoICMP { // type and code stand in the destination port
 		r.ICMPType, r.ICMPCode = b[34], b[35]
 		r.Has |= flow.HasICMP
 	}
-	m.clampTimes(r)
-	return hasAddress(r)
 }
