@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/decoders"
+	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/rules"
 )
 
@@ -39,6 +40,18 @@ func TestGoldenLines(t *testing.T) {
 	}
 	if got := read(t, linesFile); got != want {
 		t.Errorf("%s is not what today's code writes: %s", linesFile, again)
+	}
+}
+
+// TestLongestLine: the longest line of all is among them, and no longer than it
+// may be.
+func TestLongestLine(t *testing.T) {
+	longest := 0
+	for _, line := range goldenLines() {
+		longest = max(longest, len(line)+len("\n"))
+	}
+	if longest != hit.MaxLine {
+		t.Errorf("the longest line has %d bytes, not %d", longest, hit.MaxLine)
 	}
 }
 

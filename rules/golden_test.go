@@ -15,11 +15,15 @@ type entry struct {
 	Hit    *hit.Hit
 	Status *hit.Status
 	Rule   int
+	Long   bool // with the longest header there is
 }
 
 // line is the entry as the log has it.
 func (e entry) line() string {
 	b := hit.AppendHeader(nil, start, "gw", 123)
+	if e.Long {
+		b = hit.AppendHeader(nil, start, strings.Repeat("h", 64), 1<<31-1)
+	}
 	if e.Hit != nil {
 		return string(hit.AppendLine(b, e.Hit))
 	}
@@ -110,7 +114,9 @@ func special() []entry {
 		c.change(&h)
 		all = append(all, entry{Hit: &h, Rule: c.rule})
 	}
-	return all
+	longest := numbered(60000 + len(changes))
+	longest.Name = strings.Repeat("n", 2000)
+	return append(all, entry{Hit: &longest, Rule: 100921, Long: true})
 }
 
 // table is what a person looks up in README.md: the hits of the default
