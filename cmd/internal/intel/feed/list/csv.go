@@ -65,7 +65,7 @@ func (p *parser) readHeader(line string) *header {
 		r := csv.NewReader(strings.NewReader(line))
 		r.Comma, r.TrimLeadingSpace = comma, true
 		names, err := r.Read()
-		if err != nil || len(names) < 2 && p.o.Format == Auto && p.o.Column == "" {
+		if err != nil || len(names) < 2 && p.o.Format == Auto {
 			continue
 		}
 		for i := range names {

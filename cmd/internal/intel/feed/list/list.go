@@ -37,8 +37,8 @@ var ErrNotAList = errors.New("does not look like a list of indicators")
 // Options say how to read a list.
 type Options struct {
 	Format Format
-	// Column names the CSV column that holds the indicators, in any case; empty:
-	// the first of the usual names that the header has.
+	// Column names the CSV column that holds the indicators, in any case, and
+	// makes Auto mean CSV; empty: the first of the usual names that the header has.
 	Column string
 	// Template is what every indicator starts as: its category, score, reference,
 	// name and tags hold where the list itself gives none.
@@ -65,6 +65,9 @@ func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (St
 	}
 	if o.Limit <= 0 {
 		o.Limit = DefaultLimit
+	}
+	if o.Format == Auto && o.Column != "" {
+		o.Format = CSV
 	}
 	p := &parser{o: o, emit: emit, lines: lines{r: br}, drops: ingest.Drops{}}
 	err := p.run()

@@ -1,0 +1,148 @@
+package feed
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
+)
+
+// maxFile is the largest file that is read, in bytes: some 60 million addresses.
+const maxFile = 1 << 30
+
+// errEmptied is returned for a file without a byte where there were indicators:
+// more often half of a write than the wish to have an empty list.
+var errEmptied = errors.New("is empty now; to empty the list on purpose, leave a comment in it")
+
+func (c Config) check() error {
+	switch {
+	case c.Name == "":
+		return errors.New("a feed has no name")
+	case c.Path == "":
+		return fmt.Errorf("feed %s: no path: name the file to read", c.Name)
+	case c.Confidence < 0 || c.Confidence > 100:
+		return fmt.Errorf("feed %s: confidence %d is not between 0 and 100", c.Name, c.Confidence)
+	case c.Type != TypeList && c.Type != TypeOTX:
+		return fmt.Errorf("feed %s: unknown type %q (one of %s %s)", c.Name, c.Type, TypeList, TypeOTX)
+	case c.Type == TypeOTX && (c.Format != "" || c.Column != ""):
+		return fmt.Errorf("feed %s: format and column are for lists, not for type %s", c.Name, c.Type)
+	}
+	switch list.Format(c.Format) {
+	case list.Auto, list.Plain, list.CSV, list.Hosts:
+	default:
+		return fmt.Errorf("feed %s: unknown format %q (one of %s %s %s)", c.Name, c.Format, list.Plain, list.CSV, list.Hosts)
+	}
+	if f := list.Format(c.Format); c.Column != "" && f != list.CSV && f != list.Auto {
+		return fmt.Errorf("feed %s: column is for format %s, not %s", c.Name, list.CSV, c.Format)
+	}
+	return nil
+}
+
+// template is what every indicator of the feed starts as.
+func (c Config) template() intel.Indicator {
+	i := intel.Indicator{
+		Feed: c.Name, Name: c.Name, Category: c.Category, Ref: c.Reference,
+		Score: uint8(cmp.Or(c.Confidence, intel.DefaultConfidence)),
+	}
+	if c.Type == TypeOTX && !c.HasCategory {
+		i.Category = intel.Malware
+	}
+	return i
+}
+
+// read reads a feed's file into a block. This is the one switch over feed types.
+func (f *Feeds) read(ctx context.Context, s *source) (*intel.Block, ingest.Drops, error) {
+	c := s.cfg
+	file, err := open(c.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = file.Close() }()
+	r := &reader{ctx: ctx, r: io.LimitReader(file, maxFile)}
+
+	b := intel.NewBuilder(c.Name)
+	keep := func(i intel.Indicator) ingest.Reason {
+		if i.Prefix.IsValid() {
+			if why := f.policy.Refuse(i.Prefix); why != "" {
+				return why
+			}
+		}
+		if !b.Add(i) {
+			return ingest.Unreadable
+		}
+		return ""
+	}
+	var drops ingest.Drops
+	switch c.Type {
+	case TypeList:
+		var st list.Stats
+		st, err = list.Parse(r, list.Options{Format: list.Format(c.Format), Column: c.Column, Template: c.template()}, keep)
+		drops = st.Drops
+	case TypeOTX:
+		var st otx.Stats
+		st, err = otx.Parse(r, otx.Options{Template: c.template(), Now: time.Now()}, keep)
+		drops = st.Drops
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
+	if r.n == 0 && s.block != nil && s.block.Len() > 0 {
+		return nil, nil, fmt.Errorf("%s %w", c.Path, errEmptied)
+	}
+	block := b.Block()
+	if n := block.Crowded(); n > 0 {
+		drops[ingest.Crowded] = ingest.Drop{Count: n}
+	}
+	return block, drops, nil
+}
+
+// open opens a regular file. It does not wait, as opening a named pipe would.
+func open(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s does not exist", path)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%s may not be read by this user", path)
+	case err != nil:
+		return nil, err
+	}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%s is no regular file", path)
+	case info.Size() > maxFile:
+		err = fmt.Errorf("%s is larger than %d MiB", path, maxFile>>20)
+	default:
+		return file, nil
+	}
+	_ = file.Close()
+	return nil, err
+}
+
+// reader counts what is read and ends early when its context does.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+	n   int64
+}
+
+func (r *reader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := r.r.Read(b)
+	r.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,179 @@
+package feed
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// When a change counts as done. Editors and copies write in several steps; a
+// version is read when its file has stood still for a while.
+const (
+	settle     = 400 * time.Millisecond
+	settleGone = 1200 * time.Millisecond // for a file that is missing or empty: more often half of a write
+	settleMax  = 10 * time.Second        // a file that never stands still is read as it is
+
+	pollPending   = 100 * time.Millisecond // while a change has not settled
+	pollUnwatched = time.Second            // while a folder cannot be watched, or a file not opened
+	pollQuiet     = 30 * time.Second       // in case the kernel tells nothing: network file systems
+)
+
+// version tells one content of a file from the next without reading it. The zero
+// version is a file that is not there.
+type version struct {
+	info fs.FileInfo
+}
+
+func look(path string) version {
+	info, err := os.Stat(path)
+	if err != nil {
+		return version{}
+	}
+	return version{info}
+}
+
+func (v version) same(w version) bool {
+	if v.info == nil || w.info == nil {
+		return v.info == w.info
+	}
+	return os.SameFile(v.info, w.info) && v.info.Size() == w.info.Size() && v.info.Mode() == w.info.Mode() &&
+		v.info.ModTime().Equal(w.info.ModTime())
+}
+
+func (v version) empty() bool { return v.info == nil || v.info.Size() == 0 }
+
+// watch is what is known of one file.
+type watch struct {
+	read    version   // what was read last, good or bad
+	seen    version   // what the last look saw
+	since   time.Time // when seen first differed from read; zero: it does not
+	changed time.Time // when a look last saw a change
+}
+
+// due looks at the file and reports whether there is a new version that has
+// settled; the caller reads it then.
+func (w *watch) due(path string, now time.Time) bool {
+	v := look(path)
+	if v.same(w.read) {
+		w.since = time.Time{}
+		return false
+	}
+	if w.since.IsZero() {
+		w.since, w.seen = now, w.read
+	}
+	if !v.same(w.seen) {
+		w.seen, w.changed = v, now
+	}
+	wait := settle
+	if v.empty() {
+		wait = settleGone
+	}
+	if now.Sub(w.changed) < wait && now.Sub(w.since) < settleMax {
+		return false
+	}
+	w.read, w.since = v, time.Time{}
+	return true
+}
+
+func (w *watch) pending() bool { return !w.since.IsZero() }
+
+// Run watches the files and hands out a new Set whenever one of them has changed,
+// until ctx ends. The kernel's events only say when to look: what changed is told
+// by the files' identity, size and time, which also holds for folders whose links
+// are swapped, and where events are lost.
+func (f *Feeds) Run(ctx context.Context) {
+	var events chan fsnotify.Event // nil without a watcher: then the polls remain
+	var failures chan error
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		f.o.Log.Warn("cannot watch files, looking at them every second instead", "err", err)
+	} else {
+		events, failures = watcher.Events, watcher.Errors
+		defer func() { _ = watcher.Close() }()
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	next := time.Duration(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-events:
+		case err := <-failures:
+			f.o.Log.Debug("watching files", "err", err) // events were lost: look at all files
+		case <-timer.C:
+			watched := f.follow(watcher)
+			f.poll(ctx)
+			next = f.nextPoll(watched)
+			timer.Reset(next)
+			continue
+		}
+		if next > pollPending { // a folder in which much happens must not put the look off
+			next = pollPending
+			timer.Reset(next)
+		}
+	}
+}
+
+// follow watches the folders of all files, and of what they link to. It reports
+// whether all of them could be; folders may come and go.
+func (f *Feeds) follow(w *fsnotify.Watcher) bool {
+	if w == nil {
+		return false
+	}
+	wanted := make(map[string]bool)
+	all := true
+	for _, s := range f.sources {
+		dir := filepath.Dir(s.cfg.Path)
+		wanted[dir] = true
+		all = w.Add(dir) == nil && all
+		if target, err := filepath.EvalSymlinks(s.cfg.Path); err == nil {
+			dir := filepath.Dir(target)
+			wanted[dir] = true
+			all = w.Add(dir) == nil && all
+		}
+	}
+	for _, dir := range w.WatchList() {
+		if !wanted[dir] {
+			_ = w.Remove(dir)
+		}
+	}
+	return all
+}
+
+// poll reads the feeds whose files have a new version, and hands out one Set for
+// all of them.
+func (f *Feeds) poll(ctx context.Context) {
+	start := time.Now()
+	swap := false
+	for _, s := range f.sources {
+		if !s.watch.due(s.cfg.Path, time.Now()) {
+			continue
+		}
+		before := s.block
+		if err := f.reload(ctx, s); err != nil && ctx.Err() != nil {
+			return
+		}
+		swap = swap || s.block != before
+	}
+	if swap {
+		f.swap(start)
+	}
+}
+
+func (f *Feeds) nextPoll(watched bool) time.Duration {
+	next := pollQuiet
+	if !watched {
+		next = pollUnwatched
+	}
+	for _, s := range f.sources {
+		if s.watch.pending() {
+			return pollPending
+		}
+	}
+	return next
+}
