@@ -1,0 +1,134 @@
+package alert
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// Event is a match that has been judged. It is complete in itself: the throttle
+// needs nothing else. Its sides are Remote, the address that an indicator
+// covers, and Local, the other.
+type Event struct {
+	// Local is the address inside the own networks where the exporter sent
+	// one before and one after translation. Remote is the translated address
+	// where that matched (MatchedNAT).
+	Local, Remote flow.Addr
+	MatchedNAT    bool
+	// NATLocal and NATRemote are the sides' translated addresses, as sent.
+	NATLocal, NATRemote flow.Addr
+	// LocalNetwork and RemoteNetwork are the entries of networks.local that
+	// hold the sides; invalid: outside.
+	LocalNetwork, RemoteNetwork netip.Prefix
+
+	Proto                 uint8
+	LocalPort, RemotePort int // 0-65535 or hit.NoPort
+	// ICMPType and ICMPCode are hit.NoPort for other protocols.
+	ICMPType, ICMPCode int
+
+	// LocalOpened says who called; when the record did not tell (OpenerTold),
+	// its sender is assumed, and only what came before can tell better.
+	LocalOpened, OpenerTold bool
+	// LocalSent: the record's own sender was the local side.
+	LocalSent bool
+	// LocalData and RemoteData: the side is known to have sent data.
+	LocalData, RemoteData bool
+
+	talked, built, denied, loneSYN bool // see evidence
+
+	// Judge sets these three.
+	Direction hit.Direction
+	State     hit.State
+	Severity  hit.Severity
+
+	// Indicators cover Remote, best first, and are never empty; Others cover
+	// other addresses of the record. The event owns both.
+	Indicators, Others []intel.Indicator
+
+	Count uint64 // flow records
+	// The counters are multiplied by Sampling, by who sent them, and saturate.
+	LocalBytes, LocalPackets, RemoteBytes, RemotePackets uint64
+
+	Exporter         flow.Addr
+	Domain, Sampling uint32
+	// Unix nanoseconds: the flow's span (as received, where not sent), and
+	// the earliest and latest time of receipt.
+	Start, End, First, Last int64
+
+	policy *Policy
+}
+
+// Judge sets Direction, State, Severity and the order of Indicators by the
+// other fields. Classify has called it; call it again after changing LocalOpened,
+// LocalData or RemoteData.
+func (e *Event) Judge() {
+	from, to := e.RemoteNetwork.IsValid(), e.LocalNetwork.IsValid()
+	if e.LocalOpened {
+		from, to = to, from
+	}
+	switch {
+	case from && to:
+		e.Direction = hit.Internal
+	case from:
+		e.Direction = hit.Outbound
+	case to:
+		e.Direction = hit.Inbound
+	default:
+		e.Direction = hit.Transit
+	}
+	e.State = e.state()
+	if len(e.Indicators) > 1 {
+		slices.SortStableFunc(e.Indicators, func(a, b intel.Indicator) int {
+			return cmp.Or(cmp.Compare(e.severity(&b), e.severity(&a)), compareIndicators(&a, &b))
+		})
+	}
+	e.Severity = e.severity(&e.Indicators[0])
+}
+
+// compareIndicators puts the better first; what ties keeps the feeds' order.
+func compareIndicators(a, b *intel.Indicator) int {
+	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(b.Prefix.Bits(), a.Prefix.Bits()))
+}
+
+func (e *Event) severity(i *intel.Indicator) hit.Severity {
+	port := e.ServicePort()
+	served := e.LocalData && e.RemoteData && port != hit.NoPort && e.policy.isService(uint16(port))
+	return e.policy.Severity(i.Category, i.Score, e.Direction, e.State, served)
+}
+
+// ServicePort is the port of the side that was called, or hit.NoPort.
+func (e *Event) ServicePort() int {
+	if e.LocalOpened {
+		return e.RemotePort
+	}
+	return e.LocalPort
+}
+
+// ClientPort is the port of the side that called, or hit.NoPort.
+func (e *Event) ClientPort() int {
+	if e.LocalOpened {
+		return e.LocalPort
+	}
+	return e.RemotePort
+}
+
+// Probe reports whether nothing shows an answer: an attempt, or a lone SYN of a
+// sampling exporter, which tells no more.
+func (e *Event) Probe() bool {
+	return e.State == hit.Attempt || e.State == hit.Unknown && e.loneSYN
+}
+
+// Inside returns the address that lies in the own networks, and the entry of
+// networks.local that holds it: the opener of an outbound conversation, the
+// responder of an inbound one, else Local. It differs from Local when an
+// indicator covers an address of one's own.
+func (e *Event) Inside() (flow.Addr, netip.Prefix) {
+	if e.RemoteNetwork.IsValid() && !e.LocalNetwork.IsValid() {
+		return e.Remote, e.RemoteNetwork
+	}
+	return e.Local, e.LocalNetwork
+}

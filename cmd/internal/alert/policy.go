@@ -1,0 +1,57 @@
+// Package alert turns a raw match into an event: who called whom, how far the
+// conversation came, from which side the local networks saw it, how much that
+// matters and which indicator says so. It looks at one record at a time and
+// remembers nothing; what only several records tell (an answer that arrives in
+// another record, repeats) is settled by alert/throttle. It does no I/O.
+package alert
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// Policy is what the configuration says about judging matches. It is immutable
+// and safe for concurrent use; a reload makes another one.
+type Policy struct {
+	local    []netip.Prefix // longest first
+	services [1 << 16 / 64]uint64
+	severity map[intel.Category]hit.Severity
+}
+
+// NewPolicy returns a Policy for the own networks (networks.local), the ports
+// that servers answer on, and the categories whose severity is fixed
+// (alert.severity). It keeps copies.
+func NewPolicy(local []netip.Prefix, servicePorts []uint16, severity map[intel.Category]hit.Severity) *Policy {
+	p := &Policy{severity: maps.Clone(severity)}
+	for _, n := range local {
+		if n.Addr().Is4In6() && n.Bits() >= 96 {
+			n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
+		}
+		p.local = append(p.local, n.Masked())
+	}
+	slices.SortStableFunc(p.local, func(a, b netip.Prefix) int { return cmp.Compare(b.Bits(), a.Bits()) })
+	for _, port := range servicePorts {
+		p.services[port/64] |= 1 << (port % 64)
+	}
+	return p
+}
+
+// network returns the narrowest own network that holds a, invalid when none does.
+func (p *Policy) network(a flow.Addr) netip.Prefix {
+	ip := a.IP()
+	for _, n := range p.local {
+		if n.Contains(ip) {
+			return n
+		}
+	}
+	return netip.Prefix{}
+}
+
+// isService reports whether servers answer on port.
+func (p *Policy) isService(port uint16) bool { return p.services[port/64]&(1<<(port%64)) != 0 }
