@@ -19,6 +19,8 @@ WEB6 = ["2001:db8:f00d::%x" % i for i in range(0x10, 0x30)]
 RESOLVER, RESOLVER6 = "203.0.113.53", "2001:db8:f00d::53"
 MAIL, MAIL_SERVER, SSH_SERVER = "203.0.113.25", "10.2.0.25", "10.2.0.22"
 MINUTE = 60
+# One idle timeout for all, so that softflowd exports in the order of time.
+IDLE = [option for name in ("tcp", "tcp.fin", "tcp.rst", "udp", "icmp", "general") for option in ("-t", f"{name}=60")]
 
 
 def ordinary_office(t, start, minutes, sessions, net, net6):
@@ -105,11 +107,15 @@ def servers6(start):
 
 
 def branch(start):
-    """A small branch office, half a minute, for an exporter that listens."""
+    """A small branch office, half a minute, for an exporter that listens.
+
+    fprobe sends full datagrams only and drops the last few flows when it ends, so
+    what matters comes first.
+    """
     t = Traffic(5)
     ordinary_office(t, start, 0.4, 60, "10.1.12", "2001:db8:1:c")
     for i in range(3):             # c2.txt: the same controller, from a second host
-        t.tcp(start + 4 + 7 * i, "10.1.12.31", "198.51.100.200", 443, 420, 910)
+        t.tcp(start + 1 + 2 * i, "10.1.12.31", "198.51.100.200", 443, 420, 910)
     return [p for p in t.sorted() if p.haslayer("IP")]
 
 
@@ -128,9 +134,9 @@ def main():
     ]
     for listener in listeners:
         listener.start()
-    datagrams["192.0.2.1"], _ = softflowd(office_west(start, minutes), 9, "-m", "64")
-    datagrams["192.0.2.2"], _ = softflowd(office_east(start, minutes), 10, "-m", "64", "-A", "milli")
-    datagrams["192.0.2.3"], _ = softflowd(servers(start, minutes), 5, "-m", "48")
+    datagrams["192.0.2.1"], _ = softflowd(office_west(start, minutes), 9, "-m", "64", *IDLE)
+    datagrams["192.0.2.2"], _ = softflowd(office_east(start, minutes), 10, "-m", "64", "-A", "milli", *IDLE)
+    datagrams["192.0.2.3"], _ = softflowd(servers(start, minutes), 5, "-m", "48", *IDLE)
     for listener in listeners:
         listener.join()
     for address, got in sorted(datagrams.items()):
