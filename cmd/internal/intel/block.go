@@ -16,7 +16,7 @@ type Block struct {
 	notes []note
 
 	rows         []row   // by first address, prefix length, best first
-	n4           int     // how many of them are IPv4
+	hosts        int     // how many of them are single IPv4 addresses
 	bits4, bits6 []uint8 // the prefix lengths that occur in rows, longest first
 
 	names []nameRow // by host

@@ -190,13 +190,15 @@ func thin(rows []row) (kept []row, dropped int) {
 	return kept, len(rows) - len(kept)
 }
 
-// measure counts the IPv4 rows and finds the prefix lengths that occur.
+// measure counts the single IPv4 addresses and finds the prefix lengths that occur.
 func (b *Block) measure() {
 	var seen4, seen6 [129]bool
 	for i := range b.rows {
 		if r := &b.rows[i]; is4(r.hi, r.lo) {
-			b.n4++
 			seen4[r.bits] = true
+			if r.bits == 128 {
+				b.hosts++
+			}
 		} else {
 			seen6[r.bits] = true
 		}

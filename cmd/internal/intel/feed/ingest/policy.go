@@ -2,7 +2,8 @@ package ingest
 
 import (
 	"net/netip"
-	"slices"
+
+	"github.com/gaissmai/bart"
 )
 
 // The widest networks that a feed may name.
@@ -14,25 +15,31 @@ const (
 // Policy refuses networks that would match everybody's own traffic. Safe for
 // concurrent use.
 type Policy struct {
-	special, local []netip.Prefix
+	special, local bart.Lite
 }
 
 // NewPolicy returns a Policy that also refuses what overlaps the local networks.
 func NewPolicy(local []netip.Prefix) *Policy {
-	return &Policy{special: specialUse(), local: slices.Clone(local)}
+	p := new(Policy)
+	for _, n := range specialUse() {
+		p.special.Insert(n)
+	}
+	for _, n := range local {
+		p.local.Insert(n)
+	}
+	return p
 }
 
 // Refuse returns why a network is refused, or "". One that equals, lies in or
 // covers a special-use or local network is: FireHOL's level 1 list holds
 // 10.0.0.0/8 and would match every LAN.
 func (p *Policy) Refuse(network netip.Prefix) Reason {
-	if tooWide(network) {
+	switch {
+	case tooWide(network):
 		return TooWide
-	}
-	if overlaps(p.special, network) {
+	case p.special.OverlapsPrefix(network):
 		return SpecialUse
-	}
-	if overlaps(p.local, network) {
+	case p.local.OverlapsPrefix(network):
 		return Local
 	}
 	return ""
@@ -43,15 +50,6 @@ func tooWide(p netip.Prefix) bool {
 		return p.Bits() < widest4
 	}
 	return p.Bits() < widest6
-}
-
-func overlaps(list []netip.Prefix, p netip.Prefix) bool {
-	for _, l := range list {
-		if l.Overlaps(p) {
-			return true
-		}
-	}
-	return false
 }
 
 // specialUse holds the networks that no public address is ever in, by the IANA
