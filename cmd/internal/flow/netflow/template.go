@@ -70,7 +70,7 @@ func parseTemplate(v version, options bool, wire []byte) (*template, bool) {
 	if len(wire) < 4 || binary.BigEndian.Uint16(wire) < firstDataSet {
 		return nil, false
 	}
-	if n, ok := templateLength(v, options, wire); !ok || n != len(wire) || n > maxTemplateBytes {
+	if n, ok := templateLength(v, options, wire); !ok || n != len(wire) || isWithdrawal(v, options, wire) {
 		return nil, false
 	}
 	return compile(v, options, wire), true

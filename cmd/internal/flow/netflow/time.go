@@ -63,7 +63,7 @@ func unixFromNTP(v uint64) int64 {
 	if seconds < 1<<31 {
 		seconds += 1 << 32
 	}
-	return (seconds-ntpToUnix)*1e9 + int64((v&(1<<32-1))*1e9>>32)
+	return (seconds-ntpToUnix)*1e9 + int64(((v&(1<<32-1))*1e9+1<<31)>>32)
 }
 
 // setDuration gives a record with only one end the other.
