@@ -109,12 +109,13 @@ def export_time(datagram):
     """When the exporter's header says that it sent the datagram.
 
     v9 and IPFIX headers hold whole seconds only, cut off: the end of that
-    second is the earliest time that no flow in the datagram lies behind.
+    second is the earliest time that no flow in the datagram lies behind. Flows
+    of v5 are told in milliseconds of uptime, so they may lie one behind.
     """
     version = struct.unpack(">H", datagram[:2])[0]
     if version == 5:
         secs, nsecs = struct.unpack(">II", datagram[8:16])
-        return secs + nsecs / 1e9
+        return secs + nsecs / 1e9 + 0.001
     if version == 9:
         return struct.unpack(">I", datagram[8:12])[0] + 0.999
     return struct.unpack(">I", datagram[4:8])[0] + 0.999

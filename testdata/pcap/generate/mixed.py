@@ -45,7 +45,9 @@ def planted(t):
     def plant(local, remote, category, proto, port, direction, state, conversations, answered):
         plants.append({"local": local, "remote": remote, "category": category, "proto": proto, "port": port,
                        "direction": direction, "state": state, "conversations": conversations,
-                       "records": conversations * (2 if answered else 1)})
+                       "records": conversations * (2 if answered else 1),
+                       # softflowd takes ICMP's type for a port, so it never pairs request and reply.
+                       "biflow_records": conversations * (2 if proto == 1 else 1)})
 
     for i in range(5):
         t.tcp(START + 10 + 20 * i, "10.1.0.7", "203.0.113.7", 443, 420, 910)
