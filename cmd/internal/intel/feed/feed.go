@@ -81,8 +81,8 @@ type State struct {
 	Took       time.Duration // to read it
 }
 
-// Feeds is all configured feeds. Load comes first, then Run; States may be called
-// at any time.
+// Feeds is all configured feeds. Load comes first, then Run, never both at a time;
+// States may be called at any time.
 type Feeds struct {
 	o      Options
 	policy *ingest.Policy

@@ -63,7 +63,7 @@ func (c Config) template() intel.Indicator {
 // read reads a feed's file into a block. This is the one switch over feed types.
 func (f *Feeds) read(ctx context.Context, s *source) (*intel.Block, ingest.Drops, error) {
 	c := s.cfg
-	file, err := open(c.Path)
+	file, _, err := open(c.Path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,15 +107,15 @@ func (f *Feeds) read(ctx context.Context, s *source) (*intel.Block, ingest.Drops
 }
 
 // open opens a regular file. It does not wait, as opening a named pipe would.
-func open(path string) (*os.File, error) {
+func open(path string) (*os.File, fs.FileInfo, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s does not exist", path)
+		return nil, nil, fmt.Errorf("%s does not exist", path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%s may not be read by this user", path)
+		return nil, nil, fmt.Errorf("%s may not be read by this user", path)
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	info, err := file.Stat()
 	switch {
@@ -125,10 +125,10 @@ func open(path string) (*os.File, error) {
 	case info.Size() > maxFile:
 		err = fmt.Errorf("%s is larger than %d MiB", path, maxFile>>20)
 	default:
-		return file, nil
+		return file, info, nil
 	}
 	_ = file.Close()
-	return nil, err
+	return nil, nil, err
 }
 
 // reader counts what is read and ends early when its context does.

@@ -14,25 +14,28 @@ import (
 // version is read when its file has stood still for a while.
 const (
 	settle     = 400 * time.Millisecond
-	settleGone = 1200 * time.Millisecond // for a file that is missing or empty: more often half of a write
+	settleGone = 1200 * time.Millisecond // for one that is gone or empty: more often half of a write
 	settleMax  = 10 * time.Second        // a file that never stands still is read as it is
 
 	pollPending   = 100 * time.Millisecond // while a change has not settled
-	pollUnwatched = time.Second            // while a folder cannot be watched, or a file not opened
+	pollUnwatched = time.Second            // while a folder cannot be watched
 	pollQuiet     = 30 * time.Second       // in case the kernel tells nothing: network file systems
 )
 
 // version tells one content of a file from the next without reading it. The zero
-// version is a file that is not there.
+// version is a file that is not there or cannot be opened.
 type version struct {
 	info fs.FileInfo
 }
 
+// look opens the file, because no other way tells whether its reader may: modes,
+// owners, access lists and folders have a say in it.
 func look(path string) version {
-	info, err := os.Stat(path)
+	file, info, err := open(path)
 	if err != nil {
 		return version{}
 	}
+	_ = file.Close()
 	return version{info}
 }
 
@@ -40,8 +43,7 @@ func (v version) same(w version) bool {
 	if v.info == nil || w.info == nil {
 		return v.info == w.info
 	}
-	return os.SameFile(v.info, w.info) && v.info.Size() == w.info.Size() && v.info.Mode() == w.info.Mode() &&
-		v.info.ModTime().Equal(w.info.ModTime())
+	return os.SameFile(v.info, w.info) && v.info.Size() == w.info.Size() && v.info.ModTime().Equal(w.info.ModTime())
 }
 
 func (v version) empty() bool { return v.info == nil || v.info.Size() == 0 }
@@ -166,14 +168,13 @@ func (f *Feeds) poll(ctx context.Context) {
 }
 
 func (f *Feeds) nextPoll(watched bool) time.Duration {
-	next := pollQuiet
-	if !watched {
-		next = pollUnwatched
-	}
 	for _, s := range f.sources {
 		if s.watch.pending() {
 			return pollPending
 		}
 	}
-	return next
+	if !watched {
+		return pollUnwatched
+	}
+	return pollQuiet
 }

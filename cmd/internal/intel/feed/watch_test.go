@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -109,6 +110,36 @@ func TestBadVersions(t *testing.T) {
 	b.write("a", "# empty on purpose\n")
 	b.nextSet()
 	b.nextState(OK, "0 indicators")
+}
+
+// A pipe must not hold the loader up, nor a file without rights escape notice.
+func TestNotToBeOpened(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	if err := os.Remove(b.path("a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(b.path("a"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.nextState(Stale, "is no regular file")
+	if err := os.Remove(b.path("a")); err != nil {
+		t.Fatal(err)
+	}
+	b.write("a", "192.0.2.6\n")
+	b.nextSet("6")
+	b.nextState(OK, "1 indicators")
+	if os.Geteuid() == 0 {
+		return // who may read everything
+	}
+	if err := os.Chmod(b.path("a"), 0); err != nil {
+		t.Fatal(err)
+	}
+	b.nextState(Stale, "may not be read by this user")
+	if err := os.Chmod(b.path("a"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.nextState(OK, "1 indicators")
 }
 
 func TestOneOfTwoChanges(t *testing.T) {
