@@ -77,7 +77,7 @@ type State struct {
 	Message    string // for people: what is wrong and what to do, or what was loaded
 	Indicators int    // in use
 	Drops      ingest.Drops
-	Loaded     time.Time     // when the version in use was read; zero: never
+	LoadedAt   time.Time     // when the version in use was read; zero: never
 	Took       time.Duration // to read it
 }
 
@@ -166,7 +166,7 @@ func (f *Feeds) reload(ctx context.Context, s *source) error {
 	state := s.state
 	if err == nil {
 		state.Status, state.Message = OK, describe(block, drops)
-		state.Indicators, state.Drops, state.Loaded, state.Took = block.Len(), drops, start, time.Since(start)
+		state.Indicators, state.Drops, state.LoadedAt, state.Took = block.Len(), drops, start, time.Since(start)
 		f.set(s, block, state)
 		return nil
 	}
@@ -174,7 +174,7 @@ func (f *Feeds) reload(ctx context.Context, s *source) error {
 	state.Status, state.Message = Error, err.Error()
 	if s.block != nil {
 		state.Status = Stale
-		state.Message += fmt.Sprintf("; the %d indicators of %s stay in use", s.block.Len(), state.Loaded.UTC().Format(time.RFC3339))
+		state.Message += fmt.Sprintf("; the %d indicators of %s stay in use", s.block.Len(), state.LoadedAt.UTC().Format(time.RFC3339))
 	}
 	f.set(s, s.block, state)
 	return err
@@ -182,7 +182,7 @@ func (f *Feeds) reload(ctx context.Context, s *source) error {
 
 // set stores what is now known of a feed, and tells it when it is news.
 func (f *Feeds) set(s *source, block *intel.Block, state State) {
-	news := state.Status != s.state.Status || state.Message != s.state.Message || state.Loaded != s.state.Loaded
+	news := state.Status != s.state.Status || state.Message != s.state.Message || state.LoadedAt != s.state.LoadedAt
 	f.mu.Lock()
 	s.block, s.state = block, state
 	f.mu.Unlock()

@@ -167,11 +167,11 @@ func TestLoad(t *testing.T) {
 		t.Errorf("otx: %+v", got)
 	}
 	states := f.States()
-	if s := states[0]; s.Status != OK || s.Indicators != 1 || s.Loaded.IsZero() || s.Drops[ingest.SpecialUse].Count != 1 || s.Drops[ingest.Local].Count != 1 ||
+	if s := states[0]; s.Status != OK || s.Indicators != 1 || s.LoadedAt.IsZero() || s.Drops[ingest.SpecialUse].Count != 1 || s.Drops[ingest.Local].Count != 1 ||
 		!strings.Contains(s.Message, "1 own local network (first: line 3, 198.51.100.0/24)") {
 		t.Errorf("ours: %+v", s)
 	}
-	if s := states[2]; s.Status != Error || s.Indicators != 0 || !s.Loaded.IsZero() {
+	if s := states[2]; s.Status != Error || s.Indicators != 0 || !s.LoadedAt.IsZero() {
 		t.Errorf("gone: %+v", s)
 	}
 }
