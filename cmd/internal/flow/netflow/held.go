@@ -14,16 +14,12 @@ const (
 	maxHeldBytes = 128 << 10
 )
 
-// heldSet is a data set that waits for its template, and what was true of its
-// message.
+// heldSet is a data set that waits for its template, and the clock of its message.
 type heldSet struct {
-	domain    *domain
-	id        uint16
-	buf       []byte // the set's content behind a lead of heldLead bytes
-	received  int64
-	export    int64
-	uptime    uint32
-	hasUptime bool
+	domain *domain
+	id     uint16
+	buf    []byte // the set's content behind a lead of heldLead bytes
+	clock
 }
 
 // heldLead is how many bytes the ops may load from before a record.
@@ -42,10 +38,7 @@ func (m *message) withoutTemplate(id uint16, from, to int) {
 		s.heldDropped.Add(1)
 		return
 	}
-	h := heldSet{
-		domain: m.domain, id: id, buf: make([]byte, heldLead+to-from),
-		received: m.received, export: m.export, uptime: m.uptime, hasUptime: m.hasUptime,
-	}
+	h := heldSet{domain: m.domain, id: id, buf: make([]byte, heldLead+to-from), clock: m.clock}
 	copy(h.buf[heldLead:], m.buf[from:to])
 	m.exporter.hold(h)
 }
@@ -85,22 +78,20 @@ func (e *exporter) unhold(i int) heldSet {
 }
 
 // release reads the sets that waited for t, in the order in which they came, and
-// with the times of their own messages.
+// with the clocks of their own messages.
 func (m *message) release(t *template) {
 	e := m.exporter
-	now := *m
+	buf, now, records, unread := m.buf, m.clock, m.records, m.unread
 	for i := 0; i < len(e.held); {
 		if h := &e.held[i]; h.domain != m.domain || h.id != t.id {
 			i++
 			continue
 		}
 		h := e.unhold(i)
-		m.buf, m.received, m.export, m.uptime, m.hasUptime = h.buf, h.received, h.export, h.uptime, h.hasUptime
-		m.earliest, m.latest = h.received-maxPast, h.received+maxFuture
-		m.startedAt(m.domain.sampling.started)
+		m.buf, m.clock = h.buf, h.clock
+		m.startedAt(m.domain.sampling.started) // it may be known only now
 		m.data(t, heldLead, len(h.buf))
 		e.stats.heldDecoded.Add(1)
 	}
-	m.buf, m.received, m.export, m.uptime, m.hasUptime = now.buf, now.received, now.export, now.uptime, now.hasUptime
-	m.earliest, m.latest, m.records, m.unread = now.earliest, now.latest, now.records, now.unread
+	m.buf, m.clock, m.records, m.unread = buf, now, records, unread
 }

@@ -32,14 +32,7 @@ type message struct {
 	buf      []byte // the datagram, or a held set behind its lead
 	err      error  // first thing wrong with the datagram
 
-	received int64
-	export   int64  // when the exporter sent it, by its own clock, Unix ns
-	uptime   uint32 // ms since the exporter started, modulo 2^32, at export
-	// hasUptime is false for IPFIX until the exporter told when it started
-	// (element 160): its header has no uptime.
-	hasUptime bool
-	earliest  int64 // the window that times are clamped to
-	latest    int64
+	clock
 
 	records uint32  // data records read so far, flows and options
 	unread  bool    // a set had to be skipped, so records is too low
@@ -49,7 +42,6 @@ type message struct {
 
 func (m *message) begin(e *exporter, datagram []byte, received int64, out *flow.Batch) {
 	m.out, m.exporter, m.buf, m.received, m.err = out, e, datagram, received, nil
-	m.earliest, m.latest = received-maxPast, received+maxFuture
 }
 
 // enter starts a message of the given domain; export and uptime are set.

@@ -80,14 +80,18 @@ func NewDecoder(o Options) *Decoder {
 // error names the first thing that was wrong with the datagram: a Reason, or
 // ErrNoTemplate. It is for replay and debugging, costs no allocation, and may
 // come together with records.
+//
+// A flow costs some 10 ns in v5 and 50 to 60 ns in v9 and IPFIX with 22 fields,
+// twice that with variable-length fields, and no allocation but for the growth
+// of the batch.
 func (d *Decoder) Decode(datagram []byte, from netip.AddrPort, received int64, out *flow.Batch) error {
 	key := exporterKey{addr: flow.AddrFrom(from.Addr())}
 	if d.options.KeyPort {
 		key.port = from.Port()
 	}
-	version, ok := versionOf(datagram)
+	version, reason, ok := versionOf(datagram)
 	if !ok {
-		return d.stray(datagram, key)
+		return d.stray(key, reason)
 	}
 
 	e := d.exporter(key, received)
@@ -125,34 +129,29 @@ func (d *Decoder) Reconfigure() {
 	}
 }
 
-// versionOf reads the version of a datagram; it is false when nothing we know
-// starts like this.
-func versionOf(datagram []byte) (version, bool) {
+// versionOf reads the version of a datagram. It is false, with the reason, for
+// one that cannot be NetFlow.
+func versionOf(datagram []byte) (v version, reason Reason, ok bool) {
 	if len(datagram) < 2 {
-		return 0, false
+		return 0, ShortHeader, false
 	}
+	header := 0
 	switch binary.BigEndian.Uint16(datagram) {
 	case 5:
-		return v5, len(datagram) >= v5HeaderLen
+		v, header = v5, v5HeaderLen
 	case 9:
-		return v9, len(datagram) >= v9HeaderLen
+		v, header = v9, v9HeaderLen
 	case 10:
-		return ipfix, len(datagram) >= ipfixHeaderLen
+		v, header = ipfix, ipfixHeaderLen
+	default:
+		return 0, BadVersion, false
 	}
-	return 0, false
+	return v, ShortHeader, len(datagram) >= header
 }
 
 // stray counts a datagram that is no NetFlow, without making its sender an
 // exporter: anyone can send rubbish.
-func (d *Decoder) stray(datagram []byte, key exporterKey) error {
-	reason := BadVersion
-	if len(datagram) >= 2 {
-		if v := binary.BigEndian.Uint16(datagram); v == 5 || v == 9 || v == 10 {
-			reason = ShortHeader
-		}
-	} else {
-		reason = ShortHeader
-	}
+func (d *Decoder) stray(key exporterKey, reason Reason) error {
 	c := &d.others
 	if e, ok := d.exporters.get(key); ok {
 		c = &e.stats.counters
@@ -202,6 +201,7 @@ func (d *Decoder) forgetOldest() {
 		d.last = nil
 	}
 	d.memory -= e.cost
+	e.stats.heldDropped.Add(uint64(len(e.held)))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.index, e.stats)

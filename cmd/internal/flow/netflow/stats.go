@@ -31,6 +31,24 @@ type Counters struct {
 	TemplateRecords uint64 // received, data and options templates, refreshes and all
 }
 
+// Add adds o to c, to sum up several decoders.
+func (c *Counters) Add(o *Counters) {
+	for v := range numVersions {
+		c.Datagrams[v] += o.Datagrams[v]
+		c.Records[v] += o.Records[v]
+		c.Lost[v] += o.Lost[v]
+	}
+	for i := range c.Malformed {
+		c.Malformed[i] += o.Malformed[i]
+	}
+	c.SetsWithoutTemplate += o.SetsWithoutTemplate
+	c.HeldDecoded += o.HeldDecoded
+	c.HeldDropped += o.HeldDropped
+	c.Addressless += o.Addressless
+	c.OptionRecords += o.OptionRecords
+	c.TemplateRecords += o.TemplateRecords
+}
+
 // ExporterStats is what is known of one exporter.
 type ExporterStats struct {
 	Exporter netip.Addr
@@ -41,6 +59,18 @@ type ExporterStats struct {
 	// Missing names the template that was missing last; its ID is 0 when none was.
 	Missing MissingTemplate
 	Counters
+}
+
+// Add adds what another decoder, or another port, counted of the same exporter.
+func (s *ExporterStats) Add(o *ExporterStats) {
+	s.Counters.Add(&o.Counters)
+	s.Templates += o.Templates
+	if o.LastSeen.After(s.LastSeen) {
+		s.LastSeen = o.LastSeen
+	}
+	if o.Missing.ID != 0 {
+		s.Missing = o.Missing
+	}
 }
 
 // MissingTemplate names a template that data came for and that never came itself.

@@ -15,21 +15,31 @@ const (
 	maxFuture = int64(5 * time.Minute)
 )
 
+// clock is what the times in a message refer to.
+type clock struct {
+	received int64  // Unix ns
+	export   int64  // when the exporter sent it, by its own clock, Unix ns
+	uptime   uint32 // ms since the exporter started, modulo 2^32, at export
+	// hasUptime is false for IPFIX until the exporter told when it started
+	// (element 160): its header has no uptime.
+	hasUptime bool
+}
+
 // atUptime turns milliseconds since the exporter started into Unix nanoseconds.
 // The counter wraps after 49.7 days; what counts is its distance to the uptime
 // at export, in either direction, so that the wrap needs no case of its own.
-func (m *message) atUptime(ms uint32) int64 {
-	return m.export - int64(int32(m.uptime-ms))*1e6
+func (c *clock) atUptime(ms uint32) int64 {
+	return c.export - int64(int32(c.uptime-ms))*1e6
 }
 
 // atUptimeOrUnix is atUptime for elements 21 and 22, which some exporters send
 // with 8 bytes: most as an uptime still (NX-OS), others as Unix milliseconds,
 // which no 32 bits hold.
-func (m *message) atUptimeOrUnix(v uint64) int64 {
+func (c *clock) atUptimeOrUnix(v uint64) int64 {
 	if v > 1<<32-1 {
 		return int64(v) * 1e6
 	}
-	return m.atUptime(uint32(v))
+	return c.atUptime(uint32(v))
 }
 
 // startedAt sets the uptime of an IPFIX message from when its exporter started,
@@ -43,9 +53,9 @@ func (m *message) startedAt(ms uint64) {
 // assumeUptime is for IPFIX exporters that send uptimes and never say when they
 // started: the flow is taken to have ended when it was exported. The end of a
 // flow comes before its start in a program, so both use it.
-func (m *message) assumeUptime(r *flow.Record, ms uint64) {
-	if !m.hasUptime && r.End == 0 {
-		m.uptime = uint32(ms)
+func (c *clock) assumeUptime(r *flow.Record, ms uint64) {
+	if !c.hasUptime && r.End == 0 {
+		c.uptime = uint32(ms)
 	}
 }
 
@@ -78,15 +88,15 @@ func setDuration(r *flow.Record, ns uint64) {
 
 // clampTimes keeps the times of a record in the window and in order, and takes
 // a time of 0 for none.
-func (m *message) clampTimes(r *flow.Record) {
+func (c *clock) clampTimes(r *flow.Record) {
 	switch {
 	case r.Start != 0 && r.End != 0:
-		r.Start, r.End = m.clamp(r.Start, r.End)
+		r.Start, r.End = c.clamp(r.Start, r.End)
 		return
 	case r.Start != 0:
-		r.Start = min(max(r.Start, m.earliest), m.latest)
+		r.Start = min(max(r.Start, c.received-maxPast), c.received+maxFuture)
 	case r.End != 0:
-		_, r.End = m.clamp(r.End, r.End)
+		_, r.End = c.clamp(r.End, r.End)
 	}
 	if r.Start == 0 {
 		r.Has &^= flow.HasStart
@@ -98,10 +108,11 @@ func (m *message) clampTimes(r *flow.Record) {
 
 // clamp moves a flow whose end lies outside the window, so that it ended when it
 // arrived and is as long as before, and cuts what is too long.
-func (m *message) clamp(start, end int64) (int64, int64) {
-	if end < m.earliest || end > m.latest {
-		start += m.received - end
-		end = m.received
+func (c *clock) clamp(start, end int64) (int64, int64) {
+	earliest := c.received - maxPast
+	if uint64(end-earliest) > uint64(maxPast+maxFuture) { // before it or after
+		start += c.received - end
+		end = c.received
 	}
-	return min(max(start, m.earliest), end), end
+	return min(max(start, earliest), end), end
 }

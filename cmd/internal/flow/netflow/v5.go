@@ -34,37 +34,37 @@ func (m *message) decodeV5() {
 	// The upper two bits are the sampling mode. Some exporters leave it 0 and
 	// set the interval all the same.
 	m.domain.sampling.fallback = uint32(binary.BigEndian.Uint16(h[22:]) & 0x3fff)
-	base := m.base(v5Has)
 
+	m.v5Records(records)
+}
+
+func (m *message) v5Records(records []byte) {
+	base := m.base(v5Has)
 	out := m.out.Records
-	for ; len(records) >= v5RecordLen; records = records[v5RecordLen:] {
-		b := records[:v5RecordLen]
-		if binary.BigEndian.Uint64(b) == 0 { // both addresses
+	for i := range len(records) / v5RecordLen {
+		b := (*[v5RecordLen]byte)(records[i*v5RecordLen:]) // one bounds check for all
+		if binary.BigEndian.Uint64(b[:]) == 0 {            // both addresses
 			m.exporter.stats.addressless.Add(1)
 			continue
 		}
 		out = append(out, base)
-		m.v5Record(b, &out[len(out)-1])
+		r := &out[len(out)-1]
+		r.Src = flow.Addr4(binary.BigEndian.Uint32(b[0:]))
+		r.Dst = flow.Addr4(binary.BigEndian.Uint32(b[4:]))
+		r.InIf = uint32(binary.BigEndian.Uint16(b[12:]))
+		r.OutIf = uint32(binary.BigEndian.Uint16(b[14:]))
+		r.Packets = uint64(binary.BigEndian.Uint32(b[16:]))
+		r.Bytes = uint64(binary.BigEndian.Uint32(b[20:]))
+		r.Start, r.End = m.clamp(m.atUptime(binary.BigEndian.Uint32(b[24:])), m.atUptime(binary.BigEndian.Uint32(b[28:])))
+		r.SrcPort = binary.BigEndian.Uint16(b[32:])
+		r.DstPort = binary.BigEndian.Uint16(b[34:])
+		r.TCPFlags = uint16(b[37])
+		r.Proto = b[38]
+		r.ToS = b[39]
+		if b[38] == protoICMP { // type and code stand in the destination port
+			r.ICMPType, r.ICMPCode = b[34], b[35]
+			r.Has |= flow.HasICMP
+		}
 	}
 	m.out.Records = out
-}
-
-func (m *message) v5Record(b []byte, r *flow.Record) {
-	_ = b[v5RecordLen-1] // one bounds check for all
-	r.Src = flow.Addr4(binary.BigEndian.Uint32(b))
-	r.Dst = flow.Addr4(binary.BigEndian.Uint32(b[4:]))
-	r.InIf = uint32(binary.BigEndian.Uint16(b[12:]))
-	r.OutIf = uint32(binary.BigEndian.Uint16(b[14:]))
-	r.Packets = uint64(binary.BigEndian.Uint32(b[16:]))
-	r.Bytes = uint64(binary.BigEndian.Uint32(b[20:]))
-	r.Start, r.End = m.clamp(m.atUptime(binary.BigEndian.Uint32(b[24:])), m.atUptime(binary.BigEndian.Uint32(b[28:])))
-	r.SrcPort = binary.BigEndian.Uint16(b[32:])
-	r.DstPort = binary.BigEndian.Uint16(b[34:])
-	r.TCPFlags = uint16(b[37])
-	r.ToS = b[39]
-	r.Proto = b[38]
-	if b[38] == protoICMP { // type and code stand in the destination port
-		r.ICMPType, r.ICMPCode = b[34], b[35]
-		r.Has |= flow.HasICMP
-	}
 }
