@@ -1,0 +1,278 @@
+// Package throttle folds repeats: of a stream of events it lets through what is
+// new and what got worse at once, and sums the rest into lines that come ever
+// more rarely. Nothing is folded away: the counts of all lines add up to the
+// records that came in.
+//
+// It keeps one entry for each fold key, in memory; a snapshot and a small journal
+// carry them over a restart. It runs no goroutine and reads no clock: time comes
+// with the events and with Advance, so that a replay folds as the live agent did.
+package throttle
+
+import (
+	"container/heap"
+	"container/list"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// DefaultMaxKeys keeps a full table at about 60 MB if every key holds
+// something, a third of that when most are quiet.
+const DefaultMaxKeys = 1 << 16
+
+// A key that got worse: worseTimes the bytes of its last line, and more than worseBytes.
+const (
+	worseTimes = 10
+	worseBytes = 10_000_000
+)
+
+// Options are the alert settings of the configuration. Zero values mean the
+// defaults.
+type Options struct {
+	Window      time.Duration // how long repeats are summed at first: 5m
+	MaxWindow   time.Duration // how long at most, and how long a quiet key is remembered: 24h
+	MaxKeys     int           // fold keys in memory: DefaultMaxKeys
+	MinSeverity hit.Severity  // hits below it are counted and not emitted
+
+	// Country returns the ISO 3166-1 alpha-2 code of an address, "" when
+	// unknown. May be nil.
+	Country func(netip.Addr) string
+}
+
+func (o Options) withDefaults() Options {
+	if o.Window <= 0 {
+		o.Window = 5 * time.Minute
+	}
+	if o.MaxWindow <= 0 {
+		o.MaxWindow = 24 * time.Hour
+	}
+	o.MaxWindow = max(o.MaxWindow, o.Window)
+	if o.MaxKeys <= 0 {
+		o.MaxKeys = DefaultMaxKeys
+	}
+	return o
+}
+
+// Stats are counters that only grow, but Keys.
+type Stats struct {
+	Keys          int    // fold keys in memory now
+	Lines         uint64 // hits emitted
+	Folded        uint64 // flow records that were summed instead of being said at once
+	Muted         uint64 // flow records of hits below MinSeverity
+	PushedOut     uint64 // keys that MaxKeys pushed out
+	JournalErrors uint64 // lines that could not be journaled: a crash may repeat them
+}
+
+// Table folds events into hits. Not safe for concurrent use.
+type Table struct {
+	o    Options
+	emit func(*hit.Hit)
+
+	now     int64 // Unix nanoseconds: never runs backwards but for a step of the clock
+	entries map[key]*entry
+	queue   queue     // every entry, by the end of its window
+	recent  list.List // every entry, the most recently used first
+	created uint64    // entries ever made: ties of the queue
+
+	noise noise
+	crowd crowd
+	first firstSenders
+	addrs addrBudget
+
+	state   *state // nil: nothing is kept on disk
+	changed bool   // since the last snapshot
+	stats   Stats
+}
+
+// New returns an empty Table. Hits go to emit, one at a time, while a method of
+// the Table runs; emit must not call the Table and may keep the hit.
+func New(o Options, emit func(*hit.Hit)) *Table {
+	return &Table{o: o.withDefaults(), emit: emit, entries: make(map[key]*entry)}
+}
+
+// Configure changes the options. Windows that have begun end when they would
+// have; keys beyond a smaller MaxKeys are pushed out.
+func (t *Table) Configure(o Options) {
+	t.o = o.withDefaults()
+	t.shrink(t.o.MaxKeys)
+}
+
+// Stats returns the counters.
+func (t *Table) Stats() Stats {
+	s := t.stats
+	s.Keys = len(t.entries)
+	return s
+}
+
+// Add takes an event, which it may judge again by what it knows of the key. Time
+// advances to the event's receipt first.
+func (t *Table) Add(ev *alert.Event) {
+	t.advance(ev.Last)
+	t.changed = true
+	e, isNew := t.route(ev)
+	t.recent.MoveToFront(e.elem)
+	t.hold(e, ev)
+	switch {
+	case isNew, e.idle, e.worse():
+		t.say(e, t.now)
+	default:
+		t.stats.Folded += ev.Count
+	}
+}
+
+// Advance ends every window that is over at now. Call it about once a second. A
+// clock that was set back by more than a minute takes the windows along.
+func (t *Table) Advance(now time.Time) {
+	n := now.UnixNano()
+	if n < t.now-int64(time.Minute) {
+		t.shift(n - t.now)
+	}
+	t.advance(n)
+}
+
+func (t *Table) advance(now int64) {
+	for len(t.queue) > 0 && t.queue[0].end <= now {
+		t.changed = true
+		e := t.queue[0]
+		t.now = max(t.now, e.end)
+		forget := e.saidAt + int64(t.o.MaxWindow)
+		switch {
+		case e.held != nil:
+			t.say(e, t.now)
+		case e.idle || forget <= e.end:
+			t.remove(e)
+		default:
+			e.idle, e.end = true, forget
+			heap.Fix(&t.queue, e.at)
+		}
+	}
+	t.now = max(t.now, now)
+}
+
+func (t *Table) shift(by int64) {
+	t.now += by
+	for _, e := range t.queue { // the same for all: the order stays
+		e.end += by
+		e.saidAt += by
+		e.localData, e.remoteData = 0, 0
+	}
+}
+
+// Flush says all that is held, as a shutdown and the end of a replay do. The keys
+// stay, with their series and windows.
+func (t *Table) Flush(now time.Time) {
+	t.Advance(now)
+	var holding []*entry
+	for _, e := range t.queue {
+		if e.held != nil {
+			holding = append(holding, e)
+		}
+	}
+	slices.SortFunc(holding, compareEntries)
+	for _, e := range holding {
+		t.say(e, t.now)
+	}
+}
+
+// say makes a line of what e holds and starts its next window. The journal hears
+// of it first, so that no restart can say it twice.
+func (t *Table) say(e *entry, at int64) {
+	held, kind := e.held, hit.Repeat
+	if e.lines == 0 || e.worse() {
+		kind = hit.New
+	}
+	e.said, e.saidBytes, e.saidAt = held.severity, held.bytes(), at
+	e.idle, e.end = false, saturate(at, t.nextWindow(e))
+	heap.Fix(&t.queue, e.at)
+	if held.severity < t.o.MinSeverity {
+		t.stats.Muted += held.count
+		t.release(e)
+		return
+	}
+	e.lines++
+	t.stats.Lines++
+	h := held.hit(e)
+	h.Kind, h.Time = kind, stamp(at)
+	if t.o.Country != nil {
+		h.Country = t.o.Country(h.Remote)
+	}
+	t.release(e)
+	t.journal(e)
+	t.emit(h)
+}
+
+// nextWindow returns how long e's next window lasts, and doubles the one after.
+func (t *Table) nextWindow(e *entry) int64 {
+	window := &e.window
+	if p := t.noise.pace(e.key); p != nil {
+		window = &p.window
+	}
+	shortest, longest := int64(t.o.Window), int64(t.o.MaxWindow)
+	w := min(max(*window, shortest), longest)
+	*window = min(2*w, longest)
+	return w
+}
+
+// insert makes an entry for a key that has none, pushing out the one that has
+// been quiet the longest if there is no room.
+func (t *Table) insert(k key, series uint64) *entry {
+	t.shrink(t.o.MaxKeys - 1)
+	t.created++
+	e := &entry{key: k, series: series, created: t.created, end: math.MaxInt64}
+	t.link(e)
+	return e
+}
+
+func (t *Table) link(e *entry) {
+	t.entries[e.key] = e
+	e.elem = t.recent.PushFront(e)
+	heap.Push(&t.queue, e)
+	t.noise.added(e.key)
+}
+
+// shrink pushes out keys until at most n are left. They say what they hold.
+func (t *Table) shrink(n int) {
+	for len(t.entries) > max(n, 0) {
+		e := t.recent.Back().Value.(*entry)
+		if e.held != nil {
+			t.say(e, t.now)
+		}
+		t.remove(e)
+		t.stats.PushedOut++
+	}
+}
+
+func (t *Table) remove(e *entry) {
+	t.release(e)
+	heap.Remove(&t.queue, e.at)
+	t.recent.Remove(e.elem)
+	delete(t.entries, e.key)
+	t.noise.removed(e.key)
+}
+
+// release lets go of what e holds.
+func (t *Table) release(e *entry) {
+	if e.held != nil {
+		t.addrs.free(&e.held.sources)
+		t.addrs.free(&e.held.targets)
+		e.held = nil
+	}
+}
+
+// saturate adds a duration to a time, both in nanoseconds.
+func saturate(at, d int64) int64 {
+	if at > math.MaxInt64-d {
+		return math.MaxInt64
+	}
+	return at + d
+}
+
+func stamp(ns int64) time.Time { return time.Unix(0, ns).UTC() }
+
+// category returns the category of an event's best indicator.
+func category(ev *alert.Event) intel.Category { return ev.Indicators[0].Category }
