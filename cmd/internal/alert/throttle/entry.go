@@ -70,17 +70,16 @@ func (t *Table) hold(e *entry, ev *alert.Event) {
 		}
 		e.held = h
 	}
-	h.add(ev)
 	if e.key.scope != scopePair {
 		h.addAddresses(ev, &t.addrs)
+	} else if ev.Severity > h.severity {
+		h.event = *ev
 	}
+	h.add(ev)
 }
 
 func (h *held) add(ev *alert.Event) {
-	if ev.Severity > h.severity {
-		h.event = *ev
-		h.severity = ev.Severity
-	}
+	h.severity = max(h.severity, ev.Severity)
 	if stateRank(ev.State) > stateRank(h.state) {
 		h.state = ev.State
 	}

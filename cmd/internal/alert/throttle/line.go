@@ -38,15 +38,15 @@ func (h *held) hit(e *entry) *hit.Hit {
 // setAddresses fills who was on which side.
 func (h *held) setAddresses(out *hit.Hit, e *entry) {
 	ev := &h.event
-	local, remote := ev.Local, ev.Remote
+	local := ev.Local
 	if e.key.scope != scopePair {
 		out.Sources, out.Targets = len(h.sources.counts), len(h.targets.counts)
-		local, remote = h.targets.busiest, h.sources.busiest
+		local = h.targets.busiest
 		if ev.LocalOpened {
-			local, remote = remote, local
+			local = h.sources.busiest
 		}
 	}
-	out.Local, out.Remote = local.IP(), remote.IP()
+	out.Local, out.Remote = local.IP(), ev.Remote.IP()
 	natLocal, natRemote := ip(ev.NATLocal), ip(ev.NATRemote)
 	if local != ev.Local { // another target than the event's
 		natLocal = netip.Addr{}

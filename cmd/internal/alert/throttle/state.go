@@ -75,14 +75,11 @@ func (t *Table) Restore(path string, now time.Time) error {
 	return errors.Join(err, journalErr, t.Snapshot())
 }
 
-// settle fits restored times to the clock: what ended meanwhile ends now, and
-// nothing lasts longer than it could have from now on.
+// settle fits restored times to the clock, which may have been set back: nothing
+// lasts longer than it could have from now on.
 func (t *Table) settle() {
 	for _, e := range t.queue {
 		e.saidAt = min(e.saidAt, t.now)
-		if !e.idle {
-			e.end = max(e.end, t.now)
-		}
 		e.end = min(e.end, saturate(t.now, int64(t.o.MaxWindow)))
 	}
 	t.queue.init()

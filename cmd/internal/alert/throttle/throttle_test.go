@@ -320,13 +320,16 @@ func TestFlushKeepsTheKeys(t *testing.T) {
 // TestWindowsEndInOrder: at the same moment, the older key speaks first.
 func TestWindowsEndInOrder(t *testing.T) {
 	x := newBench(t, Options{})
-	for _, n := range []int{5, 1, 3} {
+	order := []int{5, 1, 14, 3, 2, 9, 4, 8, 7, 12, 6, 11, 10, 13}
+	for _, n := range order {
 		x.call(0, plus(c2, n), 443, 1000)
+	}
+	for _, n := range order {
 		x.call(0, plus(c2, n), 443, 1000)
 	}
 	x.advance(time.Hour)
-	for i, n := range []int{5, 1, 3} {
-		if x.hits[3+i].Dst != plus(c2, n).IP() {
+	for i, n := range order {
+		if x.hits[len(order)+i].Dst != plus(c2, n).IP() {
 			t.Errorf("line %d is about %v", i, x.hits[3+i].Dst)
 		}
 	}
