@@ -81,7 +81,7 @@ func (e *exporter) unhold(i int) heldSet {
 // with the clocks of their own messages.
 func (m *message) release(t *template) {
 	e := m.exporter
-	buf, now, records, unread := m.buf, m.clock, m.records, m.unread
+	buf, now, records, options, unread := m.buf, m.clock, m.records, m.options, m.unread
 	for i := 0; i < len(e.held); {
 		if h := &e.held[i]; h.domain != m.domain || h.id != t.id {
 			i++
@@ -93,5 +93,5 @@ func (m *message) release(t *template) {
 		m.data(t, heldLead, len(h.buf))
 		e.stats.heldDecoded.Add(1)
 	}
-	m.buf, m.clock, m.records, m.unread = buf, now, records, unread
+	m.buf, m.clock, m.records, m.options, m.unread = buf, now, records, options, unread
 }

@@ -35,6 +35,7 @@ type message struct {
 	clock
 
 	records uint32  // data records read so far, flows and options
+	options uint32  // of those, options
 	unread  bool    // a set had to be skipped, so records is too low
 	extras  extras  // what one record said beside the flow
 	scratch program // the ops of a record with variable-length fields
@@ -47,7 +48,7 @@ func (m *message) begin(e *exporter, datagram []byte, received int64, out *flow.
 // enter starts a message of the given domain; export and uptime are set.
 func (m *message) enter(v version, id uint32) {
 	m.domain = m.exporter.domain(domainKey{id, v})
-	m.records, m.unread = 0, false
+	m.records, m.options, m.unread = 0, 0, false
 }
 
 // fail counts a malformed part.
@@ -94,8 +95,8 @@ func (m *message) decodeV9() {
 	m.uptime, m.hasUptime = binary.BigEndian.Uint32(h[4:]), true
 	m.export = int64(binary.BigEndian.Uint32(h[8:])) * 1e9
 	m.enter(v9, binary.BigEndian.Uint32(h[16:]))
-	m.sequence(binary.BigEndian.Uint32(h[12:]), 1)
 	m.sets(v9HeaderLen, len(m.buf))
+	m.sequence(binary.BigEndian.Uint32(h[12:]), 1, m.records)
 }
 
 // decodeIPFIX reads the IPFIX messages of a datagram (RFC 7011 section 3.1).
@@ -131,7 +132,7 @@ func (m *message) ipfixMessage(from, to int) {
 	m.startedAt(m.domain.sampling.started)
 	m.sets(from+ipfixHeaderLen, to)
 
-	m.sequence(binary.BigEndian.Uint32(h[8:]), m.records)
+	m.sequence(binary.BigEndian.Uint32(h[8:]), m.records, m.records-m.options)
 	if m.unread {
 		m.domain.sequence.restart()
 	}

@@ -110,6 +110,7 @@ func (m *message) optionRecords(t *template, from, to int) {
 		}
 	}
 	m.records += uint32(n)
+	m.options += uint32(n)
 	m.exporter.stats.optionRecords.Add(n)
 }
 

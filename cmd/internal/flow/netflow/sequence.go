@@ -1,11 +1,66 @@
 package netflow
 
 // sequence follows the sequence numbers of a domain and tells what is missing.
-// They count flows in v5, datagrams in v9 and data records in IPFIX. It is a
-// hint: exporters restart, networks reorder, and some count something else.
+// They count flows in v5, datagrams in v9 and data records in IPFIX, up to the
+// message that carries them. It is a hint: exporters restart, networks reorder,
+// and some count something else, softflowd among them. So every way of counting
+// that is in use is followed, and the one that fits most often is believed.
 type sequence struct {
+	ways [numWays]way
+	lost uint64 // told so far
+}
+
+// The ways of counting, the standards' first. "All" is what the standard says to
+// count, "other" is what exporters count instead: IPFIX flows without option
+// records, v9 records.
+const (
+	allBefore = iota
+	otherBefore
+	allWithThis // the number includes the message that carries it
+	otherWithThis
+	numWays
+)
+
+// observe takes the next message, with its sequence number and the units that it
+// holds, and returns how many units are now known to be lost.
+func (s *sequence) observe(number, all, other uint32) (lost uint64) {
+	s.ways[allBefore].observe(number, all)
+	s.ways[otherBefore].observe(number, other)
+	s.ways[allWithThis].observe(number-all, all)
+	s.ways[otherWithThis].observe(number-other, other)
+	best := &s.ways[allBefore]
+	for i := range s.ways {
+		if s.ways[i].fits > best.fits {
+			best = &s.ways[i]
+		}
+	}
+	if best.fits >= maxFits {
+		for i := range s.ways {
+			s.ways[i].fits /= 2
+		}
+	}
+	if best.lost <= s.lost {
+		return 0
+	}
+	lost = best.lost - s.lost
+	s.lost = best.lost
+	return lost
+}
+
+// restart forgets what was expected, after a message whose units could not be
+// counted. Gaps that are already there stay.
+func (s *sequence) restart() {
+	for i := range s.ways {
+		s.ways[i].started = false
+	}
+}
+
+// way follows one way of counting.
+type way struct {
 	started bool
 	next    uint32 // expected
+	fits    uint32 // messages that came with the expected number, lately
+	lost    uint64
 
 	// The last gap is held back for a while, because a late datagram may still
 	// fill it.
@@ -26,44 +81,45 @@ const (
 	// restarted with a lower number.
 	gapPatience  = 8
 	latePatience = 4
+	// maxFits is when the count of what fits is halved, so that an exporter that
+	// changes its way is believed again soon.
+	maxFits = 64
 )
 
-// observe takes the next message, with its sequence number and the units that it
-// holds, and returns how many units are now known to be lost.
-func (s *sequence) observe(number, units uint32) (lost uint32) {
-	ahead := int32(number - s.next)
+// observe takes the next message: its first unit's number and how many it holds.
+func (w *way) observe(number, units uint32) {
+	ahead := int32(number - w.next)
 	switch {
-	case !s.started:
-		s.started = true
-	case ahead < 0 && ahead >= -maxLate && s.late < latePatience:
-		s.late++
-		if number-s.gapStart < s.gap {
-			s.gap -= min(s.gap, units)
+	case !w.started:
+		w.started = true
+	case ahead < 0 && ahead >= -maxLate && w.late < latePatience:
+		w.late++
+		if number-w.gapStart < w.gap {
+			w.gap -= min(w.gap, units)
 		}
-		return 0
+		return
 	case ahead < 0 || ahead > maxGap:
-		s.gap = 0
+		w.gap = 0
 	case ahead > 0:
-		lost = s.gap
-		s.gap, s.gapStart, s.gapAge = uint32(ahead), s.next, 0
-	case s.gap > 0:
-		if s.gapAge++; s.gapAge >= gapPatience {
-			lost = s.gap
-			s.gap = 0
+		w.lost += uint64(w.gap)
+		w.gap, w.gapStart, w.gapAge = uint32(ahead), w.next, 0
+	default:
+		w.fits++
+		if w.gap == 0 {
+			break
+		}
+		if w.gapAge++; w.gapAge >= gapPatience {
+			w.lost += uint64(w.gap)
+			w.gap = 0
 		}
 	}
-	s.late = 0
-	s.next = number + units
-	return lost
+	w.late = 0
+	w.next = number + units
 }
 
-// restart forgets what was expected, after a message whose units could not be
-// counted. A gap that is already there stays.
-func (s *sequence) restart() { s.started = false }
-
 // sequence counts what the sequence number of this message shows to be lost.
-func (m *message) sequence(number, units uint32) {
-	if lost := m.domain.sequence.observe(number, units); lost > 0 {
-		m.exporter.stats.lost[m.domain.key.version].Add(uint64(lost))
+func (m *message) sequence(number, all, other uint32) {
+	if lost := m.domain.sequence.observe(number, all, other); lost > 0 {
+		m.exporter.stats.lost[m.domain.key.version].Add(lost)
 	}
 }

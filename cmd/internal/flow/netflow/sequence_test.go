@@ -111,3 +111,39 @@ func TestOptionRecordsCountInIPFIXSequence(t *testing.T) {
 		t.Errorf("lost %v", lost)
 	}
 }
+
+// TestExportersThatCountDifferently: softflowd's IPFIX numbers include the message
+// that carries them and leave option records out; some count v9 by records. All of
+// them lose one message of three flows.
+func TestExportersThatCountDifferently(t *testing.T) {
+	template9, template10 := set(0, templateRecord(256, srcDst...)), set(2, templateRecord(256, srcDst...))
+	three := set(256, pair, pair, pair)
+	option := options(ipfix, nil, []fieldValue{f(41, u32(5))})
+	for _, c := range []struct {
+		name     string
+		version  version
+		datagram func(i uint32) []byte
+		lost     uint64
+	}{
+		{"flows with this message", ipfix, func(i uint32) []byte { return ipfixMessage(3*(i+1), option, template10, three) }, 3},
+		{"flows before this message", ipfix, func(i uint32) []byte { return ipfixMessage(3*i, option, template10, three) }, 3},
+		{"all with this message", ipfix, func(i uint32) []byte { return ipfixMessage(4*(i+1), option, template10, three) }, 4},
+		{"v9 by records", v9, func(i uint32) []byte { return v9Datagram(3*i, template9, three) }, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := NewDecoder(Options{})
+			for i := range uint32(200) {
+				if i == 20 {
+					if lost := d.Stats().Exporters[0].Lost[c.version]; lost != 0 {
+						t.Fatalf("%d lost before any was", lost)
+					}
+					continue
+				}
+				feed(t, d, c.datagram(i))
+			}
+			if lost := d.Stats().Exporters[0].Lost[c.version]; lost != c.lost {
+				t.Errorf("%d lost, want %d", lost, c.lost)
+			}
+		})
+	}
+}

@@ -29,7 +29,7 @@ func (m *message) decodeV5() {
 	if count := int(binary.BigEndian.Uint16(h[2:])); count != n {
 		m.fail(BadCount)
 	}
-	m.sequence(binary.BigEndian.Uint32(h[16:]), uint32(n))
+	m.sequence(binary.BigEndian.Uint32(h[16:]), uint32(n), uint32(n))
 
 	// The upper two bits are the sampling mode. Some exporters leave it 0 and
 	// set the interval all the same.

@@ -60,6 +60,17 @@ type Stats struct {
 	Truncated   uint64 // of Datagrams: cut short by the capture's snap length
 }
 
+// Add adds o to s, to sum up several captures.
+func (s *Stats) Add(o Stats) {
+	s.Packets += o.Packets
+	s.Datagrams += o.Datagrams
+	s.NotUDP += o.NotUDP
+	s.Fragments += o.Fragments
+	s.Malformed += o.Malformed
+	s.UnknownLink += o.UnknownLink
+	s.Truncated += o.Truncated
+}
+
 // frame is one packet as the file holds it.
 type frame struct {
 	time time.Time
