@@ -42,6 +42,17 @@ func NewPolicy(local []netip.Prefix, servicePorts []uint16, severity map[intel.C
 	return p
 }
 
+// Transit reports whether neither end of r, before or after translation, lies in
+// the own networks.
+func (p *Policy) Transit(r *flow.Record) bool {
+	for _, a := range [...]flow.Addr{r.Src, r.Dst, r.NATSrc, r.NATDst} {
+		if !a.IsUnspecified() && p.network(a).IsValid() {
+			return false
+		}
+	}
+	return true
+}
+
 // network returns the narrowest own network that holds a, invalid when none does.
 func (p *Policy) network(a flow.Addr) netip.Prefix {
 	ip := a.IP()

@@ -1,0 +1,242 @@
+// Package agent wires the stages of flowhound together: sockets, decoding and
+// matching on the workers; one goroutine that turns matches into hits, folds and
+// writes them; feeds, reload, status lines and metrics beside it. It also runs
+// the same stages over captures (Replay).
+//
+// It holds the order of things and no knowledge of its own: what a datagram, an
+// indicator or a line looks like is the business of the packages it calls.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
+	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/web"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// stopTime bounds a stop, so that a service manager never has to kill.
+const stopTime = 4 * time.Second
+
+// logBehind is how many lines that wait for the disk are worth worrying.
+const logBehind = 1000
+
+// Options are what an Agent needs besides its configuration.
+type Options struct {
+	ConfigPath string // read again on reload and watched; "": neither
+	Version    string // for the agent's lines and /healthz
+	Log        *slog.Logger
+}
+
+// Agent is the running program. New makes one that does nothing yet; Run is
+// Start, waiting and Stop in one.
+type Agent struct {
+	options Options
+	log     *slog.Logger
+	started time.Time
+
+	state    atomic.Pointer[state]
+	changing sync.Mutex // held by whoever builds the next state
+
+	lock      *os.File
+	file      logTo
+	templates *netflow.Store
+	listeners []*udp.Listener
+	workers   []*worker
+	alerts    *alerts
+	feeds     feeds
+	metrics   *metrics
+	web       *web.Server
+
+	// background goroutines end with ctx and are waited for.
+	ctx        context.Context
+	cancel     context.CancelFunc
+	background sync.WaitGroup
+}
+
+// New returns an agent for cfg that has touched nothing yet.
+func New(cfg *config.Config, o Options) *Agent {
+	a := &Agent{options: o, log: o.Log}
+	a.state.Store(newState(cfg, 1))
+	a.metrics = newMetrics(a)
+	return a
+}
+
+// Run starts the agent, reloads on every value from reload, and stops when ctx
+// ends.
+func (a *Agent) Run(ctx context.Context, reload <-chan os.Signal) error {
+	if err := a.Start(); err != nil {
+		return err
+	}
+	changed := a.watchConfig()
+	for {
+		select {
+		case <-ctx.Done():
+			return a.Stop()
+		case <-reload:
+			a.reload("SIGHUP")
+		case <-changed:
+			a.reload("the configuration file changed")
+		}
+	}
+}
+
+// Start brings everything up. The sockets are bound before the feeds are read,
+// so that what arrives meanwhile waits in the kernel, and read after.
+func (a *Agent) Start() (err error) {
+	cfg := a.state.Load().config
+	a.started = time.Now()
+	ctx, cancel := context.WithCancel(context.Background())
+	a.ctx, a.cancel = ctx, cancel
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Stop())
+		}
+	}()
+
+	if a.lock, err = lockDataDir(cfg.DataDir); err != nil {
+		return err
+	}
+	file, err := openLog(cfg, a.log)
+	if err != nil {
+		return err
+	}
+	a.file.Store(file)
+	if a.templates, err = netflow.OpenStore(filepath.Join(cfg.DataDir, "templates")); err != nil {
+		a.log.Warn("stored templates cannot be used; exporters will send new ones", "err", err)
+	}
+	a.alerts = newAlerts(a, cfg)
+	for _, l := range cfg.Listen {
+		if err := a.listen(l.String()); err != nil {
+			return err
+		}
+	}
+	if err := a.feeds.start(a, cfg); err != nil {
+		return err
+	}
+	if cfg.Web.Listen != "" {
+		if a.web, err = web.Start(web.Options{Listen: cfg.Web.Listen, Metrics: a.metrics.registry, Health: a.health, Log: a.log}); err != nil {
+			return err
+		}
+	}
+
+	a.alerts.start()
+	for _, l := range a.listeners {
+		l.Start()
+	}
+	a.background.Go(func() { a.saveTemplates(ctx) })
+	a.background.Go(func() { a.watchCollectors(ctx) })
+	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds",
+		a.addresses(), len(a.workers), a.state.Load().set.Len(), len(cfg.Feeds)))
+	return nil
+}
+
+// Stop drains what has arrived, says what is held, saves state and releases
+// everything. It takes a few seconds at most.
+func (a *Agent) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	var errs []error
+	for _, l := range a.listeners {
+		errs = append(errs, l.Close())
+	}
+	a.cancel()
+	a.feeds.halt()
+	if a.alerts != nil {
+		errs = append(errs, a.alerts.stop())
+	}
+	a.background.Wait()
+	if a.templates != nil {
+		errs = append(errs, a.templates.Save())
+	}
+	if a.web != nil {
+		errs = append(errs, a.web.Close(ctx))
+	}
+	if file := a.file.Load(); file != nil {
+		a.say("stopped", fmt.Sprintf("after %s", time.Since(a.started).Round(time.Second)))
+		errs = append(errs, file.Close(ctx))
+	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// listen binds one address; each of its sockets gets a worker.
+func (a *Agent) listen(address string) error {
+	l, err := udp.Listen(address, udp.Options{Log: a.log, NewHandler: func(int) udp.Handler {
+		w := newWorker(a)
+		a.workers = append(a.workers, w)
+		return w.receive
+	}})
+	if err != nil {
+		return err
+	}
+	a.listeners = append(a.listeners, l)
+	return nil
+}
+
+// addresses says what the agent listens on, with the ports taken for port 0.
+func (a *Agent) addresses() string {
+	s := ""
+	for i, l := range a.listeners {
+		if i > 0 {
+			s += ", "
+		}
+		s += "udp://" + l.Addr().String()
+	}
+	return s
+}
+
+// health is the answer of /healthz.
+func (a *Agent) health() web.Health {
+	h := web.Health{Version: a.options.Version, UptimeSeconds: int64(time.Since(a.started).Seconds())}
+	if a.state.Load().set.Len() == 0 {
+		h.Problems = append(h.Problems, "no indicators are loaded: nothing can match")
+	}
+	for _, f := range a.feeds.states() {
+		if f.Status != feed.OK {
+			h.Problems = append(h.Problems, f.Message)
+		}
+	}
+	if n := a.file.Load().Stats().QueueDepth; n > logBehind {
+		h.Problems = append(h.Problems, fmt.Sprintf("%d lines wait for the alert log: can it be written?", n))
+	}
+	return h
+}
+
+// say writes an agent line.
+func (a *Agent) say(status, msg string) {
+	a.file.status(&hit.Status{Part: hit.Agent, Status: status, Version: a.options.Version, Msg: msg})
+}
+
+// saveTemplates keeps the templates' file within a second of what exporters
+// sent, so that even kill -9 costs no blind minutes.
+func (a *Agent) saveTemplates(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.templates.Changed():
+		}
+		if err := a.templates.Save(); err != nil {
+			a.log.Warn("templates cannot be saved; after a restart exporters must send them again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package agent
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	promcollectors "github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// maxExporterLabels bounds the series; what comes after is labelled "other".
+const maxExporterLabels = 1024
+
+// metrics hands the counters that the stages keep anyway to Prometheus when it
+// asks, so that counting costs the flow path nothing.
+type metrics struct {
+	agent    *Agent
+	registry *prometheus.Registry
+	mu       sync.Mutex
+	labels   map[netip.Addr]string // of the first exporters
+	hits     *prometheus.CounterVec
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("flowhound_"+name, help, labels, nil)
+}
+
+var (
+	descDatagrams  = desc("datagrams_total", "Datagrams received, by protocol version.", "version")
+	descRecords    = desc("records_total", "Flow records decoded, by protocol version.", "version")
+	descDrops      = desc("udp_drops_total", "Datagrams that the kernel dropped because a socket buffer was full.")
+	descRefused    = desc("datagrams_refused_total", "Datagrams of exporters that exporters.allow does not name.")
+	descMalformed  = desc("malformed_total", "Parts of datagrams that could not be read, by reason.", "reason")
+	descGap        = desc("exporter_gap_total", "Flows (v5), datagrams (v9) or records (IPFIX) missing by the exporter's sequence numbers.", "exporter")
+	descNoTemplate = desc("sets_without_template_total", "Sets that came before their template.", "exporter")
+	descExpDgrams  = desc("exporter_datagrams_total", "Datagrams received, by exporter.", "exporter")
+	descExpRecords = desc("exporter_records_total", "Flow records decoded, by exporter.", "exporter")
+	descTemplates  = desc("templates", "Templates held, by exporter.", "exporter")
+	descForgotten  = desc("exporters_forgotten_total", "Exporters that had to make room for others.")
+	descAddrless   = desc("records_without_address_total", "Data records without any address.")
+	descLookups    = desc("lookups_total", "Addresses looked up.")
+	descFolded     = desc("hits_folded_total", "Flow records that hit and were folded into a later line.")
+	descMuted      = desc("hits_below_severity_total", "Hits below alert.min_severity.")
+	descKeys       = desc("fold_keys", "Keys in the table that folds hits.")
+	descIndicators = desc("indicators", "Indicators in use, by feed.", "feed")
+	descFeedAge    = desc("feed_age_seconds", "Time since a feed was last read in full, by feed.", "feed")
+	descSwap       = desc("set_swap_seconds", "Time that the last build of the set of indicators took.")
+	descReload     = desc("reload_timestamp_seconds", "Unix time at which indicators or configuration were last swapped in.")
+	descDepth      = desc("queue_depth", "Entries waiting, by queue.", "queue")
+	descDropped    = desc("dropped_total", "Entries lost because a queue was full, by queue.", "queue")
+	descLogErrors  = desc("log_errors_total", "Failed writes of the alert log.")
+)
+
+func newMetrics(a *Agent) *metrics {
+	m := &metrics{
+		agent:    a,
+		registry: prometheus.NewRegistry(),
+		labels:   map[netip.Addr]string{},
+		hits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowhound_hits_total", Help: "Hits reported, by kind, severity and direction.",
+		}, []string{"kind", "severity", "direction"}),
+	}
+	m.registry.MustRegister(m, m.hits, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) countHit(h *hit.Hit) {
+	m.hits.WithLabelValues(string(h.Kind), h.Severity.String(), string(h.Direction)).Inc()
+}
+
+// Describe sends nothing: which series exist depends on what was seen.
+func (m *metrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect asks every stage for its counters.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	a := m.agent
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	m.collectFlows(counter, gauge)
+
+	counter(descDrops, a.kernelDrops())
+	table := a.alerts.stats.Load()
+	counter(descFolded, table.Folded)
+	counter(descMuted, table.Muted)
+	gauge(descKeys, float64(table.Keys))
+	gauge(descDepth, float64(len(a.alerts.queue)), "alerts")
+	counter(descDropped, a.alerts.lost(), "alerts")
+	logged := a.file.Load().Stats()
+	gauge(descDepth, float64(logged.QueueDepth), "log")
+	counter(descDropped, logged.Dropped, "log")
+	counter(descLogErrors, logged.Errors)
+
+	for _, f := range a.feeds.states() {
+		gauge(descIndicators, float64(f.Indicators), f.Name)
+		if !f.LoadedAt.IsZero() {
+			gauge(descFeedAge, time.Since(f.LoadedAt).Seconds(), f.Name)
+		}
+	}
+	swapped, took := a.feeds.lastSwap()
+	gauge(descSwap, took.Seconds())
+	gauge(descReload, float64(swapped.UnixNano())/1e9)
+}
+
+// collectFlows reports what the workers count.
+func (m *metrics) collectFlows(counter func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
+	var total netflow.Counters
+	var lookups, refused, forgotten uint64
+	for _, w := range m.agent.workers {
+		s := w.decoder.Stats()
+		total.Add(&s.Total)
+		forgotten += s.Forgotten
+		lookups += w.lookups.Load()
+		refused += w.refused.Load()
+	}
+	for i, v := range netflow.Versions {
+		counter(descDatagrams, total.Datagrams[i], v)
+		counter(descRecords, total.Records[i], v)
+	}
+	for r := range netflow.NumReasons {
+		counter(descMalformed, total.Malformed[r], netflow.Reason(r).String())
+	}
+	counter(descAddrless, total.Addressless)
+	counter(descLookups, lookups)
+	counter(descRefused, refused)
+	counter(descForgotten, forgotten)
+
+	byLabel := map[string]*netflow.ExporterStats{}
+	for _, s := range m.agent.exporters() {
+		l := m.label(s.Exporter)
+		if known, ok := byLabel[l]; ok {
+			known.Add(&s)
+		} else {
+			byLabel[l] = &s
+		}
+	}
+	for l, s := range byLabel {
+		counter(descExpDgrams, sum(s.Datagrams), l)
+		counter(descExpRecords, sum(s.Records), l)
+		counter(descGap, sum(s.Lost), l)
+		counter(descNoTemplate, s.SetsWithoutTemplate, l)
+		gauge(descTemplates, float64(s.Templates), l)
+	}
+}
+
+func (m *metrics) label(exporter netip.Addr) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l, ok := m.labels[exporter]; ok {
+		return l
+	}
+	if len(m.labels) >= maxExporterLabels {
+		return "other"
+	}
+	l := exporter.String()
+	m.labels[exporter] = l
+	return l
+}

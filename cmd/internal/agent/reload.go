@@ -1,0 +1,131 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/flowhound/flowhound/cmd/internal/config"
+)
+
+// settleTime is how long a changed file must be quiet before it is read: editors
+// write in several steps.
+const settleTime = 500 * time.Millisecond
+
+// reload takes over the configuration file as it is now. What is bad, or needs a
+// restart, changes nothing at all; a line says why.
+func (a *Agent) reload(why string) {
+	if err := a.tryReload(); err != nil {
+		a.log.Error("reload refused, the old configuration stays", "err", err)
+		a.say("error", "reload refused, the old configuration stays: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		return
+	}
+	a.log.Info("reloaded", "why", why)
+	st := a.state.Load()
+	a.say("reloaded", fmt.Sprintf("%s: %d indicators from %d feeds", why, st.set.Len(), len(st.config.Feeds)))
+}
+
+func (a *Agent) tryReload() error {
+	next, err := config.Load(a.options.ConfigPath)
+	if err != nil {
+		return err
+	}
+	for _, w := range next.Warnings {
+		a.log.Warn(w.String())
+	}
+	if keys := a.state.Load().config.NeedsRestart(next); len(keys) > 0 {
+		return fmt.Errorf("a change of %s needs a restart", strings.Join(keys, ", "))
+	}
+	return a.apply(next)
+}
+
+// apply makes next the configuration. What may fail comes first.
+func (a *Agent) apply(next *config.Config) error {
+	old := a.state.Load().config
+	if !reflect.DeepEqual(old.Feeds, next.Feeds) || !slices.Equal(old.Networks.Local, next.Networks.Local) {
+		if err := a.feeds.start(a, next); err != nil {
+			return err
+		}
+	}
+	a.changing.Lock()
+	st := newState(next, a.state.Load().generation+1)
+	st.set = a.state.Load().set
+	a.state.Store(st)
+	a.changing.Unlock()
+	a.alerts.configure(next)
+	return a.changeLog(old, next)
+}
+
+// watchConfig reports changes of the configuration file once they have settled.
+// The folder is watched, not the file: editors and configuration management put
+// a new file in its place.
+func (a *Agent) watchConfig() <-chan struct{} {
+	changed := make(chan struct{})
+	if a.options.ConfigPath == "" {
+		return changed
+	}
+	path, err := filepath.Abs(a.options.ConfigPath)
+	if err != nil {
+		path = a.options.ConfigPath
+	}
+	watcher, err := fsnotify.NewWatcher()
+	if err == nil {
+		err = watcher.Add(filepath.Dir(path))
+	}
+	if err != nil {
+		a.log.Warn("the configuration file cannot be watched; send SIGHUP after a change", "err", err)
+		return changed
+	}
+	ctx := a.ctx
+	a.background.Go(func() {
+		defer watcher.Close()
+		settle := time.NewTimer(0)
+		<-settle.C
+		last := stamp(path)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e, ok := <-watcher.Events:
+				if ok && filepath.Clean(e.Name) == path {
+					settle.Reset(settleTime)
+				}
+			case err := <-watcher.Errors: // events may be lost: look
+				a.log.Debug("watching the configuration file", "err", err)
+				settle.Reset(settleTime)
+			case <-settle.C:
+				now := stamp(path)
+				if now == last || now == (fileStamp{}) {
+					continue
+				}
+				last = now
+				select {
+				case changed <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	})
+	return changed
+}
+
+// fileStamp tells one version of a file from another; zero: there is none.
+type fileStamp struct {
+	size  int64
+	mtime time.Time
+}
+
+func stamp(path string) fileStamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fileStamp{}
+	}
+	return fileStamp{info.Size(), info.ModTime()}
+}

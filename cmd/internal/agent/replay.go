@@ -1,0 +1,149 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
+	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/match"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// Replay runs captures through the stages of the agent on the capture's clock:
+// one worker, nothing dropped, nothing written. It belongs to one goroutine.
+type Replay struct {
+	// OnFlow sees every flow record, OnHit every hit. Either may be nil. What
+	// they are given is theirs until they return.
+	OnFlow func(*flow.Record)
+	OnHit  func(*hit.Hit)
+
+	state   *state
+	decoder *netflow.Decoder
+	table   *throttle.Table
+	batch   flow.Batch
+	now     time.Time // the capture's clock: never runs backwards
+	summary ReplaySummary
+}
+
+// ReplaySummary counts what a replay read and found.
+type ReplaySummary struct {
+	Datagrams, Flows uint64
+	HitFlows, Hits   uint64 // flows that hit, and the hits that they were folded into
+	Exporters        int
+	Netflow          netflow.Counters
+	Capture          pcap.Stats
+}
+
+// NewReplay returns a Replay with the networks, exporters and alert settings of
+// cfg that matches against set.
+func NewReplay(cfg *config.Config, set *intel.Set) *Replay {
+	r := &Replay{state: newState(cfg, 1)}
+	r.state.set = set
+	r.decoder = netflow.NewDecoder(netflow.Options{
+		MaxExporters: cfg.Exporters.Max,
+		KeyPort:      cfg.Exporters.KeyPort,
+		Sampling: func(exporter netip.Addr) (uint32, bool) {
+			rate, ok := cfg.Exporters.Sampling[exporter]
+			return rate, ok
+		},
+	})
+	r.table = throttle.New(throttleOptions(cfg), func(h *hit.Hit) {
+		r.summary.Hits++
+		if r.OnHit != nil {
+			r.OnHit(h)
+		}
+	})
+	return r
+}
+
+// Read replays one capture. Several captures are one stream of time: fold state
+// and templates go on.
+func (r *Replay) Read(ctx context.Context, in io.Reader) error {
+	reader, err := pcap.NewReader(in)
+	if err != nil {
+		return err
+	}
+	for {
+		p, err := reader.Next()
+		if err != nil {
+			r.summary.Capture.Add(reader.Stats())
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.datagram(&p)
+	}
+}
+
+func (r *Replay) datagram(p *pcap.Packet) {
+	if !r.state.allows(p.Src.Addr()) {
+		return
+	}
+	if p.Time.After(r.now) {
+		r.now = p.Time
+		r.table.Advance(r.now)
+	}
+	r.batch.Reset()
+	_ = r.decoder.Decode(p.Payload, p.Src, p.Time.UnixNano(), &r.batch) // counted by the decoder
+	r.summary.Datagrams++
+	r.summary.Flows += uint64(len(r.batch.Records))
+	for i := range r.batch.Records {
+		record := &r.batch.Records[i]
+		if r.OnFlow != nil {
+			r.OnFlow(record)
+		}
+		sides := match.Sides(r.state.set, record)
+		if sides == 0 {
+			continue
+		}
+		raw := match.Raw{Record: *record, Sides: sides, Set: r.state.set, Count: 1}
+		if event, ok := r.state.policy.Classify(&raw, r.now); ok {
+			r.summary.HitFlows++
+			r.table.Add(&event)
+		}
+	}
+}
+
+// Close says what is still held and returns the counts.
+func (r *Replay) Close() ReplaySummary {
+	r.table.Flush(r.now)
+	stats := r.decoder.Stats()
+	r.summary.Netflow, r.summary.Exporters = stats.Total, len(stats.Exporters)
+	return r.summary
+}
+
+// String says the counts in one line, and what could not be read in another each.
+func (s ReplaySummary) String() string {
+	text := fmt.Sprintf("%d flows from %d exporters in %d datagrams; %d of them hit, in %d lines",
+		s.Flows, s.Exporters, s.Datagrams, s.HitFlows, s.Hits)
+	for _, trouble := range []struct {
+		n    uint64
+		what string
+	}{
+		{s.Netflow.Malformed[netflow.BadVersion], "datagrams are neither NetFlow v5, v9 nor IPFIX"},
+		{s.Netflow.SetsWithoutTemplate - s.Netflow.HeldDecoded, "sets of flows cannot be read: their template is not in the capture"},
+		{sum(s.Netflow.Lost), "flows, datagrams or records are missing by the exporters' sequence numbers"},
+		{s.Netflow.Addressless, "records have no address"},
+		{s.Capture.Fragments, "IP fragments left out"},
+		{s.Capture.Truncated, "datagrams were cut when they were captured (tcpdump -s 0 takes them whole)"},
+		{s.Capture.Malformed + s.Capture.UnknownLink, "packets of the capture cannot be read"},
+	} {
+		if trouble.n > 0 {
+			text += fmt.Sprintf("\n%d %s", trouble.n, trouble.what)
+		}
+	}
+	return text
+}
