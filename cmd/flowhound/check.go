@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowhound/flowhound/cmd/internal/agent"
+)
+
+func checkCommand() *cobra.Command {
+	var path string
+	var severity, show bool
+	cmd := &cobra.Command{
+		Use:   "check [-c FILE]",
+		Short: "Validate the configuration: every problem with its line and a suggestion",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			for _, w := range cfg.Warnings {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
+			}
+			switch {
+			case show:
+				_, err := fmt.Fprint(out, cfg)
+				return err
+			case severity:
+				return printSeverities(out, agent.Severities(cfg))
+			}
+			_, err = fmt.Fprintf(out, "%s is fine: %d feeds, listening on %v\n", path, len(cfg.Feeds), cfg.Listen)
+			return err
+		},
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&severity, "severity", false, "print which severity each category, direction and state gets")
+	cmd.Flags().BoolVar(&show, "print", false, "print the whole configuration with its defaults; values from the environment show their name only")
+	return cmd
+}
+
+func printSeverities(w io.Writer, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, r := range rows {
+		for _, c := range r {
+			fmt.Fprintf(t, "%s\t", c)
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}

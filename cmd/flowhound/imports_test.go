@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/flowhound/flowhound"
+
+// pkg is what `go list -json` says of a package.
+type pkg struct {
+	ImportPath, Dir string
+	Doc             string
+	GoFiles         []string
+	Imports, Deps   []string
+}
+
+func listPackages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Doc,GoFiles,Imports,Deps", "./...")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var pkgs []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+	if len(pkgs) < 10 {
+		t.Fatalf("go list found %d packages only", len(pkgs))
+	}
+	return pkgs
+}
+
+// importRules say which of the project's packages (by prefix) and which modules a
+// package may import. The longest matching rule holds; the standard library is
+// always allowed.
+var importRules = map[string][]string{
+	"plugin/hit":                  {},
+	"cmd/internal/flow":           {},
+	"cmd/internal/flow/netflow":   {"cmd/internal/flow"},
+	"cmd/internal/flow/udp":       {"golang.org/x/"},
+	"cmd/internal/flow/pcap":      {"github.com/klauspost/compress/"},
+	"cmd/internal/intel":          {"github.com/gaissmai/bart"},
+	"cmd/internal/intel/feed":     {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "github.com/fsnotify/fsnotify", "github.com/gaissmai/bart", "golang.org/x/"},
+	"cmd/internal/match":          {"cmd/internal/flow", "cmd/internal/intel"},
+	"cmd/internal/alert":          {"cmd/internal/flow", "cmd/internal/intel", "cmd/internal/match", "plugin/hit"},
+	"cmd/internal/alert/throttle": {"cmd/internal/alert", "cmd/internal/intel", "cmd/internal/flow", "plugin/hit", "github.com/gaissmai/bart"},
+	"cmd/internal/alert/logfile":  {"plugin/hit", "golang.org/x/"},
+	"decoders":                    {},
+	"rules":                       {},
+}
+
+func TestImportsPointDown(t *testing.T) {
+	standard := map[string]bool{}
+	cmd := exec.Command("go", "list", "std")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p := range strings.FieldsSeq(string(out)) {
+		standard[p] = true
+	}
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		allowed, ok := ruleFor(name)
+		if !ok {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if standard[imp] || mayImport(allowed, name, strings.TrimPrefix(imp, module+"/")) {
+				continue
+			}
+			t.Errorf("%s imports %s: its rule allows the standard library and %q", name, imp, allowed)
+		}
+	}
+}
+
+func ruleFor(name string) (allowed []string, ok bool) {
+	best := ""
+	for prefix, rule := range importRules {
+		if (name == prefix || strings.HasPrefix(name, prefix+"/")) && len(prefix) > len(best) {
+			best, allowed, ok = prefix, rule, true
+		}
+	}
+	return allowed, ok
+}
+
+func mayImport(allowed []string, from, imp string) bool {
+	if strings.HasPrefix(imp, from+"/") { // a parent may gather its own children
+		return true
+	}
+	for _, a := range allowed {
+		if imp == a || strings.HasSuffix(a, "/") && strings.HasPrefix(imp, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestMatchReachesNoPluginCode keeps gRPC and everything that does I/O away from
+// the path of a flow.
+func TestMatchReachesNoPluginCode(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if p.ImportPath != module+"/cmd/internal/match" {
+			continue
+		}
+		for _, d := range p.Deps {
+			if strings.HasPrefix(d, "google.golang.org/") || strings.HasPrefix(d, "github.com/hashicorp/") || d == "net/http" {
+				t.Errorf("match reaches %s", d)
+			}
+		}
+		return
+	}
+	t.Fatal("package match is gone")
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if len(p.GoFiles) > 0 && len(p.Doc) < 20 {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+// TestTopLevel holds the top level to its agreed folders and files.
+func TestTopLevel(t *testing.T) {
+	agreed := map[string]bool{}
+	for _, n := range strings.Fields("cmd plugin decoders rules integrations testdata go.mod go.sum install.sh README.md LICENSE") {
+		agreed[n] = true
+	}
+	out, err := exec.Command("git", "-C", "../..", "ls-files").Output()
+	if err != nil {
+		t.Skipf("not a git checkout: %v", err)
+	}
+	for f := range strings.FieldsSeq(string(out)) {
+		top, _, _ := strings.Cut(f, "/")
+		if !agreed[top] && !strings.HasPrefix(top, ".") {
+			t.Errorf("%s is not in the agreed top level", top)
+		}
+	}
+}

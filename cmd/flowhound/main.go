@@ -1,0 +1,104 @@
+// Command flowhound watches NetFlow and IPFIX for conversations with known-bad
+// addresses. Each command lives in a file of its own and holds no logic: that is
+// in the packages under cmd/internal.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses that scripts may rely on.
+const (
+	exitFine    = 0
+	exitFailed  = 1
+	exitUsage   = 2 // wrong usage or configuration
+	exitNoMatch = 3 // lookup found nothing
+)
+
+const defaultConfig = "/etc/flowhound/flowhound.yaml"
+
+// exitError is an error that names its exit status. An empty err says nothing
+// more than was already printed.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageError(err error) error { return &exitError{exitUsage, err} }
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	err := rootCommand().ExecuteContext(ctx)
+	if err == nil {
+		return exitFine
+	}
+	if msg := err.Error(); msg != "" {
+		fmt.Fprintf(os.Stderr, "flowhound: %s\n", strings.TrimSuffix(msg, "\n"))
+	}
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit.code
+	}
+	return exitFailed
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "flowhound",
+		Short: "Warns when anything on the network talks to a known-bad address",
+		Long: `flowhound listens to the NetFlow and IPFIX that routers export, holds every flow
+against your blacklists, and writes what it finds as lines that OSSEC and Wazuh
+decode. Start with "flowhound demo".`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError(fmt.Errorf("unknown command %q; see flowhound --help", args[0]))
+			}
+			return cmd.Help()
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+	})
+	root.AddCommand(runCommand(), demoCommand(), replayCommand(), checkCommand(), lookupCommand(), versionCommand())
+	for _, c := range root.Commands() {
+		c.Args = usageArgs(c.Args)
+	}
+	return root
+}
+
+// usageArgs makes a wrong number of arguments a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if check == nil {
+			return nil
+		}
+		if err := check(cmd, args); err != nil {
+			return usageError(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowhound/flowhound/cmd/internal/agent"
+)
+
+func runCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "run [-c FILE]",
+		Short: "Run the agent: receive flows, match them, write alert lines",
+		Long: `run listens for NetFlow and IPFIX until it is told to stop (SIGTERM, SIGINT).
+SIGHUP, or a change of the configuration or of a list, reloads: the new state is
+built beside the old one and swapped; if it is bad, the old one stays.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+			for _, w := range cfg.Warnings {
+				log.Warn(w.String())
+			}
+			a := agent.New(cfg, agent.Options{ConfigPath: path, Version: buildInfo().Version, Log: log})
+			hup := make(chan os.Signal, 1)
+			signal.Notify(hup, syscall.SIGHUP)
+			defer signal.Stop(hup)
+			return a.Run(cmd.Context(), hup)
+		},
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
