@@ -1,0 +1,389 @@
+// Command live measures what collectors take over loopback; see README.md.
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	only := flag.String("only", "", "measure the rate of this collector alone")
+	flag.Parse()
+	if err := run(flag.Args(), *only); err != nil {
+		fmt.Fprintln(os.Stderr, "live:", err)
+		os.Exit(1)
+	}
+}
+
+func run(what []string, only string) error {
+	root, err := os.MkdirTemp("", "flowhound-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
+	binary := filepath.Join(root, "flowhound")
+	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/flowhound").CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w: %s (run it at the top of the repository)", err, out)
+	}
+	if len(what) == 0 {
+		what = []string{"memory", "latency", "reload", "rate"}
+	}
+	for _, w := range what {
+		switch w {
+		case "rate":
+			err = rates(root, binary, only)
+		case "latency":
+			err = latency(root, binary)
+		case "reload":
+			err = reload(root, binary)
+		case "memory":
+			err = memory(root, binary)
+		default:
+			err = fmt.Errorf("unknown measurement %q", w)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeList writes n addresses of 11.0.0.0/8, a tenth of them as /24, and 100
+// addresses of 198.51.100.0/24 that the latency benchmark talks to.
+func writeList(path string, n int) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	for i := range 100 {
+		fmt.Fprintf(w, "198.51.100.%d\n", i)
+	}
+	for i := range n - 100 {
+		a := uint32(11)<<24 | uint32(i)*13&0xffffff
+		if i%10 == 0 {
+			fmt.Fprintf(w, "%d.%d.%d.0/24\n", a>>24, a>>16&255, a>>8&255)
+			continue
+		}
+		fmt.Fprintf(w, "%d.%d.%d.%d\n", a>>24, a>>16&255, a>>8&255, a&255)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func rates(root, binary, only string) error {
+	list := filepath.Join(root, "100k.txt")
+	if err := writeList(list, 100_000); err != nil {
+		return err
+	}
+	collectors := []collector{flowhound(binary, list)}
+	for _, peer := range []func() (collector, error){nfcapd, func() (collector, error) { return goflow2(root) }} {
+		c, err := peer()
+		if err != nil {
+			fmt.Println("left out:", err)
+			continue
+		}
+		collectors = append(collectors, c)
+	}
+	best := map[string]float64{}
+	fmt.Println("| collector | highest loss-free rate, flows/s | ratio to nfcapd |")
+	fmt.Println("|---|---|---|")
+	slices.Reverse(collectors)
+	for _, c := range collectors {
+		if only != "" && c.name != only {
+			continue
+		}
+		r, err := highestRate(root, c)
+		if err != nil {
+			return err
+		}
+		best[c.name] = r
+		ratio := "-"
+		if best["nfcapd"] > 0 {
+			ratio = fmt.Sprintf("%.2f", r/best["nfcapd"])
+		}
+		fmt.Printf("| %s | %.2f M | %s |\n", c.name, r/1e6, ratio)
+	}
+	return nil
+}
+
+// highestRate halves the interval between a rate that lost flows and one that
+// did not until they lie within 4%, and confirms the answer for 10 s.
+func highestRate(root string, c collector) (float64, error) {
+	low, high := 0.0, 0.0
+	for try := 400e3; high == 0 || high/max(low, 1) > 1.04; {
+		if high == 0 {
+			try *= 1.6
+		} else {
+			try = (low + high) / 2
+		}
+		ok, reached, err := lossFree(root, c, try, 3*time.Second)
+		if err != nil {
+			return 0, err
+		}
+		fmt.Fprintf(os.Stderr, "%s at %.2f M flows/s: loss-free %v\n", c.name, reached/1e6, ok)
+		switch {
+		case !ok:
+			high = min(try, reached)
+			if high < 20e3 {
+				return 0, fmt.Errorf("%s loses flows even at %.0f a second", c.name, reached)
+			}
+			if low == 0 {
+				try = high / 4
+				high = 0
+			}
+		case reached < 0.97*try: // the sender cannot send more
+			low, high = reached, reached
+		default:
+			low = reached
+		}
+	}
+	for ; low > 0; low *= 0.96 {
+		ok, reached, err := lossFree(root, c, low, 10*time.Second)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			return reached, nil
+		}
+	}
+	return 0, nil
+}
+
+func lossFree(root string, c collector, rate float64, d time.Duration) (ok bool, reached float64, err error) {
+	p, err := c.start(root)
+	if err != nil {
+		return false, 0, err
+	}
+	defer os.RemoveAll(p.dir)
+	s, err := newSender(p.port)
+	if err != nil {
+		return false, 0, err
+	}
+	defer s.close()
+	if err := s.template(); err != nil {
+		return false, 0, err
+	}
+	time.Sleep(300 * time.Millisecond)
+	start := time.Now()
+	if err := s.blast(rate, d, nil); err != nil {
+		return false, 0, err
+	}
+	reached = float64(s.sent) / time.Since(start).Seconds()
+	got, err := p.received()
+	if err != nil {
+		return false, 0, err
+	}
+	return got == s.sent, reached, nil
+}
+
+// latency plants one hit about every 10 ms, each from a source of its own, and
+// takes the time from sending its datagram to reading its line.
+func latency(root, binary string) error {
+	list := filepath.Join(root, "100k.txt")
+	if err := writeList(list, 100_000); err != nil {
+		return err
+	}
+	p, err := flowhound(binary, list).start(root)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(p.dir)
+	s, err := newSender(p.port)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.template(); err != nil {
+		return err
+	}
+	time.Sleep(300 * time.Millisecond)
+
+	sentAt := map[string]time.Time{}
+	planted := uint32(0)
+	plant := func() {
+		src := 0x0a800000 | planted
+		sentAt[ip4(src)] = time.Now()
+		datagram := dataDatagram([]flow{{src: src, dst: 0xc6336400 | planted%100, sport: 40000, flags: 0x1b}})
+		_, err = s.udp.Write(s.stamp(datagram))
+		planted++
+	}
+	seenAt := make(chan map[string]time.Time)
+	stop := make(chan struct{})
+	go func() { seenAt <- readLines(filepath.Join(p.dir, "alerts.log"), stop) }()
+	if err := s.blast(300_000, 10*time.Second, plant); err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Second)
+	close(stop)
+	seen := <-seenAt
+	p.stop()
+	var took []time.Duration
+	for src, at := range sentAt {
+		if t, ok := seen[src]; ok {
+			took = append(took, t.Sub(at))
+		}
+	}
+	if len(took) < len(sentAt)/2 {
+		return fmt.Errorf("only %d of %d planted hits became lines of their own", len(took), len(sentAt))
+	}
+	slices.Sort(took)
+	fmt.Printf("datagram to line at 300k flows/s: p50 %v, p99 %v, max %v (%d of %d hits)\n",
+		took[len(took)/2].Round(time.Microsecond), took[len(took)*99/100].Round(time.Microsecond), took[len(took)-1].Round(time.Microsecond), len(took), len(sentAt))
+	return nil
+}
+
+// readLines notes when the first line of each source came to stand in the file.
+func readLines(path string, stop <-chan struct{}) map[string]time.Time {
+	seen := map[string]time.Time{}
+	f, err := os.Open(path)
+	if err != nil {
+		return seen
+	}
+	defer f.Close()
+	rest, buf := "", make([]byte, 64<<10)
+	for {
+		n, _ := f.Read(buf) // at the end: 0, io.EOF, and the file grows
+		now := time.Now()
+		rest += string(buf[:n])
+		for {
+			line, after, ok := strings.Cut(rest, "\n")
+			if !ok {
+				break
+			}
+			rest = after
+			if _, s, ok := strings.Cut(line, " src="); ok {
+				src, _, _ := strings.Cut(s, " ")
+				if _, dup := seen[src]; !dup {
+					seen[src] = now
+				}
+			}
+		}
+		if n == 0 {
+			select {
+			case <-stop:
+				return seen
+			case <-time.After(200 * time.Microsecond):
+			}
+		}
+	}
+}
+
+// reload changes a list of 1M indicators three times under 300k flows/s.
+func reload(root, binary string) error {
+	list := filepath.Join(root, "1m.txt")
+	if err := writeList(list, 1_000_000); err != nil {
+		return err
+	}
+	p, err := flowhound(binary, list).start(root)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(p.dir)
+	s, err := newSender(p.port)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.template(); err != nil {
+		return err
+	}
+	time.Sleep(300 * time.Millisecond)
+	stamp := func() uint64 {
+		v, err := metric(p.web, "/metrics", "flowhound_reload_timestamp_seconds")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return v
+	}
+	blasted := make(chan error)
+	go func() { blasted <- s.blast(300_000, 20*time.Second, nil) }()
+	var took []time.Duration
+	for i := range 3 {
+		time.Sleep(2 * time.Second)
+		before := stamp()
+		next := list + ".new"
+		if err := writeList(next, 1_000_000-i); err != nil {
+			return err
+		}
+		start := time.Now()
+		if err := os.Rename(next, list); err != nil {
+			return err
+		}
+		for stamp() == before && time.Since(start) < 5*time.Second {
+			time.Sleep(10 * time.Millisecond)
+		}
+		took = append(took, time.Since(start))
+	}
+	if err := <-blasted; err != nil {
+		return err
+	}
+	rss, err := p.rss()
+	if err != nil {
+		return err
+	}
+	got, err := p.received()
+	if err != nil {
+		return err
+	}
+	slices.Sort(took)
+	fmt.Printf("reload of 1M indicators at 300k flows/s: median %v from mv to swap (max %v), %d of %d flows lost, RSS afterwards %d MB\n",
+		took[1].Round(time.Millisecond), took[2].Round(time.Millisecond), s.sent-got, s.sent, rss>>20)
+	return nil
+}
+
+func memory(root, binary string) error {
+	for _, n := range []int{1000, 1_000_000} {
+		list := filepath.Join(root, "memory.txt")
+		if err := writeList(list, n); err != nil {
+			return err
+		}
+		p, err := flowhound(binary, list).start(root)
+		if err != nil {
+			return err
+		}
+		time.Sleep(5 * time.Second)
+		rss, err := p.rss()
+		p.stop()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("resident memory with %d indicators: %d MB\n", n, rss>>20)
+	}
+	return nil
+}
+
+func ip4(a uint32) string {
+	return net.IP(binary.BigEndian.AppendUint32(nil, a)).String()
+}
+
+func freePort(network string) (int, error) {
+	if network == "udp" {
+		c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close()
+		return c.LocalAddr().(*net.UDPAddr).Port, nil
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
