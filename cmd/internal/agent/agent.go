@@ -136,7 +136,7 @@ func (a *Agent) Start() (err error) {
 		l.Start()
 	}
 	a.background.Go(func() { a.saveTemplates(ctx) })
-	a.background.Go(func() { a.watchCollectors(ctx) })
+	a.background.Go(func() { a.watch(ctx) })
 	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds",
 		a.addresses(), len(a.workers), a.state.Load().set.Len(), len(cfg.Feeds)))
 	return nil
@@ -164,7 +164,9 @@ func (a *Agent) Stop() error {
 		errs = append(errs, a.web.Close(ctx))
 	}
 	if file := a.file.Load(); file != nil {
-		a.say("stopped", fmt.Sprintf("after %s", time.Since(a.started).Round(time.Second)))
+		if a.alerts != nil {
+			a.say("stopped", a.summary())
+		}
 		errs = append(errs, file.Close(ctx))
 	}
 	if a.lock != nil {

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -13,7 +12,6 @@ import (
 )
 
 const (
-	watchEvery  = 5 * time.Second
 	silentAfter = 5 * time.Minute  // longer than the active timeout of most exporters
 	sayAgain    = 10 * time.Minute // the least time between two lines on one trouble of one exporter
 	linesAtOnce = 50               // collector lines in one look: forged exporters must not flood the log
@@ -24,8 +22,6 @@ const (
 type collectors struct {
 	exporters map[netip.Addr]*exporterWatch
 	drops     trouble // the kernel's, all sockets together
-
-	transitSaid bool
 }
 
 // exporterWatch is what was last said of one exporter.
@@ -134,27 +130,6 @@ func lost(s *netflow.ExporterStats, n uint64) string {
 	return fmt.Sprintf("%d records", n)
 }
 
-// watchCollectors looks every few seconds until ctx ends.
-func (a *Agent) watchCollectors(ctx context.Context) {
-	c := newCollectors()
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			for _, s := range c.look(now, a.exporters(), a.kernelDrops()) {
-				a.file.status(&s)
-			}
-			if msg, ok := c.watchTransit(a.directions()); ok {
-				a.log.Warn(msg)
-				a.say("error", msg)
-			}
-		}
-	}
-}
-
 // exporters returns the counters of all exporters by address, those that reach
 // several workers or ports added up.
 func (a *Agent) exporters() []netflow.ExporterStats {
@@ -181,14 +156,4 @@ func (a *Agent) kernelDrops() (n uint64) {
 		n += l.Drops()
 	}
 	return n
-}
-
-// directions returns of how many records the direction was looked at, and how
-// many of those were transit.
-func (a *Agent) directions() (sampled, transit uint64) {
-	for _, w := range a.workers {
-		sampled += w.sampled.Load()
-		transit += w.transit.Load()
-	}
-	return sampled, transit
 }
