@@ -216,7 +216,7 @@ func goflow2(root string) (collector, error) {
 				"-addr", fmt.Sprintf("127.0.0.1:%d", web), "-format", "bin", "-transport", "file", "-transport.file", "/dev/null", "-loglevel", "error")
 		},
 		flows: func(web int) (uint64, error) {
-			return metric(web, "/metrics", "goflow2_flow_process_nf_flowset_records_sum")
+			return metric(web, "/metrics", "goflow2_flow_process_nf_delay_seconds_count")
 		},
 	}, nil
 }

@@ -149,7 +149,7 @@ func highestRate(root string, c collector) (float64, error) {
 			low = reached
 		}
 	}
-	for ; low > 0; low *= 0.96 {
+	for ; low > 0; low *= 0.92 {
 		ok, reached, err := lossFree(root, c, low, 10*time.Second)
 		if err != nil {
 			return 0, err
