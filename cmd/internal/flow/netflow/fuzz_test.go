@@ -120,7 +120,7 @@ func FuzzStore(f *testing.F) {
 			checkAccounts(t, d)
 			break
 		}
-		if _, err := encodeStore(&s.exporters); err != nil {
+		if _, err := encodeStore(s.snapshot()); err != nil {
 			t.Fatal(err)
 		}
 	})

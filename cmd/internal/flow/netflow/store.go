@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// Bounds of the store, which spoofed exporters may try to fill. Beyond them the
-// exporter whose templates changed longest ago goes.
+// Bounds of the store, which spoofed exporters may try to fill. Beyond them, and
+// beyond maxMemory, the exporter whose templates changed longest ago goes.
 const (
 	maxStoredExporters = 16384
-	maxStoreFile       = 64 << 20 // bytes
+	maxStoreFile       = 64 << 20 // bytes: maxMemory takes less than this as JSON
 )
 
 // Store keeps the templates and sampling rates of exporters over a restart: an
@@ -25,6 +25,7 @@ type Store struct {
 
 	mu        sync.Mutex // guards what follows
 	exporters lru[exporterKey, []storedDomain]
+	memory    int // bytes of exporters
 	dirty     bool
 
 	saving sync.Mutex // one Save at a time
@@ -54,6 +55,10 @@ func OpenStore(path string) (*Store, error) {
 		return s, fmt.Errorf("read templates: %s: %w; starting without, exporters will send them again", path, err)
 	}
 	s.exporters = exporters
+	for _, domains := range exporters.oldestFirst {
+		s.memory += cost(domains)
+	}
+	s.shrink()
 	return s, nil
 }
 
@@ -70,9 +75,10 @@ func (s *Store) Save() error {
 		s.mu.Unlock()
 		return nil
 	}
-	b, err := encodeStore(&s.exporters)
-	s.dirty = err != nil
+	exporters := s.snapshot()
+	s.dirty = false
 	s.mu.Unlock()
+	b, err := encodeStore(exporters)
 	if err == nil {
 		err = replaceFile(s.path, b)
 	}
@@ -83,6 +89,22 @@ func (s *Store) Save() error {
 		return fmt.Errorf("save templates: %w", err)
 	}
 	return nil
+}
+
+// storedExporter is one entry of a Store.
+type storedExporter struct {
+	key     exporterKey
+	domains []storedDomain
+}
+
+// snapshot copies the list of exporters, oldest first, so that it can be encoded
+// while decoders go on. What it lists does not change.
+func (s *Store) snapshot() []storedExporter {
+	list := make([]storedExporter, 0, s.exporters.len())
+	for key, domains := range s.exporters.oldestFirst {
+		list = append(list, storedExporter{key, domains})
+	}
+	return list
 }
 
 // publish puts what an exporter taught into the store. Templates never change,
@@ -135,17 +157,39 @@ func (s *Store) get(key exporterKey) []storedDomain {
 
 func (s *Store) put(key exporterKey, domains []storedDomain) {
 	s.mu.Lock()
-	s.exporters.remove(key)
+	if old, ok := s.exporters.remove(key); ok {
+		s.memory -= cost(old)
+	}
 	if len(domains) > 0 {
 		s.exporters.put(key, domains)
+		s.memory += cost(domains)
 	}
-	for s.exporters.len() > maxStoredExporters {
-		s.exporters.removeOldest()
-	}
+	s.shrink()
 	s.dirty = true
 	s.mu.Unlock()
 	select {
 	case s.changed <- struct{}{}:
 	default: // a wake-up is waiting already
 	}
+}
+
+// shrink drops the oldest exporters until the rest fits the bounds.
+func (s *Store) shrink() {
+	for s.exporters.len() > maxStoredExporters || s.memory > maxMemory {
+		oldest, _ := s.exporters.removeOldest()
+		s.memory -= cost(oldest)
+	}
+}
+
+// cost is the memory that an exporter takes in the store, in bytes, about.
+func cost(domains []storedDomain) int {
+	const exporter, domain, sampler = 200, 150, 48
+	n := exporter
+	for i := range domains {
+		n += domain + sampler*len(domains[i].sampling.samplers)
+		for _, t := range domains[i].templates {
+			n += t.cost()
+		}
+	}
+	return n
 }

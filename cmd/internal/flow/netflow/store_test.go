@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -189,5 +190,43 @@ func TestStoreIsShared(t *testing.T) {
 	}
 	if len(out.Records) != 200 {
 		t.Errorf("%d of 200 exporters kept their template", len(out.Records))
+	}
+}
+
+// TestStoreIsBounded: forged exporters cost bounded memory, and a file that can
+// be read again.
+func TestStoreIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "templates")
+	store := openStore(t, path)
+	d := NewDecoder(Options{Templates: store, MaxExporters: 1})
+	var out flow.Batch
+	const exporters, templates = 200, 350 // of 600 bytes each: 40 MiB
+	from := func(n int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(n)}), 1)
+	}
+	for n := range exporters {
+		var records []byte
+		for id := range uint16(templates) {
+			records = append(records, templateRecord(256+id, slices.Concat(layoutV9, layoutV9)...)...)
+		}
+		_ = d.Decode(v9Datagram(0, set(0, records)), from(n), testReceived, &out)
+	}
+	if store.memory > maxMemory || store.memory < maxMemory*3/4 {
+		t.Errorf("the store holds %d bytes, want up to %d", store.memory, maxMemory)
+	}
+	held := store.memory
+	save(t, store)
+	again := openStore(t, path)
+	if again.memory != held {
+		t.Errorf("%d bytes were read again of %d", again.memory, held)
+	}
+	d = NewDecoder(Options{Templates: again})
+	for n, want := range map[int]int{0: 0, exporters - 1: templates} {
+		_ = d.Decode(v9Datagram(1), from(n), testReceived, &out)
+		for _, e := range d.Stats().Exporters {
+			if e.Exporter == from(n).Addr() && e.Templates != want {
+				t.Errorf("exporter %d has %d templates after a restart, want %d", n, e.Templates, want)
+			}
+		}
 	}
 }

@@ -49,11 +49,11 @@ type fileSampler struct {
 	Rate uint32 `json:"rate"`
 }
 
-func encodeStore(exporters *lru[exporterKey, []storedDomain]) ([]byte, error) {
-	list := make([]fileExporter, 0, exporters.len())
-	for key, domains := range exporters.oldestFirst {
-		fe := fileExporter{Addr: key.addr.IP(), Port: key.port}
-		for _, d := range domains {
+func encodeStore(exporters []storedExporter) ([]byte, error) {
+	list := make([]fileExporter, 0, len(exporters))
+	for _, e := range exporters {
+		fe := fileExporter{Addr: e.key.addr.IP(), Port: e.key.port}
+		for _, d := range e.domains {
 			fe.Domains = append(fe.Domains, d.file())
 		}
 		list = append(list, fe)
