@@ -161,21 +161,31 @@ func highestRate(root string, c collector) (float64, error) {
 	return 0, nil
 }
 
-func lossFree(root string, c collector, rate float64, d time.Duration) (ok bool, reached float64, err error) {
+// begin starts a collector and a sender to it, whose template has arrived.
+func begin(root string, c collector) (*process, *sender, error) {
 	p, err := c.start(root)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := newSender(p.port)
+	if err == nil {
+		err = s.template()
+	}
+	if err != nil {
+		p.stop()
+		return nil, nil, err
+	}
+	time.Sleep(300 * time.Millisecond)
+	return p, s, nil
+}
+
+func lossFree(root string, c collector, rate float64, d time.Duration) (ok bool, reached float64, err error) {
+	p, s, err := begin(root, c)
 	if err != nil {
 		return false, 0, err
 	}
 	defer os.RemoveAll(p.dir)
-	s, err := newSender(p.port)
-	if err != nil {
-		return false, 0, err
-	}
 	defer s.close()
-	if err := s.template(); err != nil {
-		return false, 0, err
-	}
-	time.Sleep(300 * time.Millisecond)
 	start := time.Now()
 	if err := s.blast(rate, d, nil); err != nil {
 		return false, 0, err
@@ -195,20 +205,12 @@ func latency(root, binary string) error {
 	if err := writeList(list, 100_000); err != nil {
 		return err
 	}
-	p, err := flowhound(binary, list).start(root)
+	p, s, err := begin(root, flowhound(binary, list))
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(p.dir)
-	s, err := newSender(p.port)
-	if err != nil {
-		return err
-	}
 	defer s.close()
-	if err := s.template(); err != nil {
-		return err
-	}
-	time.Sleep(300 * time.Millisecond)
 
 	sentAt := map[string]time.Time{}
 	planted := uint32(0)
@@ -289,20 +291,12 @@ func reload(root, binary string) error {
 	if err := writeList(list, 1_000_000); err != nil {
 		return err
 	}
-	p, err := flowhound(binary, list).start(root)
+	p, s, err := begin(root, flowhound(binary, list))
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(p.dir)
-	s, err := newSender(p.port)
-	if err != nil {
-		return err
-	}
 	defer s.close()
-	if err := s.template(); err != nil {
-		return err
-	}
-	time.Sleep(300 * time.Millisecond)
 	stamp := func() uint64 {
 		v, err := metric(p.web, "/metrics", "flowhound_reload_timestamp_seconds")
 		if err != nil {
