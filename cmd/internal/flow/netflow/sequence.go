@@ -25,9 +25,11 @@ const (
 // holds, and returns how many units are now known to be lost.
 func (s *sequence) observe(number, all, other uint32) (lost uint64) {
 	s.ways[allBefore].observe(number, all)
-	s.ways[otherBefore].observe(number, other)
 	s.ways[allWithThis].observe(number-all, all)
-	s.ways[otherWithThis].observe(number-other, other)
+	if other != all || s.ways[otherBefore].started { // in v5 they never differ
+		s.ways[otherBefore].observe(number, other)
+		s.ways[otherWithThis].observe(number-other, other)
+	}
 	best := &s.ways[allBefore]
 	for i := range s.ways {
 		if s.ways[i].fits > best.fits {

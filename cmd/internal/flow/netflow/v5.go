@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -39,23 +40,28 @@ func (m *message) decodeV5() {
 }
 
 func (m *message) v5Records(records []byte) {
-	base := m.base(v5Has)
-	out := m.out.Records
-	for i := range len(records) / v5RecordLen {
-		b := (*[v5RecordLen]byte)(records[i*v5RecordLen:]) // one bounds check for all
-		if binary.BigEndian.Uint64(b[:]) == 0 {            // both addresses
+	// Locals, because the compiler must take every store to a record for one
+	// to what m points to.
+	base, now := m.base(v5Has), m.clock
+	n := len(m.out.Records)
+	out := slices.Grow(m.out.Records, len(records)/v5RecordLen)
+	out = out[:cap(out)]
+	for ; len(records) >= v5RecordLen; records = records[v5RecordLen:] {
+		b := (*[v5RecordLen]byte)(records)      // one bounds check for all
+		if binary.BigEndian.Uint64(b[:]) == 0 { // both addresses
 			m.exporter.stats.addressless.Add(1)
 			continue
 		}
-		out = append(out, base)
-		r := &out[len(out)-1]
+		r := &out[n]
+		n++
+		*r = base
 		r.Src = flow.Addr4(binary.BigEndian.Uint32(b[0:]))
 		r.Dst = flow.Addr4(binary.BigEndian.Uint32(b[4:]))
 		r.InIf = uint32(binary.BigEndian.Uint16(b[12:]))
 		r.OutIf = uint32(binary.BigEndian.Uint16(b[14:]))
 		r.Packets = uint64(binary.BigEndian.Uint32(b[16:]))
 		r.Bytes = uint64(binary.BigEndian.Uint32(b[20:]))
-		r.Start, r.End = m.clamp(m.atUptime(binary.BigEndian.Uint32(b[24:])), m.atUptime(binary.BigEndian.Uint32(b[28:])))
+		r.Start, r.End = now.clamp(now.atUptime(binary.BigEndian.Uint32(b[24:])), now.atUptime(binary.BigEndian.Uint32(b[28:])))
 		r.SrcPort = binary.BigEndian.Uint16(b[32:])
 		r.DstPort = binary.BigEndian.Uint16(b[34:])
 		r.TCPFlags = uint16(b[37])
@@ -66,5 +72,5 @@ func (m *message) v5Records(records []byte) {
 			r.Has |= flow.HasICMP
 		}
 	}
-	m.out.Records = out
+	m.out.Records = out[:n]
 }
