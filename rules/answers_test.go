@@ -22,10 +22,24 @@ var update = flag.Bool("update", false, "write the golden lines, and record the 
 // again says how the answers are recorded.
 const again = "record again, as root, with FLOWHOUND_OSSEC_LOGTEST=/var/ossec/bin/ossec-logtest go test ./rules -update"
 
-const (
-	linesFile   = "../testdata/golden/ossec/lines.txt"
-	answersFile = "../testdata/golden/ossec/answers.txt"
+// set is a file of lines and the file of what the engine answered to them.
+type set struct{ lines, answers string }
+
+var (
+	// made is a line for each thing that the rules tell apart; golden makes them.
+	made = set{"lines.txt", "answers.txt"}
+	// live is what the agent wrote of a real exporter's flows; its own test writes
+	// the lines, and holds the answers against what was planted.
+	live = set{"live-lines.txt", "live-answers.txt"}
+	sets = []set{made, live}
 )
+
+func (set) path(name string) string { return "../testdata/golden/ossec/" + name }
+
+func (s set) readLines(t *testing.T) []string {
+	t.Helper()
+	return strings.Split(strings.TrimSuffix(read(t, s.path(s.lines)), "\n"), "\n")
+}
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // headers have local time
@@ -36,10 +50,10 @@ func TestMain(m *testing.M) {
 func TestGoldenLines(t *testing.T) {
 	want := strings.Join(goldenLines(), "\n") + "\n"
 	if *update {
-		write(t, linesFile, want)
+		write(t, made.path(made.lines), want)
 	}
-	if got := read(t, linesFile); got != want {
-		t.Errorf("%s is not what today's code writes: %s", linesFile, again)
+	if got := read(t, made.path(made.lines)); got != want {
+		t.Errorf("%s is not what today's code writes: %s", made.lines, again)
 	}
 }
 
@@ -58,24 +72,42 @@ func TestLongestLine(t *testing.T) {
 // TestAnswersAreOfTheseFiles: the answers were recorded for these very lines,
 // decoders and rules.
 func TestAnswersAreOfTheseFiles(t *testing.T) {
-	if *update {
-		answers, version := ask(t, engine(t), goldenLines())
-		write(t, answersFile, "Recorded from ossec-logtest "+version+". A line for each of lines.txt: rule, level, fields.\n"+hashes(t)+"\n"+format(answers))
-	}
-	if !strings.Contains(read(t, answersFile), hashes(t)) {
-		t.Errorf("%s was recorded for other lines, decoders or rules: %s", answersFile, again)
+	for _, s := range sets {
+		if *update {
+			answers, version := ask(t, engine(t), s.readLines(t))
+			write(t, s.path(s.answers), fmt.Sprintf("Recorded from ossec-logtest %s. A line for each of %s: rule, level, fields.\n%s\n%s",
+				version, s.lines, s.hashes(t), format(answers)))
+		}
+		if !strings.Contains(read(t, s.path(s.answers)), s.hashes(t)) {
+			t.Errorf("%s was recorded for other lines, decoders or rules: %s", s.answers, again)
+		}
 	}
 }
 
 // TestEngine asks the real engine, where there is one.
 func TestEngine(t *testing.T) {
-	got, _ := ask(t, engine(t), goldenLines())
-	want := recorded(t)
-	lines := goldenLines()
-	for i, a := range strings.Split(strings.TrimSpace(format(got)), "\n") {
-		if a != want[i] {
-			t.Errorf("%s\n got %s\nwant %s", lines[i], a, want[i])
+	logtest := engine(t)
+	for _, s := range sets {
+		lines, want := s.readLines(t), s.recorded(t)
+		got, _ := ask(t, logtest, lines)
+		for i, a := range strings.Split(strings.TrimSpace(format(got)), "\n") {
+			if a != want[i] {
+				t.Errorf("%s\n got %s\nwant %s", lines[i], a, want[i])
+			}
 		}
+	}
+}
+
+// TestLiveAnswers: the engine decoded every value of the agent's own lines, and
+// has a rule for each.
+func TestLiveAnswers(t *testing.T) {
+	answers := live.recorded(t)
+	for i, line := range live.readLines(t) {
+		a := strings.Split(answers[i], "\t")
+		if a[0] <= "100900" || a[0] > "100969" {
+			t.Errorf("rule %s: %s", a[0], line)
+		}
+		checkFields(t, line, a[2:])
 	}
 }
 
@@ -84,7 +116,7 @@ func TestEngine(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	levels := map[string]string{"info": "3", "low": "5", "medium": "8", "high": "12", "critical": "14"}
 	fired := map[string]bool{}
-	answers := recorded(t)
+	answers := made.recorded(t)
 	for i, e := range golden() {
 		line := e.line()
 		a := strings.Split(answers[i], "\t")
@@ -151,12 +183,12 @@ func goldenLines() []string {
 }
 
 // recorded returns the recorded answers, one for each line.
-func recorded(t *testing.T) []string {
+func (s set) recorded(t *testing.T) []string {
 	t.Helper()
-	_, answers, _ := strings.Cut(read(t, answersFile), "\n\n")
+	_, answers, _ := strings.Cut(read(t, s.path(s.answers)), "\n\n")
 	all := strings.Split(strings.TrimSpace(answers), "\n")
-	if n := len(golden()); len(all) != n {
-		t.Fatalf("%s has %d answers to %d lines: %s", answersFile, len(all), n, again)
+	if n := len(s.readLines(t)); len(all) != n {
+		t.Fatalf("%s has %d answers to %d lines: %s", s.answers, len(all), n, again)
 	}
 	return all
 }
@@ -170,10 +202,10 @@ func format(answers []answer) string {
 }
 
 // hashes names what the answers depend on, as sha256sum does.
-func hashes(t *testing.T) string {
+func (s set) hashes(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf("%x  decoders/ossec/flowhound_decoders.xml\n%x  rules/ossec/flowhound_rules.xml\n%x  testdata/golden/ossec/lines.txt\n",
-		sha256.Sum256([]byte(decoders.OSSEC)), sha256.Sum256([]byte(rules.OSSEC)), sha256.Sum256([]byte(read(t, linesFile))))
+	return fmt.Sprintf("%x  decoders/ossec/flowhound_decoders.xml\n%x  rules/ossec/flowhound_rules.xml\n%x  testdata/golden/ossec/%s\n",
+		sha256.Sum256([]byte(decoders.OSSEC)), sha256.Sum256([]byte(rules.OSSEC)), sha256.Sum256([]byte(read(t, s.path(s.lines)))), s.lines)
 }
 
 func read(t *testing.T, name string) string {
