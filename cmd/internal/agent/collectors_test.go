@@ -1,0 +1,145 @@
+package agent
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+var (
+	noon = time.Date(2026, 6, 7, 12, 0, 0, 0, time.UTC)
+	gw   = netip.MustParseAddr("192.0.2.1")
+)
+
+// stats is an exporter that was heard of at a time and counts what change says.
+func stats(addr netip.Addr, seen time.Time, change func(*netflow.ExporterStats)) netflow.ExporterStats {
+	s := netflow.ExporterStats{Exporter: addr, LastSeen: seen}
+	s.Datagrams[1] = 1
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+// TestLook follows one exporter through its troubles: each step is what the
+// decoders count at a time, and the lines that are due then.
+func TestLook(t *testing.T) {
+	lost := func(n uint64) func(*netflow.ExporterStats) {
+		return func(s *netflow.ExporterStats) { s.Lost[1] = n }
+	}
+	unread := func(n uint64) func(*netflow.ExporterStats) {
+		return func(s *netflow.ExporterStats) {
+			s.Lost[1], s.HeldDropped = 8, n
+			s.Missing = netflow.MissingTemplate{Version: 9, Domain: 7, ID: 256}
+		}
+	}
+	c := newCollectors()
+	for _, step := range []struct {
+		at     time.Duration
+		seen   time.Duration
+		change func(*netflow.ExporterStats)
+		drops  uint64
+		want   string // status and message of the line, "" for none
+	}{
+		{0, 0, nil, 0, "ok sends NetFlow v9"},
+		{5 * time.Second, 4 * time.Second, nil, 0, ""},
+		{304 * time.Second, 4 * time.Second, nil, 0, ""}, // quiet, but not too long
+		{305 * time.Second, 4 * time.Second, nil, 0, "silent nothing came since 2026-06-07T12:00:04Z"},
+		{310 * time.Second, 4 * time.Second, nil, 0, ""}, // said once
+		{400 * time.Second, 399 * time.Second, nil, 0, "ok sends again after 6m35s"},
+		{405 * time.Second, 404 * time.Second, lost(3), 0, "loss 3 datagrams lost between the exporter and this host"},
+		{410 * time.Second, 409 * time.Second, lost(8), 0, ""}, // too early for another
+		{1004 * time.Second, 1003 * time.Second, lost(8), 0, ""},
+		{1005 * time.Second, 1004 * time.Second, lost(8), 0, "loss 5 datagrams lost"},
+		{1700 * time.Second, 1699 * time.Second, lost(8), 0, ""}, // nothing new
+		{1705 * time.Second, 1704 * time.Second, unread(2), 0, "template template 256 of domain 7 has not come: 2 sets"},
+		{1710 * time.Second, 1709 * time.Second, unread(90), 0, ""},
+		{2305 * time.Second, 2304 * time.Second, unread(90), 0, "template template 256 of domain 7 has not come: 88 sets"},
+		{2310 * time.Second, 2309 * time.Second, unread(90), 40, "loss 40 datagrams dropped by this host's kernel"},
+		{2315 * time.Second, 2314 * time.Second, unread(90), 70, ""},
+		{2910 * time.Second, 2909 * time.Second, unread(90), 70, "loss 30 datagrams dropped by this host's kernel"},
+	} {
+		var got []string
+		for _, s := range c.look(noon.Add(step.at), []netflow.ExporterStats{stats(gw, noon.Add(step.seen), step.change)}, step.drops) {
+			if s.Part != hit.Collector || s.Exporter != gw && !strings.Contains(s.Msg, "kernel") {
+				t.Errorf("after %s: a line of %+v", step.at, s)
+			}
+			got = append(got, s.Status+" "+s.Msg)
+		}
+		switch {
+		case step.want == "" && len(got) > 0:
+			t.Errorf("after %s: %q, want no line", step.at, got)
+		case step.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], step.want)):
+			t.Errorf("after %s: %q, want %q", step.at, got, step.want)
+		}
+	}
+}
+
+func TestLookNamesWhatIsSentAndLost(t *testing.T) {
+	for _, c := range []struct {
+		datagrams, lost netflow.PerVersion
+		want            []string
+	}{
+		{netflow.PerVersion{1, 0, 0}, netflow.PerVersion{4, 0, 0}, []string{"sends NetFlow v5", "4 flows lost"}},
+		{netflow.PerVersion{0, 1, 0}, netflow.PerVersion{0, 4, 0}, []string{"sends NetFlow v9", "4 datagrams lost"}},
+		{netflow.PerVersion{0, 0, 1}, netflow.PerVersion{0, 0, 4}, []string{"sends IPFIX", "4 records lost"}},
+		{netflow.PerVersion{1, 1, 1}, netflow.PerVersion{}, []string{"sends NetFlow v5 and NetFlow v9 and IPFIX"}},
+	} {
+		s := stats(gw, noon, func(s *netflow.ExporterStats) { s.Datagrams, s.Lost = c.datagrams, c.lost })
+		var got []string
+		for _, line := range newCollectors().look(noon, []netflow.ExporterStats{s}, 0) {
+			got = append(got, line.Msg)
+		}
+		if !slices.EqualFunc(got, c.want, strings.HasPrefix) {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// TestLookForgets: an exporter that the decoders forgot is a new one when it
+// comes again, and takes no memory meanwhile.
+func TestLookForgets(t *testing.T) {
+	c := newCollectors()
+	here := []netflow.ExporterStats{stats(gw, noon, nil)}
+	for i, want := range []int{1, 0, 1} {
+		known := here
+		if i == 1 {
+			known = nil
+		}
+		if got := c.look(noon, known, 0); len(got) != want {
+			t.Errorf("look %d: %d lines, want %d", i, len(got), want)
+		}
+		if len(c.exporters) != len(known) {
+			t.Errorf("look %d: %d exporters are remembered of %d", i, len(c.exporters), len(known))
+		}
+	}
+}
+
+// TestLookIsNoFlood: what forged exporters make it say is bounded, what the
+// kernel dropped is said all the same, and so is that lines are missing.
+func TestLookIsNoFlood(t *testing.T) {
+	var all []netflow.ExporterStats
+	for n := range 4000 {
+		all = append(all, stats(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), noon, nil))
+	}
+	c := newCollectors()
+	got := c.look(noon, all, 5)
+	if len(got) != linesAtOnce+1 {
+		t.Fatalf("%d lines, want %d and one that tells of the rest", len(got), linesAtOnce)
+	}
+	if first := got[0]; first.Status != "loss" || !strings.HasPrefix(first.Msg, "5 datagrams dropped by this host's kernel") {
+		t.Errorf("the first line is %+v, want the kernel's drops", first)
+	}
+	if last := got[linesAtOnce]; !strings.HasPrefix(last.Msg, fmt.Sprintf("%d more lines", 4001-linesAtOnce)) {
+		t.Errorf("the last line is %+v", last)
+	}
+	if again := c.look(noon.Add(watchEvery), all, 5); len(again) != 0 {
+		t.Errorf("%d lines the next time, want none", len(again))
+	}
+}

@@ -1,0 +1,108 @@
+package agent
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+)
+
+// TestOverflow lets more flows hit than the queue to the alert goroutine holds,
+// while that goroutine does not run: they are folded, said when it runs again,
+// and their counts add up.
+func TestOverflow(t *testing.T) {
+	dir := t.TempDir()
+	cfg := config.Default()
+	cfg.DataDir, cfg.Log.Path = dir, filepath.Join(dir, "alerts.log")
+	cfg.Feeds = []config.Feed{{Name: "ours", Type: config.FeedList, Path: filepath.Join(dir, "ours.txt"), Category: intel.C2, Confidence: 90}}
+	if err := os.WriteFile(cfg.Feeds[0].Path, []byte("198.51.100.0/24\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	set, err := LoadSet(t.Context(), cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := openLog(cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := New(cfg, Options{Log: log})
+	a.swapSet(set)
+	a.file.Store(file)
+	a.alerts = newAlerts(a, cfg)
+	w := newWorker(a)
+	a.workers = []*worker{w}
+
+	const flows, conversations = 3 * alertQueue, 10
+	for sent := 0; sent < flows; {
+		datagram := v5Datagram(sent, min(30, flows-sent), conversations)
+		w.receive(time.Now().UnixNano(), []udp.Datagram{{Data: datagram, From: netip.MustParseAddrPort("192.0.2.1:2055")}})
+		sent += 30
+	}
+	if n := len(a.alerts.queue); n != alertQueue {
+		t.Errorf("%d matches wait in the queue, want it to be full", n)
+	}
+	if n := w.overflow.Len(); n != conversations {
+		t.Errorf("%d folded matches wait, want one for each of %d conversations", n, conversations)
+	}
+
+	a.alerts.start()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		w.mu.Lock()
+		left := w.overflow.Len()
+		w.mu.Unlock()
+		if left == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d folded matches still wait", left)
+		}
+	}
+	if lost := a.alerts.lost(); lost != 0 {
+		t.Errorf("%d matches are lost", lost)
+	}
+	if err := errors.Join(a.alerts.stop(), file.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := os.ReadFile(cfg.Log.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for line := range strings.Lines(string(lines)) {
+		if _, rest, ok := strings.Cut(line, " count="); ok {
+			n, _, _ := strings.Cut(rest, " ")
+			count, _ := strconv.Atoi(n)
+			told += count
+		}
+	}
+	if told != flows {
+		t.Errorf("the lines tell of %d flows, %d hit", told, flows)
+	}
+}
+
+// v5Datagram has n flows of 10.1.0.7, each to the next of some addresses of
+// 198.51.100.0/24.
+func v5Datagram(first, n, addresses int) []byte {
+	b := make([]byte, 24+48*n)
+	b[1], b[3] = 5, byte(n)
+	for i := range n {
+		r := b[24+48*i:]
+		copy(r, []byte{10, 1, 0, 7, 198, 51, 100, byte(1 + (first+i)%addresses)})
+		r[19], r[23] = 1, 100 // packets, bytes
+		r[32], r[35] = 200, 80
+		r[37], r[38] = uint8(flow.ACK|flow.PSH), 6
+	}
+	return b
+}
