@@ -146,7 +146,9 @@ type Hit struct {
 	// the JSON's name end with both: "(+36 sources, 9 targets)".
 	Sources, Targets int
 
-	Indicators []Indicator // all that cover the matched address, best first
+	// Indicators are all that cover the matched address, best first, then those
+	// on the flow's other addresses.
+	Indicators []Indicator
 }
 
 // Indicator is one reason for a hit.

@@ -38,7 +38,7 @@ type Config struct {
 	// for a list and malware for OTX, whose pulses are about little else.
 	Category    intel.Category
 	HasCategory bool
-	Confidence  int // 1-100; 0: intel.DefaultConfidence
+	Confidence  int // 0-100
 	Reference   string
 }
 

@@ -137,7 +137,7 @@ func TestLoad(t *testing.T) {
 	var set *intel.Set
 	f, err := New([]Config{
 		{Name: "ours", Type: TypeList, Path: list, Category: intel.Policy, HasCategory: true, Confidence: 80, Reference: "https://wiki.example/list"},
-		{Name: "otx", Type: TypeOTX, Path: pulses},
+		{Name: "otx", Type: TypeOTX, Path: pulses, Confidence: 60},
 		{Name: "gone", Type: TypeList, Path: filepath.Join(dir, "gone")},
 		{Name: "folder", Type: TypeList, Path: dir},
 	}, Options{

@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +51,7 @@ func (c Config) check() error {
 func (c Config) template() intel.Indicator {
 	i := intel.Indicator{
 		Feed: c.Name, Name: c.Name, Category: c.Category, Ref: c.Reference,
-		Score: uint8(cmp.Or(c.Confidence, intel.DefaultConfidence)),
+		Score: uint8(c.Confidence),
 	}
 	if c.Type == TypeOTX && !c.HasCategory {
 		i.Category = intel.Malware
