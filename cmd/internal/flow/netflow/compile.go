@@ -72,12 +72,14 @@ func compile(v version, options bool, wire []byte) *template {
 type rankedField struct{ rank, field int }
 
 // rank picks the fields that are used, in the order of elements. Of an element
-// that stands there twice only the first counts: it is the outer one of a
-// tunnel, and the number of ops stays bounded.
+// that stands there twice only the last counts, so that the number of ops stays
+// bounded: of a tunnel the outer header comes first (RFC 7011 section 8), and
+// inside are those who talk. Routers with SRv6 send an outer IPv6 header and an
+// inner one of either family.
 func rank(list []field, v version) []rankedField {
 	var ranked []rankedField
 	var seen [256]bool
-	for i, f := range list {
+	for i, f := range slices.Backward(list) {
 		if f.scope && v == v9 || f.length == 0 {
 			continue // the scopes of v9 have a numbering of their own
 		}

@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -123,6 +124,28 @@ func TestDualStackRecords(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			wantPairs(t, decode(t, message1(v9, f(8, c.s4), f(12, c.d4), f(27, c.s6), f(28, c.d6))), c.want)
 			wantPairs(t, decode(t, message1(ipfix, f(27, c.s6), f(28, c.d6), f(8, c.s4), f(12, c.d4))), c.want)
+		})
+	}
+}
+
+// Cisco IOS XR and Huawei routers send both headers of an SRv6 tunnel.
+func TestTunnelIsReadInside(t *testing.T) {
+	outer := []fieldValue{f(27, ip("2001:db8:f::1")), f(28, ip("2001:db8:f::2")), f(7, u16(0)), f(11, u16(0)), f(4, u8(4)), f(6, u16(0)), f(5, u8(0))}
+	inner := []fieldValue{f(7, u16(1024)), f(11, u16(443)), f(4, u8(6)), f(6, u16(0x1b)), f(5, u8(8))}
+	for _, c := range []struct {
+		name  string
+		addrs []fieldValue
+		want  string
+	}{
+		{"IPv4", []fieldValue{f(8, ip("10.0.0.1")), f(12, ip("198.51.100.7"))}, there},
+		{"IPv6", []fieldValue{f(27, ip("2001:db8::1")), f(28, ip("2001:db8::2"))}, "2001:db8::1>2001:db8::2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := decode(t, message1(ipfix, slices.Concat(outer, c.addrs, inner)...))
+			wantPairs(t, got, c.want)
+			if r := got[0]; r.SrcPort != 1024 || r.DstPort != 443 || r.Proto != 6 || r.TCPFlags != 0x1b || r.ToS != 8 {
+				t.Errorf("got %+v", r)
+			}
 		})
 	}
 }
