@@ -6,6 +6,7 @@ import "github.com/flowhound/flowhound/cmd/internal/flow"
 const (
 	penReverse = 29305 // RFC 5103: the same element, seen from the other side
 	penCERT    = 6871  // YAF, which has TCP flags of its own
+	penCisco   = 9     // Application Visibility and Control: client and server
 )
 
 // element names an information element that is used.
@@ -20,14 +21,23 @@ type element struct {
 // the same field of a record, the first that is not zero wins.
 //
 // The ids are IANA's IPFIX registry (RFC 7012), whose first 127 are those of
-// NetFlow v9. Ids from 40000 on are Cisco ASA 8.1's own; v9 has no enterprise
-// numbers, so they can only come from there.
+// NetFlow v9. v9 has no enterprise numbers: the ids from 40000 on that stand here
+// are Cisco's, of ASA 8.1 and, with 0x8000 added, those that penCisco has in IPFIX.
 var elements = []element{
 	// Addresses. A dual-stack record has both families, one of them zero.
 	{0, 8, kindSrc, 0},  // sourceIPv4Address
 	{0, 27, kindSrc, 0}, // sourceIPv6Address
 	{0, 12, kindDst, 0}, // destinationIPv4Address
 	{0, 28, kindDst, 0}, // destinationIPv6Address
+	// Application Visibility and Control often sends these alone.
+	{penCisco, 12236, kindSrc, 0}, // clientIPv4Address
+	{penCisco, 12238, kindSrc, 0},
+	{penCisco, 12237, kindDst, 0}, // serverIPv4Address
+	{penCisco, 12239, kindDst, 0},
+	{0, 45004, kindSrc, 0},
+	{0, 45006, kindSrc, 0},
+	{0, 45005, kindDst, 0},
+	{0, 45007, kindDst, 0},
 	{0, 225, kindNATSrc, flow.HasNATSrc},
 	{0, 281, kindNATSrc, flow.HasNATSrc},
 	{0, 40001, kindNATSrc, flow.HasNATSrc},
@@ -38,9 +48,13 @@ var elements = []element{
 	{0, 7, kindSrcPort, flow.HasPorts},
 	{0, 182, kindSrcPort, flow.HasPorts}, // tcpSourcePort
 	{0, 180, kindSrcPort, flow.HasPorts}, // udpSourcePort
+	{penCisco, 12240, kindSrcPort, flow.HasPorts},
+	{0, 45008, kindSrcPort, flow.HasPorts},
 	{0, 11, kindDstPort, flow.HasPorts},
 	{0, 183, kindDstPort, flow.HasPorts},
 	{0, 181, kindDstPort, flow.HasPorts},
+	{penCisco, 12241, kindDstPort, flow.HasPorts},
+	{0, 45009, kindDstPort, flow.HasPorts},
 	{0, 227, kindNATSrcPort, 0},
 	{0, 40003, kindNATSrcPort, 0},
 	{0, 228, kindNATDstPort, 0},
@@ -60,6 +74,8 @@ var elements = []element{
 	{0, 23, kindBytes, flow.HasBytes},
 	{0, 171, kindBytes, flow.HasBytes},
 	{0, 231, kindBytes, flow.HasBytes},
+	{penCisco, 8338, kindBytes, flow.HasBytes}, // clientBytesNetwork
+	{0, 41106, kindBytes, flow.HasBytes},
 	{0, 352, kindBytes, flow.HasBytes},
 	{0, 353, kindBytes, flow.HasBytes},
 	{0, 2, kindPackets, flow.HasPackets},
@@ -73,6 +89,8 @@ var elements = []element{
 	{penReverse, 85, kindRevBytes, flow.HasReverse},
 	{penReverse, 23, kindRevBytes, flow.HasReverse},
 	{0, 232, kindRevBytes, flow.HasReverse},
+	{penCisco, 8337, kindRevBytes, flow.HasReverse}, // serverBytesNetwork
+	{0, 41105, kindRevBytes, flow.HasReverse},
 	{penReverse, 2, kindRevPackets, flow.HasReverse},
 	{penReverse, 86, kindRevPackets, flow.HasReverse},
 	{penReverse, 24, kindRevPackets, flow.HasReverse},

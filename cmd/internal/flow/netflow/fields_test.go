@@ -166,6 +166,43 @@ func TestNATAddressesAndPorts(t *testing.T) {
 	}
 }
 
+// What Cisco's Application Visibility and Control sends says client and server
+// instead of source and destination: in IPFIX under Cisco's enterprise number,
+// in v9, which has none, with the enterprise bit left in the id.
+func TestCiscoClientAndServer(t *testing.T) {
+	cisco := func(v version, id uint16, value []byte) fieldValue {
+		if v == v9 {
+			return f(id|0x8000, value)
+		}
+		return enterprise(penCisco, id, value)
+	}
+	for _, v := range []version{v9, ipfix} {
+		for _, c := range []struct {
+			name           string
+			client, server uint16
+			a, b           string
+		}{
+			{"IPv4", 12236, 12237, "10.0.0.1", "198.51.100.7"},
+			{"IPv6", 12238, 12239, "2001:db8::1", "2001:db8::2"},
+		} {
+			t.Run(fmt.Sprint(c.name, " v", v.number()), func(t *testing.T) {
+				got := decode(t, message1(v, cisco(v, c.server, ip(c.b)), cisco(v, c.client, ip(c.a)),
+					cisco(v, 12240, u16(49376)), cisco(v, 12241, u16(443)),
+					cisco(v, 8337, u64(2000)), cisco(v, 8338, u64(1000)), f(298, u64(10)), f(299, u64(20))))
+				wantPairs(t, got, c.a+">"+c.b)
+				if r := got[0]; r.SrcPort != 49376 || r.DstPort != 443 || r.Bytes != 1000 || r.RevBytes != 2000 || r.Packets != 10 || r.RevPackets != 20 {
+					t.Errorf("got %+v", r)
+				}
+			})
+		}
+	}
+	t.Run("source before client", func(t *testing.T) {
+		got := decode(t, message1(ipfix, cisco(ipfix, 12236, ip("203.0.113.1")), cisco(ipfix, 12237, ip("203.0.113.2")),
+			f(8, ip("10.0.0.1")), f(12, ip("198.51.100.7"))))
+		wantPairs(t, got, there)
+	})
+}
+
 func TestNSELEvents(t *testing.T) {
 	for _, c := range []struct {
 		name string

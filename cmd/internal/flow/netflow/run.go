@@ -175,19 +175,19 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 		v := binary.BigEndian.Uint64(m.buf[end-8:end]) & o.mask
 		switch o.kind {
 		case kindSrc:
-			r.Src = flow.Addr4(uint32(v))
+			setIPv4(&r.Src, v)
 		case kindSrc6:
 			setIPv6(&r.Src, m.buf[end-16:end])
 		case kindDst:
-			r.Dst = flow.Addr4(uint32(v))
+			setIPv4(&r.Dst, v)
 		case kindDst6:
 			setIPv6(&r.Dst, m.buf[end-16:end])
 		case kindNATSrc:
-			r.NATSrc = flow.Addr4(uint32(v))
+			setIPv4(&r.NATSrc, v)
 		case kindNATSrc6:
 			setIPv6(&r.NATSrc, m.buf[end-16:end])
 		case kindNATDst:
-			r.NATDst = flow.Addr4(uint32(v))
+			setIPv4(&r.NATDst, v)
 		case kindNATDst6:
 			setIPv6(&r.NATDst, m.buf[end-16:end])
 		case kindSrcPort:
@@ -282,6 +282,13 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 func setFirst[T ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~int64](field *T, v uint64) {
 	if *field == 0 {
 		*field = T(v)
+	}
+}
+
+// setIPv4 sets an address unless an element before this one did.
+func setIPv4(a *flow.Addr, v uint64) {
+	if a.IsUnspecified() {
+		*a = flow.Addr4(uint32(v))
 	}
 }
 
