@@ -4,9 +4,10 @@ import "github.com/flowhound/flowhound/cmd/internal/flow"
 
 // Enterprise numbers of the elements that are used beside IANA's.
 const (
-	penReverse = 29305 // RFC 5103: the same element, seen from the other side
-	penCERT    = 6871  // YAF, which has TCP flags of its own
-	penCisco   = 9     // Application Visibility and Control: client and server
+	penReverse   = 29305 // RFC 5103: the same element, seen from the other side
+	penCERT      = 6871  // YAF, which has TCP flags of its own
+	penCisco     = 9     // Application Visibility and Control: client and server
+	penBarracuda = 10704 // firewall audit: what a connection was translated to
 )
 
 // element names an information element that is used.
@@ -41,9 +42,11 @@ var elements = []element{
 	{0, 225, kindNATSrc, flow.HasNATSrc},
 	{0, 281, kindNATSrc, flow.HasNATSrc},
 	{0, 40001, kindNATSrc, flow.HasNATSrc},
+	{penBarracuda, 8, kindNATSrc, flow.HasNATSrc}, // BindIPv4Address
 	{0, 226, kindNATDst, flow.HasNATDst},
 	{0, 282, kindNATDst, flow.HasNATDst},
 	{0, 40002, kindNATDst, flow.HasNATDst},
+	{penBarracuda, 10, kindNATDst, flow.HasNATDst}, // ConnIPv4Address
 
 	{0, 7, kindSrcPort, flow.HasPorts},
 	{0, 182, kindSrcPort, flow.HasPorts}, // tcpSourcePort
@@ -57,8 +60,10 @@ var elements = []element{
 	{0, 45009, kindDstPort, flow.HasPorts},
 	{0, 227, kindNATSrcPort, 0},
 	{0, 40003, kindNATSrcPort, 0},
+	{penBarracuda, 9, kindNATSrcPort, 0},
 	{0, 228, kindNATDstPort, 0},
 	{0, 40004, kindNATDstPort, 0},
+	{penBarracuda, 11, kindNATDstPort, 0},
 
 	{0, 4, kindProto, flow.HasProto},
 	{0, 193, kindProto, flow.HasProto}, // nextHeaderIPv6

@@ -166,6 +166,15 @@ func TestNATAddressesAndPorts(t *testing.T) {
 	}
 }
 
+func TestBarracudaTranslatedAddresses(t *testing.T) {
+	r := one(t, ipfix, enterprise(penBarracuda, 8, ip("203.0.113.1")), enterprise(penBarracuda, 9, u16(1001)),
+		enterprise(penBarracuda, 10, ip("203.0.113.2")), enterprise(penBarracuda, 11, u16(1002)))
+	if r.NATSrc.String() != "203.0.113.1" || r.NATDst.String() != "203.0.113.2" || r.NATSrcPort != 1001 || r.NATDstPort != 1002 ||
+		r.Has&flow.HasNATSrc == 0 || r.Has&flow.HasNATDst == 0 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 // What Cisco's Application Visibility and Control sends says client and server
 // instead of source and destination: in IPFIX under Cisco's enterprise number,
 // in v9, which has none, with the enterprise bit left in the id.
