@@ -38,7 +38,12 @@ type source struct {
 func (s *source) flags(cmd *cobra.Command) {
 	configFlag(cmd, &s.path)
 	cmd.Flags().StringArrayVar(&s.blacklists, "blacklist", nil, "match against this `list` or OTX document alone, without a configuration (repeatable)")
-	cmd.MarkFlagsMutuallyExclusive("config", "blacklist")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if cmd.Flags().Changed("config") && cmd.Flags().Changed("blacklist") {
+			return usageError(fmt.Errorf("give either -c or --blacklist, not both; see %s --help", cmd.CommandPath()))
+		}
+		return nil
+	}
 }
 
 func (s *source) config() (*config.Config, error) {
