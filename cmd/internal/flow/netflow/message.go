@@ -20,6 +20,7 @@ const (
 	v9OptionsTemplates    = 1
 	ipfixTemplates        = 2
 	ipfixOptionsTemplates = 3
+	v9Header              = 9 // not a set at all: the version of another message
 	firstDataSet          = 256
 )
 
@@ -88,15 +89,18 @@ func hasAddress(r *flow.Record) bool {
 	return !r.Src.IsUnspecified() || !r.Dst.IsUnspecified() || !r.NATSrc.IsUnspecified() || !r.NATDst.IsUnspecified()
 }
 
-// decodeV9 reads a NetFlow v9 datagram (RFC 3954 section 5). Its count field is
-// not believed: the sets tell where they end.
+// decodeV9 reads the NetFlow v9 messages of a datagram (RFC 3954 section 5); more
+// than one as in v5. Their count field is not believed: the sets tell where they
+// end.
 func (m *message) decodeV9() {
-	h := m.buf[:v9HeaderLen]
-	m.uptime, m.hasUptime = binary.BigEndian.Uint32(h[4:]), true
-	m.export = int64(binary.BigEndian.Uint32(h[8:])) * 1e9
-	m.enter(v9, binary.BigEndian.Uint32(h[16:]))
-	m.sets(v9HeaderLen, len(m.buf))
-	m.sequence(binary.BigEndian.Uint32(h[12:]), 1, m.records)
+	for at := 0; at < len(m.buf); {
+		h := m.buf[at : at+v9HeaderLen]
+		m.uptime, m.hasUptime = binary.BigEndian.Uint32(h[4:]), true
+		m.export = int64(binary.BigEndian.Uint32(h[8:])) * 1e9
+		m.enter(v9, binary.BigEndian.Uint32(h[16:]))
+		at = m.sets(at+v9HeaderLen, len(m.buf))
+		m.sequence(binary.BigEndian.Uint32(h[12:]), 1, m.records)
+	}
 }
 
 // decodeIPFIX reads the IPFIX messages of a datagram (RFC 7011 section 3.1).
@@ -138,23 +142,28 @@ func (m *message) ipfixMessage(from, to int) {
 	}
 }
 
-// sets walks the sets between two offsets of the datagram, in wire order.
-func (m *message) sets(from, to int) {
+// sets walks the sets between two offsets of the datagram, in wire order. It
+// returns where they end: at to, or where in v9 the header of another message
+// stands in the place of a set.
+func (m *message) sets(from, to int) int {
 	for from < to {
 		rest := m.buf[from:to]
 		if len(rest) < setHeaderLen {
 			if !allZero(rest) {
 				m.fail(TrailingBytes)
 			}
-			return
+			return to
 		}
 		id := binary.BigEndian.Uint16(rest)
+		if id == v9Header && m.domain.key.version == v9 && len(rest) >= v9HeaderLen {
+			return from
+		}
 		length := int(binary.BigEndian.Uint16(rest[2:]))
 		if length < setHeaderLen {
 			if !allZero(rest) { // else it is padding, some fill whole datagrams with it
 				m.fail(BadSetLength)
 			}
-			return
+			return to
 		}
 		if length > len(rest) {
 			m.fail(Truncated) // what is there can still be read
@@ -163,6 +172,7 @@ func (m *message) sets(from, to int) {
 		m.set(id, from+setHeaderLen, from+length)
 		from += length
 	}
+	return to
 }
 
 func (m *message) set(id uint16, from, to int) {

@@ -16,18 +16,28 @@ const (
 const v5Has = flow.HasStart | flow.HasEnd | flow.HasPorts | flow.HasProto | flow.HasBytes | flow.HasPackets |
 	flow.HasTCPFlags | flow.HasToS | flow.HasInIf | flow.HasOutIf
 
-// decodeV5 reads a NetFlow v5 datagram: a fixed header and fixed records, as
-// Cisco's "NetFlow Export Datagram Format" lays them out. How many records there
-// are is told by the bytes; the header's count can lie.
+// decodeV5 reads the NetFlow v5 messages of a datagram. There is one, but what
+// was relayed or stored as a stream can hold several.
 func (m *message) decodeV5() {
-	h := m.buf[:v5HeaderLen]
+	for at := 0; at < len(m.buf); {
+		at += m.v5Message(m.buf[at:])
+	}
+}
+
+// v5Message reads the message at the start of b, a fixed header and fixed
+// records, as Cisco's "NetFlow Export Datagram Format" lays them out, and returns
+// its length. How many records there are is told by the bytes; the header's count
+// can lie, and is believed only where another header follows.
+func (m *message) v5Message(b []byte) int {
+	h, records := b[:v5HeaderLen], b[v5HeaderLen:]
 	m.uptime, m.hasUptime = binary.BigEndian.Uint32(h[4:]), true
 	m.export = int64(binary.BigEndian.Uint32(h[8:]))*1e9 + int64(binary.BigEndian.Uint32(h[12:]))
 	m.enter(v5, uint32(binary.BigEndian.Uint16(h[20:]))) // engine type and id
 
-	records := m.buf[v5HeaderLen:]
-	n := len(records) / v5RecordLen
-	if count := int(binary.BigEndian.Uint16(h[2:])); count != n {
+	n, length := len(records)/v5RecordLen, len(b)
+	if count := int(binary.BigEndian.Uint16(h[2:])); count < n && startsV5(records[count*v5RecordLen:]) {
+		n, length = count, v5HeaderLen+count*v5RecordLen
+	} else if count != n {
 		m.fail(BadCount)
 	}
 	m.sequence(binary.BigEndian.Uint32(h[16:]), uint32(n), uint32(n))
@@ -36,8 +46,13 @@ func (m *message) decodeV5() {
 	// set the interval all the same.
 	m.domain.sampling.fallback = uint32(binary.BigEndian.Uint16(h[22:]) & 0x3fff)
 
-	m.v5Records(records)
+	m.v5Records(records[:n*v5RecordLen])
+	return length
 }
+
+// startsV5 reports whether b, which holds a record's length at least, starts with
+// a header. A record starts with its source, and 0.5.0.0/16 is nobody's address.
+func startsV5(b []byte) bool { return binary.BigEndian.Uint16(b) == 5 }
 
 func (m *message) v5Records(records []byte) {
 	// Locals, because the compiler must take every store to a record for one
