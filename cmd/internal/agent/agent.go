@@ -156,18 +156,18 @@ func (a *Agent) Stop() error {
 	if a.alerts != nil {
 		errs = append(errs, a.alerts.stop())
 	}
-	a.background.Wait()
-	if a.templates != nil {
-		errs = append(errs, a.templates.Save())
-	}
-	if a.web != nil {
-		errs = append(errs, a.web.Close(ctx))
-	}
-	if file := a.file.Load(); file != nil {
+	if file := a.file.Load(); file != nil { // before all that may be slow
 		if a.alerts != nil {
 			a.say("stopped", a.summary())
 		}
 		errs = append(errs, file.Close(ctx))
+	}
+	if a.web != nil {
+		errs = append(errs, a.web.Close(ctx))
+	}
+	a.background.Wait()
+	if a.templates != nil {
+		errs = append(errs, a.templates.Save())
 	}
 	if a.lock != nil {
 		errs = append(errs, a.lock.Close())
