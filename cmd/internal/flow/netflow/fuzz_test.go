@@ -76,7 +76,7 @@ func checkAccounts(t *testing.T, d *Decoder) {
 			}
 		}
 		for _, h := range e.held {
-			cost += len(h.buf)
+			cost += h.cost()
 		}
 		if cost != e.cost || int64(templates) != e.stats.templates.Load() {
 			t.Fatalf("exporter holds %d bytes and %d templates, accounts say %d and %d", cost, templates, e.cost, e.stats.templates.Load())

@@ -3,14 +3,16 @@ package netflow
 import (
 	"slices"
 	"time"
+	"unsafe"
 )
 
 // Sets whose template is missing are held for a while, for exporters whose first
 // data overtakes their templates, and for templates split from their data by a
 // restart of theirs. Templates that come minutes later are the store's business.
 const (
-	holdFor      = int64(5 * time.Second)
-	maxHeldSets  = 64
+	holdFor = int64(5 * time.Second)
+	// maxHeldBytes is room for some 900 sets of one flow each, which is how
+	// FortiGates send: sixteen sets in every datagram.
 	maxHeldBytes = 128 << 10
 )
 
@@ -22,8 +24,13 @@ type heldSet struct {
 	clock
 }
 
-// heldLead is how many bytes the ops may load from before a record.
-const heldLead = 8
+const (
+	heldLead    = 8 // how many bytes the ops may load from before a record
+	heldSetSize = int(unsafe.Sizeof(heldSet{}))
+)
+
+// cost is the memory that a held set takes, in bytes.
+func (h *heldSet) cost() int { return heldSetSize + len(h.buf) }
 
 // withoutTemplate counts and holds a data set that cannot be read yet.
 func (m *message) withoutTemplate(id uint16, from, to int) {
@@ -34,47 +41,49 @@ func (m *message) withoutTemplate(id uint16, from, to int) {
 	if m.err == nil {
 		m.err = ErrNoTemplate
 	}
-	if to-from > maxHeldBytes {
-		s.heldDropped.Add(1)
-		return
-	}
 	h := heldSet{domain: m.domain, id: id, buf: make([]byte, heldLead+to-from), clock: m.clock}
 	copy(h.buf[heldLead:], m.buf[from:to])
 	m.exporter.hold(h)
 }
 
-// hold keeps a set, and drops the oldest ones that there is no room for.
+// hold keeps a set, and drops the oldest ones that there is no room for. For one
+// there always is: the length of a set has 16 bits.
 func (e *exporter) hold(h heldSet) {
-	for len(e.held) >= maxHeldSets || e.heldSize+len(h.buf) > maxHeldBytes+heldLead {
-		e.dropOldestHeld()
+	n, room := 0, maxHeldBytes-e.heldSize
+	for ; room < h.cost(); n++ {
+		room += e.held[n].cost()
 	}
+	e.dropOldestHeld(n)
 	e.held = append(e.held, h)
-	e.heldSize += len(h.buf)
-	e.cost += len(h.buf)
+	e.account(h.cost())
 }
 
 // dropExpired drops the sets that have waited long enough, and those from before
 // a clock was set back.
 func (e *exporter) dropExpired(now int64) {
-	for len(e.held) > 0 {
-		if age := now - e.held[0].received; age <= holdFor && age >= -holdFor {
-			return
+	n := 0
+	for ; n < len(e.held); n++ {
+		if age := now - e.held[n].received; age <= holdFor && age >= -holdFor {
+			break
 		}
-		e.dropOldestHeld()
 	}
+	e.dropOldestHeld(n)
 }
 
-func (e *exporter) dropOldestHeld() {
-	e.unhold(0)
-	e.stats.heldDropped.Add(1)
+func (e *exporter) dropOldestHeld(n int) {
+	if n == 0 {
+		return
+	}
+	for i := range e.held[:n] {
+		e.account(-e.held[i].cost())
+	}
+	e.held = slices.Delete(e.held, 0, n)
+	e.stats.heldDropped.Add(uint64(n))
 }
 
-func (e *exporter) unhold(i int) heldSet {
-	h := e.held[i]
-	e.held = slices.Delete(e.held, i, i+1)
-	e.heldSize -= len(h.buf)
-	e.cost -= len(h.buf)
-	return h
+func (e *exporter) account(heldBytes int) {
+	e.heldSize += heldBytes
+	e.cost += heldBytes
 }
 
 // release reads the sets that waited for t, in the order in which they came, and
@@ -82,16 +91,19 @@ func (e *exporter) unhold(i int) heldSet {
 func (m *message) release(t *template) {
 	e := m.exporter
 	buf, now, records, options, unread := m.buf, m.clock, m.records, m.options, m.unread
-	for i := 0; i < len(e.held); {
-		if h := &e.held[i]; h.domain != m.domain || h.id != t.id {
-			i++
+	kept := e.held[:0]
+	for _, h := range e.held {
+		if h.domain != m.domain || h.id != t.id {
+			kept = append(kept, h)
 			continue
 		}
-		h := e.unhold(i)
 		m.buf, m.clock = h.buf, h.clock
 		m.startedAt(m.domain.sampling.started) // it may be known only now
 		m.data(t, heldLead, len(h.buf))
+		e.account(-h.cost())
 		e.stats.heldDecoded.Add(1)
 	}
+	clear(e.held[len(kept):])
+	e.held = kept
 	m.buf, m.clock, m.records, m.options, m.unread = buf, now, records, options, unread
 }

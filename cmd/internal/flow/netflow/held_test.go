@@ -1,6 +1,7 @@
 package netflow
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -68,21 +69,34 @@ func TestHeldSetsExpire(t *testing.T) {
 	}
 }
 
+// A datagram of a FortiGate holds sixteen sets of one record each.
+func TestManySmallSetsAreHeld(t *testing.T) {
+	d := NewDecoder(Options{})
+	for i := range uint32(20) {
+		feed(t, d, v9Datagram(i, bytes.Repeat(set(256, pair), 16)))
+	}
+	got := feed(t, d, v9Datagram(20, set(0, templateRecord(256, srcDst...))))
+	if len(got) != 320 {
+		t.Errorf("%d flows, want 320", len(got))
+	}
+}
+
 func TestHeldSetsAreBounded(t *testing.T) {
-	for name, size := range map[string]int{"by count": 8, "by bytes": 60_000} {
+	for name, size := range map[string]int{"small": 8, "large": 60_000} {
 		t.Run(name, func(t *testing.T) {
+			const sets = 3000
 			d := NewDecoder(Options{})
-			for i := range uint32(200) {
+			for i := range uint32(sets) {
 				feed(t, d, ipfixMessage(0, set(256, u32(i+1), u32(9), make([]byte, size-8))))
 			}
-			if d.memory > maxHeldBytes+maxHeldSets*heldLead {
+			if d.memory > maxHeldBytes {
 				t.Errorf("%d bytes held", d.memory)
 			}
 			got := feed(t, d, ipfixMessage(0, set(2, templateRecord(256, spec{8, 4, 0}, spec{12, 4, 0}, spec{210, uint16(size - 8), 0}))))
-			if len(got) == 0 || len(got) > maxHeldSets || got[len(got)-1].Src != flow.Addr4(200) {
+			if len(got) == 0 || len(got) == sets || got[len(got)-1].Src != flow.Addr4(sets) {
 				t.Errorf("%d held sets were decoded, want the newest", len(got))
 			}
-			if s := d.Stats().Total; s.HeldDropped+s.HeldDecoded != 200 || s.HeldDecoded != uint64(len(got)) {
+			if s := d.Stats().Total; s.HeldDropped+s.HeldDecoded != sets || s.HeldDecoded != uint64(len(got)) {
 				t.Errorf("counted %+v", s)
 			}
 			if d.memory > 2000 {
