@@ -7,6 +7,7 @@ const (
 	penReverse   = 29305 // RFC 5103: the same element, seen from the other side
 	penCERT      = 6871  // YAF, which has TCP flags of its own
 	penCisco     = 9     // Application Visibility and Control: client and server
+	penVMware    = 6876  // distributed switch: what is inside a tunnel
 	penBarracuda = 10704 // firewall audit: what a connection was translated to
 )
 
@@ -25,11 +26,16 @@ type element struct {
 // NetFlow v9. v9 has no enterprise numbers: the ids from 40000 on that stand here
 // are Cisco's, of ASA 8.1 and, with 0x8000 added, those that penCisco has in IPFIX.
 var elements = []element{
-	// Addresses. A dual-stack record has both families, one of them zero.
-	{0, 8, kindSrc, 0},  // sourceIPv4Address
-	{0, 27, kindSrc, 0}, // sourceIPv6Address
-	{0, 12, kindDst, 0}, // destinationIPv4Address
-	{0, 28, kindDst, 0}, // destinationIPv6Address
+	// Addresses. A dual-stack record has both families, one of them zero. VMware
+	// sends the machines inside a VXLAN beside the hosts that carry it.
+	{penVMware, 881, kindSrc, 0}, // tenantSourceIPv4
+	{penVMware, 883, kindSrc, 0}, // tenantSourceIPv6
+	{penVMware, 882, kindDst, 0}, // tenantDestIPv4
+	{penVMware, 884, kindDst, 0}, // tenantDestIPv6
+	{0, 8, kindSrc, 0},           // sourceIPv4Address
+	{0, 27, kindSrc, 0},          // sourceIPv6Address
+	{0, 12, kindDst, 0},          // destinationIPv4Address
+	{0, 28, kindDst, 0},          // destinationIPv6Address
 	// Application Visibility and Control often sends these alone.
 	{penCisco, 12236, kindSrc, 0}, // clientIPv4Address
 	{penCisco, 12238, kindSrc, 0},
@@ -48,11 +54,13 @@ var elements = []element{
 	{0, 40002, kindNATDst, flow.HasNATDst},
 	{penBarracuda, 10, kindNATDst, flow.HasNATDst}, // ConnIPv4Address
 
+	{penVMware, 886, kindSrcPort, flow.HasPorts},
 	{0, 7, kindSrcPort, flow.HasPorts},
 	{0, 182, kindSrcPort, flow.HasPorts}, // tcpSourcePort
 	{0, 180, kindSrcPort, flow.HasPorts}, // udpSourcePort
 	{penCisco, 12240, kindSrcPort, flow.HasPorts},
 	{0, 45008, kindSrcPort, flow.HasPorts},
+	{penVMware, 887, kindDstPort, flow.HasPorts},
 	{0, 11, kindDstPort, flow.HasPorts},
 	{0, 183, kindDstPort, flow.HasPorts},
 	{0, 181, kindDstPort, flow.HasPorts},
@@ -65,6 +73,7 @@ var elements = []element{
 	{0, 40004, kindNATDstPort, 0},
 	{penBarracuda, 11, kindNATDstPort, 0},
 
+	{penVMware, 880, kindProto, flow.HasProto},
 	{0, 4, kindProto, flow.HasProto},
 	{0, 193, kindProto, flow.HasProto}, // nextHeaderIPv6
 	{0, 5, kindToS, flow.HasToS},

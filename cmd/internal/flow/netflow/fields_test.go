@@ -150,6 +150,37 @@ func TestTunnelIsReadInside(t *testing.T) {
 	}
 }
 
+func TestVMwareTenantsInsideVXLAN(t *testing.T) {
+	outer := []fieldValue{f(8, ip("192.0.2.1")), f(12, ip("192.0.2.2")), f(7, u16(50000)), f(11, u16(4789)), f(4, u8(17))}
+	tenant := func(src, dst []byte, sport, dport uint16, proto uint8) []byte {
+		ids := []uint16{881, 882}
+		if len(src) == 16 {
+			ids = []uint16{883, 884}
+		}
+		return message1(ipfix, append(outer, enterprise(penVMware, ids[0], src), enterprise(penVMware, ids[1], dst),
+			enterprise(penVMware, 886, u16(sport)), enterprise(penVMware, 887, u16(dport)), enterprise(penVMware, 880, u8(proto)))...)
+	}
+	for _, c := range []struct {
+		name         string
+		datagram     []byte
+		want         string
+		sport, dport uint16
+		proto        uint8
+	}{
+		{"IPv4", tenant(ip("10.0.0.1"), ip("198.51.100.7"), 1024, 443, 6), there, 1024, 443, 6},
+		{"IPv6", tenant(ip("2001:db8::1"), ip("2001:db8::2"), 1024, 443, 6), "2001:db8::1>2001:db8::2", 1024, 443, 6},
+		{"no tunnel", tenant(ip("0.0.0.0"), ip("0.0.0.0"), 0, 0, 0), "192.0.2.1>192.0.2.2", 50000, 4789, 17},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := decode(t, c.datagram)
+			wantPairs(t, got, c.want)
+			if r := got[0]; r.SrcPort != c.sport || r.DstPort != c.dport || r.Proto != c.proto {
+				t.Errorf("got %+v", r)
+			}
+		})
+	}
+}
+
 func TestNATAddressesAndPorts(t *testing.T) {
 	r := one(t, v9, f(225, ip("203.0.113.1")), f(226, ip("203.0.113.2")), f(227, u16(1001)), f(228, u16(1002)))
 	if r.NATSrc.String() != "203.0.113.1" || r.NATDst.String() != "203.0.113.2" || r.NATSrcPort != 1001 || r.NATDstPort != 1002 ||
