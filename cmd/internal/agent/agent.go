@@ -29,9 +29,6 @@ import (
 // stopTime bounds a stop, so that a service manager never has to kill.
 const stopTime = 4 * time.Second
 
-// logBehind is how many lines that wait for the disk are worth worrying.
-const logBehind = 1000
-
 // Options are what an Agent needs besides its configuration.
 type Options struct {
 	ConfigPath string // read again on reload and watched; "": neither
@@ -76,25 +73,29 @@ func New(cfg *config.Config, o Options) *Agent {
 // Run starts the agent, reloads on every value from reload, and stops when ctx
 // ends.
 func (a *Agent) Run(ctx context.Context, reload <-chan os.Signal) error {
-	if err := a.Start(); err != nil {
+	seen := stamp(a.options.ConfigPath)
+	if err := a.Start(ctx); ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // told to stop while it read the feeds
+	} else if err != nil {
 		return err
 	}
-	changed := a.watchConfig()
+	changed := a.watchConfig(seen)
 	for {
 		select {
 		case <-ctx.Done():
 			return a.Stop()
 		case <-reload:
-			a.reload("SIGHUP")
+			a.reload(ctx, "SIGHUP")
 		case <-changed:
-			a.reload("the configuration file changed")
+			a.reload(ctx, "the configuration file changed")
 		}
 	}
 }
 
 // Start brings everything up. The sockets are bound before the feeds are read,
-// so that what arrives meanwhile waits in the kernel, and read after.
-func (a *Agent) Start() (err error) {
+// so that what arrives meanwhile waits in the kernel, and read after. An
+// end of starting breaks reading them off; afterwards Stop ends the agent.
+func (a *Agent) Start(starting context.Context) (err error) {
 	cfg := a.state.Load().config
 	a.started = time.Now()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -122,7 +123,7 @@ func (a *Agent) Start() (err error) {
 			return err
 		}
 	}
-	if err := a.feeds.start(a, cfg); err != nil {
+	if err := a.feeds.start(starting, a, cfg); err != nil {
 		return err
 	}
 	if cfg.Web.Listen != "" {
@@ -212,8 +213,8 @@ func (a *Agent) health() web.Health {
 			h.Problems = append(h.Problems, f.Message)
 		}
 	}
-	if n := a.file.Load().Stats().QueueDepth; n > logBehind {
-		h.Problems = append(h.Problems, fmt.Sprintf("%d lines wait for the alert log: can it be written?", n))
+	if a.file.Load().Stats().Failing {
+		h.Problems = append(h.Problems, "the alert log cannot be written")
 	}
 	return h
 }

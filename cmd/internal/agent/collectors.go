@@ -14,7 +14,7 @@ import (
 const (
 	silentAfter = 5 * time.Minute  // longer than the active timeout of most exporters
 	sayAgain    = 10 * time.Minute // the least time between two lines on one trouble of one exporter
-	linesAtOnce = 50               // collector lines in one look: forged exporters must not flood the log
+	maxLines    = 100              // on exporters within sayAgain: forged ones must not flood the log
 )
 
 // collectors knows what was last said of each exporter, and what has to be said
@@ -22,6 +22,10 @@ const (
 type collectors struct {
 	exporters map[netip.Addr]*exporterWatch
 	drops     trouble // the kernel's, all sockets together
+
+	// said counts the lines since saidSince, left those that were one too many.
+	said, left uint64
+	saidSince  time.Time
 }
 
 // exporterWatch is what was last said of one exporter.
@@ -89,11 +93,27 @@ func (c *collectors) look(now time.Time, stats []netflow.ExporterStats, kernelDr
 		}
 	}
 	maps.DeleteFunc(c.exporters, func(a netip.Addr, _ *exporterWatch) bool { return !present[a] })
-	if more := len(lines) - linesAtOnce; more > 0 {
-		lines = lines[:linesAtOnce]
-		say(netip.Addr{}, "ok", "%d more lines on exporters left out; see the metrics", more)
+	return c.limit(now, lines)
+}
+
+// limit lets maxLines through within sayAgain, and then says how many it kept back.
+func (c *collectors) limit(now time.Time, lines []hit.Status) []hit.Status {
+	var kept []hit.Status
+	if now.Sub(c.saidSince) >= sayAgain {
+		if c.left > 0 {
+			kept = append(kept, hit.Status{Part: hit.Collector, Status: "ok", Msg: fmt.Sprintf("%d more lines on exporters were left out; see the metrics", c.left)})
+		}
+		c.said, c.left, c.saidSince = 0, 0, now
 	}
-	return lines
+	for _, l := range lines {
+		if c.said >= maxLines {
+			c.left++
+			continue
+		}
+		c.said++
+		kept = append(kept, l)
+	}
+	return kept
 }
 
 func sum(v netflow.PerVersion) (n uint64) {

@@ -130,16 +130,24 @@ func TestLookIsNoFlood(t *testing.T) {
 	}
 	c := newCollectors()
 	got := c.look(noon, all, 5)
-	if len(got) != linesAtOnce+1 {
-		t.Fatalf("%d lines, want %d and one that tells of the rest", len(got), linesAtOnce)
+	if len(got) != maxLines {
+		t.Fatalf("%d lines, want %d", len(got), maxLines)
 	}
 	if first := got[0]; first.Status != "loss" || !strings.HasPrefix(first.Msg, "5 datagrams dropped by this host's kernel") {
 		t.Errorf("the first line is %+v, want the kernel's drops", first)
 	}
-	if last := got[linesAtOnce]; !strings.HasPrefix(last.Msg, fmt.Sprintf("%d more lines", 4001-linesAtOnce)) {
-		t.Errorf("the last line is %+v", last)
+	// More of them come, and go, all the time.
+	for i := range 100 {
+		known := all[:0:0]
+		if i%2 == 1 {
+			known = all
+		}
+		if again := c.look(noon.Add(time.Duration(i+1)*watchEvery), known, 5); len(again) != 0 {
+			t.Fatalf("%d lines at look %d, want none", len(again), i)
+		}
 	}
-	if again := c.look(noon.Add(watchEvery), all, 5); len(again) != 0 {
-		t.Errorf("%d lines the next time, want none", len(again))
+	later := c.look(noon.Add(sayAgain), nil, 5)
+	if want := fmt.Sprintf("%d more lines", 4001-maxLines+50*4000); len(later) != 1 || !strings.HasPrefix(later[0].Msg, want) {
+		t.Errorf("after %s: %+v, want %q", sayAgain, later, want)
 	}
 }

@@ -41,8 +41,9 @@ func feedConfigs(cfg *config.Config) []feed.Config {
 }
 
 // start loads the feeds of cfg, hands their set to swap and watches them from
-// then on. A feed that cannot be read is said and does not stop the others.
-func (f *feeds) start(a *Agent, cfg *config.Config) error {
+// then on. A feed that cannot be read is said and does not stop the others; the
+// end of loading does.
+func (f *feeds) start(loading context.Context, a *Agent, cfg *config.Config) error {
 	f.mu.Lock()
 	previous := f.current
 	f.mu.Unlock()
@@ -61,9 +62,11 @@ func (f *feeds) start(a *Agent, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	f.halt()
-	_ = next.Load(ctx) // each failure is said by OnState
+	if err := next.Load(loading); loading.Err() != nil {
+		return err // other failures are said by OnState
+	}
+	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

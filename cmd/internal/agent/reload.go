@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,8 +21,10 @@ const settleTime = 500 * time.Millisecond
 
 // reload takes over the configuration file as it is now. What is bad, or needs a
 // restart, changes nothing at all; a line says why.
-func (a *Agent) reload(why string) {
-	if err := a.tryReload(); err != nil {
+func (a *Agent) reload(ctx context.Context, why string) {
+	if err := a.tryReload(ctx); ctx.Err() != nil {
+		return // told to stop meanwhile
+	} else if err != nil {
 		a.log.Error("reload refused, the old configuration stays", "err", err)
 		a.say("error", "reload refused, the old configuration stays: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 		return
@@ -31,7 +34,7 @@ func (a *Agent) reload(why string) {
 	a.say("reloaded", fmt.Sprintf("%s: %d indicators from %d feeds", why, st.set.Len(), len(st.config.Feeds)))
 }
 
-func (a *Agent) tryReload() error {
+func (a *Agent) tryReload(ctx context.Context) error {
 	next, err := config.Load(a.options.ConfigPath)
 	if err != nil {
 		return err
@@ -42,14 +45,14 @@ func (a *Agent) tryReload() error {
 	if keys := a.state.Load().config.NeedsRestart(next); len(keys) > 0 {
 		return fmt.Errorf("a change of %s needs a restart", strings.Join(keys, ", "))
 	}
-	return a.apply(next)
+	return a.apply(ctx, next)
 }
 
 // apply makes next the configuration. What may fail comes first.
-func (a *Agent) apply(next *config.Config) error {
+func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 	old := a.state.Load().config
 	if !reflect.DeepEqual(old.Feeds, next.Feeds) || !slices.Equal(old.Networks.Local, next.Networks.Local) {
-		if err := a.feeds.start(a, next); err != nil {
+		if err := a.feeds.start(ctx, a, next); err != nil {
 			return err
 		}
 	}
@@ -64,8 +67,8 @@ func (a *Agent) apply(next *config.Config) error {
 
 // watchConfig reports changes of the configuration file once they have settled.
 // The folder is watched, not the file: editors and configuration management put
-// a new file in its place.
-func (a *Agent) watchConfig() <-chan struct{} {
+// a new file in its place. What differs from last has changed.
+func (a *Agent) watchConfig(last fileStamp) <-chan struct{} {
 	changed := make(chan struct{})
 	if a.options.ConfigPath == "" {
 		return changed
@@ -85,9 +88,7 @@ func (a *Agent) watchConfig() <-chan struct{} {
 	ctx := a.ctx
 	a.background.Go(func() {
 		defer watcher.Close()
-		settle := time.NewTimer(0)
-		<-settle.C
-		last := stamp(path)
+		settle := time.NewTimer(0) // the file may have changed already
 		for {
 			select {
 			case <-ctx.Done():

@@ -38,7 +38,8 @@ type Stats struct {
 	Dropped    uint64 // lost for want of room, or after Close
 	Errors     uint64 // attempts to write or to rotate that failed
 	Rotations  uint64
-	QueueDepth int // lines that wait now
+	QueueDepth int  // lines that wait now
+	Failing    bool // the last attempt to write failed
 }
 
 // File is the open log. Its methods may be called concurrently.

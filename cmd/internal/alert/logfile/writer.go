@@ -135,6 +135,7 @@ func (w *writer) report(err error) {
 	}
 	if failing := err != nil; failing != w.failing {
 		w.failing = failing
+		w.count(func(s *Stats) { s.Failing = failing })
 		if failing {
 			w.log.Error("The alert log cannot be written; alerts wait in memory; when that is full, new ones are dropped and counted.",
 				"path", w.path, "room_bytes", maxQueue, "err", err)
