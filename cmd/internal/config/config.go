@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -24,8 +25,10 @@ type Config struct {
 	Exporters Exporters `yaml:"exporters"`
 	Networks  Networks  `yaml:"networks"`
 	Feeds     []Feed    `yaml:"feeds" validate:"dive"` // at least one
-	Alert     Alert     `yaml:"alert"`
-	Log       Log       `yaml:"log"`
+	// Exports are files that are kept as the indicators are.
+	Exports []Export `yaml:"exports,omitempty" validate:"dive"`
+	Alert   Alert    `yaml:"alert"`
+	Log     Log      `yaml:"log"`
 	// DataDir is the folder for what outlives the process.
 	DataDir string `yaml:"data_dir" validate:"required"`
 	Web     Web    `yaml:"web"`
@@ -195,6 +198,13 @@ func (c *Config) resolve(folder string) {
 	paths := []*string{&c.DataDir, &c.Log.Path}
 	for i := range c.Feeds {
 		paths = append(paths, &c.Feeds[i].Path)
+	}
+	for i := range c.Exports {
+		e := &c.Exports[i]
+		paths = append(paths, &e.Path)
+		if len(e.Reload) > 0 && strings.Contains(e.Reload[0], "/") {
+			paths = append(paths, &e.Reload[0])
+		}
 	}
 	for _, p := range paths {
 		if !filepath.IsAbs(*p) {

@@ -99,6 +99,10 @@ feeds:
   - {name: o_t-x, type: otx, path: "${FLOWHOUND_TEST_DIR}/p.json", confidence: 100}
 alert: {window: "${FLOWHOUND_TEST_WINDOW}", max_window: 1d12h, min_severity: medium, severity: {c2: critical, ddos: info}, max_keys: 5000}
 log: {path: a.log, format: json, max_size: 1 gib, keep: 0, hostname: gw-1.example}
+exports:
+  - {format: rpz, path: out/rpz.db, action: {cname: walled.example}, reload: [rndc, reload, "${FLOWHOUND_TEST_DIR}"]}
+  - {format: rpz, path: /srv/drop.db, zone: c2.rpz.example, action: drop, feeds: [ours], categories: [c2, botnet], min_score: 50, kinds: [domain], max: 1000, every: 1h, reload: [./notify, ./now], timeout: 5s}
+  - {format: nftables, path: b.nft, name: bad}
 data_dir: $HOME-${not-a-name}
 web: {listen: ""}
 `)
@@ -121,6 +125,18 @@ web: {listen: ""}
 			},
 			{Name: "o_t-x", Type: FeedOTX, Path: "/srv/p.json", Confidence: 100},
 		},
+		Exports: []Export{
+			{
+				Format: ExportRPZ, Path: "/etc/flowhound/out/rpz.db", Zone: "rpz.flowhound", Action: Action{ActionCNAME, "walled.example"},
+				Every: 5 * time.Minute, Reload: []string{"rndc", "reload", "/srv"}, Timeout: 30 * time.Second,
+			},
+			{
+				Format: ExportRPZ, Path: "/srv/drop.db", Zone: "c2.rpz.example", Action: Action{Word: "drop"},
+				Feeds: []string{"ours"}, Categories: []intel.Category{intel.C2, intel.Botnet}, MinScore: 50, Kinds: []string{"domain"}, Max: 1000,
+				Every: time.Hour, Reload: []string{"/etc/flowhound/notify", "./now"}, Timeout: 5 * time.Second,
+			},
+			{Format: ExportNftables, Path: "/etc/flowhound/b.nft", Name: "bad", Every: 5 * time.Minute},
+		},
 		Alert: Alert{
 			Window: 90 * time.Second, MaxWindow: 36 * time.Hour, MinSeverity: hit.Medium,
 			Severity: map[intel.Category]hit.Severity{intel.C2: hit.Critical, intel.DDoS: hit.Info}, MaxKeys: 5000,
@@ -129,8 +145,9 @@ web: {listen: ""}
 		DataDir: "/etc/flowhound/$HOME-${not-a-name}",
 	}
 	want.written = map[string]string{
-		"alert.window":  "${FLOWHOUND_TEST_WINDOW}",
-		"feeds[1].path": "${FLOWHOUND_TEST_DIR}/p.json",
+		"alert.window":         "${FLOWHOUND_TEST_WINDOW}",
+		"feeds[1].path":        "${FLOWHOUND_TEST_DIR}/p.json",
+		"exports[0].reload[2]": "${FLOWHOUND_TEST_DIR}",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", got, want)
@@ -156,6 +173,10 @@ feeds:
   - {name: b, type: otx, path: /b}
 exporters:
   sampling: {2001:db8::1: 5, 192.0.2.9: "${FLOWHOUND_TEST_RATE}", 192.0.2.10: 2}
+exports:
+  - {format: rpz, path: a.db}
+  - {format: rpz, path: b.db, action: {cname: "${FLOWHOUND_TEST_SECRET}"}, reload: [notify, "${FLOWHOUND_TEST_SECRET}"]}
+  - {format: rpz, path: c.db, action: tcp-only, categories: [c2]}
 log: {hostname: "${FLOWHOUND_TEST_SECRET}", max_size: 1500KB}
 web: {listen: ""}
 `)
@@ -173,6 +194,8 @@ web: {listen: ""}
 		"\n    path: /srv/${FLOWHOUND_TEST_SECRET}/a\n",
 		"\n    192.0.2.9: ${FLOWHOUND_TEST_RATE}\n",
 		"\n  max_size: 1500KB\n",
+		"\n    action: nxdomain\n",
+		"\n      cname: ${FLOWHOUND_TEST_SECRET}\n",
 		"\ndata_dir: /var/lib/flowhound\n",
 	} {
 		if !strings.Contains(printed, line) {
@@ -194,7 +217,8 @@ func TestLoad(t *testing.T) {
 		return path
 	}
 	write("here.txt", "192.0.2.1\n", 0o600)
-	path := write("flowhound.yaml", "feeds:\n- {name: a, type: list, path: here.txt}\n- {name: b, type: list, path: gone.txt}\n- {name: c, type: otx, path: .}\n", 0o666)
+	path := write("flowhound.yaml", "feeds:\n- {name: a, type: list, path: here.txt}\n- {name: b, type: list, path: gone.txt}\n- {name: c, type: otx, path: .}\n"+
+		"exports:\n- {format: rpz, path: gone/rpz.db, reload: [gone-rndc, reload]}\n- {format: plain, path: all.txt, reload: [\"true\"]}\n- {format: plain, path: here.bak, reload: [rndc reload]}\n", 0o666)
 
 	c, err := Load(path)
 	if err != nil {
@@ -202,7 +226,10 @@ func TestLoad(t *testing.T) {
 	}
 	want := path + ": warning: everyone on this host may change this file; run: chmod o-w " + path + "\n" +
 		path + `:3: warning: feeds[1].path: "gone.txt" cannot be read (no such file or directory); the feed has no indicators until it can` + "\n" +
-		path + `:4: warning: feeds[2].path: "." cannot be read (it is not a file); the feed has no indicators until it can`
+		path + `:4: warning: feeds[2].path: "." cannot be read (it is not a file); the feed has no indicators until it can` + "\n" +
+		path + `:6: warning: exports[0].path: there is no folder for "gone/rpz.db"; it cannot be written until there is` + "\n" +
+		path + `:6: warning: exports[0].reload: there is no program "gone-rndc"; write its whole path` + "\n" +
+		path + `:8: warning: exports[2].reload: "rndc reload" is taken for the name of one program; write its arguments as entries of their own: [rndc, reload]`
 	if got := c.Warnings.String(); got != want {
 		t.Errorf("warnings\n%s\nwant\n%s", got, want)
 	}
@@ -292,13 +319,14 @@ func TestExample(t *testing.T) {
 	}
 	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
 		if !slices.ContainsFunc([]string{"", "[0]", "[1]"}, func(i string) bool {
-			return d.has(strings.Replace(key, "feeds.", "feeds"+i+".", 1))
+			return d.has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".").Replace(key))
 		}) {
 			t.Errorf("the example does not show %s", key)
 		}
 	}
 	// What is shown as a default is one.
 	def := Default()
+	def.Exports = d.config.Exports
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
 	if got, want := d.config.String(), def.String(); got != want {

@@ -70,7 +70,7 @@ func (d *document) decode(key string, line int, n *yaml.Node, v reflect.Value) {
 		d.errorf(line, key, "YAML aliases (*%s) are not supported; write the value itself", n.Value)
 	case n.Style&yaml.TaggedStyle != 0:
 		d.errorf(line, key, "YAML tags (%s) are not supported; write the value alone", quote(n.Tag))
-	case scalar:
+	case scalar && (n.Kind != yaml.MappingNode || !t.section):
 		d.decodeScalar(key, line, n, v, t)
 	case n.ShortTag() == "!!null":
 		// A section or list whose every line is commented out: the defaults.

@@ -17,7 +17,8 @@ const maxFile = 1 << 20
 // wrapped, when the file cannot be read, and a *Problems with all that is wrong,
 // warnings included, when it does not hold a valid configuration. What Parse
 // says of the content holds here too; in addition Load warns of feed files that
-// cannot be read and of a configuration that everyone may write to.
+// cannot be read, of exports without a folder or a command, and of a
+// configuration that everyone may write to.
 func Load(path string) (*Config, error) {
 	data, mode, err := read(path)
 	if err != nil {
@@ -28,6 +29,7 @@ func Load(path string) (*Config, error) {
 		d.warnf(0, "", "everyone on this host may change this file; run: chmod o-w %s", path)
 	}
 	d.checkFeedFiles()
+	d.checkExportPlaces()
 	return d.result()
 }
 
@@ -67,6 +69,7 @@ func parse(name string, data []byte) *document {
 	d.decodeRoot(root)
 	d.validate()
 	d.config.resolve(filepath.Dir(name))
+	d.checkExportPaths()
 	return d
 }
 

@@ -21,6 +21,7 @@ type scalarType struct {
 	want    string                               // what a value is, for messages: "a number"
 	set     func(v reflect.Value, s string) bool // false: s is no such value
 	suggest func(s string) string                // what s was meant to be, "" when that cannot be told
+	section bool                                 // a section of the struct's keys may stand in its place
 }
 
 // scalarOf returns how t is written when it is written as a single value.
@@ -38,22 +39,27 @@ var errRefused = errors.New("refused")
 func noSuggestion(string) string { return "" }
 
 var scalarTypes = map[reflect.Type]scalarType{
-	reflect.TypeFor[time.Duration]():  scalar("a duration such as 30s, 5m, 24h or 90d", parseDuration, noSuggestion),
-	reflect.TypeFor[Size]():           scalar("a size such as 500KB, 100MB or 2GB", text[Size], noSuggestion),
-	reflect.TypeFor[PortRange]():      scalar("a port such as 443 or a range such as 8000-8100", text[PortRange], noSuggestion),
-	reflect.TypeFor[Listen]():         scalar("an address such as udp://:2055 or udp://192.0.2.1:2055", text[Listen], suggestListen),
-	reflect.TypeFor[netip.Addr]():     scalar("an IP address such as 192.0.2.1 or 2001:db8::1", parseAddr, noSuggestion),
-	reflect.TypeFor[netip.Prefix]():   scalar("an IP address or network such as 192.0.2.0/24", parsePrefix, suggestPrefix),
+	reflect.TypeFor[time.Duration](): scalar("a duration such as 30s, 5m, 24h or 90d", parseDuration, noSuggestion),
+	reflect.TypeFor[Size]():          scalar("a size such as 500KB, 100MB or 2GB", text[Size], noSuggestion),
+	reflect.TypeFor[PortRange]():     scalar("a port such as 443 or a range such as 8000-8100", text[PortRange], noSuggestion),
+	reflect.TypeFor[Listen]():        scalar("an address such as udp://:2055 or udp://192.0.2.1:2055", text[Listen], suggestListen),
+	reflect.TypeFor[netip.Addr]():    scalar("an IP address such as 192.0.2.1 or 2001:db8::1", parseAddr, noSuggestion),
+	reflect.TypeFor[netip.Prefix]():  scalar("an IP address or network such as 192.0.2.0/24", parsePrefix, suggestPrefix),
+	reflect.TypeFor[Action](): {
+		want: "one of " + strings.Join(actions, ", ") + ", or {cname: walled.example}", section: true,
+		set:     scalar("", text[Action], nil).set,
+		suggest: func(s string) string { return nearest(s, actions) },
+	},
 	reflect.TypeFor[intel.Category](): choice[intel.Category](intel.NumCategories),
 	reflect.TypeFor[hit.Severity]():   choice[hit.Severity](hit.NumSeverities),
 }
 
 // scalarKinds holds the plain types, which have no entry in scalarTypes.
 var scalarKinds = map[reflect.Kind]scalarType{
-	reflect.String: {"text without line breaks", setString, noSuggestion},
-	reflect.Bool:   {"true or false", setBool, suggestBool},
-	reflect.Int:    {"a whole number", setInt, noSuggestion},
-	reflect.Uint32: {"a whole number from 0 to 4294967295", setUint, noSuggestion},
+	reflect.String: {want: "text without line breaks", set: setString, suggest: noSuggestion},
+	reflect.Bool:   {want: "true or false", set: setBool, suggest: suggestBool},
+	reflect.Int:    {want: "a whole number", set: setInt, suggest: noSuggestion},
+	reflect.Uint32: {want: "a whole number from 0 to 4294967295", set: setUint, suggest: noSuggestion},
 }
 
 func setString(v reflect.Value, s string) bool {
@@ -95,7 +101,7 @@ func scalar[T any](want string, parse func(string) (T, error), suggest func(stri
 		v.Set(reflect.ValueOf(x))
 		return err == nil
 	}
-	return scalarType{want, set, suggest}
+	return scalarType{want: want, set: set, suggest: suggest}
 }
 
 // text reads a T by its UnmarshalText.

@@ -16,6 +16,7 @@ func (d *document) validate() {
 	d.checkTags()
 	d.checkListen()
 	d.checkFeeds()
+	d.checkExports()
 	d.checkWindows()
 }
 
@@ -27,6 +28,8 @@ func (d *document) checkTags() {
 	// The error of RegisterValidation says that a tag's name is not allowed:
 	// then the first test panics.
 	must(v.RegisterValidation("feed_name", func(fl validator.FieldLevel) bool { return feedName.MatchString(fl.Field().String()) }))
+	must(v.RegisterValidation("set_name", func(fl validator.FieldLevel) bool { return setName.MatchString(fl.Field().String()) }))
+	must(v.RegisterValidation("dns_name", func(fl validator.FieldLevel) bool { return isDNSName(fl.Field().String()) }))
 	must(v.RegisterValidation("host_port", func(fl validator.FieldLevel) bool { return isHostPort(fl.Field().String()) }))
 
 	var wrong validator.ValidationErrors
@@ -66,6 +69,10 @@ func (d *document) plain(key string, e validator.FieldError) string {
 		return fmt.Sprintf("%s is not one of %s%s", d.text(key), strings.Join(words, ", "), didYouMean(nearest(d.places[key].text, words)))
 	case tag == "feed_name":
 		return fmt.Sprintf("%s is not a feed's name: use a-z, 0-9, _ and - only", d.text(key))
+	case tag == "set_name":
+		return fmt.Sprintf("%s is not the name of a table or set: use a-z, 0-9, _ and - only, a letter first", d.text(key))
+	case tag == "dns_name":
+		return fmt.Sprintf("%s is not a domain name in lower case without a dot at its end, such as rpz.example", d.text(key))
 	case tag == "host_port":
 		return fmt.Sprintf("%s is not an address such as 127.0.0.1:8055", d.text(key))
 	case tag == "http_url":
