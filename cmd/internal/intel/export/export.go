@@ -72,11 +72,13 @@ type format struct {
 
 // Formats returns the names of the formats, in the order in which help lists them.
 func Formats() []string {
-	return []string{"plain"}
+	return []string{"rpz", "plain"}
 }
 
 func formatOf(name string) (format, error) {
 	switch name {
+	case "rpz":
+		return format{kinds: []Kind{Address, Prefix, Domain}, write: writeRPZ, serial: rpzSerial}, nil
 	case "plain":
 		return format{kinds: allKinds(), write: writePlain}, nil
 	}
