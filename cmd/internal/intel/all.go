@@ -14,6 +14,10 @@ import (
 // and URLs by host; so the order depends on nothing but the indicators. Each
 // range over it starts anew and allocates next to nothing.
 //
+// What is allowed is not among them; of a network that is allowed in part, the
+// networks that make up the rest are, one of which may be yielded again when a
+// feed lists that too.
+//
 // wanted is asked before the best is chosen, so that asking for one feed also
 // gives what other feeds know better. It must not keep its argument.
 func (s *Set) All(now time.Time, wanted func(*Indicator) bool) iter.Seq[Indicator] {
@@ -21,8 +25,7 @@ func (s *Set) All(now time.Time, wanted func(*Indicator) bool) iter.Seq[Indicato
 		if s == nil {
 			return
 		}
-		choose := func(f *fact) bool { return f.expires == 0 || int64(f.expires) > now.Unix() }
-		_ = s.allPrefixes(choose, wanted, yield) && s.allNames(choose, wanted, yield)
+		_ = s.allPrefixes(live(now), wanted, yield) && s.allNames(live(now), wanted, yield)
 	}
 }
 
@@ -49,10 +52,24 @@ func (s *Set) allPrefixes(live func(*fact) bool, wanted func(*Indicator) bool, y
 				}
 			}
 		}
-		if best.found && !yield(best.Indicator) {
+		if best.found && !s.yieldRest(best.Indicator, yield) {
 			return false
 		}
 	}
+}
+
+// yieldRest yields i on what is not allowed of its prefix.
+func (s *Set) yieldRest(i Indicator, yield func(Indicator) bool) bool {
+	if s.allow == nil {
+		return yield(i)
+	}
+	for _, p := range s.allow.Outside(i.Prefix) {
+		i.Prefix = p
+		if !yield(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // allNames is allPrefixes for domains and URLs.
@@ -85,7 +102,7 @@ func (s *Set) allNames(live func(*fact) bool, wanted func(*Indicator) bool, yiel
 				}
 			}
 		}
-		if best.found && !yield(best.Indicator) {
+		if _, allowed := s.allow.Host(host); best.found && !allowed && !yield(best.Indicator) {
 			return false
 		}
 	}

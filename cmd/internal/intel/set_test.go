@@ -68,7 +68,7 @@ func TestLookupRanks(t *testing.T) {
 	if s.Len() != 8 {
 		t.Errorf("Len() = %d, want 8", s.Len())
 	}
-	if got, want := s.Feeds(), []FeedSize{{"a", 3}, {"b", 3}, {"c", 2}}; !slices.Equal(got, want) {
+	if got, want := s.Feeds(), []FeedSize{{Feed: "a", Indicators: 3}, {Feed: "b", Indicators: 3}, {Feed: "c", Indicators: 2}}; !slices.Equal(got, want) {
 		t.Errorf("Feeds() = %v, want %v", got, want)
 	}
 }
