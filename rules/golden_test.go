@@ -168,6 +168,8 @@ func statuses() []entry {
 		{100965, hit.Status{Part: hit.Collector, Status: "silent", Exporter: netip.MustParseAddr("2001:db8::1"), Msg: "no flows for 5m"}},
 		{100966, hit.Status{Part: hit.Collector, Status: "loss", Exporter: gw, Msg: "200 of 1000 datagrams"}},
 		{100967, hit.Status{Part: hit.Collector, Status: "template", Exporter: gw, Msg: strings.Repeat("m", 2000)}},
+		{100955, hit.Status{Part: hit.Export, ID: "rpz.db", Status: "ok", Indicators: 1234, Msg: "left out: 3 long-name"}},
+		{100956, hit.Status{Part: hit.Export, ID: "my rpz.db", Status: "error", Msg: "rndc: exit status 1: status=ok"}},
 		{100968, hit.Status{Part: hit.Output, ID: "siem", Status: "ok"}},
 		{100969, hit.Status{Part: hit.Output, ID: "siem", Status: "down", Msg: "connection refused"}},
 		{100969, hit.Status{Part: hit.Output, ID: "siem", Status: "dropping"}},

@@ -159,6 +159,10 @@ func TestStatus(t *testing.T) {
 			Status{Part: Output, ID: "my siem", Status: "down"},
 			`output id=my_siem status=down msg="-"`,
 			`{"v":1,"part":"output","status":"down","id":"my siem"}`,
+		}, {
+			Status{Part: Export, ID: "rpz.db", Status: "error", Msg: "no space left on device"},
+			`export id=rpz.db status=error indicators=0 msg="no space left on device"`,
+			`{"v":1,"part":"export","status":"error","id":"rpz.db","indicators":0,"msg":"no space left on device"}`,
 		},
 	}
 	for _, tt := range tests {

@@ -15,6 +15,7 @@ const (
 	Feed      Part = "feed"      // ok error stale
 	Collector Part = "collector" // ok silent loss template
 	Output    Part = "output"    // ok down dropping
+	Export    Part = "export"    // ok error
 )
 
 // Status is a line about flowhound itself, in the same log as the hits. Which
@@ -24,9 +25,9 @@ type Status struct {
 	Part   Part
 	Status string // one word; the Part's comment names them
 
-	ID         string     // of the feed or output
+	ID         string     // of the feed, output or export
 	Version    string     // agent
-	Indicators int        // feed: how many are live
+	Indicators int        // feed: how many are live; export: how many the file holds
 	Exporter   netip.Addr // collector: invalid when all are meant
 	Msg        string     // for people
 }
@@ -37,17 +38,18 @@ type Status struct {
 //	feed id=otx status=ok indicators=1234 msg="..."
 //	collector status=silent exporter=192.0.2.1 msg="..."
 //	output id=siem status=down msg="..."
+//	export id=rpz.db status=ok indicators=1234 msg="..."
 func AppendStatus(b []byte, s *Status) []byte {
 	end := len(b) + maxBody
 	b = appendToken(b, string(s.Part), maxToken)
-	if s.Part == Feed || s.Part == Output {
+	if s.Part == Feed || s.Part == Output || s.Part == Export {
 		b = appendToken(append(b, " id="...), s.ID, maxFeed)
 	}
 	b = appendToken(append(b, " status="...), s.Status, maxToken)
 	switch s.Part {
 	case Agent:
 		b = appendToken(append(b, " version="...), s.Version, maxFeed)
-	case Feed:
+	case Feed, Export:
 		b = strconv.AppendInt(append(b, " indicators="...), int64(s.Indicators), 10)
 	case Collector:
 		b = appendAddr(append(b, " exporter="...), s.Exporter)
@@ -58,7 +60,7 @@ func AppendStatus(b []byte, s *Status) []byte {
 }
 
 // MarshalJSON returns s as one JSON object, v and part first. What is empty or
-// not of its Part is absent; a feed's indicators are always there.
+// not of its Part is absent; the indicators of a feed or export are always there.
 func (s Status) MarshalJSON() ([]byte, error) {
 	w := struct {
 		V          int       `json:"v"`
@@ -74,7 +76,7 @@ func (s Status) MarshalJSON() ([]byte, error) {
 	switch s.Part {
 	case Agent:
 		w.Version = s.Version
-	case Feed:
+	case Feed, Export:
 		w.ID, w.Indicators = s.ID, &s.Indicators
 	case Collector:
 		w.Exporter = ip{s.Exporter}
