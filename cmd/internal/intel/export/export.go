@@ -37,6 +37,9 @@ type Options struct {
 	// written has a higher one. File sets it. rpz only.
 	Serial uint32
 
+	// former is what the file that is replaced holds, nil for none. zeek only.
+	former io.Reader
+
 	// Now decides which indicators have expired; the time of the call when zero.
 	Now time.Time
 }
@@ -61,6 +64,7 @@ func (s *Stats) leave(r Reason) {
 // format is one form of file.
 type format struct {
 	kinds []Kind // what it can hold; other kinds are not offered to write
+	named bool   // takes Options.Name
 	// write writes the entries, which may be ranged over more than once and come
 	// in the same order each time, and counts them. The writer keeps its first
 	// error and the caller flushes it: only errors of other origin are returned.
@@ -72,22 +76,70 @@ type format struct {
 
 // Formats returns the names of the formats, in the order in which help lists them.
 func Formats() []string {
-	return []string{"rpz", "plain"}
+	return strings.Fields(`rpz silk zeek suricata suricata-categories suricata-domains
+		nftables ipset wazuh ossec stix plain`)
 }
 
 func formatOf(name string) (format, error) {
+	addresses := []Kind{Address, Prefix}
+	domains := []Kind{Domain}
+	both := []Kind{Address, Prefix, Domain}
+	all := []Kind{Address, Prefix, Domain, URL}
 	switch name {
 	case "rpz":
-		return format{kinds: []Kind{Address, Prefix, Domain}, write: writeRPZ, serial: rpzSerial}, nil
+		return format{kinds: both, write: writeRPZ, serial: rpzSerial}, nil
+	case "silk": // rwsetbuild reads addresses and networks, one a line
+		return format{kinds: addresses, write: writePlain}, nil
+	case "zeek":
+		return format{kinds: all, write: writeZeek}, nil
+	case "suricata":
+		return format{kinds: addresses, write: writeSuricata}, nil
+	case "suricata-categories":
+		return format{write: writeSuricataCategories}, nil
+	case "suricata-domains":
+		return format{kinds: domains, write: writeSuricataDomains}, nil
+	case "nftables":
+		return format{kinds: addresses, named: true, write: writeNftables}, nil
+	case "ipset":
+		return format{kinds: addresses, named: true, write: writeIPSet}, nil
+	case "wazuh":
+		return format{kinds: both, write: writeWazuh}, nil
+	case "ossec":
+		return format{kinds: both, write: writeOSSEC}, nil
+	case "stix":
+		return format{kinds: all, write: writeSTIX}, nil
 	case "plain":
-		return format{kinds: allKinds(), write: writePlain}, nil
+		return format{kinds: all, write: writePlain}, nil
 	}
 	return format{}, fmt.Errorf("unknown export format %q (one of %s)", name, strings.Join(Formats(), " "))
+}
+
+// Check tells what is wrong with the options, among it those that would do
+// nothing in their format. Write and File check them too.
+func (o *Options) Check() error {
+	f, err := formatOf(o.Format)
+	switch {
+	case err != nil:
+		return err
+	case o.Name != "" && !f.named:
+		return fmt.Errorf("name is for nftables and ipset: format %s has none", o.Format)
+	case o.Name != "" && !setName.MatchString(o.Name):
+		return fmt.Errorf("name %q: take up to 26 of a-z, 0-9, - and _, a letter first", o.Name)
+	case f.serial != nil:
+		_, err := newZone(nil, o)
+		return err
+	case o.Zone != "" || o.Action != "" || o.CNAME != "":
+		return fmt.Errorf("zone, action and cname are for rpz: format %s has none", o.Format)
+	}
+	return nil
 }
 
 // Write writes the live indicators of set that pass the filter, in an order that
 // depends on nothing but the set. A nil set is empty.
 func Write(w io.Writer, set *intel.Set, o Options) (Stats, error) {
+	if err := o.Check(); err != nil {
+		return Stats{}, err
+	}
 	f, err := formatOf(o.Format)
 	if err != nil {
 		return Stats{}, err
@@ -97,7 +149,7 @@ func Write(w io.Writer, set *intel.Set, o Options) (Stats, error) {
 	}
 	var s Stats
 	out := bufio.NewWriterSize(w, 64<<10)
-	if err := f.write(out, o.Filter.entries(set, f.kinds, o.Now), &o, &s); err != nil {
+	if err := f.write(out, o.Filter.entries(set, f.kinds, o.Now, &s), &o, &s); err != nil {
 		return s, err
 	}
 	return s, out.Flush()

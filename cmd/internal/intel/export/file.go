@@ -22,8 +22,15 @@ func File(path string, set *intel.Set, o Options) (s Stats, changed bool, err er
 	if err != nil {
 		return Stats{}, false, err
 	}
-	if f.serial != nil {
-		if o.Serial, err = formerSerial(path, f.serial); err != nil {
+	former, err := openFormer(path)
+	if err != nil {
+		return Stats{}, false, err
+	}
+	if former != nil {
+		defer former.Close()
+		path = former.Name()
+		o.former = former
+		if o.Serial, err = formerSerial(former, f.serial); err != nil {
 			return Stats{}, false, err
 		}
 	}
@@ -40,9 +47,10 @@ func File(path string, set *intel.Set, o Options) (s Stats, changed bool, err er
 	if s, err = Write(tmp, set, o); err != nil {
 		return s, false, fmt.Errorf("write %s: %w", tmp.Name(), err)
 	}
-	same, err := sameContent(path, tmp, f.serial)
-	if err != nil || same {
-		return s, false, err
+	if former != nil {
+		if same, err := sameContent(former, tmp, f.serial); err != nil || same {
+			return s, false, err
+		}
 	}
 	if err := replace(path, tmp); err != nil {
 		return s, false, fmt.Errorf("replace the export: %w", err)
@@ -50,56 +58,70 @@ func File(path string, set *intel.Set, o Options) (s Stats, changed bool, err er
 	return s, true, nil
 }
 
-// formerSerial reads the serial of the file at path; 0 when there is none.
-func formerSerial(path string, serial func([]byte) (uint32, bool)) (uint32, error) {
-	file, err := os.Open(path)
+// openFormer opens the file at path, or the one a link there leads to; nil when
+// there is none. Nothing but a regular file is ever replaced.
+func openFormer(path string) (*os.File, error) {
+	path, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return nil, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read the former serial: %w", err)
+		return nil, fmt.Errorf("find the former export: %w", err)
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		if n, ok := serial(lines.Bytes()); ok {
-			return n, nil
-		}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("find the former export: %w", err)
 	}
-	return 0, nil
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file: it is not replaced", path)
+	}
+	return os.Open(path)
 }
 
-// sameContent compares line by line the file at path with what was written,
-// which is read from its start. Lines that hold a serial are always equal.
-func sameContent(path string, written io.ReadSeeker, serial func([]byte) (uint32, bool)) (bool, error) {
-	if _, err := written.Seek(0, io.SeekStart); err != nil {
-		return false, err
+// formerSerial reads the serial of the former export and rewinds it; 0 when there
+// is none.
+func formerSerial(former io.ReadSeeker, serial func([]byte) (uint32, bool)) (n uint32, err error) {
+	if serial == nil {
+		return 0, nil
 	}
-	former, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	lines := bufio.NewScanner(former)
+	for found := false; !found && lines.Scan(); {
+		n, found = serial(lines.Bytes())
 	}
-	if err != nil {
-		return false, fmt.Errorf("read the former export: %w", err)
+	if err := lines.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) { // no line of an export is
+		return 0, fmt.Errorf("read the former serial: %w", err)
 	}
-	defer former.Close()
+	_, err = former.Seek(0, io.SeekStart)
+	return n, err
+}
+
+// sameContent compares two files line by line, from their starts. Lines that hold
+// a serial are always equal.
+func sameContent(former, written io.ReadSeeker, serial func([]byte) (uint32, bool)) (bool, error) {
+	for _, f := range []io.Seeker{former, written} {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return false, fmt.Errorf("compare with the former export: %w", err)
+		}
+	}
 	x, y := bufio.NewReaderSize(former, 64<<10), bufio.NewReaderSize(written, 64<<10)
 	for {
-		a, errA := x.ReadSlice('\n')
+		a, errA := x.ReadSlice('\n') // in pieces where a line is longer than the buffer
 		b, errB := y.ReadSlice('\n')
-		if !bytes.Equal(a, b) && !(isSerial(a, serial) && isSerial(b, serial)) {
+		if !bytes.Equal(a, b) && (serial == nil || !isSerial(a, serial) || !isSerial(b, serial)) {
 			return false, nil
 		}
-		if errA != nil || errB != nil {
-			return errA == io.EOF && errB == io.EOF, nil
+		if errA == io.EOF || errB == io.EOF {
+			return errA == errB, nil
+		}
+		for _, err := range []error{errA, errB} {
+			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+				return false, fmt.Errorf("compare with the former export: %w", err)
+			}
 		}
 	}
 }
 
 func isSerial(line []byte, serial func([]byte) (uint32, bool)) bool {
-	if serial == nil {
-		return false
-	}
 	_, ok := serial(line)
 	return ok
 }

@@ -39,8 +39,6 @@ func (k *Kind) UnmarshalText(b []byte) error {
 	return nil
 }
 
-func allKinds() []Kind { return []Kind{Address, Prefix, Domain, URL} }
-
 func kindOf(i *intel.Indicator) Kind {
 	switch {
 	case i.URL != "":
@@ -76,14 +74,71 @@ type Filter struct {
 	Max int
 }
 
-// entries returns the live indicators that pass the filter and are of the kinds
-// that a format can hold.
-func (f *Filter) entries(set *intel.Set, kinds []Kind, now time.Time) iter.Seq[intel.Indicator] {
-	return set.All(now, func(i *intel.Indicator) bool {
-		k := kindOf(i)
-		return int(i.Score) >= f.MinScore && slices.Contains(kinds, k) &&
-			(len(f.Kinds) == 0 || slices.Contains(f.Kinds, k)) &&
-			(len(f.Feeds) == 0 || slices.Contains(f.Feeds, i.Feed)) &&
-			(len(f.Categories) == 0 || slices.Contains(f.Categories, i.Category))
-	})
+// passes reports whether the filter lets i through to a format of these kinds.
+func (f *Filter) passes(i *intel.Indicator, kinds []Kind) bool {
+	k := kindOf(i)
+	return int(i.Score) >= f.MinScore && slices.Contains(kinds, k) &&
+		(len(f.Kinds) == 0 || slices.Contains(f.Kinds, k)) &&
+		(len(f.Feeds) == 0 || slices.Contains(f.Feeds, i.Feed)) &&
+		(len(f.Categories) == 0 || slices.Contains(f.Categories, i.Category))
+}
+
+// entries returns the live indicators that pass the filter and are safe to hand
+// on, with domains as hostName returns them. What is not safe is counted in s, when
+// the sequence is ranged over for the first time.
+func (f *Filter) entries(set *intel.Set, kinds []Kind, now time.Time, s *Stats) iter.Seq[intel.Indicator] {
+	counted := false
+	safe := func(yield func(intel.Indicator) bool) {
+		count := !counted
+		counted = true
+		wanted := func(i *intel.Indicator) bool {
+			if !f.passes(i, kinds) {
+				return false
+			}
+			r := unsafe(i)
+			if r != "" && count {
+				s.leave(r)
+			}
+			return r == ""
+		}
+		for i := range set.All(now, wanted) {
+			if i.Domain != "" {
+				i.Domain, _ = hostName(i.Domain)
+			}
+			if !yield(i) {
+				return
+			}
+		}
+	}
+	if f.Max == 0 {
+		return safe
+	}
+	return best(safe, f.Max)
+}
+
+// best passes on the n entries with the highest scores; among those of the last
+// score that has room the first. It ranges over the entries once more to count
+// them, which costs no memory.
+func best(entries iter.Seq[intel.Indicator], n int) iter.Seq[intel.Indicator] {
+	return func(yield func(intel.Indicator) bool) {
+		var having [256]int // by score
+		for i := range entries {
+			having[i.Score]++
+		}
+		last, room := 255, n // the last score that is kept, and how many have room in it
+		for ; last > 0 && having[last] <= room; last-- {
+			room -= having[last]
+		}
+		for i := range entries {
+			switch score := int(i.Score); {
+			case score < last, score == last && room == 0:
+				continue
+			case score == last:
+				room--
+			}
+			if !yield(i) {
+				return
+			}
+		}
+	}
 }

@@ -37,7 +37,6 @@ const (
 	reasonOneLabel Reason = "top-level"     // would answer for a whole top-level domain
 	reasonReserved Reason = "reserved-name" // a trigger of another kind, such as one on clients
 	reasonCovered  Reason = "covered"       // a listed parent domain answers for it
-	reasonAllWide  Reason = "everything"    // a network of all addresses, which BIND refuses
 )
 
 // writeRPZ writes a response policy zone, as BIND, Unbound, Knot Resolver and
@@ -207,9 +206,6 @@ func parentIn(names map[string]bool, name string) bool {
 }
 
 func (z *zone) writePrefix(i *intel.Indicator) Reason {
-	if i.Prefix.Bits() == 0 {
-		return reasonAllWide
-	}
 	z.write(appendAddressOwner(z.line[:0], i.Prefix), i)
 	return ""
 }

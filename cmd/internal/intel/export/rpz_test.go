@@ -148,7 +148,7 @@ func TestRPZLeavesOut(t *testing.T) {
 		}
 	}
 	got, s := zoneOf(t, Options{}, network("0.0.0.0/0"), network("::/0"), network("198.51.100.77/24"), network("::ffff:192.0.2.1/128"))
-	if want := "24.0.100.51.198.rpz-ip CNAME ."; len(got) != 2 || got[1] != want || got[0] != "32.1.2.0.192.rpz-ip CNAME ." || s.Left[reasonAllWide] != 2 {
+	if want := "24.0.100.51.198.rpz-ip CNAME ."; len(got) != 2 || got[1] != want || got[0] != "32.1.2.0.192.rpz-ip CNAME ." || s.Left[reasonTooWide] != 2 {
 		t.Errorf("%+v:\n%s", s, strings.Join(got, "\n"))
 	}
 }
@@ -205,6 +205,21 @@ func TestSerialGrows(t *testing.T) {
 	}
 }
 
+func fileSerial(t testing.TB, path string) uint32 {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(content) {
+		if n, ok := rpzSerial(line); ok {
+			return n
+		}
+	}
+	t.Fatalf("no serial in\n%s", content)
+	return 0
+}
+
 // The file on disk remembers the serial; a zone that says nothing new keeps it.
 func TestRPZFileKeepsSerial(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rpz.zone")
@@ -214,17 +229,7 @@ func TestRPZFileKeepsSerial(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range bytes.Lines(content) {
-			if n, ok := rpzSerial(line); ok {
-				return changed, n
-			}
-		}
-		t.Fatalf("no serial in\n%s", content)
-		return false, 0
+		return changed, fileSerial(t, path)
 	}
 	if changed, n := write(then, domain("a.example")); !changed || n != uint32(then.Unix()) {
 		t.Errorf("first: %v, serial %d", changed, n)

@@ -1,0 +1,218 @@
+package export
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/rpztest"
+)
+
+// zoneFile writes a zone of the indicators into a folder.
+func zoneFile(t testing.TB, dir string, set *intel.Set, o Options) rpztest.Zone {
+	t.Helper()
+	if o.Format == "" {
+		o.Format = "rpz"
+	}
+	o.Now = time.Now()
+	path := filepath.Join(dir, o.Zone)
+	if _, _, err := File(path, set, o); err != nil {
+		t.Fatal(err)
+	}
+	return rpztest.Zone{Name: o.Zone, Path: path}
+}
+
+// complaint is what no name server may say of a zone. The last two are how BIND
+// rejects an address; checkzone says nothing of them.
+var complaint = regexp.MustCompile(`(?i).*( (warning|error|critical): |invalid rpz|is not the canonical).*`)
+
+// harmless says what BIND tells of the test's surroundings.
+var harmless = regexp.MustCompile(`unable to open '/etc/bind/|managed-keys|unable to set effective`)
+
+func checkLog(t *testing.T, s *rpztest.Server) {
+	t.Helper()
+	for _, line := range complaint.FindAllString(s.Log(), -1) {
+		if !harmless.MatchString(line) {
+			t.Errorf("the name server complains: %s", line)
+		}
+	}
+}
+
+var (
+	served4 = rpztest.Answer{Code: "NOERROR", Records: []string{rpztest.ServedV4}}
+	served6 = rpztest.Answer{Code: "NOERROR", Records: []string{rpztest.ServedV6}}
+
+	nxdomain  = rpztest.Answer{Code: "NXDOMAIN"}
+	nodata    = rpztest.Answer{Code: "NOERROR"}
+	truncated = rpztest.Answer{Code: "NOERROR", Truncated: true}
+	dropped   = rpztest.Answer{Code: "dropped"}
+	garden    = rpztest.Answer{Code: "NOERROR", Records: []string{"walled.garden.", rpztest.ServedV4}}
+)
+
+// Records of the name space that hold listed addresses.
+const servedRecords = `
+single A 192.0.2.66
+subnet A 198.51.100.99
+beside A 198.51.101.1
+single6 AAAA 2001:db8:0:1::66
+subnet6 AAAA 2001:db8:bad:ffff::1
+tied6 AAAA 2001:db8::1:0:0:1
+beside6 AAAA 2001:db8:bae::1
+`
+
+// askings are what a zone of each action answers. The names of one action stand
+// under a top-level domain of that name.
+type asking struct {
+	name string
+	v6   bool
+	want rpztest.Answer
+}
+
+var actions = map[string]rpztest.Answer{
+	"nxdomain": nxdomain, "nodata": nodata, "passthru": served4, "drop": dropped, "tcp-only": truncated, "cname": garden,
+}
+
+// policyZones writes a zone for each action and one for addresses.
+func policyZones(t *testing.T) []rpztest.Zone {
+	t.Helper()
+	dir := t.TempDir()
+	var zones []rpztest.Zone
+	for action := range actions {
+		o := Options{Zone: action + ".rpz.flowhound", Action: action}
+		if action == "cname" {
+			o.CNAME = "walled.garden"
+		}
+		set := intel.NewSet(block(t, "f", domain("bad."+action), domain("deep.under.bad."+action), domain("_und-er.x."+action)))
+		zones = append(zones, zoneFile(t, dir, set, o))
+	}
+	addresses := intel.NewSet(block(t, "f",
+		network("192.0.2.66/32"), network("198.51.100.0/24"), network("2001:db8:0:1::66/128"), network("2001:db8:bad::/48"), network("2001:db8::1:0:0:1/128")))
+	return append(zones, zoneFile(t, dir, addresses, Options{Zone: "address.rpz.flowhound"}))
+}
+
+func checkAnswers(t *testing.T, s *rpztest.Server) {
+	t.Helper()
+	askings := []asking{
+		{"good.example", false, served4}, {"good.example", true, served6},
+		{"single", false, nxdomain}, {"subnet", false, nxdomain}, {"beside", false, rpztest.Answer{Code: "NOERROR", Records: []string{"198.51.101.1"}}},
+		{"single6", true, nxdomain}, {"subnet6", true, nxdomain}, {"tied6", true, nxdomain},
+		{"beside6", true, rpztest.Answer{Code: "NOERROR", Records: []string{"2001:db8:bae::1"}}},
+	}
+	for action, want := range actions {
+		askings = append(askings,
+			asking{"bad." + action, false, want}, asking{"BAD." + strings.ToUpper(action), false, want},
+			asking{"sub.bad." + action, false, want}, asking{"a.b.c.bad." + action, false, want},
+			asking{"deep.under.bad." + action, false, want}, asking{"under.bad." + action, false, want}, asking{"other.under.bad." + action, false, want},
+			asking{"_und-er.x." + action, false, want}, asking{"x." + action, false, served4}, asking{"notbad." + action, false, served4})
+	}
+	for _, a := range askings {
+		if got := s.Ask(a.name, a.v6); !reflect.DeepEqual(got, a.want) {
+			t.Errorf("%s (IPv6: %v) is answered %+v, want %+v", a.name, a.v6, got, a.want)
+		}
+	}
+	if got := s.AskTCP("bad.tcp-only", false); !reflect.DeepEqual(got, served4) {
+		t.Errorf("over TCP bad.tcp-only is answered %+v", got)
+	}
+}
+
+func TestNamedAnswers(t *testing.T) {
+	s := rpztest.Named(t, servedRecords, policyZones(t)...)
+	checkAnswers(t, s)
+	checkLog(t, s)
+}
+
+func TestUnboundAnswers(t *testing.T) {
+	upstream := rpztest.Named(t, servedRecords)
+	s := rpztest.Unbound(t, upstream, policyZones(t)...)
+	checkAnswers(t, s)
+	checkLog(t, s)
+}
+
+// hostile is what feeds have held, or could.
+func hostile() []string {
+	out := []string{
+		"32.0.0.0.0.rpz-client-ip", "8.0.0.0.127.rpz-client-ip", "ns.example.rpz-nsdname", "32.1.2.0.192.rpz-ip",
+		"$include", "$GENERATE 1-1000000 a$.example", "$ttl.example", "@", "@.example", "*", "*.*.example", "a.*.b.example", "bücher.example", "\u202e.example",
+		strings.Repeat("a", 70) + ".example", strings.TrimSuffix(strings.Repeat("abcdefghi.", 25), "."), "example", "a..b.example",
+		"trailing.example.", "UPPER.Example", "_srv._tcp.example", "-x-.example", "xn--zzzzzzzz.example", "192.0.2.1", "in.example", "cname.a.example",
+	}
+	for c := range 256 {
+		out = append(out, fmt.Sprintf("x%cy.example", c), fmt.Sprintf("%c.test", c))
+	}
+	return out
+}
+
+// Whatever a feed holds, BIND and Unbound load the zone and complain of nothing,
+// and the addresses are in the spelling that BIND wants.
+func TestNameServersLoadHostileNames(t *testing.T) {
+	b := intel.NewBuilder("f")
+	nasty := strings.Repeat("\"\\;()\n$INCLUDE /etc/passwd\r\x00ü\xff", 20)
+	for _, name := range hostile() {
+		b.Add(intel.Indicator{Domain: name, Name: nasty, Ref: nasty})
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 5000 {
+		var a [16]byte
+		binary.BigEndian.PutUint64(a[:], r.Uint64()&r.Uint64())
+		binary.BigEndian.PutUint64(a[8:], r.Uint64())
+		for n := range 8 { // runs of zeros of every length and place
+			if r.IntN(2) == 0 {
+				a[2*n], a[2*n+1] = 0, 0
+			}
+		}
+		a[0] |= 0x20
+		b.Add(intel.Indicator{Prefix: netip.PrefixFrom(netip.AddrFrom16(a), 19+r.IntN(110))})
+		b.Add(intel.Indicator{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte(a[:4])), 8+r.IntN(25))})
+	}
+	zone := zoneFile(t, t.TempDir(), intel.NewSet(b.Block()), Options{Zone: "rpz.flowhound"})
+	named := rpztest.Named(t, "", zone)
+	unbound := rpztest.Unbound(t, rpztest.Named(t, ""), zone)
+	for _, s := range []*rpztest.Server{named, unbound} {
+		checkLog(t, s)
+		for name, want := range map[string]rpztest.Answer{"xn--bcher-kva.example": nxdomain, "upper.example": nxdomain, "good.other": served4} {
+			if got := s.Ask(name, false); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s is answered %+v, want %+v", name, got, want)
+			}
+		}
+	}
+}
+
+// What leaves a set is free again, what comes is blocked, and BIND takes each
+// version of the file for a newer one.
+func TestNamedReloads(t *testing.T) {
+	dir := t.TempDir()
+	write := func(names ...string) rpztest.Zone {
+		var all []intel.Indicator
+		for _, n := range names {
+			all = append(all, domain(n))
+		}
+		return zoneFile(t, dir, intel.NewSet(block(t, "f", all...)), Options{Zone: "rpz.flowhound"})
+	}
+	zone := write("old.example", "kept.example")
+	s := rpztest.Named(t, "", zone)
+	for _, c := range []struct {
+		names []string
+		want  map[string]rpztest.Answer
+	}{
+		{[]string{"old.example", "kept.example"}, map[string]rpztest.Answer{"old.example": nxdomain, "kept.example": nxdomain, "new.example": served4}},
+		{[]string{"kept.example", "new.example"}, map[string]rpztest.Answer{"old.example": served4, "kept.example": nxdomain, "new.example": nxdomain}},
+		{nil, map[string]rpztest.Answer{"old.example": served4, "kept.example": served4, "new.example": served4}},
+	} {
+		write(c.names...)
+		s.Reload(zone.Name, fileSerial(t, zone.Path))
+		for name, want := range c.want {
+			if got := s.Ask(name, false); !reflect.DeepEqual(got, want) {
+				t.Errorf("with %q listed, %s is answered %+v, want %+v", c.names, name, got, want)
+			}
+		}
+	}
+	checkLog(t, s)
+}
