@@ -68,19 +68,20 @@ tied6 AAAA 2001:db8::1:0:0:1
 beside6 AAAA 2001:db8:bae::1
 `
 
-// askings are what a zone of each action answers. The names of one action stand
-// under a top-level domain of that name.
+// asking is a question for one kind of address, and the answer to it.
 type asking struct {
 	name string
 	v6   bool
 	want rpztest.Answer
 }
 
+// actions says what each answers about a listed name.
 var actions = map[string]rpztest.Answer{
 	"nxdomain": nxdomain, "nodata": nodata, "passthru": served4, "drop": dropped, "tcp-only": truncated, "cname": garden,
 }
 
-// policyZones writes a zone for each action and one for addresses.
+// policyZones writes a zone for each action, whose names stand under a top-level
+// domain of the action's name, and one for addresses.
 func policyZones(t *testing.T) []rpztest.Zone {
 	t.Helper()
 	dir := t.TempDir()
@@ -108,10 +109,15 @@ func checkAnswers(t *testing.T, s *rpztest.Server) {
 	}
 	for action, want := range actions {
 		askings = append(askings,
-			asking{"bad." + action, false, want}, asking{"BAD." + strings.ToUpper(action), false, want},
-			asking{"sub.bad." + action, false, want}, asking{"a.b.c.bad." + action, false, want},
-			asking{"deep.under.bad." + action, false, want}, asking{"under.bad." + action, false, want}, asking{"other.under.bad." + action, false, want},
-			asking{"_und-er.x." + action, false, want}, asking{"x." + action, false, served4}, asking{"notbad." + action, false, served4})
+			asking{"bad." + action, false, want}, asking{"other.under.bad." + action, false, want},
+			asking{"x." + action, false, served4}, asking{"notbad." + action, false, served4})
+		if action == "drop" {
+			continue // a second each
+		}
+		askings = append(askings,
+			asking{"BAD." + strings.ToUpper(action), false, want}, asking{"sub.bad." + action, false, want},
+			asking{"under.bad." + action, false, want}, asking{"deep.under.bad." + action, false, want},
+			asking{"_und-er.x." + action, false, want})
 	}
 	for _, a := range askings {
 		if got := s.Ask(a.name, a.v6); !reflect.DeepEqual(got, a.want) {

@@ -25,7 +25,7 @@ type Answer struct {
 }
 
 // A server on this machine that has not answered by then does not mean to.
-const patience = 2 * time.Second
+const patience = time.Second
 
 // Ask asks for the IPv4 or IPv6 addresses of a name, over UDP.
 func (s *Server) Ask(name string, v6 bool) Answer {
