@@ -53,6 +53,7 @@ type Agent struct {
 	workers   []*worker
 	alerts    *alerts
 	feeds     feeds
+	exports   exports
 	metrics   *metrics
 	web       *web.Server
 
@@ -140,6 +141,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	a.background.Go(func() { a.watch(ctx) })
 	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds",
 		a.addresses(), len(a.workers), a.state.Load().set.Len(), len(cfg.Feeds)))
+	a.exports.start(a, cfg.Exports)
 	return nil
 }
 
@@ -154,6 +156,7 @@ func (a *Agent) Stop() error {
 	}
 	a.cancel()
 	a.feeds.halt()
+	a.exports.retire(nil)
 	if a.alerts != nil {
 		errs = append(errs, a.alerts.stop())
 	}
@@ -211,6 +214,11 @@ func (a *Agent) health() web.Health {
 	for _, f := range a.feeds.states() {
 		if f.Status != feed.OK {
 			h.Problems = append(h.Problems, f.Message)
+		}
+	}
+	for _, x := range a.exports.states() {
+		if x.problem != "" {
+			h.Problems = append(h.Problems, "export: "+x.problem)
 		}
 	}
 	if a.file.Load().Stats().Failing {

@@ -54,6 +54,7 @@ func (f *feeds) start(loading context.Context, a *Agent, cfg *config.Config) err
 			f.mu.Lock()
 			f.swapped, f.took = time.Now(), took
 			f.mu.Unlock()
+			a.exports.changed()
 		},
 		OnState: func(s feed.State) {
 			a.file.status(&hit.Status{Part: hit.Feed, ID: s.Name, Status: string(s.Status), Indicators: s.Indicators, Msg: s.Message})

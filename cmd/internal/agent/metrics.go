@@ -52,6 +52,10 @@ var (
 	descReload     = desc("reload_timestamp_seconds", "Unix time at which indicators or configuration were last swapped in.")
 	descDepth      = desc("queue_depth", "Entries waiting, by queue.", "queue")
 	descDropped    = desc("dropped_total", "Entries lost because a queue was full, by queue.", "queue")
+	descExportTime = desc("export_timestamp_seconds", "Unix time at which an export was last found or made up to date, by file.", "export")
+	descExportSize = desc("export_indicators", "Indicators that an export holds, by file.", "export")
+	descExportLeft = desc("export_left_out", "Indicators that an export cannot hold, by file and reason.", "export", "reason")
+	descExportFail = desc("export_failures_total", "Failures to write an export or to run its reload command, by file.", "export")
 	descLogErrors  = desc("log_errors_total", "Failed writes of the alert log.")
 )
 
@@ -102,6 +106,17 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(descIndicators, float64(f.Indicators), f.Name)
 		if !f.LoadedAt.IsZero() {
 			gauge(descFeedAge, time.Since(f.LoadedAt).Seconds(), f.Name)
+		}
+	}
+	for _, x := range a.exports.states() {
+		counter(descExportFail, x.failures, x.path)
+		if x.at.IsZero() {
+			continue
+		}
+		gauge(descExportTime, float64(x.at.UnixNano())/1e9, x.path)
+		gauge(descExportSize, float64(x.stats.Written), x.path)
+		for reason, n := range x.stats.Left {
+			gauge(descExportLeft, float64(n), x.path, string(reason))
 		}
 	}
 	swapped, took := a.feeds.lastSwap()

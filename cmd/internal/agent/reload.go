@@ -51,6 +51,9 @@ func (a *Agent) tryReload(ctx context.Context) error {
 // apply makes next the configuration. What may fail comes first.
 func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 	old := a.state.Load().config
+	// Before the feeds change, or an export would see its own missing.
+	a.exports.retire(next.Exports)
+	defer func() { a.exports.start(a, a.state.Load().config.Exports) }()
 	if !reflect.DeepEqual(old.Feeds, next.Feeds) || !slices.Equal(old.Networks.Local, next.Networks.Local) {
 		if err := a.feeds.start(ctx, a, next); err != nil {
 			return err

@@ -23,7 +23,7 @@ const (
 // Export is one file that the agent keeps as its indicators are, for another
 // system to read.
 type Export struct {
-	Format string `yaml:"format" validate:"required,oneof=rpz silk zeek suricata nftables ipset wazuh ossec plain stix"`
+	Format string `yaml:"format" validate:"required,oneof=rpz silk zeek suricata suricata-categories suricata-domains nftables ipset wazuh ossec stix plain"`
 	Path   string `yaml:"path" validate:"required"` // unique, and no file that flowhound reads
 
 	// Feeds and Categories choose indicators; empty: all.
@@ -38,14 +38,14 @@ type Export struct {
 	// Every is the least time between two versions of the file.
 	Every time.Duration `yaml:"every" validate:"min=1s,max=168h"`
 	// Reload is the command, run without a shell, that tells the other system of
-	// a new version; the program's path is absolute, or found in PATH. Empty: none. It is killed after Timeout, which is 0 without
-	// a command.
+	// a new version; empty: none. The program's path is absolute, or PATH has it.
+	// It is killed after Timeout, which is 0 without a command.
 	Reload  []string      `yaml:"reload,omitempty" validate:"dive,required"`
 	Timeout time.Duration `yaml:"timeout,omitempty" validate:"omitempty,min=1s,max=1h"`
 
 	// Name is the table of ExportNftables and the stem of the names of the sets
 	// of ExportIPSet; "" for the format's default, and for all other formats.
-	Name string `yaml:"name,omitempty" validate:"omitempty,max=24,set_name"`
+	Name string `yaml:"name,omitempty" validate:"omitempty,max=26,set_name"`
 
 	// Zone and Action are for ExportRPZ only, and zero otherwise.
 

@@ -1,0 +1,208 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+const (
+	// refreshEvery is how long a file may stand without a change of the feeds:
+	// indicators expire also then.
+	refreshEvery = time.Hour
+
+	// What failed is tried again after retryFirst, and twice that each time it
+	// fails again, up to retryMost.
+	retryFirst = 2 * time.Second
+	retryMost  = 5 * time.Minute
+)
+
+// keeper keeps one exported file. Only its goroutine touches it, but for state.
+type keeper struct {
+	agent  *Agent
+	cfg    config.Export
+	news   chan struct{} // holds one value when there is a set that was not looked at
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	looked time.Time // when the file was last compared with a set; zero: never
+	tell   bool      // the reload command must run
+
+	mu    sync.Mutex
+	state exportState
+}
+
+// exportState is what is to be said of one export.
+type exportState struct {
+	path     string
+	problem  string // why it failed last, for people; "": it did not
+	at       time.Time
+	stats    export.Stats
+	failures uint64
+}
+
+func newKeeper(a *Agent, cfg config.Export) *keeper {
+	k := &keeper{
+		agent: a, cfg: cfg, news: make(chan struct{}, 1), done: make(chan struct{}),
+		// Whether the last version of a former run was told of is not known.
+		tell:  len(cfg.Reload) > 0,
+		state: exportState{path: cfg.Path},
+	}
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	return k
+}
+
+// keeps reports whether this is the keeper of cfg.
+func (k *keeper) keeps(cfg config.Export) bool { return reflect.DeepEqual(k.cfg, cfg) }
+
+// run writes the file at once and then whenever it has to, until it is cancelled.
+func (k *keeper) run() {
+	defer close(k.done)
+	for failed := 0; ; {
+		stats, err := k.keep()
+		if k.ctx.Err() != nil {
+			return
+		}
+		k.say(stats, err)
+		if err == nil {
+			failed = 0
+			k.wait()
+		} else {
+			k.sleep(min(retryFirst<<min(failed, 20), retryMost))
+			failed++
+		}
+	}
+}
+
+// wait returns when there is news, or may be, and Every has passed.
+func (k *keeper) wait() {
+	select {
+	case <-k.ctx.Done():
+	case <-k.news:
+	case <-time.After(refreshEvery):
+	}
+	k.sleep(time.Until(k.looked.Add(k.cfg.Every)))
+}
+
+func (k *keeper) sleep(d time.Duration) {
+	select {
+	case <-k.ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// keep writes the file if it is time to, and runs the reload command if the
+// other system does not know the file's last version.
+func (k *keeper) keep() (export.Stats, error) {
+	stats := k.state.stats
+	if k.looked.IsZero() || time.Since(k.looked) >= k.cfg.Every {
+		select {
+		case <-k.news: // whatever it is, this look sees it
+		default:
+		}
+		var changed bool
+		var err error
+		if stats, changed, err = k.write(); err != nil {
+			return stats, err
+		}
+		k.looked = time.Now()
+		k.tell = k.tell || changed && len(k.cfg.Reload) > 0
+	}
+	if k.tell {
+		if err := runCommand(k.ctx, k.cfg.Reload, k.cfg.Timeout); err != nil {
+			return stats, fmt.Errorf("%s is written but not in use, the reload command failed: %w", k.cfg.Path, err)
+		}
+		k.tell = false
+	}
+	return stats, nil
+}
+
+func (k *keeper) write() (export.Stats, bool, error) {
+	set := k.agent.state.Load().set
+	if !k.loaded(set) {
+		return export.Stats{}, false, fmt.Errorf("none of its feeds could be read; %s stays as it is", k.cfg.Path)
+	}
+	began := time.Now()
+	stats, changed, err := export.File(k.cfg.Path, set, exportOptions(&k.cfg))
+	if err != nil {
+		return stats, false, fmt.Errorf("%w; %s stays as it is", err, k.cfg.Path)
+	}
+	k.agent.log.Info("export", "path", k.cfg.Path, "changed", changed, "entries", stats.Written, "left_out", leftOut(stats), "took", time.Since(began))
+	return stats, changed, nil
+}
+
+// loaded reports whether set holds any of the export's feeds. After a start at
+// which none could be read, the file of before is better than an empty one.
+func (k *keeper) loaded(set *intel.Set) bool {
+	return slices.ContainsFunc(set.Feeds(), func(f intel.FeedSize) bool {
+		return len(k.cfg.Feeds) == 0 || slices.Contains(k.cfg.Feeds, f.Feed)
+	})
+}
+
+// say keeps what came of keep, and tells the first success and each change
+// between failures and successes.
+func (k *keeper) say(stats export.Stats, err error) {
+	k.mu.Lock()
+	before := k.state
+	if err != nil {
+		k.state.problem = err.Error()
+		k.state.failures++
+	} else {
+		k.state.problem, k.state.at, k.state.stats = "", time.Now(), stats
+	}
+	now := k.state
+	k.mu.Unlock()
+
+	if err != nil {
+		k.agent.log.Warn("export failed", "path", k.cfg.Path, "err", err)
+	}
+	status := hit.Status{Part: hit.Export, ID: filepath.Base(k.cfg.Path), Indicators: now.stats.Written}
+	switch {
+	case err != nil && before.problem == "":
+		status.Status, status.Msg = "error", now.problem
+	case err == nil && (before.problem != "" || before.at.IsZero()):
+		status.Status, status.Msg = "ok", k.cfg.Path+" is up to date"
+		if left := leftOut(stats); left != "" {
+			status.Msg += "; left out: " + left
+		}
+	default:
+		return
+	}
+	k.agent.file.status(&status)
+}
+
+// leftOut says how many indicators were left out and why.
+func leftOut(s export.Stats) string {
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(s.Left)) {
+		parts = append(parts, fmt.Sprintf("%d %s", s.Left[reason], reason))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// exportOptions is an entry of the configuration in the words of package export.
+func exportOptions(cfg *config.Export) export.Options {
+	o := export.Options{
+		Format: cfg.Format, Name: cfg.Name, Zone: cfg.Zone, Action: cfg.Action.Word, CNAME: cfg.Action.CNAME,
+		Filter: export.Filter{Feeds: cfg.Feeds, Categories: cfg.Categories, MinScore: cfg.MinScore, Max: cfg.Max},
+	}
+	for _, name := range cfg.Kinds {
+		var k export.Kind
+		if k.UnmarshalText([]byte(name)) == nil { // the configuration takes these names alone
+			o.Filter.Kinds = append(o.Filter.Kinds, k)
+		}
+	}
+	return o
+}
