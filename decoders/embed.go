@@ -1,5 +1,6 @@
 // Package decoders holds the XML that teaches OSSEC and Wazuh to take
-// flowhound's lines apart into fields. It is data only; setup installs it.
+// flowhound's lines apart into fields, and BIND's lines about flowhound's
+// response policy zones. It is data only; setup installs it.
 //
 // A decoder is OSSEC's word here. The code that decodes NetFlow is flow/netflow.
 package decoders
@@ -15,3 +16,12 @@ var OSSEC string
 //
 //go:embed wazuh/flowhound_decoders.xml
 var Wazuh string
+
+// OSSECBind and WazuhBind go where OSSEC and Wazuh go; rules.OSSECBind and
+// rules.WazuhBind need them.
+var (
+	//go:embed ossec/flowhound_bind_decoders.xml
+	OSSECBind string
+	//go:embed wazuh/flowhound_bind_decoders.xml
+	WazuhBind string
+)

@@ -31,7 +31,12 @@ var (
 	// live is what the agent wrote of a real exporter's flows; its own test writes
 	// the lines, and holds the answers against what was planted.
 	live = set{"live-lines.txt", "live-answers.txt"}
-	sets = []set{made, live}
+	// bind is a line for each thing that the rules for BIND tell apart.
+	bind = set{"bind-lines.txt", "bind-answers.txt"}
+	// named is what a real named logged with the snippets of integrations/bind;
+	// the test there writes the lines.
+	named = set{"named-lines.txt", "named-answers.txt"}
+	sets  = []set{made, live, bind, named}
 )
 
 func (set) path(name string) string { return "../testdata/golden/ossec/" + name }
@@ -48,12 +53,14 @@ func TestMain(m *testing.M) {
 
 // TestGoldenLines: the lines are what the program writes today.
 func TestGoldenLines(t *testing.T) {
-	want := strings.Join(goldenLines(), "\n") + "\n"
-	if *update {
-		write(t, made.path(made.lines), want)
-	}
-	if got := read(t, made.path(made.lines)); got != want {
-		t.Errorf("%s is not what today's code writes: %s", made.lines, again)
+	for s, lines := range map[set][]string{made: goldenLines(), bind: bindLines()} {
+		want := strings.Join(lines, "\n") + "\n"
+		if *update {
+			write(t, s.path(s.lines), want)
+		}
+		if got := read(t, s.path(s.lines)); got != want {
+			t.Errorf("%s is not what today's code writes: %s", s.lines, again)
+		}
 	}
 }
 
@@ -204,8 +211,17 @@ func format(answers []answer) string {
 // hashes names what the answers depend on, as sha256sum does.
 func (s set) hashes(t *testing.T) string {
 	t.Helper()
-	return fmt.Sprintf("%x  decoders/ossec/flowhound_decoders.xml\n%x  rules/ossec/flowhound_rules.xml\n%x  testdata/golden/ossec/%s\n",
-		sha256.Sum256([]byte(decoders.OSSEC)), sha256.Sum256([]byte(rules.OSSEC)), sha256.Sum256([]byte(read(t, s.path(s.lines)))), s.lines)
+	var b strings.Builder
+	for _, f := range []struct{ name, content string }{
+		{"decoders/ossec/flowhound_decoders.xml", decoders.OSSEC},
+		{"decoders/ossec/flowhound_bind_decoders.xml", decoders.OSSECBind},
+		{"rules/ossec/flowhound_rules.xml", rules.OSSEC},
+		{"rules/ossec/flowhound_bind_rules.xml", rules.OSSECBind},
+		{"testdata/golden/ossec/" + s.lines, read(t, s.path(s.lines))},
+	} {
+		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256([]byte(f.content)), f.name)
+	}
+	return b.String()
 }
 
 func read(t *testing.T, name string) string {

@@ -84,14 +84,15 @@ func installation(t *testing.T, from string) string {
 	}
 	conf := "<ossec_config>\n<rules>\n"
 	for _, m := range regexp.MustCompile(`<include>([\w.-]+\.xml)</include>`).FindAllStringSubmatch(read("etc/ossec.conf"), -1) {
-		if m[1] != "flowhound_rules.xml" {
+		if !strings.HasPrefix(m[1], "flowhound_") {
 			write("rules/"+m[1], read("rules/"+m[1]))
 			conf += "<include>" + m[1] + "</include>\n"
 		}
 	}
-	write("etc/ossec.conf", conf+"<include>flowhound_rules.xml</include>\n</rules>\n</ossec_config>\n")
-	write("etc/local_decoder.xml", decoders.OSSEC)
+	write("etc/ossec.conf", conf+"<include>flowhound_rules.xml</include>\n<include>flowhound_bind_rules.xml</include>\n</rules>\n</ossec_config>\n")
+	write("etc/local_decoder.xml", decoders.OSSEC+decoders.OSSECBind)
 	write("rules/flowhound_rules.xml", rules.OSSEC)
+	write("rules/flowhound_bind_rules.xml", rules.OSSECBind)
 	// The engine reads and writes as the user ossec.
 	for dir, mode := range map[string]os.FileMode{"": 0o755, "queue/fts": 0o777} {
 		if err := os.Chmod(filepath.Join(root, dir), mode); err != nil {

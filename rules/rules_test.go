@@ -21,10 +21,14 @@ type rule struct {
 	Level       int      `xml:"level,attr"`
 	IfSID       string   `xml:"if_sid"`
 	DecodedAs   string   `xml:"decoded_as"`
+	Match       string   `xml:"match"`
+	Regex       []string `xml:"regex"`
+	Frequency   int      `xml:"frequency,attr"`
 	Options     []string `xml:"options"`
 	Description string   `xml:"description"`
 	Group       string   `xml:"group"`
 	MatchGroup  string   `xml:"if_matched_group"`
+	MatchSID    string   `xml:"if_matched_sid"`
 }
 
 // parse reads a file of rules; an XML file of these engines has several roots.
@@ -46,12 +50,18 @@ func parse(t *testing.T, src string) []rule {
 	return all
 }
 
+// both is an engine's two files of rules, in the order in which it reads them.
+var both = map[string]string{"ossec": rules.OSSEC + rules.OSSECBind, "wazuh": rules.Wazuh + rules.WazuhBind}
+
+// stockNamed is the stock rule of both engines that takes named's lines.
+const stockNamed = 12100
+
 func TestRules(t *testing.T) {
-	for engine, src := range map[string]string{"ossec": rules.OSSEC, "wazuh": rules.Wazuh} {
-		seen := map[int]bool{}
+	for engine, src := range both {
+		seen := map[int]bool{stockNamed: true}
 		groups := ""
 		for _, r := range parse(t, src) {
-			if r.ID < 100900 || r.ID > 100969 || seen[r.ID] {
+			if r.ID < 100900 || r.ID > 100999 || seen[r.ID] {
 				t.Errorf("%s: rule %d is out of range or there twice", engine, r.ID)
 			}
 			if len(r.Options) != 1 || r.Options[0] != "no_ar" {
@@ -60,10 +70,10 @@ func TestRules(t *testing.T) {
 			if !strings.HasPrefix(r.Description, "flowhound: ") {
 				t.Errorf("%s: rule %d: description %q does not say whose it is", engine, r.ID, r.Description)
 			}
-			if r.DecodedAs != "" && r.Level != 0 {
+			if (r.DecodedAs != "" || r.IfSID == fmt.Sprint(stockNamed)) && r.Level != 0 {
 				t.Errorf("%s: rule %d: a top rule above level 0 comes after the stock rules", engine, r.ID)
 			}
-			for _, parent := range strings.FieldsFunc(r.IfSID, func(c rune) bool { return c == ',' || c == ' ' }) {
+			for _, parent := range strings.FieldsFunc(r.IfSID+" "+r.MatchSID, func(c rune) bool { return c == ',' || c == ' ' }) {
 				var id int
 				if _, err := fmt.Sscan(parent, &id); err != nil || !seen[id] {
 					t.Errorf("%s: rule %d stands before its parent %s: fatal to the engine", engine, r.ID, parent)
@@ -81,6 +91,24 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestBindIDs: ids tell whose line it is, and the two files stay apart.
+func TestBindIDs(t *testing.T) {
+	for name, src := range map[string]string{"ossec": rules.OSSECBind, "wazuh": rules.WazuhBind} {
+		for _, r := range parse(t, src) {
+			if r.ID < 100970 {
+				t.Errorf("%s: rule %d is about BIND and below 100970", name, r.ID)
+			}
+		}
+	}
+	for name, src := range map[string]string{"ossec": rules.OSSEC, "wazuh": rules.Wazuh} {
+		for _, r := range parse(t, src) {
+			if r.ID >= 100970 {
+				t.Errorf("%s: rule %d is in BIND's range", name, r.ID)
+			}
+		}
+	}
+}
+
 // TestSameRules: both engines have the same ids at the same levels in the same
 // groups, but for 100901, as OSSEC cannot read JSON.
 func TestSameRules(t *testing.T) {
@@ -92,7 +120,7 @@ func TestSameRules(t *testing.T) {
 		delete(all, 100901)
 		return all
 	}
-	ossec, wazuh := strip(rules.OSSEC), strip(rules.Wazuh)
+	ossec, wazuh := strip(both["ossec"]), strip(both["wazuh"])
 	for id, want := range ossec {
 		if wazuh[id] != want {
 			t.Errorf("rule %d: OSSEC has %q, Wazuh %q", id, want, wazuh[id])
@@ -103,20 +131,37 @@ func TestSameRules(t *testing.T) {
 	}
 }
 
+// TestSameBindConditions: the conditions of BIND's rules are on the line itself
+// and the same in both engines. Only the heads that the engines leave of a line,
+// and the way in which they count, differ.
+func TestSameBindConditions(t *testing.T) {
+	wazuh := parse(t, rules.WazuhBind)
+	for i, r := range parse(t, rules.OSSECBind) {
+		w := wazuh[i]
+		if r.ID != 100971 && fmt.Sprint(r.Match, r.Regex, r.IfSID, r.MatchSID) != fmt.Sprint(w.Match, w.Regex, w.IfSID, w.MatchSID) {
+			t.Errorf("rule %d: OSSEC asks for %q %q below %q, Wazuh for %q %q below %q", r.ID, r.Match, r.Regex, r.IfSID, w.Match, w.Regex, w.IfSID)
+		}
+		// OSSEC fires at the event after the next, Wazuh at the event itself.
+		if r.Frequency != 0 && w.Frequency != r.Frequency+2 {
+			t.Errorf("rule %d: frequency %d in OSSEC, %d in Wazuh", r.ID, r.Frequency, w.Frequency)
+		}
+	}
+}
+
 // TestREADME: the table names every rule with its level.
 func TestREADME(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := parse(t, rules.Wazuh)
+	all := parse(t, both["wazuh"])
 	for _, r := range all {
 		if !strings.Contains(string(readme), fmt.Sprintf("\n| %d | %d | ", r.ID, r.Level)) {
 			t.Errorf("README.md lacks rule %d of level %d", r.ID, r.Level)
 		}
 	}
 	if n := strings.Count(string(readme), "\n| 1009"); n != len(all) {
-		t.Errorf("README.md has %d rules, the file %d", n, len(all))
+		t.Errorf("README.md has %d rules, the files %d", n, len(all))
 	}
 }
 
@@ -128,8 +173,8 @@ var forbidden = map[string]*regexp.Regexp{
 
 func TestNothingForbidden(t *testing.T) {
 	for name, src := range map[string]string{
-		"ossec rules": rules.OSSEC, "ossec decoders": decoders.OSSEC,
-		"wazuh rules": rules.Wazuh, "wazuh decoders": decoders.Wazuh,
+		"ossec rules": both["ossec"], "ossec decoders": decoders.OSSEC + decoders.OSSECBind,
+		"wazuh rules": both["wazuh"], "wazuh decoders": decoders.Wazuh + decoders.WazuhBind,
 	} {
 		engine, _, _ := strings.Cut(name, " ")
 		for _, e := range elements(t, src) {
