@@ -36,7 +36,10 @@ var (
 	// named is what a real named logged with the snippets of integrations/bind;
 	// the test there writes the lines.
 	named = set{"named-lines.txt", "named-answers.txt"}
-	sets  = []set{made, live, bind, named}
+	// blocked is what named logged when the agent had told it of a new pulse; the
+	// agent's own test writes the lines, and says what the answers must be.
+	blocked = set{"blocked-lines.txt", "blocked-answers.txt"}
+	sets    = []set{made, live, bind, named, blocked}
 )
 
 func (set) path(name string) string { return "../testdata/golden/ossec/" + name }
