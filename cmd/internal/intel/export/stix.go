@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,7 +117,7 @@ func stixString(s string) string {
 func stixLabels(i *intel.Indicator) []string {
 	labels := []string{i.Category.String()}
 	for tag := range strings.SplitSeq(i.Tags, ",") {
-		if tag = strings.TrimSpace(tag); tag != "" {
+		if tag = strings.TrimSpace(tag); tag != "" && !slices.Contains(labels, tag) {
 			labels = append(labels, tag)
 		}
 	}
