@@ -29,9 +29,10 @@ type Options struct {
 	// when empty.
 	Name string
 
-	// Zone is the name of the response policy zone, rpz.flowhound when empty;
-	// Action what it does with a listed name, nxdomain when empty; CNAME the
-	// walled garden's name when Action is cname. rpz only.
+	// Zone is the name of the response policy zone; rpz.flowhound when empty,
+	// allow.rpz.flowhound when Action is allow. Action is what it does with a
+	// listed name, nxdomain when empty; CNAME the walled garden's name when Action
+	// is cname. rpz only.
 	Zone, Action, CNAME string
 	// Serial is that of the zone that is replaced, 0 for none; the zone that is
 	// written has a higher one. File sets it. rpz only.
@@ -39,6 +40,8 @@ type Options struct {
 
 	// former is what the file that is replaced holds, nil for none. zeek only.
 	former io.Reader
+
+	allow *intel.Allow // what the set leaves out. rpz only.
 
 	// Now decides which indicators have expired; the time of the call when zero.
 	Now time.Time
@@ -147,6 +150,7 @@ func Write(w io.Writer, set *intel.Set, o Options) (Stats, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
+	o.allow = set.Allow()
 	var s Stats
 	out := bufio.NewWriterSize(w, 64<<10)
 	if err := f.write(out, o.Filter.entries(set, f.kinds, o.Now, &s), &o, &s); err != nil {

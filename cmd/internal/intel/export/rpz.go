@@ -13,10 +13,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
 
-// What a zone does with the names it lists, by the word that chooses it: the
-// targets of CNAME records that mean more than an alias, as
-// draft-vixie-dnsop-dns-rpz section 3 has them. Without the final dot
-// rpz-passthru is a name in the zone, and what was to pass is blocked.
+// What a zone does with the names it lists, by the word that chooses it.
 const (
 	actionNXDomain = "nxdomain" // the name does not exist
 	actionNoData   = "nodata"   // it exists and has no records
@@ -24,19 +21,19 @@ const (
 	actionDrop     = "drop"     // not answered
 	actionTCPOnly  = "tcp-only" // UDP is told to come back over TCP
 	actionCNAME    = "cname"    // sent to a walled garden
+	actionAllow    = "allow"    // passthru for what allow lists hold: see writeAllowed
 )
 
-// defaultZone is the zone of all categories in one.
-const defaultZone = "rpz.flowhound"
-
-// What a zone may come to hold is its domains twice and its addresses once. It
-// must not list what it means only in part, so these are left out.
+// The names of zones whose options give none.
 const (
-	reasonBadName  Reason = "bad-name"      // no host name: one would keep the whole zone from loading
-	reasonLongName Reason = "long-name"     // too long together with the zone's name
-	reasonOneLabel Reason = "top-level"     // would answer for a whole top-level domain
-	reasonReserved Reason = "reserved-name" // a trigger of another kind, such as one on clients
-	reasonCovered  Reason = "covered"       // a listed parent domain answers for it
+	defaultZone      = "rpz.flowhound"
+	defaultAllowZone = "allow.rpz.flowhound"
+)
+
+// Why a zone does not hold a domain that another export would.
+const (
+	reasonOneLabel Reason = "top-level" // it would answer for a whole top-level domain
+	reasonCovered  Reason = "covered"   // a parent domain that is in the zone answers for it
 )
 
 // writeRPZ writes a response policy zone, as BIND, Unbound, Knot Resolver and
@@ -49,13 +46,17 @@ func writeRPZ(w *bufio.Writer, entries iter.Seq[intel.Indicator], o *Options, s 
 		return err
 	}
 	z.writeHead(nextSerial(o.Serial, o.Now))
+	if o.Action == actionAllow {
+		z.writeAllowed(o.allow, s)
+		return nil
+	}
 	names := z.names(entries)
 	for i := range entries {
-		var r Reason
-		if i.Domain != "" {
-			r = z.writeDomain(&i, names)
+		r := Reason("")
+		if i.Domain == "" {
+			z.write(appendAddressOwner(z.line[:0], i.Prefix), i.Feed, i.Name, i.Ref)
 		} else {
-			r = z.writePrefix(&i)
+			r = z.writeDomain(&i, names)
 		}
 		if r == "" {
 			s.Written++
@@ -74,21 +75,33 @@ type zone struct {
 	line   []byte
 }
 
+// newZone returns a zone of the options, which it checks.
 func newZone(w *bufio.Writer, o *Options) (*zone, error) {
-	name, r := hostName(o.Zone)
-	if o.Zone == "" {
+	target, err := o.target()
+	if err != nil {
+		return nil, err
+	}
+	name := o.Zone
+	switch {
+	case name == "" && o.Action == actionAllow:
+		name = defaultAllowZone
+	case name == "":
 		name = defaultZone
-	} else if r != "" {
+	}
+	name, r := hostName(name)
+	if r != "" {
 		return nil, fmt.Errorf("zone %q is no domain name", o.Zone)
 	}
-	target, err := o.target()
-	return &zone{w: w, name: name, target: target}, err
+	return &zone{w: w, name: name, target: target}, nil
 }
 
-// target returns what the zone's CNAME records point to.
+// target returns what the zone's CNAME records point to: names that mean more
+// than an alias (draft-vixie-dnsop-dns-rpz section 3), or the walled garden.
+// Without its final dot rpz-passthru would be a name in the zone, and block what
+// is to pass.
 func (o *Options) target() (string, error) {
 	if (o.CNAME != "") != (o.Action == actionCNAME) {
-		return "", fmt.Errorf("action %q with walled garden %q: only action %s takes one, and it needs one", o.Action, o.CNAME, actionCNAME)
+		return "", fmt.Errorf("action %q with walled garden %q: action %s alone takes one, and needs one", o.Action, o.CNAME, actionCNAME)
 	}
 	switch o.Action {
 	case "", actionNXDomain:
@@ -97,6 +110,8 @@ func (o *Options) target() (string, error) {
 		return "*.", nil
 	case actionPassthru, actionDrop, actionTCPOnly:
 		return "rpz-" + o.Action + ".", nil
+	case actionAllow:
+		return "rpz-passthru.", o.Filter.checkEmpty()
 	case actionCNAME:
 		garden, r := hostName(o.CNAME)
 		if r != "" {
@@ -104,8 +119,7 @@ func (o *Options) target() (string, error) {
 		}
 		return garden + ".", nil
 	}
-	return "", fmt.Errorf("unknown action %q (one of %s)", o.Action, strings.Join([]string{
-		actionNXDomain, actionNoData, actionPassthru, actionDrop, actionTCPOnly, actionCNAME}, " "))
+	return "", fmt.Errorf("unknown action %q (one of nxdomain nodata passthru drop tcp-only cname allow)", o.Action)
 }
 
 // soa is how the one line begins and ends that holds a serial.
@@ -143,47 +157,45 @@ func nextSerial(former uint32, now time.Time) uint32 {
 	return max(n, 1) // 0 means none
 }
 
-// owner returns the owner name for a domain, or why the zone cannot hold it.
-func (z *zone) owner(domain string) (string, Reason) {
-	name, r := hostName(domain)
-	switch {
-	case r != "":
-		return "", r
-	case !strings.Contains(name, "."):
-		return "", reasonOneLabel
-	case len("*.")+len(name)+len(".")+len(z.name) > maxName:
-		return "", reasonLongName
-	}
-	return name, ""
+// fits reports whether the zone can hold a name and the wildcard below it.
+func (z *zone) fits(name string) bool {
+	return len("*.")+len(name)+len(".")+len(z.name) <= maxName
 }
 
-// names returns the owner names of the domains among the entries, as keys.
+// refuses returns why the zone cannot hold a domain, or "".
+func (z *zone) refuses(domain string) Reason {
+	switch {
+	case !strings.Contains(domain, "."):
+		return reasonOneLabel
+	case !z.fits(domain):
+		return reasonLongName
+	}
+	return ""
+}
+
+// names returns the domains that the zone is to hold, as keys.
 func (z *zone) names(entries iter.Seq[intel.Indicator]) map[string]bool {
 	names := make(map[string]bool)
 	for i := range entries {
-		if i.Domain == "" {
-			continue
-		}
-		if name, r := z.owner(i.Domain); r == "" {
-			names[name] = false
+		if i.Domain != "" && z.refuses(i.Domain) == "" {
+			names[i.Domain] = false
 		}
 	}
 	return names
 }
 
 // writeDomain writes two records, because a wildcard does not stand for the name
-// that it hangs from. names says of each owner whether it has been written.
+// that it hangs from. names says of each domain whether it has been written.
 func (z *zone) writeDomain(i *intel.Indicator, names map[string]bool) Reason {
-	name, r := z.owner(i.Domain)
-	if r != "" {
+	if r := z.refuses(i.Domain); r != "" {
 		return r
 	}
-	if names[name] || parentIn(names, name) {
+	if names[i.Domain] || parentIn(names, i.Domain) {
 		return reasonCovered
 	}
-	names[name] = true
-	z.write(append(z.line[:0], name...), i)
-	z.write(append(append(z.line[:0], "*."...), name...), nil)
+	names[i.Domain] = true
+	z.write(append(z.line[:0], i.Domain...), i.Feed, i.Name, i.Ref)
+	z.writeWildcard(i.Domain)
 	return ""
 }
 
@@ -205,41 +217,32 @@ func parentIn(names map[string]bool, name string) bool {
 	return false
 }
 
-func (z *zone) writePrefix(i *intel.Indicator) Reason {
-	z.write(appendAddressOwner(z.line[:0], i.Prefix), i)
-	return ""
+func (z *zone) writeWildcard(name string) {
+	z.write(append(append(z.line[:0], "*."...), name...))
 }
 
-// write writes the record of an owner and, where there is an indicator, why it
-// is listed.
-func (z *zone) write(owner []byte, i *intel.Indicator) {
+// write writes the record of an owner, which may stand in z.line, with what is to
+// be said of it.
+func (z *zone) write(owner []byte, why ...string) {
 	b := append(append(owner, " CNAME "...), z.target...)
-	if i != nil {
-		b = appendComment(b, i)
-	}
-	z.line = append(b, '\n')
+	z.line = append(appendComment(b, why), '\n')
 	z.w.Write(z.line)
 }
 
 // maxComment bounds a comment's free text, in bytes.
 const maxComment = 200
 
-// appendComment appends feed, pulse and page of an indicator as a comment of the
-// master file format (RFC 1035 section 5.1), which only the end of the line ends.
-func appendComment(b []byte, i *intel.Indicator) []byte {
-	b = append(b, " ; "...)
-	from := len(b)
-	for n, text := range [...]string{i.Feed, i.Name, i.Ref} {
+// appendComment appends what there is of texts as a comment of the master file
+// format (RFC 1035 section 5.1), which only the end of the line ends.
+func appendComment(b []byte, texts []string) []byte {
+	before, from := " ; ", len(b)
+	for _, text := range texts {
 		if text == "" {
 			continue
 		}
-		if n > 0 {
-			b = append(b, ", "...)
-		}
-		for _, r := range text {
-			if r < ' ' || r == 0x7f {
-				r = ' '
-			}
+		b = append(b, before...)
+		before = ", "
+		for _, r := range oneLine(text) {
 			if len(b)-from+utf8.RuneLen(r) > maxComment {
 				return b
 			}

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"maps"
 	"math"
 	"net/netip"
 	"os"
@@ -96,6 +97,7 @@ func TestRPZActions(t *testing.T) {
 	}
 	for _, o := range []Options{
 		{Action: "block"}, {Action: "cname"}, {Action: "nodata", CNAME: "walled.example"}, {CNAME: "walled.example"},
+		{Action: "allow", CNAME: "walled.example"}, {Action: "allow", Filter: Filter{MinScore: 1}}, {Action: "allow", Filter: Filter{Kinds: []Kind{Domain}}},
 		{Action: "cname", CNAME: "rpz-passthru."}, {Action: "cname", CNAME: "a b"}, {Zone: "a b"}, {Zone: strings.Repeat("a.", 200) + "a"},
 	} {
 		o.Format = "rpz"
@@ -166,6 +168,46 @@ func TestRPZListsNoNameTwice(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) || s.Written != 3 || s.Left[reasonCovered] != 3 || s.Left[reasonOneLabel] != 1 {
 		t.Errorf("%+v:\n%s\nwant\n%s", s, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func allowed(text string) intel.AllowEntry {
+	e := intel.AllowEntry{List: "allow.txt", Reason: "ours"}
+	if p, err := netip.ParsePrefix(text); err == nil {
+		e.Prefix = p
+		return e
+	}
+	e.Domain, e.Subdomains = strings.CutPrefix(text, ".")
+	return e
+}
+
+func TestRPZAllowZone(t *testing.T) {
+	set := intel.NewSetExcept(intel.NewAllow(
+		allowed("192.0.2.7/32"), allowed("2001:db8::/32"), allowed("only.example"), allowed(".all.example"),
+		allowed("a.b.all.example"), allowed(".c.all.example"), allowed(".Corp"), allowed("bücher.example"), allowed("two words.example"),
+		allowed("8.0.0.0.10.rpz-client-ip"),
+	), block(t, "f", domain("bad.example")))
+	var out bytes.Buffer
+	s, err := Write(&out, set, Options{Format: "rpz", Action: "allow", Now: then})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `; Response policy zone allow.rpz.flowhound, written by flowhound: changes made here are lost.
+$TTL 60
+@ SOA localhost. hostmaster.localhost. 1780833600 3600 600 604800 60
+@ NS localhost.
+all.example CNAME rpz-passthru. ; allow.txt, ours
+*.all.example CNAME rpz-passthru.
+xn--bcher-kva.example CNAME rpz-passthru. ; allow.txt, ours
+corp CNAME rpz-passthru. ; allow.txt, ours
+*.corp CNAME rpz-passthru.
+only.example CNAME rpz-passthru. ; allow.txt, ours
+`
+	if out.String() != want {
+		t.Errorf("the zone is\n%s\nwant\n%s", out.String(), want)
+	}
+	if left := map[Reason]int{reasonAddress: 2, reasonCovered: 2, reasonBadName: 1, reasonReserved: 1}; s.Written != 4 || !maps.Equal(s.Left, left) {
+		t.Errorf("%+v, want 4 written and %v left", s, left)
 	}
 }
 

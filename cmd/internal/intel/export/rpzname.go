@@ -16,6 +16,13 @@ const (
 	maxLabel = 63
 )
 
+// Why a text is no name that an export may hold.
+const (
+	reasonBadName  Reason = "bad-name"      // one such owner keeps a whole zone from loading
+	reasonLongName Reason = "long-name"     // by itself, or together with the zone's name
+	reasonReserved Reason = "reserved-name" // another kind of trigger to name servers
+)
+
 // hostName returns a domain name as zone files hold it, in lower case, with
 // internationalised labels encoded (RFC 5891) and without the dot at its end or
 // the wildcard before it. What is no such name would break a zone, or mean

@@ -142,6 +142,33 @@ func TestUnboundAnswers(t *testing.T) {
 	checkLog(t, s)
 }
 
+// What is allowed passes, be it below a listed name or in a listed network, and
+// an allowed address gives no name a way past its listing.
+func TestNameServersAllow(t *testing.T) {
+	dir := t.TempDir()
+	set := intel.NewSetExcept(
+		intel.NewAllow(allowed("ok.bad.example"), allowed(".fine.bad.example"), allowed("198.51.100.99/32"), allowed("203.0.113.80/32")),
+		block(t, "f", domain("bad.example"), network("198.51.100.0/24"), network("192.0.2.0/24")))
+	zones := []rpztest.Zone{
+		zoneFile(t, dir, set, Options{Zone: "allow.rpz.flowhound", Action: "allow"}),
+		zoneFile(t, dir, set, Options{Zone: "rpz.flowhound"}),
+	}
+	named := rpztest.Named(t, servedRecords+"near A 198.51.100.98\n", zones...)
+	unbound := rpztest.Unbound(t, rpztest.Named(t, servedRecords+"near A 198.51.100.98\n"), zones...)
+	for _, s := range []*rpztest.Server{named, unbound} {
+		for name, want := range map[string]rpztest.Answer{
+			"bad.example": nxdomain, "x.bad.example": nxdomain,
+			"ok.bad.example": served4, "x.ok.bad.example": nxdomain, "fine.bad.example": served4, "x.y.fine.bad.example": served4,
+			"subnet": {Code: "NOERROR", Records: []string{"198.51.100.99"}}, "near": nxdomain, "single": nxdomain,
+		} {
+			if got := s.Ask(name, false); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s is answered %+v, want %+v", name, got, want)
+			}
+		}
+		checkLog(t, s)
+	}
+}
+
 // hostile is what feeds have held, or could.
 func hostile() []string {
 	out := []string{
