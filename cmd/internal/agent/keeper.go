@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -37,8 +38,9 @@ type keeper struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	looked time.Time // when the file was last compared with a set; zero: never
-	tell   bool      // the reload command must run
+	looked time.Time    // when the file was last compared with a set; zero: never
+	stats  export.Stats // of the file as it was then
+	tell   bool         // the reload command must run
 
 	mu    sync.Mutex
 	state exportState
@@ -47,9 +49,9 @@ type keeper struct {
 // exportState is what is to be said of one export.
 type exportState struct {
 	path     string
-	problem  string // why it failed last, for people; "": it did not
-	at       time.Time
-	stats    export.Stats
+	problem  string       // why it failed last, for people; "": it did not
+	at       time.Time    // when it was last up to date and in use; zero: never
+	stats    export.Stats // of then
 	failures uint64
 }
 
@@ -71,11 +73,11 @@ func (k *keeper) keeps(cfg config.Export) bool { return reflect.DeepEqual(k.cfg,
 func (k *keeper) run() {
 	defer close(k.done)
 	for failed := 0; ; {
-		stats, err := k.keep()
+		err := k.keep()
 		if k.ctx.Err() != nil {
 			return
 		}
-		k.say(stats, err)
+		k.say(err)
 		if err == nil {
 			failed = 0
 			k.wait()
@@ -105,42 +107,42 @@ func (k *keeper) sleep(d time.Duration) {
 
 // keep writes the file if it is time to, and runs the reload command if the
 // other system does not know the file's last version.
-func (k *keeper) keep() (export.Stats, error) {
-	stats := k.state.stats
-	if k.looked.IsZero() || time.Since(k.looked) >= k.cfg.Every {
+func (k *keeper) keep() error {
+	if time.Since(k.looked) >= k.cfg.Every {
 		select {
 		case <-k.news: // whatever it is, this look sees it
 		default:
 		}
-		var changed bool
-		var err error
-		if stats, changed, err = k.write(); err != nil {
-			return stats, err
+		if err := k.write(); err != nil {
+			return fmt.Errorf("%w; %s stays as it is", err, k.cfg.Path)
 		}
 		k.looked = time.Now()
-		k.tell = k.tell || changed && len(k.cfg.Reload) > 0
 	}
 	if k.tell {
 		if err := runCommand(k.ctx, k.cfg.Reload, k.cfg.Timeout); err != nil {
-			return stats, fmt.Errorf("%s is written but not in use, the reload command failed: %w", k.cfg.Path, err)
+			return fmt.Errorf("%s is written but not in use, the reload command failed: %w", k.cfg.Path, err)
 		}
 		k.tell = false
 	}
-	return stats, nil
+	return nil
 }
 
-func (k *keeper) write() (export.Stats, bool, error) {
+func (k *keeper) write() error {
 	set := k.agent.state.Load().set
 	if !k.loaded(set) {
-		return export.Stats{}, false, fmt.Errorf("none of its feeds could be read; %s stays as it is", k.cfg.Path)
+		return errors.New("none of its feeds could be read")
 	}
 	began := time.Now()
 	stats, changed, err := export.File(k.cfg.Path, set, exportOptions(&k.cfg))
-	if err != nil {
-		return stats, false, fmt.Errorf("%w; %s stays as it is", err, k.cfg.Path)
+	if changed || err != nil { // after an error, what is there may be new
+		k.tell = len(k.cfg.Reload) > 0
 	}
-	k.agent.log.Info("export", "path", k.cfg.Path, "changed", changed, "entries", stats.Written, "left_out", leftOut(stats), "took", time.Since(began))
-	return stats, changed, nil
+	if err != nil {
+		return err
+	}
+	k.stats = stats
+	k.agent.log.Info("export", "path", k.cfg.Path, "changed", changed, "indicators", stats.Written, "left_out", leftOut(stats), "took", time.Since(began))
+	return nil
 }
 
 // loaded reports whether set holds any of the export's feeds. After a start at
@@ -153,14 +155,14 @@ func (k *keeper) loaded(set *intel.Set) bool {
 
 // say keeps what came of keep, and tells the first success and each change
 // between failures and successes.
-func (k *keeper) say(stats export.Stats, err error) {
+func (k *keeper) say(err error) {
 	k.mu.Lock()
 	before := k.state
 	if err != nil {
 		k.state.problem = err.Error()
 		k.state.failures++
 	} else {
-		k.state.problem, k.state.at, k.state.stats = "", time.Now(), stats
+		k.state.problem, k.state.at, k.state.stats = "", time.Now(), k.stats
 	}
 	now := k.state
 	k.mu.Unlock()
@@ -174,7 +176,7 @@ func (k *keeper) say(stats export.Stats, err error) {
 		status.Status, status.Msg = "error", now.problem
 	case err == nil && (before.problem != "" || before.at.IsZero()):
 		status.Status, status.Msg = "ok", k.cfg.Path+" is up to date"
-		if left := leftOut(stats); left != "" {
+		if left := leftOut(k.stats); left != "" {
 			status.Msg += "; left out: " + left
 		}
 	default:
