@@ -11,9 +11,12 @@ package export
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +57,20 @@ type Reason string
 type Stats struct {
 	Written int            // indicators that the file holds
 	Left    map[Reason]int // indicators that the filter let pass and the format could not take, by reason
+}
+
+// String tells the stats to a person, the most frequent reason first:
+//
+//	1234 indicators, left out 3 bad-name, 1 too-wide
+func (s Stats) String() string {
+	text := fmt.Sprintf("%d indicators", s.Written)
+	reasons := slices.SortedFunc(maps.Keys(s.Left), func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(s.Left[b], s.Left[a]), cmp.Compare(a, b))
+	})
+	for n, r := range reasons {
+		text += fmt.Sprintf("%s%d %s", [2]string{", left out ", ", "}[min(n, 1)], s.Left[r], r)
+	}
+	return text
 }
 
 // leave counts one indicator that is left out.
@@ -129,12 +146,13 @@ func (o *Options) Check() error {
 	case o.Name != "" && !setName.MatchString(o.Name):
 		return fmt.Errorf("name %q: take up to 26 of a-z, 0-9, - and _, a letter first", o.Name)
 	case f.serial != nil:
-		_, err := newZone(nil, o)
-		return err
+		if _, err := newZone(nil, o); err != nil {
+			return err
+		}
 	case o.Zone != "" || o.Action != "" || o.CNAME != "":
 		return fmt.Errorf("zone, action and cname are for rpz: format %s has none", o.Format)
 	}
-	return nil
+	return o.Filter.check()
 }
 
 // Write writes the live indicators of set that pass the filter, in an order that

@@ -198,6 +198,7 @@ func TestOptionsThatDoNothingAreRefused(t *testing.T) {
 		{}, {Format: "csv"}, {Format: "plain", Name: "x"}, {Format: "rpz", Name: "x"}, {Format: "nftables", Zone: "rpz.example"},
 		{Format: "zeek", Action: "drop"}, {Format: "stix", CNAME: "walled.example"},
 		{Format: "nftables", Name: "x; flush ruleset"}, {Format: "ipset", Name: strings.Repeat("x", 27)}, {Format: "ipset", Name: "X"},
+		{Format: "plain", Filter: Filter{MinScore: 101}}, {Format: "plain", Filter: Filter{Max: -1}},
 	} {
 		var b bytes.Buffer
 		if _, err := Write(&b, sample(), o); err == nil || b.Len() > 0 {

@@ -74,6 +74,17 @@ type Filter struct {
 	Max int
 }
 
+// check tells which number is out of its range.
+func (f *Filter) check() error {
+	switch {
+	case f.MinScore < 0 || f.MinScore > 100:
+		return fmt.Errorf("min-score %d: take 0 to 100", f.MinScore)
+	case f.Max < 0:
+		return fmt.Errorf("max %d: take 1 or more, or 0 for all", f.Max)
+	}
+	return nil
+}
+
 // passes reports whether the filter lets i through to a format of these kinds.
 func (f *Filter) passes(i *intel.Indicator, kinds []Kind) bool {
 	k := kindOf(i)
