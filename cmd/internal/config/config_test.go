@@ -102,6 +102,7 @@ log: {path: a.log, format: json, max_size: 1 gib, keep: 0, hostname: gw-1.exampl
 exports:
   - {format: rpz, path: out/rpz.db, action: {cname: walled.example}, reload: [rndc, reload, "${FLOWHOUND_TEST_DIR}"]}
   - {format: rpz, path: /srv/drop.db, zone: c2.rpz.example, action: drop, feeds: [ours], categories: [c2, botnet], min_score: 50, kinds: [domain], max: 1000, every: 1h, reload: [./notify, ./now], timeout: 5s}
+  - {format: rpz, path: allow.db, action: allow}
   - {format: nftables, path: b.nft, name: bad}
 data_dir: $HOME-${not-a-name}
 web: {listen: ""}
@@ -135,6 +136,7 @@ web: {listen: ""}
 				Feeds: []string{"ours"}, Categories: []intel.Category{intel.C2, intel.Botnet}, MinScore: 50, Kinds: []string{"domain"}, Max: 1000,
 				Every: time.Hour, Reload: []string{"/etc/flowhound/notify", "./now"}, Timeout: 5 * time.Second,
 			},
+			{Format: ExportRPZ, Path: "/etc/flowhound/allow.db", Zone: "allow.rpz.flowhound", Action: Action{Word: "allow"}, Every: 5 * time.Minute},
 			{Format: ExportNftables, Path: "/etc/flowhound/b.nft", Name: "bad", Every: 5 * time.Minute},
 		},
 		Alert: Alert{

@@ -56,20 +56,26 @@ type Export struct {
 func (e *Export) setDefaults() { e.Every = 5 * time.Minute }
 
 const (
-	// DefaultZone is the zone of an RPZ export that names none.
-	DefaultZone = "rpz.flowhound"
+	// DefaultZone is the zone of an RPZ export that names none, DefaultAllowZone
+	// when its action is ActionAllow.
+	DefaultZone      = "rpz.flowhound"
+	DefaultAllowZone = "allow.rpz.flowhound"
 	// defaultTimeout is far above what rndc or nft take for a million entries.
 	defaultTimeout = 30 * time.Second
 )
 
-// ActionCNAME is the word of an action that sends clients to another name.
-const ActionCNAME = "cname"
+const (
+	// ActionCNAME is the word of an action that sends clients to another name.
+	ActionCNAME = "cname"
+	// ActionAllow makes a zone of what the allow lists hold, to let it pass.
+	ActionAllow = "allow"
+)
 
-var actions = []string{"nxdomain", "nodata", "passthru", "drop", "tcp-only"}
+var actions = []string{"nxdomain", "nodata", "passthru", "drop", "tcp-only", ActionAllow}
 
 // Action says what becomes of a query for a name in a response policy zone: one
-// of the words nxdomain, nodata, passthru, drop and tcp-only, or ActionCNAME and
-// the name that is answered instead.
+// of the words nxdomain, nodata, passthru, drop, tcp-only and allow, or ActionCNAME
+// and the name that is answered instead.
 type Action struct {
 	Word  string `yaml:"-"`
 	CNAME string `yaml:"cname" validate:"omitempty,dns_name"`
@@ -116,9 +122,6 @@ func (d *document) checkExports() {
 
 // completeZone puts defaults where export e, at key, has no zone and no action.
 func (d *document) completeZone(key string, e *Export) {
-	if e.Zone == "" {
-		e.Zone = DefaultZone
-	}
 	at := key + ".action"
 	switch {
 	case !d.has(at):
@@ -127,6 +130,20 @@ func (d *document) completeZone(key string, e *Export) {
 		e.Action.Word = ActionCNAME
 	case e.Action.Word == "" && !d.said(at+".cname"):
 		d.errorf(d.line(at), at, "is empty; write nxdomain, or {cname: walled.example}")
+	}
+	if e.Zone == "" {
+		e.Zone = DefaultZone
+		if e.Action.Word == ActionAllow {
+			e.Zone = DefaultAllowZone
+		}
+	}
+	if e.Action.Word != ActionAllow {
+		return
+	}
+	for _, filter := range []string{"feeds", "categories", "kinds", "min_score", "max"} {
+		if at := key + "." + filter; d.has(at) {
+			d.errorf(d.line(at), at, "chooses nothing when the action is allow, which takes what the allow lists hold. Remove it")
+		}
 	}
 }
 
