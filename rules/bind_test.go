@@ -187,13 +187,16 @@ func TestBindAnswers(t *testing.T) {
 	}
 }
 
-// TestNamedAnswers: a real named's own lines reach a rule of ours, and the
-// engine found the client.
+// TestNamedAnswers: a real named's own lines reach the rule of their zone, and
+// the engine found the client.
 func TestNamedAnswers(t *testing.T) {
-	lines := named.readLines(t)
-	for i, a := range named.recorded(t) {
-		if !strings.HasPrefix(a, "1009") || !strings.Contains(a, "\tsrcip=") {
-			t.Errorf("%s\n%s", lines[i], a)
+	rule := map[string]string{"allow": "100976", "c2": "100977", "malware": "100977", "botnet": "100977", "phishing": "100979", "policy": "100985"}
+	zone := regexp.MustCompile(`\.(\w+)\.rpz\.flowhound$`)
+	answers := named.recorded(t)
+	for i, line := range named.readLines(t) {
+		m := zone.FindStringSubmatch(line)
+		if m == nil || !strings.HasPrefix(answers[i], rule[m[1]]+"\t") || !strings.Contains(answers[i], "\tsrcip=") {
+			t.Errorf("%s\n%s", line, answers[i])
 		}
 	}
 }

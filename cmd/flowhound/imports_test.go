@@ -64,6 +64,7 @@ var importRules = map[string][]string{
 	"cmd/internal/alert/throttle": {"cmd/internal/alert", "cmd/internal/intel", "cmd/internal/flow", "plugin/hit", "github.com/gaissmai/bart"},
 	"cmd/internal/alert/logfile":  {"plugin/hit", "golang.org/x/"},
 	"decoders":                    {},
+	"integrations":                {},
 	"rules":                       {},
 }
 

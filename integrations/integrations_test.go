@@ -1,0 +1,215 @@
+package integrations_test
+
+import (
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/flowhound/flowhound/integrations"
+)
+
+var update = flag.Bool("update", false, "write the lines of a real named to testdata/golden")
+
+// peer returns the path of a program that a snippet is for. Without it the test
+// is skipped, or fails where FLOWHOUND_PEERS=required says that peers are installed.
+func peer(t *testing.T, name, pkg string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/" + name) // on Debian in no user's PATH
+	}
+	if err == nil {
+		return path
+	}
+	if os.Getenv("FLOWHOUND_PEERS") == "required" {
+		t.Fatalf("%s is not installed (apt install %s)", name, pkg)
+	}
+	t.Skipf("SKIPPED: %s is not installed (apt install %s)", name, pkg)
+	return ""
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := fs.ReadFile(integrations.Files, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// place writes a snippet into a folder, its absolute paths changed as said: each
+// pair is a path and what stands for it.
+func place(t *testing.T, dir, name string, paths ...string) string {
+	t.Helper()
+	to := filepath.Join(dir, path.Base(name))
+	if err := os.WriteFile(to, []byte(strings.NewReplacer(paths...).Replace(read(t, name))), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+func succeed(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func folders(t *testing.T) []string {
+	t.Helper()
+	entries, err := fs.ReadDir(integrations.Files, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	if len(all) < 9 {
+		t.Fatalf("%d folders only: %q", len(all), all)
+	}
+	return all
+}
+
+// TestREADMEs: every folder says what it is for in the one form, and names each
+// of its snippets.
+func TestREADMEs(t *testing.T) {
+	form := regexp.MustCompile(`(?s)^# \w+\n\n## Name\n\n_.+\n\n## Description\n\n.+\n\n## Syntax\n\n.+\n\n## Examples\n\n`)
+	for _, dir := range folders(t) {
+		readme := read(t, dir+"/README.md")
+		if !form.MatchString(readme) {
+			t.Errorf("%s/README.md has not the sections Name, Description, Syntax and Examples", dir)
+		}
+		snippets, err := fs.ReadDir(integrations.Files, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range snippets {
+			if s.Name() != "README.md" && !strings.Contains(readme, "`"+s.Name()+"`") {
+				t.Errorf("%s/README.md does not say what %s is for", dir, s.Name())
+			}
+		}
+	}
+}
+
+// TestExports: flowhound takes every snippet of its own configuration.
+func TestExports(t *testing.T) {
+	dir := t.TempDir()
+	flowhound := filepath.Join(dir, "flowhound")
+	succeed(t, "go", "build", "-o", flowhound, "../cmd/flowhound")
+	list := filepath.Join(dir, "blacklist.txt")
+	if err := os.WriteFile(list, []byte("198.51.100.7\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// The folders of the paths, which exist where the systems are installed.
+	homes := strings.NewReplacer("/var/lib/bind/flowhound", dir, "/var/lib/unbound/flowhound", dir, "/var/lib/flowhound/export", dir,
+		"/var/ossec/etc/lists", dir, "/var/ossec/lists", dir)
+	for _, folder := range folders(t) {
+		config := filepath.Join(dir, folder+".yaml")
+		head := "feeds:\n  - {name: ours, type: list, path: " + list + ", category: c2}\n" +
+			"data_dir: " + dir + "/data\nlog: {path: " + dir + "/alerts.log}\n"
+		if err := os.WriteFile(config, []byte(head+homes.Replace(read(t, folder+"/flowhound.yaml"))), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(succeed(t, flowhound, "check", "-c", config)) {
+			// What reloads is installed where the system is.
+			if strings.Contains(line, "exports[") && !strings.Contains(line, "there is no program") {
+				t.Errorf("flowhound check has something to say of %s/flowhound.yaml: %s", folder, line)
+			}
+		}
+	}
+}
+
+// TestXML: the snippets for OSSEC and Wazuh are well-formed, and their rules stay
+// out of the range of flowhound's own.
+func TestXML(t *testing.T) {
+	names, err := fs.Glob(integrations.Files, "*/*.xml")
+	if err != nil || len(names) < 6 {
+		t.Fatalf("%q, %v", names, err)
+	}
+	for _, name := range names {
+		d := xml.NewDecoder(strings.NewReader(read(t, name)))
+		for {
+			tok, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if e, ok := tok.(xml.StartElement); ok && e.Name.Local == "rule" && strings.HasPrefix(e.Attr[0].Value, "1009") {
+				t.Errorf("%s: rule %s is flowhound's", name, e.Attr[0].Value)
+			}
+		}
+	}
+}
+
+func TestUnboundTakesSnippet(t *testing.T) {
+	check := peer(t, "unbound-checkconf", "unbound")
+	dir := t.TempDir()
+	for _, zone := range []string{"allow.rpz.flowhound", "rpz.flowhound"} {
+		writeZone(t, filepath.Join(dir, zone), "bad.example", ".")
+	}
+	snippet := place(t, dir, "unbound/unbound.conf", "/var/lib/unbound/flowhound", dir)
+	main := filepath.Join(dir, "main.conf")
+	conf := "server:\n\tchroot: \"\"\n\tdirectory: \"" + dir + "\"\n\tusername: \"\"\ninclude: \"" + snippet + "\"\n"
+	if err := os.WriteFile(main, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	succeed(t, check, main)
+}
+
+// ownNetwork returns the words that run a program in a network namespace of its
+// own, where it may change what it likes.
+func ownNetwork(t *testing.T) []string {
+	t.Helper()
+	unshare := peer(t, "unshare", "util-linux")
+	words := []string{unshare, "-rn"}
+	if out, err := exec.CommandContext(t.Context(), unshare, "-rn", "true").CombinedOutput(); err != nil {
+		if os.Getenv("FLOWHOUND_PEERS") == "required" {
+			t.Fatalf("unshare -rn: %v\n%s", err, out)
+		}
+		t.Skipf("SKIPPED: this user may not make network namespaces: %v\n%s", err, out)
+	}
+	return words
+}
+
+// TestNftablesTakesSnippet loads the rules, fills a set as flowhound does, and
+// loads the rules again: the rules are there once, and what the set holds stays.
+func TestNftablesTakesSnippet(t *testing.T) {
+	nft := peer(t, "nft", "nftables")
+	words := ownNetwork(t)
+	rules := place(t, t.TempDir(), "nftables/rules.nft")
+	script := nft + " -f " + rules + " && " + nft + " add element inet flowhound bad4 '{ 198.51.100.0/24 }' && " +
+		nft + " -f " + rules + " && " + nft + " list table inet flowhound"
+	table := succeed(t, words[0], append(words[1:], "sh", "-c", script)...)
+	if n := strings.Count(table, "ip daddr @bad4 jump listed_out"); n != 2 { // forward and output
+		t.Errorf("the rule is there %d times, not twice:\n%s", n, table)
+	}
+	if !strings.Contains(table, "198.51.100.0/24") {
+		t.Errorf("loading the rules again emptied the set:\n%s", table)
+	}
+}
+
+// TestIPSetTakesSnippet: the sets are made as flowhound's own file makes them, or
+// that would be refused.
+func TestIPSetTakesSnippet(t *testing.T) {
+	ipset := peer(t, "ipset", "ipset")
+	words := ownNetwork(t)
+	sets := place(t, t.TempDir(), "ipset/sets.ipset")
+	script := ipset + " restore -file " + sets + " && " + ipset + " restore -file " + sets + " && " + ipset + " list -name"
+	if got := succeed(t, words[0], append(words[1:], "sh", "-c", script)...); got != "flowhound4\nflowhound6\n" {
+		t.Errorf("sets %q", got)
+	}
+}
