@@ -29,7 +29,7 @@ exports:
 	r.awaitFile("all.txt", ours())
 	r.awaitFile("slow.txt", ours())
 	r.awaitFile("good.txt", "")
-	r.awaitLine(`export id=all\.txt status=ok indicators=1 msg="\S+/all\.txt is up to date"`)
+	r.awaitLine(`export id=all\.txt status=ok indicators=1 msg="\S+/all\.txt holds 1 indicators"`)
 	r.awaitFile("told", "told "+dir+"\n")
 
 	r.write("ours.txt", ours("2", "3"))
@@ -104,7 +104,7 @@ func TestExportKeptWithoutFeeds(t *testing.T) {
 exports:
   - {format: plain, path: all.txt, feeds: [ours]}
 `)
-	r.awaitLine(`export id=all\.txt status=error .*none of its feeds could be read; \S+/all\.txt stays as it is`)
+	r.awaitLine(`export id=all\.txt status=error .*nothing that it is made of could be read; \S+/all\.txt stays as it is`)
 	if got := r.read("all.txt"); got != "198.51.100.250\n" {
 		t.Errorf("the file was overwritten with %q", got)
 	}

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -130,7 +128,7 @@ func (k *keeper) keep() error {
 func (k *keeper) write() error {
 	set := k.agent.state.Load().set
 	if !k.loaded(set) {
-		return errors.New("none of its feeds could be read")
+		return errors.New("nothing that it is made of could be read")
 	}
 	began := time.Now()
 	stats, changed, err := export.File(k.cfg.Path, set, exportOptions(&k.cfg))
@@ -141,13 +139,17 @@ func (k *keeper) write() error {
 		return err
 	}
 	k.stats = stats
-	k.agent.log.Info("export", "path", k.cfg.Path, "changed", changed, "indicators", stats.Written, "left_out", leftOut(stats), "took", time.Since(began))
+	k.agent.log.Info("export", "path", k.cfg.Path, "changed", changed, "holds", stats.String(), "took", time.Since(began))
 	return nil
 }
 
-// loaded reports whether set holds any of the export's feeds. After a start at
-// which none could be read, the file of before is better than an empty one.
+// loaded reports whether set holds any of the export's feeds, or the allow lists
+// if it is made of those. After a start at which none could be read, the file of
+// before is better than an empty one.
 func (k *keeper) loaded(set *intel.Set) bool {
+	if k.cfg.Action.Word == config.ActionAllow {
+		return set.Allow() != nil
+	}
 	return slices.ContainsFunc(set.Feeds(), func(f intel.FeedSize) bool {
 		return len(k.cfg.Feeds) == 0 || slices.Contains(k.cfg.Feeds, f.Feed)
 	})
@@ -175,23 +177,11 @@ func (k *keeper) say(err error) {
 	case err != nil && before.problem == "":
 		status.Status, status.Msg = "error", now.problem
 	case err == nil && (before.problem != "" || before.at.IsZero()):
-		status.Status, status.Msg = "ok", k.cfg.Path+" is up to date"
-		if left := leftOut(k.stats); left != "" {
-			status.Msg += "; left out: " + left
-		}
+		status.Status, status.Msg = "ok", fmt.Sprintf("%s holds %s", k.cfg.Path, k.stats)
 	default:
 		return
 	}
 	k.agent.file.status(&status)
-}
-
-// leftOut says how many indicators were left out and why.
-func leftOut(s export.Stats) string {
-	var parts []string
-	for _, reason := range slices.Sorted(maps.Keys(s.Left)) {
-		parts = append(parts, fmt.Sprintf("%d %s", s.Left[reason], reason))
-	}
-	return strings.Join(parts, ", ")
 }
 
 // exportOptions is an entry of the configuration in the words of package export.

@@ -179,6 +179,7 @@ exports:
   - {format: rpz, path: a.db}
   - {format: rpz, path: b.db, action: {cname: "${FLOWHOUND_TEST_SECRET}"}, reload: [notify, "${FLOWHOUND_TEST_SECRET}"]}
   - {format: rpz, path: c.db, action: tcp-only, categories: [c2]}
+  - {format: rpz, path: d.db, action: allow}
 log: {hostname: "${FLOWHOUND_TEST_SECRET}", max_size: 1500KB}
 web: {listen: ""}
 `)

@@ -32,8 +32,8 @@ type Export struct {
 	// Kinds chooses among address, prefix, domain and url; empty: all that the
 	// format can hold.
 	Kinds    []string `yaml:"kinds,omitempty" validate:"dive,oneof=address prefix domain url"`
-	MinScore int      `yaml:"min_score" validate:"min=0,max=100"`
-	Max      int      `yaml:"max" validate:"min=0"` // the best are kept; 0: all
+	MinScore int      `yaml:"min_score,omitempty" validate:"min=0,max=100"`
+	Max      int      `yaml:"max,omitempty" validate:"min=0"` // the best are kept; 0: all
 
 	// Every is the least time between two versions of the file.
 	Every time.Duration `yaml:"every" validate:"min=1s,max=168h"`
