@@ -32,6 +32,7 @@ func (s *Set) All(now time.Time, wanted func(*Indicator) bool) iter.Seq[Indicato
 // allPrefixes merges the sorted rows of the blocks. It returns false when yield did.
 func (s *Set) allPrefixes(live func(*fact) bool, wanted func(*Indicator) bool, yield func(Indicator) bool) bool {
 	at := make([]int, len(s.blocks))
+	var best choice
 	for {
 		var next *row
 		for n, b := range s.blocks {
@@ -42,7 +43,7 @@ func (s *Set) allPrefixes(live func(*fact) bool, wanted func(*Indicator) bool, y
 		if next == nil {
 			return true
 		}
-		var best choice
+		best.found = false
 		for n, b := range s.blocks {
 			for ; at[n] < len(b.rows) && comparePlace(&b.rows[at[n]], next) == 0; at[n]++ {
 				if r := &b.rows[at[n]]; live(&r.fact) && best.loses(&r.fact) {
@@ -75,6 +76,7 @@ func (s *Set) yieldRest(i Indicator, yield func(Indicator) bool) bool {
 // allNames is allPrefixes for domains and URLs.
 func (s *Set) allNames(live func(*fact) bool, wanted func(*Indicator) bool, yield func(Indicator) bool) bool {
 	at := make([]int, len(s.blocks))
+	var best choice
 	for {
 		var host, url string
 		more := false
@@ -90,7 +92,7 @@ func (s *Set) allNames(live func(*fact) bool, wanted func(*Indicator) bool, yiel
 		if !more {
 			return true
 		}
-		var best choice
+		best.found = false
 		for n, b := range s.blocks {
 			for ; at[n] < len(b.names) && b.host(&b.names[at[n]]) == host && b.url(&b.names[at[n]]) == url; at[n]++ {
 				if r := &b.names[at[n]]; live(&r.fact) && best.loses(&r.fact) {
@@ -123,13 +125,15 @@ func comparePlace(x, y *row) int {
 type choice struct {
 	Indicator
 	found bool
+	next  Indicator // what wanted is asked about, here so that it is allocated once
 }
 
 // loses reports whether f would be better.
 func (c *choice) loses(f *fact) bool { return !c.found || f.score > c.Score }
 
 func (c *choice) take(i Indicator, wanted func(*Indicator) bool) {
-	if wanted == nil || wanted(&i) {
+	c.next = i
+	if wanted == nil || wanted(&c.next) {
 		c.Indicator, c.found = i, true
 	}
 }

@@ -111,7 +111,7 @@ func stixPattern(i *intel.Indicator) string {
 
 // stixString returns a string literal of the pattern language (section 9.3).
 func stixString(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+	return "'" + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `'`, `\'`) + "'"
 }
 
 func stixLabels(i *intel.Indicator) []string {
