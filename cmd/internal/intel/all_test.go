@@ -40,7 +40,7 @@ func TestAllYieldsTheBestOfEach(t *testing.T) {
 	if got := said(all(s, onlyA)); !slices.Equal(got, want) {
 		t.Errorf("All of a = %q\nwant       %q", got, want)
 	}
-	for n := range len(want) {
+	for n := range want {
 		seen := 0
 		for range s.All(now, onlyA) {
 			if seen++; seen > n {

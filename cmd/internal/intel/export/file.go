@@ -110,8 +110,9 @@ func sameContent(former, written io.ReadSeeker, serial func([]byte) (uint32, boo
 		if !bytes.Equal(a, b) && (serial == nil || !isSerial(a, serial) || !isSerial(b, serial)) {
 			return false, nil
 		}
-		if errA == io.EOF || errB == io.EOF {
-			return errA == errB, nil
+		endA, endB := errors.Is(errA, io.EOF), errors.Is(errB, io.EOF)
+		if endA || endB {
+			return endA && endB, nil
 		}
 		for _, err := range []error{errA, errB} {
 			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {

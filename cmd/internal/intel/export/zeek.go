@@ -14,7 +14,10 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
 
-const zeekFields = "#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\tmeta.url\tmeta.remove\n"
+const (
+	zeekFields = "#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\tmeta.url\tmeta.remove\n"
+	zeekTabs   = 5 // in a line
+)
 
 // writeZeek writes a file for Zeek's intelligence framework, one tab between the
 // fields and - for none.
@@ -115,7 +118,7 @@ func (z *zeekItems) removeOthers(w *bufio.Writer, former io.Reader) error {
 	lines := bufio.NewScanner(former)
 	for lines.Scan() {
 		line, live := bytes.CutSuffix(lines.Bytes(), []byte("\tF"))
-		if _, listed := z.items[z.hash(line)]; !live || listed {
+		if _, listed := z.items[z.hash(line)]; listed || !live || bytes.Count(line, []byte{'\t'}) != zeekTabs-1 {
 			continue
 		}
 		w.Write(line)
