@@ -203,12 +203,17 @@ func TestNftablesTakesSnippet(t *testing.T) {
 }
 
 // TestIPSetTakesSnippet: the sets are made as flowhound's own file makes them, or
-// that would be refused.
+// that would be refused; iptables takes the rules that name them.
 func TestIPSetTakesSnippet(t *testing.T) {
-	ipset := peer(t, "ipset", "ipset")
+	ipset, iptables, ip6tables := peer(t, "ipset", "ipset"), peer(t, "iptables-restore", "iptables"), peer(t, "ip6tables-restore", "iptables")
 	words := ownNetwork(t)
-	sets := place(t, t.TempDir(), "ipset/sets.ipset")
-	script := ipset + " restore -file " + sets + " && " + ipset + " restore -file " + sets + " && " + ipset + " list -name"
+	dir := t.TempDir()
+	sets, v4, v6 := place(t, dir, "ipset/sets.ipset"), place(t, dir, "ipset/rules.v4"), place(t, dir, "ipset/rules.v6")
+	if want := "maxelem 16777216"; strings.Count(read(t, "ipset/sets.ipset"), want) != 2 {
+		t.Errorf("the sets are not made with %s, as exports make them", want)
+	}
+	script := ipset + " restore -file " + sets + " && " + ipset + " restore -file " + sets + " && " + ipset + " list -name && " +
+		iptables + " --noflush <" + v4 + " && " + ip6tables + " --noflush <" + v6
 	if got := succeed(t, words[0], append(words[1:], "sh", "-c", script)...); got != "flowhound4\nflowhound6\n" {
 		t.Errorf("sets %q", got)
 	}
