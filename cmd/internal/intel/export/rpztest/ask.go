@@ -72,7 +72,9 @@ func (s *Server) exchange(network string, question []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
 	if network == "tcp" { // two bytes of length go before (RFC 1035 section 4.2.2)
 		question = append(binary.BigEndian.AppendUint16(nil, uint16(len(question))), question...)
 	}

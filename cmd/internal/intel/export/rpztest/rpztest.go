@@ -67,7 +67,9 @@ func (s *Server) start(program string, args ...string) {
 		case <-ended:
 			s.t.Errorf("%s ended by itself: %v\n%s", program, err, said.String())
 		default:
-			cmd.Process.Kill()
+			if err := cmd.Process.Kill(); err != nil {
+				s.t.Errorf("stop %s: %v", program, err)
+			}
 			<-ended
 		}
 	})
@@ -105,7 +107,7 @@ func (s *Server) Port() int { return s.port }
 func (s *Server) write(name, content string) string {
 	s.t.Helper()
 	path := filepath.Join(s.dir, name)
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	return path
