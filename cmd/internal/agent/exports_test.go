@@ -1,7 +1,9 @@
 package agent_test
 
 import (
+	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export"
 )
 
@@ -282,4 +285,30 @@ func identity(t *testing.T, path string) uint64 {
 func runs(pid int) bool {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err == nil && !strings.Contains(string(b), ") Z ")
+}
+
+// TestExportKinds: the configuration refuses the kinds that a format does not write.
+func TestExportKinds(t *testing.T) {
+	of := map[string]intel.Indicator{
+		"address": {Prefix: netip.MustParsePrefix("192.0.2.1/32")}, "prefix": {Prefix: netip.MustParsePrefix("192.0.2.0/24")},
+		"domain": {Domain: "bad.example"}, "url": {URL: "https://bad.example/x"},
+	}
+	for _, format := range export.Formats() {
+		for name, i := range of {
+			feed := intel.NewBuilder("a")
+			feed.Add(i)
+			var kind export.Kind
+			if err := kind.UnmarshalText([]byte(name)); err != nil {
+				t.Fatal(err)
+			}
+			wrote, err := export.Write(io.Discard, intel.NewSet(feed.Block()), export.Options{Format: format, Filter: export.Filter{Kinds: []export.Kind{kind}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = config.Parse("flowhound.yaml", []byte("feeds: [{name: a, type: list, path: /a}]\nexports: [{format: "+format+", path: /b, kinds: ["+name+"]}]\n"))
+			if writes, takes := wrote.Written > 0, err == nil; writes != takes {
+				t.Errorf("%s of %s: written is %v, configured %v (%v)", name, format, writes, takes, err)
+			}
+		}
+	}
 }
