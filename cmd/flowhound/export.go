@@ -33,8 +33,10 @@ configuration.`,
 		ValidArgs: export.Formats(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Format = args[0]
-			err := errors.Join(o.Check(), parseAll(&o.Filter.Categories, categories), parseAll(&o.Filter.Kinds, kinds))
-			if err != nil {
+			if err := errors.Join(parseAll(&o.Filter.Categories, categories), parseAll(&o.Filter.Kinds, kinds)); err != nil {
+				return usageError(err)
+			}
+			if err := o.Check(); err != nil {
 				return usageError(err)
 			}
 			return runExport(cmd, &src, o, path)

@@ -152,7 +152,10 @@ func (o *Options) Check() error {
 	case o.Zone != "" || o.Action != "" || o.CNAME != "":
 		return fmt.Errorf("zone, action and cname are for rpz: format %s has none", o.Format)
 	}
-	return o.Filter.check()
+	if o.Filter.chooses() && (o.Action == actionAllow || f.kinds == nil) {
+		return fmt.Errorf("there is nothing to choose: what %s holds does not depend on the feeds", strings.TrimSpace(o.Format+" "+o.Action))
+	}
+	return o.Filter.check(f.kinds)
 }
 
 // Write writes the live indicators of set that pass the filter, in an order that

@@ -74,15 +74,25 @@ type Filter struct {
 	Max int
 }
 
-// check tells which number is out of its range.
-func (f *Filter) check() error {
+// check tells what is wrong with the filter of a format that holds these kinds.
+func (f *Filter) check(kinds []Kind) error {
 	switch {
 	case f.MinScore < 0 || f.MinScore > 100:
 		return fmt.Errorf("min-score %d: take 0 to 100", f.MinScore)
 	case f.Max < 0:
 		return fmt.Errorf("max %d: take 1 or more, or 0 for all", f.Max)
 	}
+	for _, k := range f.Kinds {
+		if !slices.Contains(kinds, k) {
+			return fmt.Errorf("the format holds nothing of kind %s", k)
+		}
+	}
 	return nil
+}
+
+// chooses reports whether the filter says anything.
+func (f *Filter) chooses() bool {
+	return len(f.Feeds)+len(f.Categories)+len(f.Kinds)+f.MinScore+f.Max != 0
 }
 
 // passes reports whether the filter lets i through to a format of these kinds.
