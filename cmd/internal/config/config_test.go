@@ -337,6 +337,23 @@ func TestExample(t *testing.T) {
 	}
 }
 
+// What the integrations say to put into the file can be put there.
+func TestIntegrations(t *testing.T) {
+	files, err := filepath.Glob("../../../integrations/*/flowhound.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no snippets:", err)
+	}
+	for _, file := range files {
+		snippet, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(file, append([]byte(minimal), snippet...)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // keysOf returns the dotted keys of struct t, those of list entries without index.
 func keysOf(t reflect.Type, prefix string) []string {
 	var keys []string
