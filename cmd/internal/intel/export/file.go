@@ -143,10 +143,11 @@ func replace(path string, written *os.File) error {
 	if err := os.Rename(written.Name(), path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
+	// After a power failure either version is whole: that this one is there for
+	// good is not worth an error after the fact.
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = dir.Sync()
+		dir.Close()
 	}
-	defer dir.Close()
-	return dir.Sync()
+	return nil
 }
