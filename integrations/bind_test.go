@@ -18,26 +18,12 @@ import (
 // rules hold the engine's answers to them.
 const namedLines = "../testdata/golden/ossec/named-lines.txt"
 
-// writeZone writes a response policy zone of one name and all below it; one that
-// blocks, with target ".", lists the address of listed.test besides.
-func writeZone(t *testing.T, path, name, target string) {
-	t.Helper()
-	zone := fmt.Sprintf("$TTL 60\n@ SOA localhost. hostmaster.localhost. 1 3600 600 604800 60\n@ NS localhost.\n"+
-		"%[1]s CNAME %[2]s\n*.%[1]s CNAME %[2]s\n", name, target)
-	if target == "." {
-		zone += "32.7.100.51.198.rpz-ip CNAME .\n"
-	}
-	if err := os.WriteFile(path, []byte(zone), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // zones are those of the snippets, without what their names end in.
 var zones = []string{"allow", "c2", "malware", "botnet", "phishing", "policy"}
 
 // asked are queries that meet each zone of the snippets. Each comes from an
 // address of its own, which tells the lines apart.
-var asked = []string{"allow.example", "www.c2.example", "malware.example", "botnet.example", "phishing.example", "policy.example", "listed.test", "WWW.C2.Example"}
+var asked = []string{"other.example", "www.c2.example", "malware.example", "botnet.example", "phishing.example", "policy.example", "listed.test", "WWW.C2.Example"}
 
 // TestNamedTakesSnippets runs a real named with the snippets and asks it: what it
 // logs is what the rules were recorded with.
@@ -70,16 +56,21 @@ func TestNamedTakesSnippets(t *testing.T) {
 	}
 }
 
-// namedConf lays out the zones and a configuration that includes the snippets as
-// they say. Of the names asked for only listed.test exists.
+// namedConf lets flowhound write the zones, and lays out a configuration that
+// includes the snippets as they say. Of the names asked for only listed.test
+// exists.
 func namedConf(t *testing.T, dir string, port int) string {
 	t.Helper()
+	config := configure(t, "")
 	for _, zone := range zones {
-		target := "."
+		args := []string{"export", "rpz", "-c", config, "-o", filepath.Join(dir, zone+".rpz.flowhound")}
 		if zone == "allow" {
-			target = "rpz-passthru."
+			// To named, names that pass are the same whoever chose them.
+			args = append(args, "--category", "other", "--action", "passthru", "--zone", "allow.rpz.flowhound")
+		} else {
+			args = append(args, "--category", zone, "--zone", zone+".rpz.flowhound")
 		}
-		writeZone(t, filepath.Join(dir, zone+".rpz.flowhound"), zone+".example", target)
+		succeed(t, flowhound, args...)
 	}
 	for _, name := range []string{"response-policy.conf", "zones.conf", "logging.conf"} {
 		place(t, dir, "bind/"+name, "/var/lib/bind/flowhound", dir, "/var/log/named", dir)

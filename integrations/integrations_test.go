@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -18,6 +19,49 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the lines of a real named to testdata/golden")
+
+// flowhound is the program itself, built for these tests.
+var flowhound string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "flowhound")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	flowhound = filepath.Join(dir, "flowhound")
+	if out, err := exec.Command("go", "build", "-o", flowhound, "../cmd/flowhound").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// configure writes a configuration with a list for each of some categories, of a
+// name such as c2.example and, in that of c2, addresses.
+func configure(t *testing.T, more string) (path string) {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	config := "data_dir: " + dir + "/data\nlog: {path: " + dir + "/alerts.log}\nfeeds:\n"
+	for _, category := range []string{"c2", "malware", "botnet", "phishing", "policy", "other"} {
+		listed := category + ".example\n"
+		if category == "c2" {
+			listed += "198.51.100.7\n2001:db8:bad::7\n"
+		}
+		config += "  - {name: " + category + ", type: list, path: " + write(category+".txt", listed) + ", category: " + category + ", confidence: 90}\n"
+	}
+	return write("flowhound.yaml", config+more)
+}
 
 // peer returns the path of a program that a snippet is for. Without it the test
 // is skipped, or fails where FLOWHOUND_PEERS=required says that peers are installed.
@@ -105,23 +149,12 @@ func TestREADMEs(t *testing.T) {
 
 // TestExports: flowhound takes every snippet of its own configuration.
 func TestExports(t *testing.T) {
-	dir := t.TempDir()
-	flowhound := filepath.Join(dir, "flowhound")
-	succeed(t, "go", "build", "-o", flowhound, "../cmd/flowhound")
-	list := filepath.Join(dir, "blacklist.txt")
-	if err := os.WriteFile(list, []byte("198.51.100.7\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	// The folders of the paths, which exist where the systems are installed.
+	dir := t.TempDir()
 	homes := strings.NewReplacer("/var/lib/bind/flowhound", dir, "/var/lib/unbound/flowhound", dir, "/var/lib/flowhound/export", dir,
 		"/var/ossec/etc/lists", dir, "/var/ossec/lists", dir)
 	for _, folder := range folders(t) {
-		config := filepath.Join(dir, folder+".yaml")
-		head := "feeds:\n  - {name: ours, type: list, path: " + list + ", category: c2}\n" +
-			"data_dir: " + dir + "/data\nlog: {path: " + dir + "/alerts.log}\n"
-		if err := os.WriteFile(config, []byte(head+homes.Replace(read(t, folder+"/flowhound.yaml"))), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		config := configure(t, homes.Replace(read(t, folder+"/flowhound.yaml")))
 		for line := range strings.Lines(succeed(t, flowhound, "check", "-c", config)) {
 			// What reloads is installed where the system is.
 			if strings.Contains(line, "exports[") && !strings.Contains(line, "there is no program") {
@@ -158,9 +191,9 @@ func TestXML(t *testing.T) {
 func TestUnboundTakesSnippet(t *testing.T) {
 	check := peer(t, "unbound-checkconf", "unbound")
 	dir := t.TempDir()
-	for _, zone := range []string{"allow.rpz.flowhound", "rpz.flowhound"} {
-		writeZone(t, filepath.Join(dir, zone), "bad.example", ".")
-	}
+	config := configure(t, "")
+	succeed(t, flowhound, "export", "rpz", "-c", config, "--category", "other", "--action", "passthru", "-o", filepath.Join(dir, "allow.rpz.flowhound"))
+	succeed(t, flowhound, "export", "rpz", "-c", config, "-o", filepath.Join(dir, "rpz.flowhound"))
 	snippet := place(t, dir, "unbound/unbound.conf", "/var/lib/unbound/flowhound", dir)
 	main := filepath.Join(dir, "main.conf")
 	conf := "server:\n\tchroot: \"\"\n\tdirectory: \"" + dir + "\"\n\tusername: \"\"\ninclude: \"" + snippet + "\"\n"
@@ -185,36 +218,36 @@ func ownNetwork(t *testing.T) []string {
 	return words
 }
 
-// TestNftablesTakesSnippet loads the rules, fills a set as flowhound does, and
-// loads the rules again: the rules are there once, and what the set holds stays.
+// TestNftablesTakesSnippet loads the rules, then flowhound's file, then the rules
+// again: they are there once, and what the sets hold stays.
 func TestNftablesTakesSnippet(t *testing.T) {
 	nft := peer(t, "nft", "nftables")
 	words := ownNetwork(t)
-	rules := place(t, t.TempDir(), "nftables/rules.nft")
-	script := nft + " -f " + rules + " && " + nft + " add element inet flowhound bad4 '{ 198.51.100.0/24 }' && " +
-		nft + " -f " + rules + " && " + nft + " list table inet flowhound"
+	dir := t.TempDir()
+	rules, export := place(t, dir, "nftables/rules.nft"), filepath.Join(dir, "flowhound.nft")
+	succeed(t, flowhound, "export", "nftables", "-c", configure(t, ""), "-o", export)
+	script := nft + " -f " + rules + " && " + nft + " -f " + export + " && " + nft + " -f " + rules + " && " + nft + " list table inet flowhound"
 	table := succeed(t, words[0], append(words[1:], "sh", "-c", script)...)
 	if n := strings.Count(table, "ip daddr @bad4 jump listed_out"); n != 2 { // forward and output
 		t.Errorf("the rule is there %d times, not twice:\n%s", n, table)
 	}
-	if !strings.Contains(table, "198.51.100.0/24") {
-		t.Errorf("loading the rules again emptied the set:\n%s", table)
+	if !strings.Contains(table, "elements = { 198.51.100.7 }") || !strings.Contains(table, "elements = { 2001:db8:bad::7 }") {
+		t.Errorf("the sets do not hold what is listed:\n%s", table)
 	}
 }
 
-// TestIPSetTakesSnippet: the sets are made as flowhound's own file makes them, or
-// that would be refused; iptables takes the rules that name them.
+// TestIPSetTakesSnippet makes the sets, lets iptables load the rules that name
+// them, and then loads flowhound's file.
 func TestIPSetTakesSnippet(t *testing.T) {
 	ipset, iptables, ip6tables := peer(t, "ipset", "ipset"), peer(t, "iptables-restore", "iptables"), peer(t, "ip6tables-restore", "iptables")
 	words := ownNetwork(t)
 	dir := t.TempDir()
-	sets, v4, v6 := place(t, dir, "ipset/sets.ipset"), place(t, dir, "ipset/rules.v4"), place(t, dir, "ipset/rules.v6")
-	if want := "maxelem 16777216"; strings.Count(read(t, "ipset/sets.ipset"), want) != 2 {
-		t.Errorf("the sets are not made with %s, as exports make them", want)
-	}
-	script := ipset + " restore -file " + sets + " && " + ipset + " restore -file " + sets + " && " + ipset + " list -name && " +
-		iptables + " --noflush <" + v4 + " && " + ip6tables + " --noflush <" + v6
-	if got := succeed(t, words[0], append(words[1:], "sh", "-c", script)...); got != "flowhound4\nflowhound6\n" {
-		t.Errorf("sets %q", got)
+	sets, v4, v6, export := place(t, dir, "ipset/sets.ipset"), place(t, dir, "ipset/rules.v4"), place(t, dir, "ipset/rules.v6"), filepath.Join(dir, "flowhound.ipset")
+	succeed(t, flowhound, "export", "ipset", "-c", configure(t, ""), "-o", export)
+	script := ipset + " restore -file " + sets + " && " + iptables + " --noflush <" + v4 + " && " + ip6tables + " --noflush <" + v6 + " && " +
+		ipset + " restore -file " + export + " && " + ipset + " list -output save"
+	got := succeed(t, words[0], append(words[1:], "sh", "-c", script)...)
+	if !strings.Contains(got, "add flowhound4 198.51.100.7\n") || !strings.Contains(got, "add flowhound6 2001:db8:bad::7\n") {
+		t.Errorf("the sets do not hold what is listed:\n%s", got)
 	}
 }
