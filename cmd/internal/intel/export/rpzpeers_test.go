@@ -3,11 +3,13 @@ package export
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,13 +77,30 @@ type asking struct {
 	want rpztest.Answer
 }
 
-// actions says what each answers about a listed name.
+// actions says what each answers about a listed name, and about one that has a
+// listed address.
 var actions = map[string]rpztest.Answer{
 	"nxdomain": nxdomain, "nodata": nodata, "passthru": served4, "drop": dropped, "tcp-only": truncated, "cname": garden,
 }
 
+// addressesOf returns a listed address of each family for an action.
+func addressesOf(action string) (v4, v6 string) {
+	n := slices.Index(slices.Sorted(maps.Keys(actions)), action)
+	return fmt.Sprintf("192.0.2.%d", 100+n), fmt.Sprintf("2001:db8:0:%d::66", 100+n)
+}
+
+// policyRecords are servedRecords, and of each action the name of an address.
+func policyRecords() string {
+	all := servedRecords
+	for action := range actions {
+		v4, v6 := addressesOf(action)
+		all += fmt.Sprintf("at-%s A %s\nat-%[1]s AAAA %[3]s\n", action, v4, v6)
+	}
+	return all
+}
+
 // policyZones writes a zone for each action, whose names stand under a top-level
-// domain of the action's name, and one for addresses.
+// domain of the action's name, and one for addresses of every form.
 func policyZones(t *testing.T) []rpztest.Zone {
 	t.Helper()
 	dir := t.TempDir()
@@ -91,7 +110,8 @@ func policyZones(t *testing.T) []rpztest.Zone {
 		if action == "cname" {
 			o.CNAME = "walled.garden"
 		}
-		set := intel.NewSet(block(t, "f", domain("bad."+action), domain("deep.under.bad."+action), domain("_und-er.x."+action)))
+		v4, v6 := addressesOf(action)
+		set := intel.NewSet(block(t, "f", domain("bad."+action), domain("deep.under.bad."+action), domain("_und-er.x."+action), network(v4+"/32"), network(v6+"/128")))
 		zones = append(zones, zoneFile(t, dir, set, o))
 	}
 	addresses := intel.NewSet(block(t, "f",
@@ -108,8 +128,17 @@ func checkAnswers(t *testing.T, s *rpztest.Server) {
 		{"beside6", true, rpztest.Answer{Code: "NOERROR", Records: []string{"2001:db8:bae::1"}}},
 	}
 	for action, want := range actions {
+		v4, v6 := want, want
+		switch action {
+		case "passthru":
+			a4, a6 := addressesOf(action)
+			v4.Records, v6.Records = []string{a4}, []string{a6}
+		case "cname":
+			v6.Records = []string{"walled.garden.", rpztest.ServedV6}
+		}
 		askings = append(askings,
 			asking{"bad." + action, false, want}, asking{"other.under.bad." + action, false, want},
+			asking{"at-" + action, false, v4}, asking{"at-" + action, true, v6},
 			asking{"x." + action, false, served4}, asking{"notbad." + action, false, served4})
 		if action == "drop" {
 			continue // a second each
@@ -130,13 +159,13 @@ func checkAnswers(t *testing.T, s *rpztest.Server) {
 }
 
 func TestNamedAnswers(t *testing.T) {
-	s := rpztest.Named(t, servedRecords, policyZones(t)...)
+	s := rpztest.Named(t, policyRecords(), policyZones(t)...)
 	checkAnswers(t, s)
 	checkLog(t, s)
 }
 
 func TestUnboundAnswers(t *testing.T) {
-	upstream := rpztest.Named(t, servedRecords)
+	upstream := rpztest.Named(t, policyRecords())
 	s := rpztest.Unbound(t, upstream, policyZones(t)...)
 	checkAnswers(t, s)
 	checkLog(t, s)
