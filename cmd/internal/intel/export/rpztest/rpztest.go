@@ -78,14 +78,18 @@ func (s *Server) start(program string, args ...string) {
 // AwaitLog waits until a line of the server's log matches.
 func (s *Server) AwaitLog(expression string) {
 	s.t.Helper()
-	re := regexp.MustCompile(`(?m)` + expression)
+	s.await(expression, regexp.MustCompile(`(?m)`+expression).MatchString)
+}
+
+func (s *Server) await(what string, said func(log string) bool) {
+	s.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		log := s.Log()
-		if re.MatchString(log) {
+		if said(log) {
 			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("the name server does not say %q:\n%s", expression, log)
+			s.t.Fatalf("the name server does not say %q:\n%s", what, log)
 		}
 	}
 }
