@@ -146,3 +146,49 @@ func BenchmarkBuild(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkContainsAllowed is a flow from a local host to the most popular
+// address of all, which stands in a feed and in an allow list: alone, or as a
+// part of a listed network.
+func BenchmarkContainsAllowed(b *testing.B) {
+	list := mixed(rand.New(rand.NewPCG(1, 2)), 100_000)
+	resolver := netip.MustParseAddr("198.51.100.53")
+	allow := NewAllow(AllowEntry{Prefix: netip.PrefixFrom(resolver, 32)})
+	flow := pairOf(netip.MustParseAddr("10.0.0.1"), resolver)
+	for name, listed := range map[string]string{"alone": "198.51.100.53/32", "in part": "198.51.100.0/24"} {
+		s := NewSetExcept(allow, block("x", append(list, at(listed, 60))...))
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if s.Contains(flow.src[0], flow.src[1]) || s.Contains(flow.dst[0], flow.dst[1]) {
+					b.Fatal("matches")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkBuildExcept is BenchmarkBuild with half a million domains more and an
+// allow list of a million names, which is what lists of popular sites hold, and
+// ten thousand networks.
+func BenchmarkBuildExcept(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	list := mixed(r, 1_000_000)
+	entries := make([]AllowEntry, 0, 1_010_000)
+	for i := range 500_000 {
+		list = append(list, Indicator{Domain: fmt.Sprintf("www.bad-%d.example", i*7)})
+	}
+	for i := range 1_000_000 {
+		entries = append(entries, AllowEntry{Domain: fmt.Sprintf("good-%d.example", i*3)})
+	}
+	for _, i := range mixed(r, 10_000) {
+		entries = append(entries, AllowEntry{Prefix: i.Prefix})
+	}
+	allow, feed := NewAllow(entries...), block("x", list...)
+	b.ReportAllocs()
+	for b.Loop() {
+		if s := NewSetExcept(allow, feed); s.Len() == 0 {
+			b.Fatal("empty")
+		}
+	}
+}
