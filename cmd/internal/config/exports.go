@@ -22,6 +22,7 @@ const (
 // cannot hold all.
 var exportKinds = map[string][]string{
 	ExportRPZ:          {"address", "prefix", "domain"},
+	"cdb":              {"address", "prefix", "domain"},
 	"wazuh":            {"address", "prefix", "domain"},
 	"ossec":            {"address", "prefix", "domain"},
 	"silk":             {"address", "prefix"},
@@ -34,7 +35,7 @@ var exportKinds = map[string][]string{
 // Export is one file that the agent keeps as its indicators are, for another
 // system to read.
 type Export struct {
-	Format string `yaml:"format" validate:"required,oneof=rpz silk zeek suricata suricata-categories suricata-domains nftables ipset wazuh ossec stix plain"`
+	Format string `yaml:"format" validate:"required,oneof=rpz silk zeek suricata suricata-categories suricata-domains nftables ipset cdb wazuh ossec stix plain"`
 	Path   string `yaml:"path" validate:"required"` // unique, and no file that flowhound reads
 
 	// Feeds and Categories choose indicators; empty: all.

@@ -97,7 +97,7 @@ type format struct {
 // Formats returns the names of the formats, in the order in which help lists them.
 func Formats() []string {
 	return strings.Fields(`rpz silk zeek suricata suricata-categories suricata-domains
-		nftables ipset wazuh ossec stix plain`)
+		nftables ipset cdb wazuh ossec stix plain`)
 }
 
 func formatOf(name string) (format, error) {
@@ -122,7 +122,7 @@ func formatOf(name string) (format, error) {
 		return format{kinds: addresses, named: true, write: writeNftables}, nil
 	case "ipset":
 		return format{kinds: addresses, named: true, write: writeIPSet}, nil
-	case "wazuh":
+	case "cdb", "wazuh": // the engine whose lists hold more
 		return format{kinds: both, write: writeWazuh}, nil
 	case "ossec":
 		return format{kinds: both, write: writeOSSEC}, nil

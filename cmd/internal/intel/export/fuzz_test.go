@@ -15,6 +15,7 @@ import (
 var lineForms = map[string]*regexp.Regexp{
 	"rpz":   regexp.MustCompile(`^(;.*|\$TTL 60|@ (SOA|NS) .*|[*a-z0-9._-]+ CNAME \.( ; [^\x00-\x1f\x7f]*)?)$`),
 	"zeek":  regexp.MustCompile(`^(#fields\t.*|[^\x00-\x20\x7f]+\tIntel::[A-Z]+\t[^\x00-\x1f\x7f]+\t[^\x00-\x1f\x7f]+\t[^\x00-\x1f\x7f]+\tF)$`),
+	"cdb":   regexp.MustCompile(`^("[0-9a-f:]+"|[a-z0-9._-]+):[a-z0-9]+,[^:"#\x00-\x20\x7f-\xff]*$`),
 	"wazuh": regexp.MustCompile(`^("[0-9a-f:]+"|[a-z0-9._-]+):[a-z0-9]+,[^:"#\x00-\x20\x7f-\xff]*$`),
 	"ossec": regexp.MustCompile(`^[a-z0-9._-]+:[a-z0-9]+,[^:"#\x00-\x20\x7f-\xff]*$`),
 	"plain": regexp.MustCompile(`^[!-~]+$`),
