@@ -64,6 +64,21 @@ func NewAllow(entries ...AllowEntry) *Allow {
 	return b.Allow()
 }
 
+// JoinAllow returns an Allow of the entries of all lists. Of two on the same thing
+// that of the first list gives the reason.
+func JoinAllow(lists ...*Allow) *Allow {
+	if len(lists) == 1 {
+		return lists[0]
+	}
+	b := NewAllowBuilder()
+	for _, a := range lists {
+		for e := range a.All() {
+			b.Add(e)
+		}
+	}
+	return b.Allow()
+}
+
 func (a *Allow) name(n *allowName) string { return a.text[n.off : n.off+uint32(n.len)] }
 
 func (a *Allow) prefixEntry(p netip.Prefix, source uint32) AllowEntry {

@@ -1,6 +1,8 @@
 package feed
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +16,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/warninglist"
 )
 
 // maxFile is the largest file that is read, in bytes: some 60 million addresses.
@@ -31,9 +34,9 @@ func (c Config) check() error {
 		return fmt.Errorf("feed %s: no path: name the file to read", c.Name)
 	case c.Confidence < 0 || c.Confidence > 100:
 		return fmt.Errorf("feed %s: confidence %d is not between 0 and 100", c.Name, c.Confidence)
-	case c.Type != TypeList && c.Type != TypeOTX:
-		return fmt.Errorf("feed %s: unknown type %q (one of %s %s)", c.Name, c.Type, TypeList, TypeOTX)
-	case c.Type == TypeOTX && (c.Format != "" || c.Column != ""):
+	case c.Type != TypeList && c.Type != TypeOTX && c.Type != TypeAllow:
+		return fmt.Errorf("feed %s: unknown type %q (one of %s %s %s)", c.Name, c.Type, TypeList, TypeOTX, TypeAllow)
+	case c.Type != TypeList && (c.Format != "" || c.Column != ""):
 		return fmt.Errorf("feed %s: format and column are for lists, not for type %s", c.Name, c.Type)
 	}
 	switch list.Format(c.Format) {
@@ -59,16 +62,31 @@ func (c Config) template() intel.Indicator {
 	return i
 }
 
-// read reads a feed's file into a block. This is the one switch over feed types.
-func (f *Feeds) read(ctx context.Context, s *source) (*intel.Block, ingest.Drops, error) {
-	c := s.cfg
-	file, _, err := open(c.Path)
+// read reads a feed's or allow list's file.
+func (f *Feeds) read(ctx context.Context, s *source) (content, error) {
+	file, _, err := open(s.cfg.Path)
 	if err != nil {
-		return nil, nil, err
+		return content{}, err
 	}
 	defer func() { _ = file.Close() }()
 	r := &reader{ctx: ctx, r: io.LimitReader(file, maxFile)}
 
+	read := f.readFeed
+	if s.cfg.Type == TypeAllow {
+		read = f.readAllow
+	}
+	c, err := read(r, &s.cfg)
+	if err != nil {
+		return content{}, fmt.Errorf("%s: %w", s.cfg.Path, err)
+	}
+	if r.n == 0 && s.good.len() > 0 {
+		return content{}, fmt.Errorf("%s %w", s.cfg.Path, errEmptied)
+	}
+	return c, nil
+}
+
+// readFeed reads a feed into a block. This is the one switch over feed types.
+func (f *Feeds) readFeed(r io.Reader, c *Config) (content, error) {
 	b := intel.NewBuilder(c.Name)
 	keep := func(i intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
@@ -82,6 +100,7 @@ func (f *Feeds) read(ctx context.Context, s *source) (*intel.Block, ingest.Drops
 		return ""
 	}
 	var drops ingest.Drops
+	var err error
 	switch c.Type {
 	case TypeList:
 		var st list.Stats
@@ -93,16 +112,48 @@ func (f *Feeds) read(ctx context.Context, s *source) (*intel.Block, ingest.Drops
 		drops = st.Drops
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", c.Path, err)
-	}
-	if r.n == 0 && s.block != nil && s.block.Len() > 0 {
-		return nil, nil, fmt.Errorf("%s %w", c.Path, errEmptied)
+		return content{}, err
 	}
 	block := b.Block()
 	if n := block.Crowded(); n > 0 {
 		drops[ingest.Crowded] = ingest.Drop{Count: n}
 	}
-	return block, drops, nil
+	return content{block: block, drops: drops}, nil
+}
+
+// readAllow reads an allow list: a warninglist when it begins like JSON.
+func (f *Feeds) readAllow(r io.Reader, c *Config) (content, error) {
+	b := intel.NewAllowBuilder()
+	keep := func(e intel.AllowEntry) ingest.Reason {
+		if e.Prefix.IsValid() {
+			if why := f.policy.RefuseAllow(e.Prefix); why != "" {
+				return why
+			}
+		}
+		e.List = c.Path
+		if !b.Add(e) {
+			return ingest.OverLimit
+		}
+		return ""
+	}
+	br := bufio.NewReader(r)
+	head, _ := br.Peek(512) // shorter at the end of the file
+	head = bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
+	var drops ingest.Drops
+	var err error
+	if bytes.HasPrefix(head, []byte("{")) {
+		var st warninglist.Stats
+		st, err = warninglist.Parse(br, keep)
+		drops = st.Drops
+	} else {
+		var st list.Stats
+		st, err = list.ParseAllow(br, keep)
+		drops = st.Drops
+	}
+	if err != nil {
+		return content{}, err
+	}
+	return content{allow: b.Allow(), drops: drops}, nil
 }
 
 // open opens a regular file. It does not wait, as opening a named pipe would.

@@ -156,15 +156,16 @@ func (f *Feeds) poll(ctx context.Context) {
 		if !s.watch.due(s.cfg.Path, time.Now()) {
 			continue
 		}
-		before := s.block
+		block, allow := s.good.block, s.good.allow
 		if err := f.reload(ctx, s); err != nil && ctx.Err() != nil {
 			return
 		}
-		swap = swap || s.block != before
+		swap = swap || s.good.block != block || s.good.allow != allow
 	}
 	if swap {
 		f.swap(start)
 	}
+	f.tell()
 }
 
 func (f *Feeds) nextPoll(watched bool) time.Duration {

@@ -28,6 +28,15 @@ func Parse(text string, i *intel.Indicator) Reason {
 	return parseDomain(text, i)
 }
 
+// CutWildcard removes the mark of a name that stands for all names below it too:
+// a leading "*." or ".".
+func CutWildcard(text string) (name string, found bool) {
+	if name, found = strings.CutPrefix(text, "*."); found {
+		return name, true
+	}
+	return strings.CutPrefix(text, ".")
+}
+
 func parseAddress(text string, i *intel.Indicator) Reason {
 	if slash := strings.IndexByte(text, '/'); slash >= 0 {
 		return parseNetwork(text[:slash], text[slash+1:], i)

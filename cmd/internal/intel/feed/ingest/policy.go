@@ -45,6 +45,16 @@ func (p *Policy) Refuse(network netip.Prefix) Reason {
 	return ""
 }
 
+// RefuseAllow returns why a network may not stand in an allow list, or "". Only
+// special-use networks may be wider than those of feeds, which holds them out
+// anyway: an allow list of the whole Internet would turn everything off.
+func (p *Policy) RefuseAllow(network netip.Prefix) Reason {
+	if special := p.special.LookupPrefix(network); tooWide(network) && !special {
+		return TooWide
+	}
+	return ""
+}
+
 func tooWide(p netip.Prefix) bool {
 	if p.Addr().Is4() {
 		return p.Bits() < widest4

@@ -34,6 +34,8 @@ const (
 	Expired      Reason = "expired"
 	OverLimit    Reason = "over the limit of indicators for one feed"
 	Crowded      Reason = "more than 64 reasons for one address"
+	Allowed      Reason = "on an allow list"
+	TooNarrow    Reason = "URL or port, where only a whole address or name can be allowed"
 )
 
 // Drop is what is known of all that was left out for one reason.

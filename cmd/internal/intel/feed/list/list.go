@@ -70,17 +70,10 @@ func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (St
 		o.Format = CSV
 	}
 	p := &parser{o: o, emit: emit, lines: lines{r: br}, drops: ingest.Drops{}}
-	err := p.run()
-	if err == nil {
-		err = p.lines.err
+	if err := p.run(); err != nil {
+		return p.stats(), err
 	}
-	if err == nil {
-		err = p.judge()
-	}
-	if p.lines.long > 0 {
-		p.drops[ingest.LongLine] = ingest.Drop{Count: p.lines.long, Line: p.lines.firstLong}
-	}
-	return Stats{Lines: p.lines.n, Indicators: p.kept, Drops: p.drops}, err
+	return p.finish()
 }
 
 type parser struct {
@@ -93,6 +86,22 @@ type parser struct {
 	// understood and not count the things of the list that could be read, used
 	// or not, and those that could not: together they tell a list from prose.
 	understood, not int
+}
+
+// finish judges a document that was read to its end.
+func (p *parser) finish() (Stats, error) {
+	err := p.lines.err
+	if err == nil {
+		err = p.judge()
+	}
+	return p.stats(), err
+}
+
+func (p *parser) stats() Stats {
+	if p.lines.long > 0 {
+		p.drops[ingest.LongLine] = ingest.Drop{Count: p.lines.long, Line: p.lines.firstLong}
+	}
+	return Stats{Lines: p.lines.n, Indicators: p.kept, Drops: p.drops}
 }
 
 func (p *parser) run() error {

@@ -1,0 +1,56 @@
+package list
+
+import (
+	"bufio"
+	"io"
+	"strings"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+)
+
+// ParseAllow reads a plain list of what must never match: addresses, networks,
+// ranges and names, one a line, and calls emit for each as Parse does. A name
+// stands for itself; with a leading "." or "*." for itself and all names below
+// it. What follows "#", ";" or a blank is the entry's reason. Entries narrower
+// than an address or name, which are URLs and those with a port, are left out:
+// taken for all of the host they would allow too much.
+func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (Stats, error) {
+	br := bufio.NewReaderSize(r, maxLine)
+	if err := ingest.Sniff(br); err != nil {
+		return Stats{}, err
+	}
+	var subdomains bool // of the entry that is being taken
+	p := &parser{
+		o:     Options{Limit: DefaultLimit},
+		lines: lines{r: br}, drops: ingest.Drops{},
+		emit: func(i intel.Indicator) ingest.Reason {
+			if i.URL != "" || i.Port != 0 {
+				return ingest.TooNarrow
+			}
+			return emit(intel.AllowEntry{Prefix: i.Prefix, Domain: i.Domain, Subdomains: subdomains, Reason: i.Name})
+		},
+	}
+	for p.lines.next() {
+		line := p.lines.text()
+		if isComment(line) {
+			continue
+		}
+		thing, reason := cutReason(line)
+		thing, subdomains = ingest.CutWildcard(thing)
+		p.take(thing, intel.Indicator{Name: reason})
+	}
+	return p.finish()
+}
+
+// cutReason splits a line into the one thing that it allows and why.
+func cutReason(line string) (thing, reason string) {
+	body, comment := cutComment(line)
+	if _, _, ok := cutRange(body); !ok {
+		var rest string
+		if body, rest = cutWord(body); comment == "" {
+			comment = strings.TrimLeft(rest, ", \t")
+		}
+	}
+	return body, ingest.Text(comment, ingest.MaxName)
+}
