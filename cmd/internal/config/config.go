@@ -25,6 +25,8 @@ type Config struct {
 	Exporters Exporters `yaml:"exporters"`
 	Networks  Networks  `yaml:"networks"`
 	Feeds     []Feed    `yaml:"feeds" validate:"dive"` // at least one
+	// Allow holds the files of what no feed may name.
+	Allow []string `yaml:"allow,omitempty" validate:"dive,required"`
 	// Exports are files that are kept as the indicators are.
 	Exports []Export `yaml:"exports,omitempty" validate:"dive"`
 	Alert   Alert    `yaml:"alert"`
@@ -198,6 +200,9 @@ func (c *Config) resolve(folder string) {
 	paths := []*string{&c.DataDir, &c.Log.Path}
 	for i := range c.Feeds {
 		paths = append(paths, &c.Feeds[i].Path)
+	}
+	for i := range c.Allow {
+		paths = append(paths, &c.Allow[i])
 	}
 	for i := range c.Exports {
 		e := &c.Exports[i]

@@ -99,6 +99,7 @@ feeds:
   - {name: o_t-x, type: otx, path: "${FLOWHOUND_TEST_DIR}/p.json", confidence: 100}
 alert: {window: "${FLOWHOUND_TEST_WINDOW}", max_window: 1d12h, min_severity: medium, severity: {c2: critical, ddos: info}, max_keys: 5000}
 log: {path: a.log, format: json, max_size: 1 gib, keep: 0, hostname: gw-1.example}
+allow: [allow.txt, "${FLOWHOUND_TEST_DIR}/warninglist.json"]
 exports:
   - {format: rpz, path: out/rpz.db, action: {cname: walled.example}, reload: [rndc, reload, "${FLOWHOUND_TEST_DIR}"]}
   - {format: rpz, path: /srv/drop.db, zone: c2.rpz.example, action: drop, feeds: [ours], categories: [c2, botnet], min_score: 50, kinds: [domain], max: 1000, every: 1h, reload: [./notify, ./now], timeout: 5s}
@@ -126,6 +127,7 @@ web: {listen: ""}
 			},
 			{Name: "o_t-x", Type: FeedOTX, Path: "/srv/p.json", Confidence: 100},
 		},
+		Allow: []string{"/etc/flowhound/allow.txt", "/srv/warninglist.json"},
 		Exports: []Export{
 			{
 				Format: ExportRPZ, Path: "/etc/flowhound/out/rpz.db", Zone: "rpz.flowhound", Action: Action{ActionCNAME, "walled.example"},
@@ -149,6 +151,7 @@ web: {listen: ""}
 	want.written = map[string]string{
 		"alert.window":         "${FLOWHOUND_TEST_WINDOW}",
 		"feeds[1].path":        "${FLOWHOUND_TEST_DIR}/p.json",
+		"allow[1]":             "${FLOWHOUND_TEST_DIR}/warninglist.json",
 		"exports[0].reload[2]": "${FLOWHOUND_TEST_DIR}",
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -221,7 +224,7 @@ func TestLoad(t *testing.T) {
 	}
 	write("here.txt", "192.0.2.1\n", 0o600)
 	path := write("flowhound.yaml", "feeds:\n- {name: a, type: list, path: here.txt}\n- {name: b, type: list, path: gone.txt}\n- {name: c, type: otx, path: .}\n"+
-		"exports:\n- {format: rpz, path: gone/rpz.db, reload: [gone-rndc, reload]}\n- {format: plain, path: all.txt, reload: [\"true\"]}\n- {format: plain, path: here.bak, reload: [rndc reload]}\n", 0o666)
+		"exports:\n- {format: rpz, path: gone/rpz.db, reload: [gone-rndc, reload]}\n- {format: plain, path: all.txt, reload: [\"true\"]}\n- {format: plain, path: here.bak, reload: [rndc reload]}\nallow: [here.txt, gone-allow.txt]\n", 0o666)
 
 	c, err := Load(path)
 	if err != nil {
@@ -232,7 +235,8 @@ func TestLoad(t *testing.T) {
 		path + `:4: warning: feeds[2].path: "." cannot be read (it is not a file); the feed has no indicators until it can` + "\n" +
 		path + `:6: warning: exports[0].path: there is no folder for "gone/rpz.db"; it cannot be written until there is` + "\n" +
 		path + `:6: warning: exports[0].reload: there is no program "gone-rndc"; write its whole path` + "\n" +
-		path + `:8: warning: exports[2].reload: "rndc reload" is taken for the name of one program; write its arguments as entries of their own: [rndc, reload]`
+		path + `:8: warning: exports[2].reload: "rndc reload" is taken for the name of one program; write its arguments as entries of their own: [rndc, reload]` + "\n" +
+		path + `:9: warning: allow[1]: "gone-allow.txt" cannot be read (no such file or directory); what it allows is reported until it can`
 	if got := c.Warnings.String(); got != want {
 		t.Errorf("warnings\n%s\nwant\n%s", got, want)
 	}
@@ -329,7 +333,7 @@ func TestExample(t *testing.T) {
 	}
 	// What is shown as a default is one.
 	def := Default()
-	def.Exports = d.config.Exports
+	def.Allow, def.Exports = d.config.Allow, d.config.Exports
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
 	if got, want := d.config.String(), def.String(); got != want {

@@ -120,6 +120,9 @@ func (d *document) checkExportPaths() {
 	for i, f := range d.config.Feeds {
 		taken[filepath.Clean(f.Path)] = fmt.Sprintf("the file of feeds[%d]", i)
 	}
+	for i, path := range d.config.Allow {
+		taken[filepath.Clean(path)] = fmt.Sprintf("the file of allow[%d]", i)
+	}
 	for i, e := range d.config.Exports {
 		key := fmt.Sprintf("exports[%d].path", i)
 		path := filepath.Clean(e.Path)

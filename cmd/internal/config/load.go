@@ -16,9 +16,9 @@ const maxFile = 1 << 20
 // Load reads and validates the file at path. The error is the operating system's,
 // wrapped, when the file cannot be read, and a *Problems with all that is wrong,
 // warnings included, when it does not hold a valid configuration. What Parse
-// says of the content holds here too; in addition Load warns of feed files that
-// cannot be read, of exports without a folder or a command, and of a
-// configuration that everyone may write to.
+// says of the content holds here too; in addition Load warns of feed files and
+// allow lists that cannot be read, of exports without a folder or a command, and
+// of a configuration that everyone may write to.
 func Load(path string) (*Config, error) {
 	data, mode, err := read(path)
 	if err != nil {
@@ -83,8 +83,9 @@ func (d *document) result() (*Config, error) {
 	return d.config, nil
 }
 
-// checkFeedFiles warns of feeds whose file is not there or may not be read. It is
-// no error: the file may come later, and the other feeds are worth running for.
+// checkFeedFiles warns of feeds and allow lists whose file is not there or may not
+// be read. It is no error: the file may come later, and the other feeds are worth
+// running for.
 func (d *document) checkFeedFiles() {
 	for i, f := range d.config.Feeds {
 		key := fmt.Sprintf("feeds[%d].path", i)
@@ -93,6 +94,12 @@ func (d *document) checkFeedFiles() {
 		}
 		if err := readable(f.Path); err != nil {
 			d.warnf(d.line(key), key, "%s cannot be read (%v); the feed has no indicators until it can", d.text(key), err)
+		}
+	}
+	for i, path := range d.config.Allow {
+		key := fmt.Sprintf("allow[%d]", i)
+		if err := readable(path); err != nil && !d.said(key) {
+			d.warnf(d.line(key), key, "%s cannot be read (%v); what it allows is reported until it can", d.text(key), err)
 		}
 	}
 }

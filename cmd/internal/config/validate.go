@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/go-playground/validator/v10"
@@ -16,6 +17,7 @@ func (d *document) validate() {
 	d.checkTags()
 	d.checkListen()
 	d.checkFeeds()
+	d.checkAllow()
 	d.checkExports()
 	d.checkWindows()
 }
@@ -129,6 +131,15 @@ func (d *document) checkFeeds() {
 			continue
 		}
 		first[f.Name] = i
+	}
+}
+
+func (d *document) checkAllow() {
+	for i, path := range d.config.Allow {
+		key := fmt.Sprintf("allow[%d]", i)
+		if first := slices.Index(d.config.Allow, path); first < i && !d.said(key) {
+			d.errorf(d.line(key), key, "%s is given twice, first as allow[%d]; remove one", d.text(key), first)
+		}
 	}
 }
 
