@@ -1,0 +1,151 @@
+package feed
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+)
+
+// allowing makes a folder with one feed and one allow list, and watches both.
+func allowing(t *testing.T, allow string) *bench {
+	t.Helper()
+	dir := t.TempDir()
+	b := &bench{t: t, dir: dir, sets: make(chan *intel.Set, 100), states: make(chan State, 100)}
+	b.write("a", "192.0.2.1\n192.0.2.2\n192.0.2.3\n")
+	b.write("good", allow)
+	var err error
+	b.feeds, err = New([]Config{
+		{Name: "a", Type: TypeList, Path: b.path("a")},
+		{Name: "allow:good", Type: TypeAllow, Path: b.path("good")},
+	}, Options{OnSwap: func(s *intel.Set, _ time.Duration) { b.sets <- s }, OnState: func(s State) { b.states <- s }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = b.feeds.Load(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); b.feeds.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return b
+}
+
+// An allow list changes what is in use as soon as it changes, and the feed says so.
+func TestAllowListChanges(t *testing.T) {
+	t.Parallel()
+	b := allowing(t, "192.0.2.2 # the resolver\n")
+	b.nextSet("1", "3")
+	b.nextState(OK, "2 indicators; left out: 1 on an allow list (first: 192.0.2.2 of "+b.path("good"))
+	b.nextState(OK, "1 allowed entries")
+
+	b.write("good", "192.0.2.2\n192.0.2.0/31\n")
+	b.nextSet("3")
+	b.nextState(OK, "1 indicators; left out: 2 on an allow list (first: 192.0.2.0/31 ")
+	b.nextState(OK, "2 allowed entries")
+
+	b.write("good", `{"type": "cidr", "name": "x", "list": ["192.0.2.3"]}`)
+	b.nextSet("1", "2")
+	b.nextState(OK, "2 indicators")
+	b.nextState(OK, "1 allowed entries")
+
+	// What is bad now does not make yesterday's resolver an enemy.
+	for _, tt := range []struct{ text, says string }{
+		{"<html>503</html>\n", "web page"},
+		{`{"type": "regex", "list": ["x"]}`, `type is "regex"`},
+		{"", "is empty now"},
+	} {
+		b.write("good", tt.text)
+		b.nextState(Stale, tt.says)
+		if s := b.feeds.States()[1]; s.Indicators != 1 || !strings.Contains(s.Message, "the 1 allowed entries of") || !strings.HasPrefix(s.Message, "allow list ") {
+			t.Errorf("%+v", s)
+		}
+	}
+	if err := os.Remove(b.path("good")); err != nil {
+		t.Fatal(err)
+	}
+	b.nextState(Stale, "does not exist")
+	b.write("a", "192.0.2.3\n192.0.2.4\n")
+	b.nextSet("4")
+	b.nextState(OK, "1 indicators; left out: 1 on an allow list")
+	b.write("good", "# nothing any more\n")
+	b.nextSet("3", "4")
+	b.nextState(OK, "2 indicators")
+	b.nextState(OK, "0 allowed entries")
+	b.quiet()
+}
+
+func TestAllowListsJoin(t *testing.T) {
+	dir := t.TempDir()
+	var cfgs []Config
+	for name, text := range map[string]string{
+		"one":  "192.0.2.1 # mine\n0.0.0.0/0\n10.0.0.0/7\nfe80::/9\n2000::/3\n224.0.0.0/3 \n240.0.0.0/4\nfc00::/7\n",
+		"two":  `{"type": "hostname", "name": "Two", "list": [".good.example"]}`,
+		"feed": "192.0.2.1\nx.good.example\nhttp://good.example/x\nbad.example\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := Config{Name: name, Type: TypeAllow, Path: path}
+		if name == "feed" {
+			c.Type = TypeList
+		}
+		cfgs = append(cfgs, c)
+	}
+	var set *intel.Set
+	f, err := New(cfgs, Options{OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Load(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if e, ok := set.Allow().Addr(netip.MustParseAddr("192.0.2.1")); !ok || e.List != filepath.Join(dir, "one") || e.Reason != "mine" {
+		t.Errorf("%+v", e)
+	}
+	if e, ok := set.Allow().Domain("x.good.example"); !ok || e.List != filepath.Join(dir, "two") || e.Reason != "Two" {
+		t.Errorf("%+v", e)
+	}
+	if set.Len() != 1 {
+		t.Errorf("%d indicators are in use", set.Len())
+	}
+	for _, s := range f.States() {
+		switch {
+		case s.Name == "one" && (s.Indicators != 3 || s.Drops[ingest.TooWide].Count != 5):
+			t.Errorf("%+v", s)
+		case s.Name == "feed" && (s.Indicators != 1 || s.Drops[ingest.Allowed].Count != 3):
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// A reload must not lose an allow list that is bad at that moment.
+func TestPreviousLendsAllowLists(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "good")
+	cfg := []Config{{Name: "good", Type: TypeAllow, Path: path}}
+	var previous *Feeds
+	for _, text := range []string{"192.0.2.1\n", "<html>"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var set *intel.Set
+		f, err := New(cfg, Options{Previous: previous, OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Load(context.Background())
+		if set.Allow().Len() != 1 {
+			t.Errorf("%q: %+v", text, f.States())
+		}
+		previous = f
+	}
+	if s := previous.States()[0]; s.Status != Stale {
+		t.Errorf("%+v", s)
+	}
+}
