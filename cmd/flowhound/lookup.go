@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,8 @@ func lookupCommand() *cobra.Command {
 		Use:   "lookup [-c FILE | --blacklist LIST...] ADDRESS|DOMAIN...",
 		Short: "Tell which indicators cover an address or a domain, and why",
 		Long: `lookup reads the feeds and prints every indicator that covers each address or
-domain, expired ones too. It exits with 3 when nothing that is live does.`,
+domain, expired and allowed ones too. It exits with 3 when nothing does that is
+live and that no allow list takes away.`,
 		Example: "  flowhound lookup 198.51.100.23 bad.example",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -34,12 +36,9 @@ domain, expired ones too. It exits with 3 when nothing that is live does.`,
 			}
 			found := false
 			for _, name := range names {
-				now := time.Now()
-				indicators := indicatorsOn(set, name, now)
-				for _, i := range indicators {
-					found = found || i.Expires.IsZero() || i.Expires.After(now)
-				}
-				if err := printIndicators(cmd.OutOrStdout(), name, indicators, now, asJSON); err != nil {
+				a := lookUp(set, name, time.Now())
+				found = found || a.live()
+				if err := a.print(cmd.OutOrStdout(), asJSON); err != nil {
 					return err
 				}
 			}
@@ -54,12 +53,86 @@ domain, expired ones too. It exits with 3 when nothing that is live does.`,
 	return cmd
 }
 
-func indicatorsOn(set *intel.Set, name string, now time.Time) []intel.Indicator {
-	ip, err := netip.ParseAddr(name)
-	if err != nil {
-		return set.LookupDomain(name, now)
+// answer is all that is known of one address or domain.
+type answer struct {
+	query      string
+	allowed    []intel.AllowEntry // the one on the query, or those on single indicators
+	indicators []indicatorJSON
+}
+
+// lookUp asks the set, past its allow lists: a person wants to see what they hold back.
+func lookUp(set *intel.Set, query string, now time.Time) answer {
+	a := answer{query: query}
+	var indicators []intel.Indicator
+	if ip, err := netip.ParseAddr(query); err == nil {
+		ip = ip.Unmap()
+		indicators = append(set.LookupAll(ip), set.LookupDomainAll(ip.String())...)
+	} else {
+		indicators = set.LookupDomainAll(query)
 	}
-	return append(set.LookupAll(ip), set.LookupDomain(ip.Unmap().String(), now)...)
+	entry, allowed := set.Allow().Host(query)
+	if allowed {
+		a.allowed = append(a.allowed, entry)
+	}
+	for _, i := range indicators {
+		parent, parentAllowed := set.Allow().Domain(i.Domain)
+		if parentAllowed && !allowed && !slices.Contains(a.allowed, parent) {
+			a.allowed = append(a.allowed, parent)
+		}
+		a.indicators = append(a.indicators, indicatorJSON{
+			Query: query, IOC: ioc(&i), Feed: i.Feed, Category: i.Category, Score: i.Score, Port: i.Port, Ref: i.Ref, Name: i.Name, Tags: i.Tags,
+			FirstSeen: i.FirstSeen, LastSeen: i.LastSeen, Expires: i.Expires, Expired: !i.Expires.IsZero() && !i.Expires.After(now),
+			Allowed: allowed || parentAllowed,
+		})
+	}
+	return a
+}
+
+// live reports whether any indicator is in force.
+func (a *answer) live() bool {
+	return slices.ContainsFunc(a.indicators, func(j indicatorJSON) bool { return !j.Expired && !j.Allowed })
+}
+
+func (a *answer) print(w io.Writer, asJSON bool) error {
+	if len(a.indicators)+len(a.allowed) == 0 && !asJSON {
+		_, err := fmt.Fprintf(w, "%s: no indicator covers it\n", a.query)
+		return err
+	}
+	for _, e := range a.allowed {
+		if err := printAllowed(w, a.query, e, asJSON); err != nil {
+			return err
+		}
+	}
+	for _, j := range a.indicators {
+		show := j.print
+		if asJSON {
+			show = func(w io.Writer) error { return json.NewEncoder(w).Encode(j) }
+		}
+		if err := show(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allowedJSON is an entry of an allow list as lookup --json prints it.
+type allowedJSON struct {
+	Query     string `json:"query"`
+	IOC       string `json:"ioc"` // what is allowed: the query, or what it lies in
+	AllowedBy string `json:"allowed_by"`
+	Reason    string `json:"reason,omitempty"`
+}
+
+func printAllowed(w io.Writer, query string, e intel.AllowEntry, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(allowedJSON{query, e.String(), e.List, e.Reason})
+	}
+	reason := ""
+	if e.Reason != "" {
+		reason = ", " + e.Reason
+	}
+	_, err := fmt.Fprintf(w, "%s: allowed by %s: %s%s\n", query, e.List, e, reason)
+	return err
 }
 
 // indicatorJSON is an indicator as lookup --json prints it: the keys of a hit's indicators.
@@ -77,37 +150,18 @@ type indicatorJSON struct {
 	LastSeen  time.Time      `json:"last_seen,omitzero"`
 	Expires   time.Time      `json:"expires,omitzero"`
 	Expired   bool           `json:"expired,omitempty"`
-}
-
-func printIndicators(w io.Writer, query string, indicators []intel.Indicator, now time.Time, asJSON bool) error {
-	if len(indicators) == 0 && !asJSON {
-		_, err := fmt.Fprintf(w, "%s: no indicator covers it\n", query)
-		return err
-	}
-	for _, i := range indicators {
-		j := indicatorJSON{
-			Query: query, IOC: ioc(&i), Feed: i.Feed, Category: i.Category, Score: i.Score, Port: i.Port, Ref: i.Ref, Name: i.Name, Tags: i.Tags,
-			FirstSeen: i.FirstSeen, LastSeen: i.LastSeen, Expires: i.Expires, Expired: !i.Expires.IsZero() && !i.Expires.After(now),
-		}
-		if asJSON {
-			if err := json.NewEncoder(w).Encode(j); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := j.print(w); err != nil {
-			return err
-		}
-	}
-	return nil
+	Allowed   bool           `json:"allowed,omitempty"`
 }
 
 func (j *indicatorJSON) print(w io.Writer) error {
-	expired := ""
-	if j.Expired {
-		expired = " (expired: no longer matches)"
+	state := ""
+	switch {
+	case j.Allowed:
+		state = " (allowed: does not match)"
+	case j.Expired:
+		state = " (expired: no longer matches)"
 	}
-	_, err := fmt.Fprintf(w, "%s: %s in feed %s, category %s, score %d%s\n", j.Query, j.IOC, j.Feed, j.Category, j.Score, expired)
+	_, err := fmt.Fprintf(w, "%s: %s in feed %s, category %s, score %d%s\n", j.Query, j.IOC, j.Feed, j.Category, j.Score, state)
 	for _, line := range []struct{ label, value string }{
 		{"name", j.Name}, {"reference", j.Ref}, {"tags", j.Tags}, {"first seen", day(j.FirstSeen)}, {"last seen", day(j.LastSeen)}, {"expires", day(j.Expires)},
 	} {

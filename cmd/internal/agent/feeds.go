@@ -24,18 +24,23 @@ type feeds struct {
 	took    time.Duration
 }
 
-// feedConfigs is the configuration's feeds in the words of package feed.
+// feedConfigs is the configuration's feeds and allow lists in the words of package
+// feed.
 func feedConfigs(cfg *config.Config) []feed.Config {
-	out := make([]feed.Config, len(cfg.Feeds))
-	for i, f := range cfg.Feeds {
+	out := make([]feed.Config, 0, len(cfg.Feeds)+len(cfg.Allow))
+	for _, f := range cfg.Feeds {
 		format := f.Format
 		if format == config.FormatAuto {
 			format = ""
 		}
-		out[i] = feed.Config{
+		out = append(out, feed.Config{
 			Name: f.Name, Type: f.Type, Path: f.Path, Format: format, Column: f.Column,
 			Category: f.Category, HasCategory: f.Type == config.FeedList, Confidence: f.Confidence, Reference: f.Reference,
-		}
+		})
+	}
+	for _, path := range cfg.Allow {
+		// No feed can have such a name.
+		out = append(out, feed.Config{Name: "allow:" + path, Type: feed.TypeAllow, Path: path})
 	}
 	return out
 }
@@ -106,8 +111,8 @@ func (f *feeds) lastSwap() (at time.Time, took time.Duration) {
 	return f.swapped, f.took
 }
 
-// LoadSet reads the feeds of cfg once. A feed that cannot be read is warned of;
-// when none can, that is the error.
+// LoadSet reads the feeds and allow lists of cfg once. One that cannot be read is warned of;
+// when no feed can, that is the error.
 func LoadSet(ctx context.Context, cfg *config.Config, log *slog.Logger) (*intel.Set, error) {
 	var set *intel.Set
 	f, err := feed.New(feedConfigs(cfg), feed.Options{
@@ -121,8 +126,10 @@ func LoadSet(ctx context.Context, cfg *config.Config, log *slog.Logger) (*intel.
 		bad := 0
 		for _, s := range f.States() {
 			if s.Status == feed.Error {
-				bad++
 				log.Warn(s.Message)
+				if s.Type != feed.TypeAllow {
+					bad++
+				}
 			}
 		}
 		if ctx.Err() != nil || bad == len(cfg.Feeds) {

@@ -9,6 +9,8 @@ import (
 	promcollectors "github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -47,6 +49,8 @@ var (
 	descMuted      = desc("hits_below_severity_total", "Hits below alert.min_severity.")
 	descKeys       = desc("fold_keys", "Keys in the table that folds hits.")
 	descIndicators = desc("indicators", "Indicators in use, by feed.", "feed")
+	descAllowed    = desc("indicators_allowed", "Indicators left out because an allow list covers them, by feed.", "feed")
+	descAllow      = desc("allow_entries", "Entries of an allow list, by file.", "list")
 	descFeedAge    = desc("feed_age_seconds", "Time since a feed was last read in full, by feed.", "feed")
 	descSwap       = desc("set_swap_seconds", "Time that the last build of the set of indicators took.")
 	descReload     = desc("reload_timestamp_seconds", "Unix time at which indicators or configuration were last swapped in.")
@@ -103,7 +107,12 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(descLogErrors, logged.Errors)
 
 	for _, f := range a.feeds.states() {
+		if f.Type == feed.TypeAllow {
+			gauge(descAllow, float64(f.Indicators), f.Path)
+			continue
+		}
 		gauge(descIndicators, float64(f.Indicators), f.Name)
+		gauge(descAllowed, float64(f.Drops[ingest.Allowed].Count), f.Name)
 		if !f.LoadedAt.IsZero() {
 			gauge(descFeedAge, time.Since(f.LoadedAt).Seconds(), f.Name)
 		}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLookup(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"bad.txt":        "198.51.100.0/24\n203.0.113.9\nbad.example\ngood.example\nhttp://198.51.100.53/x\n",
+		"allow.txt":      "198.51.100.53 # our resolver\ngood.example\n.fine.bad.example\n192.0.2.1\n",
+		"flowhound.yaml": "feeds: [{name: ours, type: list, path: bad.txt}]\nallow: [allow.txt]\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const (
+		byList  = ": allowed by DIR/allow.txt: "
+		without = " (allowed: does not match)"
+	)
+	for query, tt := range map[string]struct {
+		says   []string // one for each line that is not indented
+		status int
+	}{
+		"203.0.113.9":  {[]string{": 203.0.113.9 in feed ours, category other, score 60"}, exitFine},
+		"198.51.100.1": {[]string{": 198.51.100.0/24 in feed ours, category other, score 60"}, exitFine},
+		"198.51.100.53": {[]string{
+			byList + "198.51.100.53, our resolver",
+			": 198.51.100.0/24 in feed ours, category other, score 60" + without,
+			": http://198.51.100.53/x in feed ours, category other, score 60" + without,
+		}, exitNoMatch},
+		"192.0.2.1":          {[]string{byList + "192.0.2.1"}, exitNoMatch},
+		"192.0.2.2":          {[]string{": no indicator covers it"}, exitNoMatch},
+		"x.bad.example":      {[]string{": bad.example in feed ours, category other, score 60"}, exitFine},
+		"GOOD.example":       {[]string{byList + "good.example", ": good.example in feed ours, category other, score 60" + without}, exitNoMatch},
+		"x.good.example":     {[]string{byList + "good.example", ": good.example in feed ours, category other, score 60" + without}, exitNoMatch},
+		"x.fine.bad.example": {[]string{byList + ".fine.bad.example", ": bad.example in feed ours, category other, score 60" + without}, exitNoMatch},
+	} {
+		out, said, status := flowhound(t, "lookup", "-c", filepath.Join(dir, "flowhound.yaml"), query)
+		var got []string
+		for line := range strings.Lines(strings.ReplaceAll(out, dir, "DIR")) {
+			if !strings.HasPrefix(line, " ") {
+				got = append(got, strings.TrimSpace(strings.TrimPrefix(line, query)))
+			}
+		}
+		want := strings.TrimSpace(strings.Join(tt.says, "\n"))
+		if strings.Join(got, "\n") != want || status != tt.status {
+			t.Errorf("%s: status %d, want %d, %q\n%s\nwant\n%s", query, status, tt.status, said, strings.Join(got, "\n"), want)
+		}
+	}
+
+	out, _, status := flowhound(t, "lookup", "-c", filepath.Join(dir, "flowhound.yaml"), "--json", "198.51.100.53")
+	out = strings.ReplaceAll(out, dir, "DIR")
+	for _, want := range []string{
+		`{"query":"198.51.100.53","ioc":"198.51.100.53","allowed_by":"DIR/allow.txt","reason":"our resolver"}`,
+		`"ioc":"198.51.100.0/24","feed":"ours"`, `"allowed":true}`,
+	} {
+		if !strings.Contains(out, want) || status != exitNoMatch {
+			t.Errorf("status %d, no %s in\n%s", status, want, out)
+		}
+	}
+}
