@@ -21,8 +21,8 @@ func lookupCommand() *cobra.Command {
 		Use:   "lookup [-c FILE | --blacklist LIST...] ADDRESS|DOMAIN...",
 		Short: "Tell which indicators cover an address or a domain, and why",
 		Long: `lookup reads the feeds and prints every indicator that covers each address or
-domain, expired and allowed ones too. It exits with 3 when nothing does that is
-live and that no allow list takes away.`,
+domain, those that an allow list takes away too. It exits with 3 when no other
+does. Indicators that had expired when their feed was read are not there.`,
 		Example: "  flowhound lookup 198.51.100.23 bad.example",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
