@@ -156,7 +156,6 @@ func (a *Agent) Stop() error {
 	}
 	a.cancel()
 	a.feeds.halt()
-	a.exports.retire(nil)
 	if a.alerts != nil {
 		errs = append(errs, a.alerts.stop())
 	}
@@ -169,6 +168,7 @@ func (a *Agent) Stop() error {
 	if a.web != nil {
 		errs = append(errs, a.web.Close(ctx))
 	}
+	a.exports.retire(nil) // waits for a file that is being written
 	a.background.Wait()
 	if a.templates != nil {
 		errs = append(errs, a.templates.Save())
