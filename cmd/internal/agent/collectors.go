@@ -150,17 +150,22 @@ func lost(s *netflow.ExporterStats, n uint64) string {
 	return fmt.Sprintf("%d records", n)
 }
 
-// exporters returns the counters of all exporters by address, those that reach
-// several workers or ports added up.
-func (a *Agent) exporters() []netflow.ExporterStats {
+// decoderStats returns what each worker's decoder counts.
+func (a *Agent) decoderStats() []netflow.Stats {
+	stats := make([]netflow.Stats, len(a.workers))
+	for i, w := range a.workers {
+		stats[i] = w.decoder.Stats()
+	}
+	return stats
+}
+
+// exportersOf returns the counters of all exporters in the order of their
+// addresses, those that reach several workers or ports added up.
+func exportersOf(stats []netflow.Stats) []netflow.ExporterStats {
 	byAddr := map[netip.Addr]*netflow.ExporterStats{}
-	for _, w := range a.workers {
-		for _, s := range w.decoder.Stats().Exporters {
-			if known, ok := byAddr[s.Exporter]; ok {
-				known.Add(&s)
-			} else {
-				byAddr[s.Exporter] = &s
-			}
+	for _, d := range stats {
+		for _, s := range d.Exporters {
+			gather(byAddr, s.Exporter, s)
 		}
 	}
 	all := make([]netflow.ExporterStats, 0, len(byAddr))
@@ -169,6 +174,15 @@ func (a *Agent) exporters() []netflow.ExporterStats {
 	}
 	slices.SortFunc(all, func(x, y netflow.ExporterStats) int { return x.Exporter.Compare(y.Exporter) })
 	return all
+}
+
+// gather adds s to what into has under key.
+func gather[K comparable](into map[K]*netflow.ExporterStats, key K, s netflow.ExporterStats) {
+	if known, ok := into[key]; ok {
+		known.Add(&s)
+	} else {
+		into[key] = &s
+	}
 }
 
 func (a *Agent) kernelDrops() (n uint64) {

@@ -137,10 +137,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 func (m *metrics) collectFlows(counter func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
 	var total netflow.Counters
 	var lookups, refused, forgotten uint64
-	for _, w := range m.agent.workers {
-		s := w.decoder.Stats()
-		total.Add(&s.Total)
-		forgotten += s.Forgotten
+	stats := m.agent.decoderStats()
+	for i, w := range m.agent.workers {
+		total.Add(&stats[i].Total)
+		forgotten += stats[i].Forgotten
 		lookups += w.lookups.Load()
 		refused += w.refused.Load()
 	}
@@ -157,13 +157,8 @@ func (m *metrics) collectFlows(counter func(*prometheus.Desc, uint64, ...string)
 	counter(descForgotten, forgotten)
 
 	byLabel := map[string]*netflow.ExporterStats{}
-	for _, s := range m.agent.exporters() {
-		l := m.label(s.Exporter)
-		if known, ok := byLabel[l]; ok {
-			known.Add(&s)
-		} else {
-			byLabel[l] = &s
-		}
+	for _, s := range exportersOf(stats) {
+		gather(byLabel, m.label(s.Exporter), s)
 	}
 	for l, s := range byLabel {
 		counter(descExpDgrams, sum(s.Datagrams), l)

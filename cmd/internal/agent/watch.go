@@ -31,7 +31,7 @@ func (a *Agent) watch(ctx context.Context) {
 			return
 		case now = <-tick.C:
 		}
-		for _, s := range exporters.look(now, a.exporters(), a.kernelDrops()) {
+		for _, s := range exporters.look(now, exportersOf(a.decoderStats()), a.kernelDrops()) {
 			a.file.status(&s)
 		}
 		if n := lost.moved(a.alerts.lost(), now); n > 0 {
