@@ -179,6 +179,14 @@ func begin(root string, c collector) (*process, *sender, error) {
 	return p, s, nil
 }
 
+// beginWith is begin for flowhound with a new list of so many indicators.
+func beginWith(root, binary, list string, indicators int) (*process, *sender, error) {
+	if err := writeList(list, indicators); err != nil {
+		return nil, nil, err
+	}
+	return begin(root, flowhound(binary, list))
+}
+
 func lossFree(root string, c collector, rate float64, d time.Duration) (ok bool, reached float64, err error) {
 	p, s, err := begin(root, c)
 	if err != nil {
@@ -201,11 +209,7 @@ func lossFree(root string, c collector, rate float64, d time.Duration) (ok bool,
 // latency plants one hit about every 10 ms, each from a source of its own, and
 // takes the time from sending its datagram to reading its line.
 func latency(root, binary string) error {
-	list := filepath.Join(root, "100k.txt")
-	if err := writeList(list, 100_000); err != nil {
-		return err
-	}
-	p, s, err := begin(root, flowhound(binary, list))
+	p, s, err := beginWith(root, binary, filepath.Join(root, "100k.txt"), 100_000)
 	if err != nil {
 		return err
 	}
@@ -288,10 +292,7 @@ func readLines(path string, stop <-chan struct{}) map[string]time.Time {
 // reload changes a list of 1M indicators three times under 300k flows/s.
 func reload(root, binary string) error {
 	list := filepath.Join(root, "1m.txt")
-	if err := writeList(list, 1_000_000); err != nil {
-		return err
-	}
-	p, s, err := begin(root, flowhound(binary, list))
+	p, s, err := beginWith(root, binary, list, 1_000_000)
 	if err != nil {
 		return err
 	}
