@@ -1,0 +1,40 @@
+// Package plugin is what the author of an output imports: Output, which delivers
+// hits somewhere, the errors that say what is to become of a hit that could not
+// be delivered, and Hit itself. An output is a program of its own that flowhound
+// starts; what crosses between the two is the business of packages below.
+package plugin
+
+import (
+	"context"
+
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// Hit is one event to deliver.
+type Hit = hit.Hit
+
+// Output delivers hits somewhere. It is a pointer to a struct that is also the
+// output's settings: its exported fields, by their json tags, are what may stand
+// under settings in the configuration, and their validate tags are checked before
+// Open is called. Methods are never called concurrently.
+type Output interface {
+	// Open prepares for delivering. An error is said in the log, and Open is
+	// called again later; it should not wait for long for a target that is down.
+	Open(ctx context.Context) error
+
+	// Write delivers hits, in order, before ctx ends. nil says that all of them
+	// have arrived. A plain error says that none has, and all are written again
+	// later; Permanent, RetryAfter and Partial say more. A hit may be written
+	// twice, after a crash or when an answer was lost: its ID tells.
+	Write(ctx context.Context, hits []Hit) error
+
+	// Close ends what Open began. No call follows it.
+	Close(ctx context.Context) error
+}
+
+// Setuper is an Output that can prepare its target once, for the command
+// "flowhound output setup": install templates, create what must be there. It is
+// called without Open, and again whenever a person asks.
+type Setuper interface {
+	Setup(ctx context.Context) error
+}
