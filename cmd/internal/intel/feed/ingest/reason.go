@@ -62,6 +62,19 @@ func (d Drops) Add(r Reason, line int, text string) {
 	d[r] = seen
 }
 
+// Merge adds what other counts.
+func (d Drops) Merge(other Drops) {
+	for r, more := range other {
+		seen := d[r]
+		if seen.Count == 0 {
+			seen = more
+		} else {
+			seen.Count += more.Count
+		}
+		d[r] = seen
+	}
+}
+
 // Total returns how many were left out.
 func (d Drops) Total() int {
 	n := 0

@@ -1,7 +1,6 @@
 package list
 
 import (
-	"bufio"
 	"io"
 	"strings"
 
@@ -16,14 +15,14 @@ import (
 // than an address or name, which are URLs and those with a port, are left out:
 // taken for all of the host they would allow too much.
 func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (Stats, error) {
-	br := bufio.NewReaderSize(r, maxLine)
-	if err := ingest.Sniff(br); err != nil {
+	lines, err := ingest.NewLines(r)
+	if err != nil {
 		return Stats{}, err
 	}
 	var subdomains bool // of the entry that is being taken
 	p := &parser{
 		o:     Options{Limit: DefaultLimit},
-		lines: lines{r: br}, drops: ingest.Drops{},
+		lines: lines, drops: ingest.Drops{},
 		emit: func(i intel.Indicator) ingest.Reason {
 			if i.URL != "" || i.Port != 0 {
 				return ingest.TooNarrow
@@ -31,8 +30,8 @@ func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (Stats, 
 			return emit(intel.AllowEntry{Prefix: i.Prefix, Domain: i.Domain, Subdomains: subdomains, Reason: i.Name})
 		},
 	}
-	for p.lines.next() {
-		line := p.lines.text()
+	for p.lines.Next() {
+		line := p.lines.Text()
 		if isComment(line) {
 			continue
 		}

@@ -46,7 +46,7 @@ localhost
 .
 *.
 a..b.example
-` + strings.Repeat("x", maxLine) + "\nlast.example")
+` + strings.Repeat("x", ingest.MaxLine) + "\nlast.example")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package list
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/csv"
 	"fmt"
@@ -101,12 +100,12 @@ func find(names, wanted []string) int {
 // records reads the rows; the current line is the first of them unless it was
 // the header.
 func (p *parser) records(h *header, wasHeader bool) {
-	rows := newRows(h.comma)
-	for ok := !wasHeader || p.lines.next(); ok; ok = p.lines.next() {
-		if isComment(p.lines.text()) || p.full() {
+	rows := ingest.NewRows(h.comma)
+	for ok := !wasHeader || p.lines.Next(); ok; ok = p.lines.Next() {
+		if isComment(p.lines.Text()) || p.full() {
 			continue
 		}
-		first := p.lines.n
+		first := p.lines.N()
 		lines := p.record()
 		if p.entry(h, rows, strings.Join(lines, "\n"), first) || len(lines) == 1 {
 			continue
@@ -122,9 +121,9 @@ const maxRecordLines = 50
 
 // record returns the current line and, while a quote is open, those after it.
 func (p *parser) record() []string {
-	lines := []string{string(p.lines.raw)}
-	for open := strings.Count(lines[0], `"`)%2 == 1; open && len(lines) < maxRecordLines && p.lines.next(); {
-		line := string(p.lines.raw)
+	lines := []string{string(p.lines.Raw())}
+	for open := strings.Count(lines[0], `"`)%2 == 1; open && len(lines) < maxRecordLines && p.lines.Next(); {
+		line := string(p.lines.Raw())
 		lines = append(lines, line)
 		open = strings.Count(line, `"`)%2 == 0
 	}
@@ -132,8 +131,8 @@ func (p *parser) record() []string {
 }
 
 // entry takes one record, and reports whether it was whole.
-func (p *parser) entry(h *header, rows *rows, text string, line int) bool {
-	fields, err := rows.read(text)
+func (p *parser) entry(h *header, rows *ingest.Rows, text string, line int) bool {
+	fields, err := rows.Read(text)
 	if err == nil && len(fields) > h.indicator {
 		p.row(h, fields)
 		return true
@@ -141,35 +140,6 @@ func (p *parser) entry(h *header, rows *rows, text string, line int) bool {
 	p.not++
 	p.drops.Add(ingest.BadRecord, line, text)
 	return false
-}
-
-// rows hands records to a csv.Reader one at a time.
-type rows struct {
-	comma rune
-	in    *bytes.Buffer
-	csv   *csv.Reader
-}
-
-func newRows(comma rune) *rows {
-	r := &rows{comma: comma, in: new(bytes.Buffer)}
-	r.reset()
-	return r
-}
-
-func (r *rows) reset() {
-	r.in.Reset()
-	r.csv = csv.NewReader(r.in)
-	r.csv.Comma, r.csv.FieldsPerRecord, r.csv.ReuseRecord, r.csv.TrimLeadingSpace = r.comma, -1, true, r.comma != '\t'
-}
-
-func (r *rows) read(record string) ([]string, error) {
-	r.in.WriteString(record)
-	r.in.WriteByte('\n')
-	fields, err := r.csv.Read()
-	if err != nil {
-		r.reset() // what is still buffered belongs to the damaged record
-	}
-	return fields, err
 }
 
 // row makes an indicator of one record.

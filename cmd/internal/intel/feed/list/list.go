@@ -5,7 +5,6 @@
 package list
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -59,8 +58,8 @@ type Stats struct {
 // wrapped, for a document that is refused as a whole, or the reader's; what was
 // emitted until then should be thrown away.
 func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
-	br := bufio.NewReaderSize(r, maxLine)
-	if err := ingest.Sniff(br); err != nil {
+	lines, err := ingest.NewLines(r)
+	if err != nil {
 		return Stats{}, err
 	}
 	if o.Limit <= 0 {
@@ -69,7 +68,7 @@ func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (St
 	if o.Format == Auto && o.Column != "" {
 		o.Format = CSV
 	}
-	p := &parser{o: o, emit: emit, lines: lines{r: br}, drops: ingest.Drops{}}
+	p := &parser{o: o, emit: emit, lines: lines, drops: ingest.Drops{}}
 	if err := p.run(); err != nil {
 		return p.stats(), err
 	}
@@ -79,7 +78,7 @@ func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (St
 type parser struct {
 	o     Options
 	emit  func(intel.Indicator) ingest.Reason
-	lines lines
+	lines *ingest.Lines
 	drops ingest.Drops
 	kept  int
 
@@ -90,7 +89,7 @@ type parser struct {
 
 // finish judges a document that was read to its end.
 func (p *parser) finish() (Stats, error) {
-	err := p.lines.err
+	err := p.lines.Err()
 	if err == nil {
 		err = p.judge()
 	}
@@ -98,16 +97,14 @@ func (p *parser) finish() (Stats, error) {
 }
 
 func (p *parser) stats() Stats {
-	if p.lines.long > 0 {
-		p.drops[ingest.LongLine] = ingest.Drop{Count: p.lines.long, Line: p.lines.firstLong}
-	}
-	return Stats{Lines: p.lines.n, Indicators: p.kept, Drops: p.drops}
+	p.lines.CountLong(p.drops)
+	return Stats{Lines: p.lines.N(), Indicators: p.kept, Drops: p.drops}
 }
 
 func (p *parser) run() error {
 	var comment string // the last one: it may be a CSV header
-	for p.lines.next() {
-		line := p.lines.text()
+	for p.lines.Next() {
+		line := p.lines.Text()
 		if isComment(line) {
 			comment = line
 			continue
@@ -124,8 +121,8 @@ func (p *parser) run() error {
 			return nil
 		}
 		p.each(line)
-		for p.lines.next() {
-			if line := p.lines.text(); !isComment(line) {
+		for p.lines.Next() {
+			if line := p.lines.Text(); !isComment(line) {
 				p.each(line)
 			}
 		}
@@ -153,7 +150,7 @@ func (p *parser) full() bool {
 	if p.kept < p.o.Limit {
 		return false
 	}
-	p.drops.Add(ingest.OverLimit, p.lines.n, "")
+	p.drops.Add(ingest.OverLimit, p.lines.N(), "")
 	return true
 }
 
@@ -183,7 +180,7 @@ func (p *parser) count(why ingest.Reason, text string) {
 	} else {
 		p.understood++
 	}
-	p.drops.Add(why, p.lines.n, text)
+	p.drops.Add(why, p.lines.N(), text)
 }
 
 func (p *parser) keep(text string, i intel.Indicator) {
@@ -191,7 +188,7 @@ func (p *parser) keep(text string, i intel.Indicator) {
 		return
 	}
 	if why := p.emit(i); why != "" {
-		p.drops.Add(why, p.lines.n, text)
+		p.drops.Add(why, p.lines.N(), text)
 		return
 	}
 	p.kept++

@@ -158,7 +158,7 @@ func TestParse(t *testing.T) {
 		},
 		{
 			name:  "a line without end",
-			text:  "192.0.2.1\n" + strings.Repeat("x", 3*maxLine) + "\n192.0.2.2\n",
+			text:  "192.0.2.1\n" + strings.Repeat("x", 3*ingest.MaxLine) + "\n192.0.2.2\n",
 			want:  []string{"192.0.2.1/32", "192.0.2.2/32"},
 			drops: "1 line too long (first: line 2)",
 		},

@@ -1,13 +1,12 @@
 // Package otx reads pulses of AlienVault's Open Threat Exchange as its API gives
-// them and people save them. It streams: a document of any length costs the
-// memory of its largest pulse's indicators. It opens no files and fetches nothing.
+// them and people save them, and keeps a copy of the subscribed ones on disk. It
+// streams: a document of any length costs the memory of its largest pulse's
+// indicators.
 package otx
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -18,17 +17,9 @@ import (
 // DefaultLimit is how many indicators a document gives at most.
 const DefaultLimit = 5_000_000
 
-const (
-	// lifetime is how long an indicator without an expiration is believed after
-	// its pulse was last modified.
-	lifetime = 90 * 24 * time.Hour
-	// maxPending bounds the indicators of one pulse, which wait for the pulse's
-	// tags: those stand behind them.
-	maxPending = 500_000
-	// maxValue bounds one value of the document, in bytes, so that a string
-	// without end cannot fill the memory.
-	maxValue = 4 << 20
-)
+// lifetime is how long an indicator without an expiration is believed after its
+// pulse was last modified.
+const lifetime = 90 * 24 * time.Hour
 
 // ErrNoPulses is returned, wrapped, for JSON that holds something else.
 var ErrNoPulses = errors.New("holds no OTX pulses")
@@ -40,11 +31,13 @@ type Options struct {
 	Template intel.Indicator
 	Now      time.Time // what has expired by then is left out
 	Limit    int       // 0: DefaultLimit
+	Choice   Choice    // the zero value chooses all
 }
 
 // Stats tell what a document held.
 type Stats struct {
-	Pulses     int
+	Pulses     int // the chosen ones
+	NotChosen  int // pulses that Choice left out
 	Indicators int // how many were emitted and kept
 	Drops      ingest.Drops
 }
@@ -63,136 +56,61 @@ func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (St
 	if o.Limit <= 0 {
 		o.Limit = DefaultLimit
 	}
-	in := &meter{r: br}
-	p := &parser{o: o, emit: emit, in: in, dec: json.NewDecoder(in), stats: Stats{Drops: ingest.Drops{}}}
-	err := p.document()
+	p := &parser{o: o, emit: emit, stats: Stats{Drops: ingest.Drops{}}}
+	d := &document{in: ingest.NewJSON(br), drops: p.stats.Drops, each: func(pl *pulse) error { p.take(pl); return nil }}
+	err := d.read()
+	if err == nil {
+		err = d.judge()
+	}
 	return p.stats, err
 }
 
+// parser makes indicators of pulses.
 type parser struct {
 	o     Options
 	emit  func(intel.Indicator) ingest.Reason
-	in    *meter
-	dec   *json.Decoder
 	stats Stats
-
-	pages   int    // lists of results seen, empty ones too
-	refusal string // what OTX said instead of pulses
 }
 
-// document reads top-level values until the end.
-func (p *parser) document() error {
-	for {
-		token, err := p.token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			switch token {
-			case json.Delim('{'):
-				err = p.object(true)
-			case json.Delim('['):
-				err = p.array()
-			default:
-				err = fmt.Errorf("%w: it is a bare %T", ErrNoPulses, token)
-			}
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Errorf("JSON ends too soon, after %d pulses: %w", p.stats.Pulses, io.ErrUnexpectedEOF)
-		}
-		if err != nil {
-			return fmt.Errorf("at byte %d: %w", p.dec.InputOffset(), err)
+// take emits the indicators of a pulse.
+func (p *parser) take(pl *pulse) {
+	if !p.o.Choice.takes(pl) {
+		p.stats.NotChosen++
+		return
+	}
+	p.stats.Pulses++
+	p.stats.Drops.Merge(pl.LeftOut)
+	base := pl.base(p.o.Template)
+	for i := range pl.Indicators {
+		it := &pl.Indicators[i]
+		if why := p.item(it, base); why != "" {
+			p.stats.Drops.Add(why, 0, it.Indicator)
+		} else {
+			p.stats.Indicators++
 		}
 	}
-	switch {
-	case p.refusal != "":
-		return fmt.Errorf("%w: OTX answered %q", ErrNoPulses, p.refusal)
-	case p.pages == 0 && p.stats.Pulses == 0, p.stats.Pulses == 0 && p.stats.Drops[ingest.Unreadable].Count > 0:
-		return ErrNoPulses
-	}
-	return nil
 }
 
-// array reads the rest of an array of pulses or of pages.
-func (p *parser) array() error {
-	p.pages++
-	for p.dec.More() {
-		token, err := p.token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'):
-			err = p.object(false)
-		case json.Delim('['):
-			err = p.skipRest()
-			p.stats.Drops.Add(ingest.Unreadable, 0, "array in an array")
-		default:
-			p.stats.Drops.Add(ingest.Unreadable, 0, fmt.Sprint(token))
-		}
-		if err != nil {
-			return err
-		}
+// item emits one indicator, i being what its pulse says of it.
+func (p *parser) item(it *item, i intel.Indicator) ingest.Reason {
+	if p.stats.Indicators >= p.o.Limit {
+		return ingest.OverLimit
 	}
-	_, err := p.token()
-	return err
-}
-
-// object reads the rest of a pulse or, at the top, of a page.
-func (p *parser) object(top bool) error {
-	var pl pulse
-	isPage := false
-	for p.dec.More() {
-		key, err := p.token()
-		if err != nil {
-			return err
-		}
-		switch key {
-		case "results":
-			if isPage = top; top {
-				err = p.results()
-			} else {
-				err = p.skip()
-			}
-		case "indicators":
-			pl.found = true
-			err = p.indicators(&pl)
-		case "detail", "error":
-			if top {
-				err = p.text(&p.refusal)
-			} else {
-				err = p.skip()
-			}
-		default:
-			err = p.field(&pl, key)
-		}
-		if err != nil {
-			return err
-		}
+	if it.Active == "0" || it.Active == "false" {
+		return ingest.Inactive
 	}
-	if _, err := p.token(); err != nil {
-		return err
+	i.FirstSeen, i.Expires = ingest.When(it.Created), ingest.When(it.Expiration)
+	if i.Expires.IsZero() && !i.LastSeen.IsZero() {
+		i.Expires = i.LastSeen.Add(lifetime)
 	}
-	switch {
-	case pl.found:
-		p.flush(&pl)
-	case !isPage && p.refusal == "":
-		p.stats.Drops.Add(ingest.Unreadable, 0, "object without indicators: "+pl.name)
+	if why := ingest.Outdated(i.Expires, p.o.Now); why != "" {
+		return why
 	}
-	return nil
-}
-
-// results reads the value of a page's results, null included.
-func (p *parser) results() error {
-	token, err := p.token()
-	if err != nil {
-		return err
+	if c, ok := ingest.Category(it.Role); ok {
+		i.Category = c
 	}
-	switch token {
-	case json.Delim('['):
-		return p.array()
-	case json.Delim('{'):
-		return p.skipRest()
+	if why := it.observe(&i); why != "" {
+		return why
 	}
-	return nil
+	return p.emit(i)
 }

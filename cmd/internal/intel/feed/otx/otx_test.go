@@ -133,7 +133,7 @@ func TestRefusedWhole(t *testing.T) {
 		"nothing":          {"", ErrNoPulses, ""},
 		"damaged":          {`{"results":[}`, nil, "at byte"},
 		"too deep":         {strings.Repeat("[", 200_000), nil, "nested deeper"},
-		"string sans fin":  {`{"name":"` + strings.Repeat("x", 12<<20), errValueTooLong, ""},
+		"string sans fin":  {`{"name":"` + strings.Repeat("x", 12<<20), ingest.ErrValueTooLong, ""},
 		"a list":           {"192.0.2.1\n", nil, "at byte"},
 		"deep indicator":   {`{"indicators":[` + strings.Repeat("[", 20_000), nil, "depth"},
 		"text after pulse": {`{"indicators":[]} x`, nil, "invalid character"},

@@ -8,48 +8,90 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
-// pulse is what is wanted of one pulse while it is read.
+// pulse is what is wanted of one pulse. Its JSON is a line of the copy on disk,
+// in OTX's own words.
 type pulse struct {
-	id, name          string
-	created, modified string
-	tags, families    []string
-	found             bool // it has indicators, be it none
-	items             []item
+	ID          string   `json:"id"` // first, for the archive to find
+	Name        string   `json:"name"`
+	Author      string   `json:"author_name"`
+	Created     string   `json:"created"`
+	Modified    string   `json:"modified"`
+	TLP         string   `json:"tlp"`
+	Subscribers *int     `json:"subscriber_count,omitempty"` // nil: OTX does not say
+	Tags        []string `json:"tags"`
+	Families    []string `json:"malware_families"`
+	More        bool     `json:"-"` // there are more indicators than the page gave
+	Indicators  []item   `json:"indicators"`
+	// LeftOut counts indicators that are not among Indicators.
+	LeftOut ingest.Drops `json:"left_out,omitempty"`
 }
 
 // item is one indicator as OTX writes it.
 type item struct {
-	Indicator  string `json:"indicator"`
-	Type       string `json:"type"`
-	Created    string `json:"created"`
-	Expiration string `json:"expiration"`
-	Role       string `json:"role"`
-	Active     any    `json:"is_active"` // 0, 1, false, true; old pulses have none, and are active
+	Indicator  string        `json:"indicator"`
+	Type       string        `json:"type"`
+	Created    string        `json:"created,omitempty"`
+	Expiration string        `json:"expiration,omitempty"`
+	Role       string        `json:"role,omitempty"`
+	Active     ingest.Scalar `json:"is_active,omitempty"` // 0, 1, false, true; old pulses have none, and are active
 }
 
 // field reads one field of a pulse besides its indicators.
-func (p *parser) field(pl *pulse, key any) error {
+func (pl *pulse) field(d *document, key string) error {
 	switch key {
 	case "id":
-		return p.text(&pl.id)
+		return d.in.Text(&pl.ID)
 	case "name":
-		return p.text(&pl.name)
+		return d.in.Text(&pl.Name)
+	case "author_name":
+		return d.in.Text(&pl.Author)
 	case "created":
-		return p.text(&pl.created)
+		return d.in.Text(&pl.Created)
 	case "modified":
-		return p.text(&pl.modified)
+		return d.in.Text(&pl.Modified)
+	case "tlp", "TLP":
+		return d.in.Text(&pl.TLP)
+	case "subscriber_count":
+		_, err := d.in.Decode(&pl.Subscribers)
+		return err
 	case "tags":
-		return p.words(&pl.tags)
+		return words(d.in, &pl.Tags)
 	case "malware_families":
-		return p.words(&pl.families)
+		return words(d.in, &pl.Families)
+	case "more_indicators":
+		_, err := d.in.Decode(&pl.More)
+		return err
+	case "left_out":
+		return pl.leftOut(d.in)
 	}
-	return p.skip()
+	return d.in.Skip()
+}
+
+// leftOut reads what an archived pulse says of indicators that were not kept.
+func (pl *pulse) leftOut(in *ingest.JSON) error {
+	var drops ingest.Drops
+	if _, err := in.Decode(&drops); err != nil {
+		return err
+	}
+	for _, why := range []ingest.Reason{ingest.Unsupported, ingest.Unreadable, ingest.OverLimit} {
+		if drop := drops[why]; drop.Count > 0 {
+			pl.leave(why, drop)
+		}
+	}
+	return nil
+}
+
+func (pl *pulse) leave(why ingest.Reason, drop ingest.Drop) {
+	if pl.LeftOut == nil {
+		pl.LeftOut = ingest.Drops{}
+	}
+	pl.LeftOut.Merge(ingest.Drops{why: drop})
 }
 
 // words reads an array of strings, or of objects with a display_name or a name.
-func (p *parser) words(out *[]string) error {
+func words(in *ingest.JSON, out *[]string) error {
 	var values []any
-	if _, err := p.decode(&values); err != nil {
+	if _, err := in.Decode(&values); err != nil {
 		return err
 	}
 	for _, v := range values {
@@ -65,90 +107,68 @@ func (p *parser) words(out *[]string) error {
 	return nil
 }
 
-// indicators reads the value of a pulse's indicators, null included.
-func (p *parser) indicators(pl *pulse) error {
-	token, err := p.token()
-	if err != nil {
-		return err
-	}
-	if token == json.Delim('{') {
-		return p.skipRest()
-	}
-	if token != json.Delim('[') {
-		return nil
-	}
-	for p.dec.More() {
+// items reads the value of a pulse's indicators, null included.
+func (pl *pulse) items(d *document) error {
+	_, err := d.in.Array(func() error {
 		var it item
-		ok, err := p.decode(&it)
+		ok, err := d.in.Decode(&it)
 		switch {
 		case err != nil:
 			return err
 		case !ok:
-			p.stats.Drops.Add(ingest.Unreadable, 0, it.Indicator)
-		case len(pl.items) >= maxPending:
-			p.stats.Drops.Add(ingest.OverLimit, 0, it.Indicator)
+			pl.leave(ingest.Unreadable, ingest.Drop{Count: 1, Text: ingest.Text(it.Indicator, 60)})
 		default:
-			pl.items = append(pl.items, it)
+			pl.add(it)
 		}
-	}
-	_, err = p.token()
+		return nil
+	})
 	return err
 }
 
-// flush emits the indicators of a pulse that was read to its end.
-func (p *parser) flush(pl *pulse) {
-	p.stats.Pulses++
-	base := p.o.Template
-	base.LastSeen = ingest.When(pl.modified)
-	if base.LastSeen.IsZero() {
-		base.LastSeen = ingest.When(pl.created)
-	}
-	if name := ingest.Text(pl.name, ingest.MaxName); name != "" {
-		base.Name = name
-	}
-	if tags := tagList(pl.tags); tags != "" {
-		base.Tags = tags
-	}
-	if isPulseID(pl.id) {
-		base.Ref = "https://otx.alienvault.com/pulse/" + pl.id
-	}
-	base.Category = pl.category(base.Category)
-	for i := range pl.items {
-		it := &pl.items[i]
-		if why := p.take(it, base); why != "" {
-			p.stats.Drops.Add(why, 0, it.Indicator)
-		} else {
-			p.stats.Indicators++
-		}
+func (pl *pulse) add(it item) {
+	switch {
+	case !it.supported():
+		pl.leave(ingest.Unsupported, ingest.Drop{Count: 1, Text: ingest.Text(it.Indicator, 60)})
+	case len(pl.Indicators) >= maxPending:
+		pl.leave(ingest.OverLimit, ingest.Drop{Count: 1, Text: ingest.Text(it.Indicator, 60)})
+	default:
+		pl.Indicators = append(pl.Indicators, it)
 	}
 }
 
-// take emits one indicator, i being what its pulse says of it.
-func (p *parser) take(it *item, i intel.Indicator) ingest.Reason {
-	if p.stats.Indicators >= p.o.Limit {
-		return ingest.OverLimit
+// line returns the pulse as it is archived.
+func (pl *pulse) line() ([]byte, error) { return json.Marshal(pl) }
+
+// base returns what all indicators of the pulse have in common.
+func (pl *pulse) base(base intel.Indicator) intel.Indicator {
+	base.LastSeen = ingest.When(pl.Modified)
+	if base.LastSeen.IsZero() {
+		base.LastSeen = ingest.When(pl.Created)
 	}
-	if it.Active == false || it.Active == 0.0 {
-		return ingest.Inactive
+	if name := ingest.Text(pl.Name, ingest.MaxName); name != "" {
+		base.Name = name
 	}
-	i.FirstSeen, i.Expires = ingest.When(it.Created), ingest.When(it.Expiration)
-	if i.Expires.IsZero() && !i.LastSeen.IsZero() {
-		i.Expires = i.LastSeen.Add(lifetime)
+	if tags := ingest.JoinTags(pl.Tags); tags != "" {
+		base.Tags = tags
 	}
-	if !i.Expires.IsZero() && !i.Expires.After(p.o.Now) {
-		return ingest.Expired
+	if isPulseID(pl.ID) {
+		base.Ref = "https://otx.alienvault.com/pulse/" + pl.ID
 	}
-	if c, ok := ingest.Category(it.Role); ok {
-		i.Category = c
+	base.Category = pl.category(base.Category)
+	return base
+}
+
+// supported reports whether the type is one of which indicators can be made.
+func (it *item) supported() bool {
+	switch it.Type {
+	case "IPv4", "IPv6", "CIDR", "domain", "hostname", "URL":
+		return true
 	}
-	if why := observe(it, &i); why != "" {
-		return why
-	}
-	return p.emit(i)
+	return false
 }
 
 // observe reads the indicator's text, which must be what its type says.
-func observe(it *item, i *intel.Indicator) ingest.Reason {
+func (it *item) observe(i *intel.Indicator) ingest.Reason {
 	why := ingest.Parse(strings.TrimSpace(it.Indicator), i)
 	fits := false
 	switch it.Type {
@@ -158,8 +178,6 @@ func observe(it *item, i *intel.Indicator) ingest.Reason {
 		fits = i.Domain != ""
 	case "URL":
 		fits = i.URL != ""
-	default:
-		return ingest.Unsupported
 	}
 	if why == "" && !fits {
 		return ingest.Unreadable
@@ -170,31 +188,15 @@ func observe(it *item, i *intel.Indicator) ingest.Reason {
 // category returns what the pulse's tags say, in their order; then malware, when
 // it names a family of it; else the feed's own category.
 func (pl *pulse) category(otherwise intel.Category) intel.Category {
-	for _, tag := range pl.tags {
+	for _, tag := range pl.Tags {
 		if c, ok := ingest.Category(tag); ok {
 			return c
 		}
 	}
-	if len(pl.families) > 0 {
+	if len(pl.Families) > 0 {
 		return intel.Malware
 	}
 	return otherwise
-}
-
-// tagList joins tags with commas, whole ones only.
-func tagList(tags []string) string {
-	var b strings.Builder
-	for _, tag := range tags {
-		tag = strings.ReplaceAll(ingest.Text(tag, ingest.MaxName), ",", " ")
-		if tag == "" || b.Len()+1+len(tag) > ingest.MaxTags {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(tag)
-	}
-	return b.String()
 }
 
 // isPulseID reports whether id is 24 hexadecimal digits, and thus fits a URL.

@@ -1,0 +1,94 @@
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+)
+
+// MaxLine is the longest line that is read, in bytes; no indicator comes near it.
+const MaxLine = 64 << 10
+
+// Lines gives the lines of a document that are not blank. A line of 64 KiB and
+// more is skipped and counted.
+type Lines struct {
+	r   *bufio.Reader
+	n   int
+	raw []byte
+	err error
+
+	long, firstLong int
+}
+
+// NewLines looks at the document with Sniff, and refuses it with Sniff's errors.
+func NewLines(r io.Reader) (*Lines, error) {
+	br := bufio.NewReaderSize(r, MaxLine)
+	if err := Sniff(br); err != nil {
+		return nil, err
+	}
+	return &Lines{r: br}, nil
+}
+
+// Next moves to the next line. After false, Err says whether that was the end.
+func (l *Lines) Next() bool {
+	for l.err == nil {
+		line, err := l.r.ReadSlice('\n')
+		if len(line) == 0 && err != nil {
+			l.stop(err)
+			break
+		}
+		l.n++
+		if errors.Is(err, bufio.ErrBufferFull) {
+			l.skip()
+			continue
+		}
+		l.stop(err)
+		if l.raw = bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(l.raw)) > 0 {
+			return l.err == nil
+		}
+	}
+	return false
+}
+
+// skip reads the rest of a line that is too long.
+func (l *Lines) skip() {
+	if l.long == 0 {
+		l.firstLong = l.n
+	}
+	l.long++
+	for {
+		_, err := l.r.ReadSlice('\n')
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			l.stop(err)
+			return
+		}
+	}
+}
+
+// stop notes an error that is not the end of the document, which the next
+// ReadSlice meets again.
+func (l *Lines) stop(err error) {
+	if err != nil && !errors.Is(err, io.EOF) {
+		l.err = err
+	}
+}
+
+// Text returns the current line without white space around it.
+func (l *Lines) Text() string { return string(bytes.TrimSpace(l.raw)) }
+
+// Raw returns the current line without its end; good until Next.
+func (l *Lines) Raw() []byte { return l.raw }
+
+// N returns the number of the current line, from 1, blank and long ones counted.
+func (l *Lines) N() int { return l.n }
+
+// Err returns the reader's error, or nil at the end of the document.
+func (l *Lines) Err() error { return l.err }
+
+// CountLong notes the lines that were too long in d.
+func (l *Lines) CountLong(d Drops) {
+	if l.long > 0 {
+		d[LongLine] = Drop{Count: l.long, Line: l.firstLong}
+	}
+}
