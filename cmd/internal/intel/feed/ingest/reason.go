@@ -35,6 +35,7 @@ const (
 	OverLimit    Reason = "over the limit of indicators for one feed"
 	Crowded      Reason = "more than 64 reasons for one address"
 	Allowed      Reason = "on an allow list"
+	Shared       Reason = "host that anybody may upload to"
 	TooNarrow    Reason = "URL or port, where only a whole address or name can be allowed"
 )
 

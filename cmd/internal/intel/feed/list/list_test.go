@@ -102,8 +102,8 @@ func TestParse(t *testing.T) {
 		},
 		{
 			name: "Tor",
-			text: "ExitNode 00AA\nPublished 2026-01-01 00:00:00\nLastStatus 2026-01-01 00:00:00\nExitAddress 192.0.2.1 2026-01-01 00:00:00\n",
-			want: []string{"192.0.2.1/32"},
+			text: "ExitNode 00AA\nPublished 2026-01-01 00:00:00\nLastStatus 2026-01-01 00:00:00\nExitAddress 192.0.2.1 2026-01-02 03:04:05\nExitAddress 2001:db8::1\n",
+			want: []string{"192.0.2.1/32 last=2026-01-02", "2001:db8::1/128"},
 		},
 		{
 			name: "hosts file, unannounced",

@@ -42,7 +42,8 @@ func (p *parser) plain(line string) {
 	word, rest := cutWord(body)
 	switch {
 	case word == "ExitAddress":
-		word, _ = cutWord(rest)
+		word, rest = cutWord(rest)
+		i.LastSeen = ingest.When(rest)
 	case word == "ExitNode" || word == "Published" || word == "LastStatus":
 		return
 	case p.o.Format == Auto && isSinkhole(word) && !strings.HasPrefix(rest, ","):

@@ -1,17 +1,16 @@
 package otx
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
-// pulse is what is wanted of one pulse. Its JSON is a line of the copy on disk,
-// in OTX's own words.
+// pulse is what is wanted of one pulse. Its JSON is in OTX's own words, so that
+// what is written can be read like what was fetched.
 type pulse struct {
-	ID          string   `json:"id"` // first, for the archive to find
+	ID          string   `json:"id"`
 	Name        string   `json:"name"`
 	Author      string   `json:"author_name"`
 	Created     string   `json:"created"`
@@ -135,9 +134,6 @@ func (pl *pulse) add(it item) {
 		pl.Indicators = append(pl.Indicators, it)
 	}
 }
-
-// line returns the pulse as it is archived.
-func (pl *pulse) line() ([]byte, error) { return json.Marshal(pl) }
 
 // base returns what all indicators of the pulse have in common.
 func (pl *pulse) base(base intel.Indicator) intel.Indicator {

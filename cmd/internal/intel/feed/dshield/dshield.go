@@ -1,0 +1,145 @@
+// Package dshield reads the recommended block list of DShield (SANS Internet
+// Storm Center): the networks from which most hosts were scanned over the last
+// three days. It opens no files and fetches nothing.
+package dshield
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+)
+
+// DefaultLimit is how many indicators a document gives at most; the real one has twenty.
+const DefaultLimit = 100_000
+
+// ErrNotDShield is returned, wrapped, for a document without a row of the list.
+var ErrNotDShield = errors.New("is no DShield block list")
+
+// Documents returns where the list is had. DShield asks for a contact in the User-Agent.
+func Documents() []ingest.Document {
+	return []ingest.Document{{URL: "https://isc.sans.edu/feeds/block.txt", Every: time.Hour, Category: intel.Scanner}}
+}
+
+// Options say how to read the list.
+type Options struct {
+	// Template is what every indicator starts as; the list gives a name to some.
+	Template intel.Indicator
+	Limit    int // 0: DefaultLimit
+}
+
+// Stats tell what the list held.
+type Stats struct {
+	Lines      int // all of them
+	Indicators int // how many were emitted and kept
+	Drops      ingest.Drops
+}
+
+// Parse reads the list and calls emit for each network, which returns why it is
+// refused, or "" when it is kept. A bad row costs that row. The error is
+// ingest.ErrWebPage, ingest.ErrBinary or ErrNotDShield, wraps
+// io.ErrUnexpectedEOF where the end mark is missing, or is the reader's; what was
+// emitted until then should be thrown away.
+func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
+	s := Stats{Drops: ingest.Drops{}}
+	lines, err := ingest.NewLines(r)
+	if err != nil {
+		return s, err
+	}
+	if o.Limit <= 0 {
+		o.Limit = DefaultLimit
+	}
+	var updated time.Time
+	begun, ended := false, false // the comments that DShield writes first and last
+	rows := 0
+	for lines.Next() {
+		line := lines.Text()
+		if comment, ok := strings.CutPrefix(line, "#"); ok {
+			comment = strings.TrimSpace(comment)
+			begun = begun || strings.HasPrefix(comment, "DShield.org")
+			ended = ended || comment == "END"
+			if text, ok := strings.CutPrefix(comment, "updated:"); ok {
+				updated = when(text)
+			}
+			continue
+		}
+		columns := strings.Split(string(lines.Raw()), "\t")
+		if columns[0] == "Start" {
+			begun = true
+			continue
+		}
+		i := o.Template
+		i.LastSeen = updated
+		why := row(columns, &i)
+		if why == "" {
+			rows++
+			if why = ingest.OverLimit; s.Indicators < o.Limit {
+				why = emit(i)
+			}
+		}
+		if why == "" {
+			s.Indicators++
+		}
+		s.Drops.Add(why, lines.N(), line)
+	}
+	lines.CountLong(s.Drops)
+	s.Lines = lines.N()
+	switch {
+	case lines.Err() != nil:
+		return s, lines.Err()
+	case begun && !ended:
+		return s, fmt.Errorf("list ends too soon, after %d networks: %w", rows, io.ErrUnexpectedEOF)
+	case rows == 0:
+		return s, fmt.Errorf("%w: it has no rows: %s", ErrNotDShield, s.Drops)
+	}
+	return s, nil
+}
+
+// row reads one row: Start, End, Netblock, Attacks, Name, Country, email; the
+// last three are often empty. Netblock is the length of the network's prefix and
+// must be what Start and End say.
+func row(columns []string, i *intel.Indicator) ingest.Reason {
+	for at := range columns {
+		columns[at] = strings.TrimSpace(columns[at])
+	}
+	if len(columns) < 3 {
+		return ingest.Unreadable
+	}
+	first, err1 := netip.ParseAddr(columns[0])
+	last, err2 := netip.ParseAddr(columns[1])
+	if err1 != nil || err2 != nil {
+		if why := ingest.Parse(columns[0], i); why != "" {
+			return why
+		}
+		return ingest.Unreadable
+	}
+	networks, why := ingest.Range(first, last)
+	if why != "" {
+		return why
+	}
+	if len(networks) != 1 || strconv.Itoa(networks[0].Bits()) != columns[2] {
+		return ingest.Unreadable
+	}
+	i.Prefix = networks[0]
+	if len(columns) > 4 {
+		if name := ingest.Text(columns[4], ingest.MaxName); name != "" {
+			i.Name = name
+		}
+	}
+	return ""
+}
+
+// when reads "Mon Nov 23 06:33:38 2026 UTC".
+func when(text string) time.Time {
+	t, err := time.Parse("Mon Jan _2 15:04:05 2006 MST", strings.TrimSpace(text))
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}

@@ -1,0 +1,108 @@
+package dshield
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+)
+
+func parse(text string, o Options) (got []intel.Indicator, st Stats, err error) {
+	policy := ingest.NewPolicy(nil)
+	st, err = Parse(strings.NewReader(text), o, func(i intel.Indicator) ingest.Reason {
+		if why := policy.Refuse(i.Prefix); why != "" {
+			return why
+		}
+		got = append(got, i)
+		return ""
+	})
+	return got, st, err
+}
+
+func block(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("testdata/block.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestParse(t *testing.T) {
+	o := Options{Template: intel.Indicator{Feed: "dshield", Name: "dshield", Category: intel.Scanner, Score: 60}}
+	for _, text := range []string{block(t), "\xef\xbb\xbf" + strings.ReplaceAll(block(t), "\n", "\r\n")} {
+		got, st, err := parse(text, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 2 || st.Indicators != 2 {
+			t.Fatalf("%d indicators: %+v", len(got), got)
+		}
+		updated := time.Date(2026, 6, 7, 6, 33, 38, 0, time.UTC)
+		if i := got[0]; i.Prefix.String() != "192.0.2.0/24" || i.Name != "EXAMPLE-NET" || i.Category != intel.Scanner || !i.LastSeen.Equal(updated) {
+			t.Errorf("first: %+v", i)
+		}
+		if i := got[1]; i.Prefix.String() != "198.51.100.0/24" || i.Name != "dshield" {
+			t.Errorf("second: %+v", i)
+		}
+		want := "2 not an address, network, domain or URL (first: line 10, 203.0.113.0 203.0.113.127 24 12 SHORT), " +
+			"1 range that ends before it begins (first: line 13, 203.0.113.255 203.0.113.0 24 1 BACK), 1 special-use network (first: line 11, 10.9.8.0 10.9.8.255 24 11 LAN)"
+		if s := st.Drops.String(); s != want {
+			t.Errorf("left out: %s", s)
+		}
+	}
+}
+
+func TestRefusedWhole(t *testing.T) {
+	whole := block(t)
+	for name, tt := range map[string]struct {
+		text string
+		want error
+	}{
+		"truncated":       {whole[:strings.Index(whole, "# END")], io.ErrUnexpectedEOF},
+		"only its header": {whole[:strings.Index(whole, "192.0.2.0")], io.ErrUnexpectedEOF},
+		"no rows":         {"# DShield.org\n# END\n", ErrNotDShield},
+		"empty":           {"", ErrNotDShield},
+		"another list":    {"192.0.2.1\n192.0.2.2\n", ErrNotDShield},
+		"web page":        {"<html>", ingest.ErrWebPage},
+		"binary":          {"\x1f\x8b\x00", ingest.ErrBinary},
+	} {
+		if _, _, err := parse(tt.text, Options{}); !errors.Is(err, tt.want) {
+			t.Errorf("%s: error %v, want %v", name, err, tt.want)
+		}
+	}
+	broken := errors.New("disk on fire")
+	if _, err := Parse(io.MultiReader(strings.NewReader(whole), errReader{broken}), Options{}, func(intel.Indicator) ingest.Reason { return "" }); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+}
+
+type errReader struct{ err error }
+
+func (e errReader) Read([]byte) (int, error) { return 0, e.err }
+
+func FuzzParse(f *testing.F) {
+	b, err := os.ReadFile("testdata/block.txt")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(b))
+	f.Fuzz(func(t *testing.T, text string) {
+		n := 0
+		st, _ := Parse(strings.NewReader(text), Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
+			if !i.Prefix.IsValid() || i.Prefix != i.Prefix.Masked() || ingest.Text(i.Name, ingest.MaxName) != i.Name {
+				t.Fatalf("emitted %+v", i)
+			}
+			n++
+			return ""
+		})
+		if st.Indicators != n || n > 50 {
+			t.Fatalf("%+v, %d emitted", st, n)
+		}
+	})
+}
