@@ -58,6 +58,8 @@ var importRules = map[string][]string{
 	"cmd/internal/flow/udp":       {"golang.org/x/"},
 	"cmd/internal/flow/pcap":      {"github.com/klauspost/compress/"},
 	"cmd/internal/intel":          {"github.com/gaissmai/bart"},
+	"cmd/internal/intel/dnstest":  {"golang.org/x/"},
+	"cmd/internal/intel/export":   {"cmd/internal/intel", "golang.org/x/"},
 	"cmd/internal/intel/export":   {"cmd/internal/intel", "golang.org/x/"},
 	"cmd/internal/intel/feed":     {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "github.com/fsnotify/fsnotify", "github.com/gaissmai/bart", "golang.org/x/"},
 	"cmd/internal/match":          {"cmd/internal/flow", "cmd/internal/intel"},

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel/export/rpztest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnstest"
 )
 
 // The lines that real exporters lead to, and what the real engine answered to
@@ -107,7 +107,7 @@ func readManifest(t *testing.T) manifest {
 // TestLive lets softflowd export the same traffic as NetFlow v5, v9 and IPFIX to
 // running agents.
 func TestLive(t *testing.T) {
-	softflowd := rpztest.Peer(t, "softflowd", "softflowd")
+	softflowd := dnstest.Peer(t, "softflowd", "softflowd")
 	traffic := gunzip(t, "../../../testdata/pcap/traffic.pcap.gz")
 	m := readManifest(t)
 	agents := make([]*running, len(m.Captures))

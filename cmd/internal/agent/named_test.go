@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel/export/rpztest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnstest"
 )
 
 // What named logged of the look-ups in TestNamed, and what the real engine
@@ -39,7 +39,7 @@ exports:
 	r.awaitLine(`export id=rpz\.db status=ok indicators=1 `)
 
 	// named can start now that there is a zone, and the agent can be told of it.
-	server := rpztest.Named(t, "evil A 198.51.100.66\n", rpztest.Zone{Name: zone, Path: r.path("rpz.db")})
+	server := dnstest.Named(t, "evil A 198.51.100.66\n", dnstest.Zone{Name: zone, Path: r.path("rpz.db")})
 	reload, err := json.Marshal(server.ReloadCommand(zone))
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ exports:
 	r.sighup()
 	r.awaitLine(`agent status=reloaded `)
 
-	d := digger{t, rpztest.Peer(t, "dig", "bind9-dnsutils"), server.Port()}
+	d := digger{t, dnstest.Peer(t, "dig", "bind9-dnsutils"), server.Port()}
 	d.want("known.example", "NXDOMAIN")
 	listed := []string{"bad.example", "www.bad.example", "evil"}
 	for _, name := range append(listed, "good.example") {

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/export/rpztest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnstest"
 )
 
 // inNamespace runs shell commands in a network namespace of their own, where they
@@ -23,7 +23,7 @@ func inNamespace(t *testing.T, dir, script string) string {
 	if os.Getuid() != 0 {
 		args = append(args, "--map-root-user")
 	}
-	unshare := rpztest.Peer(t, "unshare", "util-linux")
+	unshare := dnstest.Peer(t, "unshare", "util-linux")
 	cmd := exec.Command(unshare, append(args, "sh", "-e", "-c", script)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
@@ -125,7 +125,7 @@ func checkVersions(t *testing.T, dir, load, ask, after string) {
 }
 
 func TestNftLoads(t *testing.T) {
-	rpztest.Peer(t, "nft", "nftables")
+	dnstest.Peer(t, "nft", "nftables")
 	dir := firewallFiles(t, "nftables", firewallSets(t)...)
 	// A rule that names the sets, as an administrator has added it, is to stay.
 	chain := `add table inet flowhound
@@ -142,7 +142,7 @@ add rule inet flowhound out ip daddr @bad4 counter drop
 }
 
 func TestIPSetLoads(t *testing.T) {
-	rpztest.Peer(t, "ipset", "ipset")
+	dnstest.Peer(t, "ipset", "ipset")
 	dir := firewallFiles(t, "ipset", firewallSets(t)...)
 	// A restore that was interrupted left its half behind.
 	left := "ipset -exist create flowhound4_new hash:net maxelem 16777216; ipset -exist add flowhound4_new 192.0.2.6; "

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/export/rpztest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnstest"
 )
 
 // zoneFile writes a zone of the indicators into a folder.
-func zoneFile(t testing.TB, dir string, set *intel.Set, o Options) rpztest.Zone {
+func zoneFile(t testing.TB, dir string, set *intel.Set, o Options) dnstest.Zone {
 	t.Helper()
 	if o.Format == "" {
 		o.Format = "rpz"
@@ -29,7 +29,7 @@ func zoneFile(t testing.TB, dir string, set *intel.Set, o Options) rpztest.Zone 
 	if _, _, err := File(path, set, o); err != nil {
 		t.Fatal(err)
 	}
-	return rpztest.Zone{Name: o.Zone, Path: path}
+	return dnstest.Zone{Name: o.Zone, Path: path}
 }
 
 // complaint is what no name server may say of a zone. The last two are how BIND
@@ -39,7 +39,7 @@ var complaint = regexp.MustCompile(`(?i).*( (warning|error|critical): |invalid r
 // harmless says what BIND tells of the test's surroundings.
 var harmless = regexp.MustCompile(`unable to open '/etc/bind/|managed-keys|unable to set effective`)
 
-func checkLog(t *testing.T, s *rpztest.Server) {
+func checkLog(t *testing.T, s *dnstest.Server) {
 	t.Helper()
 	for _, line := range complaint.FindAllString(s.Log(), -1) {
 		if !harmless.MatchString(line) {
@@ -49,14 +49,14 @@ func checkLog(t *testing.T, s *rpztest.Server) {
 }
 
 var (
-	served4 = rpztest.Answer{Code: "NOERROR", Records: []string{rpztest.ServedV4}}
-	served6 = rpztest.Answer{Code: "NOERROR", Records: []string{rpztest.ServedV6}}
+	served4 = dnstest.Answer{Code: "NOERROR", Records: []string{dnstest.ServedV4}}
+	served6 = dnstest.Answer{Code: "NOERROR", Records: []string{dnstest.ServedV6}}
 
-	nxdomain  = rpztest.Answer{Code: "NXDOMAIN"}
-	nodata    = rpztest.Answer{Code: "NOERROR"}
-	truncated = rpztest.Answer{Code: "NOERROR", Truncated: true}
-	dropped   = rpztest.Answer{Code: "dropped"}
-	garden    = rpztest.Answer{Code: "NOERROR", Records: []string{"walled.garden.", rpztest.ServedV4}}
+	nxdomain  = dnstest.Answer{Code: "NXDOMAIN"}
+	nodata    = dnstest.Answer{Code: "NOERROR"}
+	truncated = dnstest.Answer{Code: "NOERROR", Truncated: true}
+	dropped   = dnstest.Answer{Code: "dropped"}
+	garden    = dnstest.Answer{Code: "NOERROR", Records: []string{"walled.garden.", dnstest.ServedV4}}
 )
 
 // Records of the name space that hold listed addresses.
@@ -74,12 +74,12 @@ beside6 AAAA 2001:db8:bae::1
 type asking struct {
 	name string
 	v6   bool
-	want rpztest.Answer
+	want dnstest.Answer
 }
 
 // actions says what each answers about a listed name, and about one that has a
 // listed address.
-var actions = map[string]rpztest.Answer{
+var actions = map[string]dnstest.Answer{
 	"nxdomain": nxdomain, "nodata": nodata, "passthru": served4, "drop": dropped, "tcp-only": truncated, "cname": garden,
 }
 
@@ -101,10 +101,10 @@ func policyRecords() string {
 
 // policyZones writes a zone for each action, whose names stand under a top-level
 // domain of the action's name, and one for addresses of every form.
-func policyZones(t *testing.T) []rpztest.Zone {
+func policyZones(t *testing.T) []dnstest.Zone {
 	t.Helper()
 	dir := t.TempDir()
-	var zones []rpztest.Zone
+	var zones []dnstest.Zone
 	for action := range actions {
 		o := Options{Zone: action + ".rpz.flowhound", Action: action}
 		if action == "cname" {
@@ -119,13 +119,13 @@ func policyZones(t *testing.T) []rpztest.Zone {
 	return append(zones, zoneFile(t, dir, addresses, Options{Zone: "address.rpz.flowhound"}))
 }
 
-func checkAnswers(t *testing.T, s *rpztest.Server) {
+func checkAnswers(t *testing.T, s *dnstest.Server) {
 	t.Helper()
 	askings := []asking{
 		{"good.example", false, served4}, {"good.example", true, served6},
-		{"single", false, nxdomain}, {"subnet", false, nxdomain}, {"beside", false, rpztest.Answer{Code: "NOERROR", Records: []string{"198.51.101.1"}}},
+		{"single", false, nxdomain}, {"subnet", false, nxdomain}, {"beside", false, dnstest.Answer{Code: "NOERROR", Records: []string{"198.51.101.1"}}},
 		{"single6", true, nxdomain}, {"subnet6", true, nxdomain}, {"tied6", true, nxdomain},
-		{"beside6", true, rpztest.Answer{Code: "NOERROR", Records: []string{"2001:db8:bae::1"}}},
+		{"beside6", true, dnstest.Answer{Code: "NOERROR", Records: []string{"2001:db8:bae::1"}}},
 	}
 	for action, want := range actions {
 		v4, v6 := want, want
@@ -134,7 +134,7 @@ func checkAnswers(t *testing.T, s *rpztest.Server) {
 			a4, a6 := addressesOf(action)
 			v4.Records, v6.Records = []string{a4}, []string{a6}
 		case "cname":
-			v6.Records = []string{"walled.garden.", rpztest.ServedV6}
+			v6.Records = []string{"walled.garden.", dnstest.ServedV6}
 		}
 		askings = append(askings,
 			asking{"bad." + action, false, want}, asking{"other.under.bad." + action, false, want},
@@ -159,14 +159,14 @@ func checkAnswers(t *testing.T, s *rpztest.Server) {
 }
 
 func TestNamedAnswers(t *testing.T) {
-	s := rpztest.Named(t, policyRecords(), policyZones(t)...)
+	s := dnstest.Named(t, policyRecords(), policyZones(t)...)
 	checkAnswers(t, s)
 	checkLog(t, s)
 }
 
 func TestUnboundAnswers(t *testing.T) {
-	upstream := rpztest.Named(t, policyRecords())
-	s := rpztest.Unbound(t, upstream, policyZones(t)...)
+	upstream := dnstest.Named(t, policyRecords())
+	s := dnstest.Unbound(t, upstream, policyZones(t)...)
 	checkAnswers(t, s)
 	checkLog(t, s)
 }
@@ -178,14 +178,14 @@ func TestNameServersAllow(t *testing.T) {
 	set := intel.NewSetExcept(
 		intel.NewAllow(allowed("ok.bad.example"), allowed(".fine.bad.example"), allowed("198.51.100.99/32"), allowed("203.0.113.80/32")),
 		block(t, "f", domain("bad.example"), network("198.51.100.0/24"), network("192.0.2.0/24")))
-	zones := []rpztest.Zone{
+	zones := []dnstest.Zone{
 		zoneFile(t, dir, set, Options{Zone: "allow.rpz.flowhound", Action: "allow"}),
 		zoneFile(t, dir, set, Options{Zone: "rpz.flowhound"}),
 	}
-	named := rpztest.Named(t, servedRecords+"near A 198.51.100.98\n", zones...)
-	unbound := rpztest.Unbound(t, rpztest.Named(t, servedRecords+"near A 198.51.100.98\n"), zones...)
-	for _, s := range []*rpztest.Server{named, unbound} {
-		for name, want := range map[string]rpztest.Answer{
+	named := dnstest.Named(t, servedRecords+"near A 198.51.100.98\n", zones...)
+	unbound := dnstest.Unbound(t, dnstest.Named(t, servedRecords+"near A 198.51.100.98\n"), zones...)
+	for _, s := range []*dnstest.Server{named, unbound} {
+		for name, want := range map[string]dnstest.Answer{
 			"bad.example": nxdomain, "x.bad.example": nxdomain,
 			"ok.bad.example": served4, "x.ok.bad.example": nxdomain, "fine.bad.example": served4, "x.y.fine.bad.example": served4,
 			"subnet": {Code: "NOERROR", Records: []string{"198.51.100.99"}}, "near": nxdomain, "single": nxdomain,
@@ -235,11 +235,11 @@ func TestNameServersLoadHostileNames(t *testing.T) {
 		b.Add(intel.Indicator{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte(a[:4])), 8+r.IntN(25))})
 	}
 	zone := zoneFile(t, t.TempDir(), intel.NewSet(b.Block()), Options{Zone: "rpz.flowhound"})
-	named := rpztest.Named(t, "", zone)
-	unbound := rpztest.Unbound(t, rpztest.Named(t, ""), zone)
-	for _, s := range []*rpztest.Server{named, unbound} {
+	named := dnstest.Named(t, "", zone)
+	unbound := dnstest.Unbound(t, dnstest.Named(t, ""), zone)
+	for _, s := range []*dnstest.Server{named, unbound} {
 		checkLog(t, s)
-		for name, want := range map[string]rpztest.Answer{"xn--bcher-kva.example": nxdomain, "upper.example": nxdomain, "good.other": served4} {
+		for name, want := range map[string]dnstest.Answer{"xn--bcher-kva.example": nxdomain, "upper.example": nxdomain, "good.other": served4} {
 			if got := s.Ask(name, false); !reflect.DeepEqual(got, want) {
 				t.Errorf("%s is answered %+v, want %+v", name, got, want)
 			}
@@ -251,7 +251,7 @@ func TestNameServersLoadHostileNames(t *testing.T) {
 // version of the file for a newer one.
 func TestNamedReloads(t *testing.T) {
 	dir := t.TempDir()
-	write := func(names ...string) rpztest.Zone {
+	write := func(names ...string) dnstest.Zone {
 		var all []intel.Indicator
 		for _, n := range names {
 			all = append(all, domain(n))
@@ -259,14 +259,14 @@ func TestNamedReloads(t *testing.T) {
 		return zoneFile(t, dir, intel.NewSet(block(t, "f", all...)), Options{Zone: "rpz.flowhound"})
 	}
 	zone := write("old.example", "kept.example")
-	s := rpztest.Named(t, "", zone)
+	s := dnstest.Named(t, "", zone)
 	for _, c := range []struct {
 		names []string
-		want  map[string]rpztest.Answer
+		want  map[string]dnstest.Answer
 	}{
-		{[]string{"old.example", "kept.example"}, map[string]rpztest.Answer{"old.example": nxdomain, "kept.example": nxdomain, "new.example": served4}},
-		{[]string{"kept.example", "new.example"}, map[string]rpztest.Answer{"old.example": served4, "kept.example": nxdomain, "new.example": nxdomain}},
-		{nil, map[string]rpztest.Answer{"old.example": served4, "kept.example": served4, "new.example": served4}},
+		{[]string{"old.example", "kept.example"}, map[string]dnstest.Answer{"old.example": nxdomain, "kept.example": nxdomain, "new.example": served4}},
+		{[]string{"kept.example", "new.example"}, map[string]dnstest.Answer{"old.example": served4, "kept.example": nxdomain, "new.example": nxdomain}},
+		{nil, map[string]dnstest.Answer{"old.example": served4, "kept.example": served4, "new.example": served4}},
 	} {
 		write(c.names...)
 		s.Reload(zone.Name, fileSerial(t, zone.Path))

@@ -1,7 +1,8 @@
-// Package rpztest runs real name servers on the loopback interface and asks them,
-// for the tests of response policy zones. Only tests import it; its servers hear
-// nothing from outside, ask nothing there, and end with their test.
-package rpztest
+// Package dnstest runs real name servers on the loopback interface and asks them,
+// for the tests of response policy zones and DNS blacklists. Only tests import it;
+// its servers hear nothing from outside, ask nothing there, and end with their
+// test.
+package dnstest
 
 import (
 	"errors"
@@ -104,8 +105,12 @@ func (s *Server) Log() string {
 	return string(b)
 }
 
-// Port returns where the server answers on 127.0.0.1, over UDP and TCP.
+// Port returns where the server answers on 127.0.0.1, over UDP and, but for
+// rbldnsd, TCP.
 func (s *Server) Port() int { return s.port }
+
+// Address returns the same with the address.
+func (s *Server) Address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 
 // write writes a file into the server's folder and returns its path.
 func (s *Server) write(name, content string) string {

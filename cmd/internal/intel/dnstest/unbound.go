@@ -1,4 +1,4 @@
-package rpztest
+package dnstest
 
 import (
 	"fmt"

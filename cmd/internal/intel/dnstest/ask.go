@@ -1,4 +1,4 @@
-package rpztest
+package dnstest
 
 import (
 	"encoding/binary"
@@ -41,18 +41,7 @@ func (s *Server) AskTCP(name string, v6 bool) Answer {
 
 func (s *Server) ask(network, name string, v6 bool) Answer {
 	s.t.Helper()
-	kind := dnsmessage.TypeA
-	if v6 {
-		kind = dnsmessage.TypeAAAA
-	}
-	question, err := (&dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: 7, RecursionDesired: true},
-		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name + "."), Type: kind, Class: dnsmessage.ClassINET}},
-	}).Pack()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	packet, err := s.exchange(network, question)
+	packet, err := s.exchange(network, s.question(name, v6))
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.EOF) {
 		return Answer{Code: "dropped"}
 	}
@@ -64,6 +53,22 @@ func (s *Server) ask(network, name string, v6 bool) Answer {
 		s.t.Fatalf("the answer about %s: %v", name, err)
 	}
 	return answerOf(&m)
+}
+
+func (s *Server) question(name string, v6 bool) []byte {
+	s.t.Helper()
+	kind := dnsmessage.TypeA
+	if v6 {
+		kind = dnsmessage.TypeAAAA
+	}
+	packet, err := (&dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: 7, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name + "."), Type: kind, Class: dnsmessage.ClassINET}},
+	}).Pack()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return packet
 }
 
 func (s *Server) exchange(network string, question []byte) ([]byte, error) {
