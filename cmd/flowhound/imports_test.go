@@ -60,7 +60,7 @@ var importRules = map[string][]string{
 	"cmd/internal/intel":          {"github.com/gaissmai/bart"},
 	"cmd/internal/intel/dnstest":  {"golang.org/x/"},
 	"cmd/internal/intel/export":   {"cmd/internal/intel", "golang.org/x/"},
-	"cmd/internal/intel/export":   {"cmd/internal/intel", "golang.org/x/"},
+	"cmd/internal/intel/dnsbl":    {"cmd/internal/flow", "cmd/internal/intel", "cmd/internal/intel/feed/ingest", "github.com/miekg/dns", "github.com/jellydator/ttlcache/v3", "golang.org/x/"},
 	"cmd/internal/intel/feed":     {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "github.com/fsnotify/fsnotify", "github.com/gaissmai/bart", "golang.org/x/"},
 	"cmd/internal/match":          {"cmd/internal/flow", "cmd/internal/intel"},
 	"cmd/internal/alert":          {"cmd/internal/flow", "cmd/internal/intel", "cmd/internal/match", "plugin/hit"},

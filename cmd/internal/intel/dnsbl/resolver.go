@@ -1,0 +1,159 @@
+package dnsbl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// timeout bounds one exchange with one resolver.
+const timeout = 2 * time.Second
+
+// resolver asks the server that answered last, and the others when that does not.
+// Safe for concurrent use.
+type resolver struct {
+	servers []string // host:port
+	client  dns.Client
+	answers atomic.Int32 // place of the server that answered last
+}
+
+// newResolver takes addresses, with or without a port; none: those of
+// /etc/resolv.conf.
+func newResolver(servers []string) (*resolver, error) {
+	r := &resolver{client: dns.Client{Timeout: timeout}}
+	if len(servers) == 0 {
+		system, err := dns.ClientConfigFromFile("/etc/resolv.conf")
+		if err != nil {
+			return nil, fmt.Errorf("no resolvers are configured, and the system's cannot be read: %w", err)
+		}
+		for _, s := range system.Servers {
+			r.servers = append(r.servers, net.JoinHostPort(s, system.Port))
+		}
+	}
+	for _, s := range servers {
+		if _, _, err := net.SplitHostPort(s); err != nil {
+			s = net.JoinHostPort(strings.Trim(s, "[]"), "53")
+		}
+		r.servers = append(r.servers, s)
+	}
+	if len(r.servers) == 0 {
+		return nil, errors.New("/etc/resolv.conf names no resolver")
+	}
+	return r, nil
+}
+
+// address asks a zone about ip.
+func (r *resolver) address(ctx context.Context, ip netip.Addr, zone string) outcome {
+	m, err := r.exchange(ctx, question(ip, zone), dns.TypeA)
+	if err != nil {
+		return failure(err.Error())
+	}
+	return judge(m)
+}
+
+// text asks a zone why it lists ip; "" when it does not say.
+func (r *resolver) text(ctx context.Context, ip netip.Addr, zone string) string {
+	m, err := r.exchange(ctx, question(ip, zone), dns.TypeTXT)
+	if err != nil {
+		return ""
+	}
+	return explanation(m)
+}
+
+// exchange asks each server once, the one that answered last first, until one answers with anything but a failure
+// of its own. Every question goes out from a port of its own, which an answer
+// that is forged must guess along with the id. The error does not name the
+// question: that may hold a customer's key.
+func (r *resolver) exchange(ctx context.Context, name string, kind uint16) (*dns.Msg, error) {
+	q := new(dns.Msg)
+	q.SetQuestion(name, kind)
+	q.SetEdns0(1232, false) // fits every path (RFC 9715); explanations are long
+	var last *dns.Msg
+	var failed error
+	first := int(r.answers.Load())
+	for i := range r.servers {
+		at := (first + i) % len(r.servers)
+		server := r.servers[at]
+		m, _, err := r.client.ExchangeContext(ctx, q, server)
+		switch {
+		case err != nil:
+			failed = fmt.Errorf("resolver %s: %w", server, plainError(err))
+			continue
+		case len(m.Question) != 1 || !strings.EqualFold(m.Question[0].Name, name) || m.Question[0].Qtype != kind:
+			failed = fmt.Errorf("resolver %s answers another question", server)
+			continue
+		case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
+			last = m
+			continue
+		}
+		r.answers.Store(int32(at))
+		return m, nil
+	}
+	if last != nil {
+		return last, nil
+	}
+	return nil, failed
+}
+
+// plainError says what a person can use, without the ports of this one exchange.
+func plainError(err error) error {
+	var op *net.OpError
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return errors.New("no answer in time")
+	case errors.As(err, &op):
+		return op.Err
+	}
+	return err
+}
+
+// testResult is what a zone's self-test found.
+type testResult struct {
+	zone       int
+	asked      int
+	ipv6       bool
+	unanswered bool
+	why        string // "" when the zone passed
+}
+
+// The addresses that every zone must and must not list (RFC 5782, section 5).
+var (
+	mustList4, mustNotList4 = netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
+	mustList6, mustNotList6 = netip.MustParseAddr("::ffff:127.0.0.2"), netip.MustParseAddr("::ffff:127.0.0.1")
+)
+
+// test asks a zone what it must know. One that fails for IPv6 alone is an IPv4
+// zone, as most are.
+func (r *resolver) test(ctx context.Context, z *Zone, at int) *testResult {
+	t := &testResult{zone: at, asked: 2}
+	for _, want := range []struct {
+		ip   netip.Addr
+		kind kind
+	}{{mustNotList4, clean}, {mustList4, listed}} {
+		switch o := r.address(ctx, want.ip, z.Zone); {
+		case o.kind == failed:
+			t.unanswered, t.why = true, o.why
+			return t
+		case o.kind == refused:
+			t.why = o.why
+			return t
+		case o.kind != want.kind && want.kind == clean:
+			t.why = "it lists 127.0.0.1, which no list may: it lists everything"
+			return t
+		case o.kind != want.kind:
+			t.why = "it does not list 127.0.0.2, which every list must: is the zone's name right?"
+			return t
+		}
+	}
+	t.asked = 4
+	t.ipv6 = r.address(ctx, mustList6, z.Zone).kind == listed && r.address(ctx, mustNotList6, z.Zone).kind == clean
+	return t
+}
