@@ -155,7 +155,7 @@ func (c *classifier) event(side match.Side, indicators []intel.Indicator) Event 
 		LocalOpened: c.srcOpened != remoteIsSrc, OpenerTold: c.told, LocalSent: !remoteIsSrc,
 		LocalData: local.data, RemoteData: remote.data,
 		talked: c.evidence.talked, built: c.evidence.built, denied: c.evidence.denied, loneSYN: c.evidence.loneSYN,
-		Indicators: indicators,
+		Indicators: indicators, DNSBL: c.raw.DNSBL,
 		Count:      max(c.raw.Count, 1),
 		LocalBytes: scale(local.bytes, r.Sampling), LocalPackets: scale(local.packets, r.Sampling),
 		RemoteBytes: scale(remote.bytes, r.Sampling), RemotePackets: scale(remote.packets, r.Sampling),

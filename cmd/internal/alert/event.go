@@ -49,6 +49,8 @@ type Event struct {
 	// other addresses of the record. The event owns both.
 	Indicators, Others []intel.Indicator
 
+	DNSBL bool // the indicators are listings of DNS blacklists
+
 	Count uint64 // flow records
 	// The counters are multiplied by Sampling, by who sent them, and saturate.
 	LocalBytes, LocalPackets, RemoteBytes, RemotePackets uint64

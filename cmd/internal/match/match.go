@@ -60,4 +60,5 @@ type Raw struct {
 	Set    *intel.Set
 	Count  uint64 // records, at least 1
 	First  int64  // Unix nanoseconds: the earliest Received, 0 when that is Record.Received
+	DNSBL  bool   // Set holds what DNS blacklists list, and not the feeds
 }

@@ -197,6 +197,7 @@ func (c *coder) event(ev *alert.Event) {
 		c.addr(a)
 	}
 	c.bool(&ev.MatchedNAT)
+	c.bool(&ev.DNSBL)
 	c.bool(&ev.LocalOpened)
 	num(c, &ev.Proto, 255)
 	num(c, &ev.Domain, anyNum)

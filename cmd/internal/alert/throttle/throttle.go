@@ -184,7 +184,9 @@ func (t *Table) Flush(now time.Time) {
 func (t *Table) say(e *entry, at int64) {
 	held, kind := e.held, hit.Repeat
 	if e.lines == 0 || e.worse() {
-		kind = hit.New
+		if kind = hit.New; held.event.DNSBL {
+			kind = hit.DNSBL
+		}
 	}
 	e.said, e.saidBytes, e.saidAt = held.severity, held.bytes(), at
 	e.idle, e.end = false, saturate(at, t.nextWindow(e))

@@ -388,3 +388,17 @@ func TestClientPortsThatDiffer(t *testing.T) {
 		t.Errorf("ICMP without a type: ports %d, %d", h.SrcPort, h.DstPort)
 	}
 }
+
+// A listing of a DNS blacklist is told from a feed's by its first line.
+func TestBlacklistsHaveTheirKind(t *testing.T) {
+	x := newBench(t, Options{})
+	for i := range 3 {
+		ev := x.event(record(time.Duration(i)*time.Second, tcp, host, 40000, c2, 443, 5000, talk))
+		ev.DNSBL = true
+		x.table.Add(ev)
+	}
+	x.table.Flush(start.Add(time.Minute))
+	if len(x.hits) != 2 || x.hits[0].Kind != hit.DNSBL || x.hits[1].Kind != hit.Repeat || x.hits[1].Count != 2 {
+		t.Errorf("%+v", x.hits)
+	}
+}
