@@ -27,6 +27,7 @@ type Config struct {
 	Feeds     []Feed    `yaml:"feeds" validate:"dive"` // at least one
 	// Allow holds the files of what no feed may name.
 	Allow []string `yaml:"allow,omitempty" validate:"dive,required"`
+	DNSBL DNSBL    `yaml:"dnsbl,omitempty"`
 	// Exports are files that are kept as the indicators are.
 	Exports []Export `yaml:"exports,omitempty" validate:"dive"`
 	Alert   Alert    `yaml:"alert"`

@@ -315,6 +315,7 @@ var settingLine = regexp.MustCompile(`(?m)^( *)#(\S)`)
 // The example is a working configuration as it stands; with every setting
 // switched on it still is, and then no key of Config is missing from it.
 func TestExample(t *testing.T) {
+	t.Setenv("DQS_KEY", "key")
 	c := mustParse(t, Example())
 	if len(c.Feeds) != 1 || c.Feeds[0].Path != "/etc/flowhound/blacklist.txt" {
 		t.Errorf("feeds: %v", c.Feeds)
@@ -325,17 +326,18 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
-		if !slices.ContainsFunc([]string{"", "[0]", "[1]"}, func(i string) bool {
-			return d.has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".").Replace(key))
+		if !slices.ContainsFunc([]string{"", "[0]", "[1]", "[2]"}, func(i string) bool {
+			return d.has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "zones.", "zones"+i+".").Replace(key))
 		}) {
 			t.Errorf("the example does not show %s", key)
 		}
 	}
 	// What is shown as a default is one.
 	def := Default()
-	def.Allow, def.Exports = d.config.Allow, d.config.Exports
+	def.Allow, def.Exports, def.DNSBL = d.config.Allow, d.config.Exports, d.config.DNSBL
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
+	def.written = d.config.written
 	if got, want := d.config.String(), def.String(); got != want {
 		t.Errorf("the example shows\n%s\nwhere the defaults are\n%s", got, want)
 	}

@@ -18,6 +18,7 @@ func (d *document) validate() {
 	d.checkListen()
 	d.checkFeeds()
 	d.checkAllow()
+	d.checkDNSBL()
 	d.checkExports()
 	d.checkWindows()
 }
@@ -32,6 +33,7 @@ func (d *document) checkTags() {
 	must(v.RegisterValidation("feed_name", func(fl validator.FieldLevel) bool { return feedName.MatchString(fl.Field().String()) }))
 	must(v.RegisterValidation("set_name", func(fl validator.FieldLevel) bool { return setName.MatchString(fl.Field().String()) }))
 	must(v.RegisterValidation("dns_name", func(fl validator.FieldLevel) bool { return isDNSName(fl.Field().String()) }))
+	must(v.RegisterValidation("resolver", func(fl validator.FieldLevel) bool { return isResolver(fl.Field().String()) }))
 	must(v.RegisterValidation("host_port", func(fl validator.FieldLevel) bool { return isHostPort(fl.Field().String()) }))
 
 	var wrong validator.ValidationErrors
@@ -77,6 +79,8 @@ func (d *document) plain(key string, e validator.FieldError) string {
 		return fmt.Sprintf("%s is not a domain name in lower case without a dot at its end, such as rpz.example", d.text(key))
 	case tag == "host_port":
 		return fmt.Sprintf("%s is not an address such as 127.0.0.1:8055", d.text(key))
+	case tag == "resolver":
+		return fmt.Sprintf("%s is not the address of a resolver such as 192.0.2.53 or 127.0.0.1:5353", d.text(key))
 	case tag == "http_url":
 		return fmt.Sprintf("%s is not a URL that starts with http:// or https://", d.text(key))
 	case tag == "hostname_rfc1123":
