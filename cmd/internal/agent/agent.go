@@ -21,6 +21,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/web"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -53,6 +54,7 @@ type Agent struct {
 	workers   []*worker
 	alerts    *alerts
 	feeds     feeds
+	dnsbl     blacklists
 	exports   exports
 	metrics   *metrics
 	web       *web.Server
@@ -127,6 +129,10 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := a.feeds.start(starting, a, cfg); err != nil {
 		return err
 	}
+	if err := a.dnsbl.start(a, cfg); err != nil { // the feeds are worth running for
+		a.log.Error(err.Error())
+		a.say("error", err.Error())
+	}
 	if cfg.Web.Listen != "" {
 		if a.web, err = web.Start(web.Options{Listen: cfg.Web.Listen, Metrics: a.metrics.registry, Health: a.health, Log: a.log}); err != nil {
 			return err
@@ -156,6 +162,7 @@ func (a *Agent) Stop() error {
 	}
 	a.cancel()
 	a.feeds.halt()
+	a.dnsbl.halt()
 	if a.alerts != nil {
 		errs = append(errs, a.alerts.stop())
 	}
@@ -214,6 +221,13 @@ func (a *Agent) health() web.Health {
 	for _, f := range a.feeds.states() {
 		if f.Status != feed.OK {
 			h.Problems = append(h.Problems, f.Message)
+		}
+	}
+	if lookups := a.state.Load().dnsbl; lookups != nil {
+		for _, z := range lookups.States() {
+			if z.Status != dnsbl.OK {
+				h.Problems = append(h.Problems, "DNS blacklist "+z.Name+": "+z.Message)
+			}
 		}
 	}
 	for _, x := range a.exports.states() {

@@ -60,6 +60,8 @@ var (
 	descExportSize = desc("export_indicators", "Indicators that an export holds, by file.", "export")
 	descExportLeft = desc("export_left_out", "Indicators that an export cannot hold, by file and reason.", "export", "reason")
 	descExportFail = desc("export_failures_total", "Failures to write an export or to run its reload command, by file.", "export")
+	descZoneAsked  = desc("dnsbl_lookups_total", "Look-ups in DNS blacklists, by list and what came of them.", "zone", "result")
+	descZoneListed = desc("dnsbl_listed", "Addresses that a DNS blacklist lists and that were seen lately, by list.", "zone")
 	descLogErrors  = desc("log_errors_total", "Failed writes of the alert log.")
 )
 
@@ -117,6 +119,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			gauge(descFeedAge, time.Since(f.LoadedAt).Seconds(), f.Name)
 		}
 	}
+	m.collectBlacklists(counter, gauge)
 	for _, x := range a.exports.states() {
 		counter(descExportFail, x.failures, x.path)
 		if x.at.IsZero() {
@@ -131,6 +134,29 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	swapped, took := a.feeds.lastSwap()
 	gauge(descSwap, took.Seconds())
 	gauge(descReload, float64(swapped.UnixNano())/1e9)
+}
+
+// collectBlacklists reports the look-ups in DNS blacklists, when there are any.
+func (m *metrics) collectBlacklists(counter func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
+	lookups := m.agent.state.Load().dnsbl
+	if lookups == nil {
+		return
+	}
+	waiting, dropped := lookups.Queue()
+	gauge(descDepth, float64(waiting), "dnsbl")
+	counter(descDropped, dropped, "dnsbl")
+	for _, z := range lookups.States() {
+		gauge(descZoneListed, float64(z.Listed), z.Name)
+		for _, c := range []struct {
+			result string
+			n      uint64
+		}{
+			{"listed", z.Counts.Listed}, {"clean", z.Counts.Clean}, {"failed", z.Counts.Failed}, {"refused", z.Counts.Refused},
+			{"over_rate", z.Counts.OverRate}, {"over_budget", z.Counts.OverBudget},
+		} {
+			counter(descZoneAsked, c.n, z.Name, c.result)
+		}
+	}
 }
 
 // collectFlows reports what the workers count.

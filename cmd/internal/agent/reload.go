@@ -59,9 +59,15 @@ func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 			return err
 		}
 	}
+	if !reflect.DeepEqual(old.DNSBL, next.DNSBL) || !slices.Equal(old.Networks.Local, next.Networks.Local) {
+		if err := a.dnsbl.start(a, next); err != nil {
+			return err
+		}
+	}
 	a.changing.Lock()
-	st := newState(next, a.state.Load().generation+1)
-	st.set = a.state.Load().set
+	now := a.state.Load()
+	st := newState(next, now.generation+1)
+	st.set, st.dnsbl = now.set, now.dnsbl
 	a.state.Store(st)
 	a.changing.Unlock()
 	a.alerts.configure(next)

@@ -8,6 +8,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 )
 
 // state is all that a reload or a feed may change. It is immutable: the next one
@@ -19,6 +20,7 @@ type state struct {
 	allow      *bart.Lite // nil: every exporter
 	policy     *alert.Policy
 	set        *intel.Set
+	dnsbl      *dnsbl.Lookups // nil: none are asked
 }
 
 func newState(cfg *config.Config, generation uint64) *state {
@@ -38,10 +40,15 @@ func (s *state) allows(exporter netip.Addr) bool {
 }
 
 // swapSet puts a new set of indicators in place of the old one.
-func (a *Agent) swapSet(set *intel.Set) {
+func (a *Agent) swapSet(set *intel.Set) { a.change(func(s *state) { s.set = set }) }
+
+// swapLookups puts other look-ups in DNS blacklists in place of the old ones.
+func (a *Agent) swapLookups(l *dnsbl.Lookups) { a.change(func(s *state) { s.dnsbl = l }) }
+
+func (a *Agent) change(edit func(*state)) {
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	next := *a.state.Load()
-	next.set = set
+	edit(&next)
 	a.state.Store(&next)
 }

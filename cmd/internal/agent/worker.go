@@ -8,6 +8,8 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/match"
 )
 
@@ -17,7 +19,8 @@ type worker struct {
 	agent      *Agent
 	decoder    *netflow.Decoder
 	batch      flow.Batch
-	generation uint64 // of the configuration that the decoder follows
+	generation uint64        // of the configuration that the decoder follows
+	asked      *dnsbl.Filter // addresses that DNS blacklists were asked about lately; nil before the first
 
 	// overflow takes matches while the queue to the alert goroutine is full.
 	// The lock is taken then only, and by that goroutine once a second.
@@ -54,6 +57,12 @@ func (w *worker) receive(received int64, datagrams []udp.Datagram) {
 		w.generation = st.generation
 		w.decoder.Reconfigure()
 	}
+	var listed *intel.Set
+	if st.dnsbl != nil {
+		if listed = st.dnsbl.Set(); w.asked == nil {
+			w.asked = new(dnsbl.Filter)
+		}
+	}
 	lookups := uint64(0)
 	for i := range datagrams {
 		d := &datagrams[i]
@@ -73,6 +82,8 @@ func (w *worker) receive(received int64, datagrams []udp.Datagram) {
 			r := &w.batch.Records[j]
 			if sides := match.Sides(st.set, r); sides != 0 {
 				w.pass(&match.Raw{Record: *r, Sides: sides, Set: st.set, Count: 1})
+			} else if st.dnsbl != nil {
+				w.askAbout(st, listed, r)
 			}
 		}
 		lookups += 2 * uint64(len(w.batch.Records))
