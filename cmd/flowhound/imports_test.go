@@ -53,6 +53,7 @@ func listPackages(t *testing.T) []pkg {
 var importRules = map[string][]string{
 	"plugin":                      {"plugin/hit"},
 	"plugin/hit":                  {},
+	"cmd/internal/control":        {},
 	"cmd/internal/flow":           {},
 	"cmd/internal/flow/netflow":   {"cmd/internal/flow"},
 	"cmd/internal/flow/udp":       {"golang.org/x/"},

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
@@ -48,6 +49,8 @@ type Agent struct {
 	changing sync.Mutex // held by whoever builds the next state
 
 	lock      *os.File
+	control   *control.Server // nil: there is none
+	noControl string          // why
 	file      logTo
 	templates *netflow.Store
 	listeners []*udp.Listener
@@ -117,6 +120,9 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		return err
 	}
 	a.file.Store(file)
+	if err := a.openControl(cfg); err != nil {
+		return err
+	}
 	if a.templates, err = netflow.OpenStore(filepath.Join(cfg.DataDir, "templates")); err != nil {
 		a.log.Warn("stored templates cannot be used; exporters will send new ones", "err", err)
 	}
@@ -148,6 +154,9 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds",
 		a.addresses(), len(a.workers), a.state.Load().set.Len(), len(cfg.Feeds)))
 	a.exports.start(a, cfg.Exports)
+	if a.control != nil {
+		a.control.Serve()
+	}
 	return nil
 }
 
@@ -157,6 +166,9 @@ func (a *Agent) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	var errs []error
+	if a.control != nil { // what it asks may be gone after this
+		errs = append(errs, a.control.Close(ctx))
+	}
 	for _, l := range a.listeners {
 		errs = append(errs, l.Close())
 	}
@@ -234,6 +246,9 @@ func (a *Agent) health() web.Health {
 		if x.problem != "" {
 			h.Problems = append(h.Problems, "export: "+x.problem)
 		}
+	}
+	if a.noControl != "" {
+		h.Problems = append(h.Problems, a.noControl)
 	}
 	if a.file.Load().Stats().Failing {
 		h.Problems = append(h.Problems, "the alert log cannot be written")

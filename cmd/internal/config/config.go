@@ -34,7 +34,9 @@ type Config struct {
 	Log     Log      `yaml:"log"`
 	// DataDir is the folder for what outlives the process.
 	DataDir string `yaml:"data_dir" validate:"required"`
-	Web     Web    `yaml:"web"`
+	// RunDir is the folder for what does not: the sockets.
+	RunDir string `yaml:"run_dir" validate:"required"`
+	Web    Web    `yaml:"web"`
 
 	// Warnings are the problems that do not keep the agent from running.
 	Warnings Problems `yaml:"-" validate:"-"`
@@ -173,6 +175,7 @@ func Default() *Config {
 			Keep:    7,
 		},
 		DataDir: "/var/lib/flowhound",
+		RunDir:  "/run/flowhound",
 		Web:     Web{Listen: "127.0.0.1:8055"},
 	}
 }
@@ -187,6 +190,8 @@ func (c *Config) NeedsRestart(next *Config) []string {
 	}
 	if c.DataDir != next.DataDir {
 		keys = append(keys, "data_dir")
+	} else if c.RunDir != next.RunDir { // of its own accord
+		keys = append(keys, "run_dir")
 	}
 	if c.Web.Listen != next.Web.Listen {
 		keys = append(keys, "web.listen")
@@ -198,7 +203,7 @@ func (c *Config) NeedsRestart(next *Config) []string {
 // what a person who writes one beside the other means, and what the service
 // manager's working directory would not give.
 func (c *Config) resolve(folder string) {
-	paths := []*string{&c.DataDir, &c.Log.Path}
+	paths := []*string{&c.DataDir, &c.RunDir, &c.Log.Path}
 	for i := range c.Feeds {
 		paths = append(paths, &c.Feeds[i].Path)
 	}

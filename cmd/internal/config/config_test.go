@@ -147,6 +147,7 @@ web: {listen: ""}
 		},
 		Log:     Log{Path: "/etc/flowhound/a.log", Format: LogJSON, MaxSize: GiB, Hostname: "gw-1.example"},
 		DataDir: "/etc/flowhound/$HOME-${not-a-name}",
+		RunDir:  "/etc/flowhound/$HOME-${not-a-name}/run",
 	}
 	want.written = map[string]string{
 		"alert.window":         "${FLOWHOUND_TEST_WINDOW}",
@@ -207,6 +208,35 @@ web: {listen: ""}
 		if !strings.Contains(printed, line) {
 			t.Errorf("%q is not in\n%s", line, printed)
 		}
+	}
+}
+
+// The sockets of an agent with a data_dir of its own are in that, unless it is too
+// long for them.
+func TestRunDir(t *testing.T) {
+	t.Setenv("FLOWHOUND_TEST_SECRET", "/hunter2")
+	long := "/" + strings.Repeat("x", 95)
+	for more, want := range map[string]string{
+		"":                                     "/run/flowhound",
+		"data_dir: /srv/fh\n":                  "/srv/fh/run",
+		"data_dir: " + long:                    long + "/run",
+		"run_dir: run\n":                       "/etc/flowhound/run",
+		"data_dir: /x\nrun_dir: /y/z\n":        "/y/z",
+		"data_dir: ${FLOWHOUND_TEST_SECRET}\n": "/hunter2/run",
+	} {
+		c := mustParse(t, minimal+more)
+		if c.RunDir != want {
+			t.Errorf("%q: %s, want %s", more, c.RunDir, want)
+		}
+		if strings.Contains(c.String(), "hunter2") {
+			t.Errorf("%q: prints what comes from the environment:\n%s", more, c)
+		}
+		if warned := strings.Contains(c.Warnings.String(), ":2: warning: data_dir: "); warned != (len(want) > 94) {
+			t.Errorf("%q: warnings %s", more, c.Warnings)
+		}
+	}
+	if _, err := Parse("f", []byte(minimal+"run_dir: "+long)); err == nil || !strings.Contains(err.Error(), "f:2: run_dir: ") || !strings.Contains(err.Error(), "the longest has 94 bytes") {
+		t.Errorf("too long: %v", err)
 	}
 }
 
@@ -303,6 +333,7 @@ func TestNeedsRestart(t *testing.T) {
 		"alert: {window: 1m}\nlog: {path: /x}\n": nil,
 		"listen: [\"udp://:2056\"]\n":            {"listen"},
 		"web: {listen: \"\"}\ndata_dir: /x\nlisten: [\"udp://:1\", \"udp://:2\"]\n": {"listen", "data_dir", "web.listen"},
+		"run_dir: /x\n": {"run_dir"},
 	} {
 		if got := before.NeedsRestart(mustParse(t, minimal+more)); !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", more, got, want)

@@ -68,9 +68,37 @@ func parse(name string, data []byte) *document {
 	}
 	d.decodeRoot(root)
 	d.validate()
+	d.completeRunDir()
 	d.config.resolve(filepath.Dir(name))
 	d.checkExportPaths()
 	return d
+}
+
+// maxRunDir is the longest run_dir, in bytes, that leaves room for the name of a
+// socket in the 107 bytes of unix(7).
+const maxRunDir = 94
+
+// completeRunDir keeps the sockets of an agent with a data_dir of its own apart from
+// those of the others, and refuses a path that is too long for any. Where nobody
+// wrote that path, the agent is worth running without.
+func (d *document) completeRunDir() {
+	const key = "run_dir"
+	if d.has(key) {
+		if len(d.config.RunDir) > maxRunDir && !d.said(key) {
+			d.errorf(d.line(key), key, "%s is too long for the sockets in it; the longest has %d bytes", d.text(key), maxRunDir)
+		}
+		return
+	}
+	if d.config.DataDir == Default().DataDir || d.said("data_dir") {
+		return
+	}
+	d.config.RunDir = filepath.Join(d.config.DataDir, "run")
+	if text, ok := d.config.written["data_dir"]; ok {
+		d.config.noteWritten(key, filepath.Join(text, "run"))
+	}
+	if len(d.config.RunDir) > maxRunDir {
+		d.warnf(d.line("data_dir"), "data_dir", "%s is too long for the sockets in its folder run; set run_dir, to %d bytes at most, or commands cannot ask the agent", d.text("data_dir"), maxRunDir)
+	}
 }
 
 // result returns the configuration, or else all that is wrong with it.

@@ -1,0 +1,36 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/control"
+)
+
+// openControl opens the socket that commands ask. An agent that shares its run_dir
+// with another is misconfigured and does not start; any other trouble costs the
+// commands only, and is said.
+func (a *Agent) openControl(cfg *config.Config) error {
+	server, err := control.Listen(cfg.RunDir, a.log)
+	switch {
+	case errors.Is(err, control.ErrInUse):
+		return fmt.Errorf("%w: stop it, or give this one a run_dir of its own", err)
+	case err != nil:
+		a.noControl = "commands cannot ask this agent: " + err.Error()
+		a.log.Error("commands cannot ask this agent", "err", err)
+		a.say("error", a.noControl)
+		return nil
+	}
+	for path, h := range a.handlers() {
+		server.Handle(path, h)
+	}
+	a.control = server
+	return nil
+}
+
+// handlers are what commands may ask, by path. They run from the end of Start to
+// the beginning of Stop.
+func (a *Agent) handlers() map[string]control.Handler {
+	return map[string]control.Handler{}
+}
