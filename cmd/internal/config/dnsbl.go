@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -83,7 +84,8 @@ func (d *document) checkDNSBL() {
 		key := fmt.Sprintf("dnsbl.zones[%d]", i)
 		z.HasCategory = d.has(key + ".category")
 		d.checkZoneName(key, z, i, taken)
-		for code, meaning := range z.Codes {
+		for _, code := range slices.SortedFunc(maps.Keys(z.Codes), netip.Addr.Compare) {
+			meaning := z.Codes[code]
 			at := fmt.Sprintf("%s.codes[%v]", key, code)
 			switch {
 			case d.said(at):
