@@ -70,6 +70,8 @@ var importRules = map[string][]string{
 	"decoders":                    {},
 	"integrations":                {},
 	"rules":                       {},
+
+	"cmd/internal/intel/feed/fetch": {"github.com/hashicorp/go-retryablehttp", "golang.org/x/"},
 }
 
 func TestImportsPointDown(t *testing.T) {
