@@ -1,6 +1,14 @@
 package plugin
 
-import "log/slog"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"reflect"
+)
 
 // Secret is a setting that must not be shown: a password, a token, the URL of a
 // chat channel. However it is printed, it says <secret>; Reveal returns what it
@@ -28,3 +36,100 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LogValue hides the secret from slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// maxSecret is how large a file with a secret may be, in bytes: a private key
+// with its chain fits.
+const maxSecret = 64 << 10
+
+// ReadSecret reads the secret that is all there is in a file, without the line
+// ends after it. It says in the log when others than the file's owner and group
+// can read it, and fails when it is empty or larger than 64 KiB.
+func ReadSecret(path string) (Secret, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	if b = bytes.TrimRight(b, "\r\n"); len(b) == 0 {
+		return "", &os.PathError{Op: "read secret", Path: path, Err: errors.New("the file is empty")}
+	}
+	if len(b) > maxSecret {
+		return "", &os.PathError{Op: "read secret", Path: path, Err: errors.New("the file is larger than 64 KiB")}
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode()&0o004 != 0 {
+		slog.Warn("everyone can read the file of a secret; chmod o-r it", "path", path)
+	}
+	return Secret(b), nil
+}
+
+var secretType = reflect.TypeFor[Secret]()
+
+// secretKeys returns the dotted names of out's settings that are a Secret, with
+// [] for every entry of a list and * for every key of a map.
+func secretKeys(out Output) []string { return secretKeysIn(reflect.TypeOf(out), "", 0) }
+
+func secretKeysIn(t reflect.Type, key string, depth int) []string {
+	if depth > 10 { // a type that holds itself
+		return nil
+	}
+	switch {
+	case t == secretType:
+		return []string{key}
+	case t.Kind() == reflect.Pointer:
+		return secretKeysIn(t.Elem(), key, depth+1)
+	case t.Kind() == reflect.Slice:
+		return secretKeysIn(t.Elem(), key+"[]", depth+1)
+	case t.Kind() == reflect.Map:
+		return secretKeysIn(t.Elem(), dotted(key, "*"), depth+1)
+	case t.Kind() != reflect.Struct:
+		return nil
+	}
+	var keys []string
+	for f := range t.Fields() {
+		switch name := settingName(f); {
+		case name != "":
+			keys = append(keys, secretKeysIn(f.Type, dotted(key, name), depth+1)...)
+		case f.Anonymous && f.Tag.Get("json") == "":
+			keys = append(keys, secretKeysIn(f.Type, key, depth+1)...)
+		}
+	}
+	return keys
+}
+
+func dotted(section, name string) string {
+	if section == "" {
+		return name
+	}
+	return section + "." + name
+}
+
+// secretValues appends to found the secrets in v, in exported fields or not.
+func secretValues(v reflect.Value, found []string) []string {
+	switch v.Kind() {
+	case reflect.String:
+		if v.Type() == secretType {
+			found = append(found, v.String())
+		}
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() && v.Elem().Kind() != reflect.Pointer {
+			found = secretValues(v.Elem(), found)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			found = secretValues(v.Index(i), found)
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			found = secretValues(it.Value(), found)
+		}
+	case reflect.Struct:
+		for _, f := range v.Fields() {
+			found = secretValues(f, found)
+		}
+	}
+	return found
+}

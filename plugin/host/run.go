@@ -1,0 +1,253 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/flowhound/flowhound/plugin/internal/pb"
+)
+
+// run is the process of a plugin as go-plugin's runner.Runner.
+type run struct {
+	opts Options
+	path string // of the binary, as people know it
+	bin  *os.File
+	dir  string // of the socket
+	log  *lines
+
+	cmd      *exec.Cmd
+	pid      int
+	startErr error
+	lifeline *os.File // our end: closed, it tells the plugin to go
+	shake    *io.PipeWriter
+	stdout   *io.PipeReader // the first line only
+
+	readers sync.WaitGroup
+	done    chan struct{} // closed when the process is reaped and all it printed is read
+	killed  atomic.Bool
+	mu      sync.Mutex
+	first   string
+	waitErr error
+}
+
+func newRun(bin *binary, dir string, o Options) *run {
+	r := &run{opts: o, path: bin.path, bin: bin.file, dir: dir, log: newLines(o.log()), done: make(chan struct{})}
+	r.stdout, r.shake = io.Pipe()
+	return r
+}
+
+// prepare makes the command, with the variables env of go-plugin.
+func (r *run) prepare(env []string) error {
+	// The open file is executed, not what its path names by now: nobody can put
+	// another in the place of what was checked.
+	path := r.path
+	if _, err := os.Stat("/proc/self/fd"); err == nil {
+		path = "/proc/self/fd/4"
+	}
+	r.cmd = &exec.Cmd{
+		Path: path, Args: []string{r.path}, Dir: "/",
+		Env: append(append(cleanEnv(), env...),
+			"PLUGIN_UNIX_SOCKET_DIR="+r.dir, // of equal names the last one counts
+			pb.LifelineEnv+"=3",
+			"GOMEMLIMIT="+strconv.Itoa(softMemory),
+		),
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, // so that what it starts ends with it
+	}
+	return nil
+}
+
+// Start starts the process.
+func (r *run) Start(context.Context) error {
+	r.startErr = r.start()
+	return r.startErr
+}
+
+func (r *run) start() error {
+	life, ours, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer life.Close()
+	r.lifeline = ours
+	out, outW, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer outW.Close()
+	errs, errsW, err := os.Pipe()
+	if err != nil {
+		out.Close()
+		return err
+	}
+	defer errsW.Close()
+	// Files, so that Wait does not wait for a grandchild that holds them.
+	r.cmd.Stdout, r.cmd.Stderr, r.cmd.ExtraFiles = outW, errsW, []*os.File{life, r.bin}
+	if err := r.cmd.Start(); err != nil {
+		out.Close()
+		errs.Close()
+		var path *os.PathError
+		if errors.As(err, &path) {
+			return path.Err
+		}
+		return err
+	}
+	r.mu.Lock()
+	r.pid = r.cmd.Process.Pid
+	r.mu.Unlock()
+	limit(r.pid)
+	r.readers.Go(func() { r.readStdout(out) })
+	r.readers.Go(func() { r.log.read(errs) })
+	go r.wait(out, errs)
+	return nil
+}
+
+// afterlife is how long what a dead plugin printed may take to arrive.
+const afterlife = 500 * time.Millisecond
+
+func (r *run) wait(pipes ...*os.File) {
+	defer close(r.done)
+	err := r.cmd.Wait()
+	r.killGroup() // what it has started
+	r.mu.Lock()
+	r.waitErr = err
+	r.mu.Unlock()
+	for _, p := range pipes {
+		_ = p.SetReadDeadline(time.Now().Add(afterlife)) // a grandchild elsewhere may hold it
+	}
+	r.readers.Wait()
+	for _, p := range pipes {
+		p.Close()
+	}
+}
+
+// readStdout hands the first line to go-plugin, and the rest to the log.
+func (r *run) readStdout(f *os.File) {
+	defer r.shake.Close()
+	l := newLineReader(f)
+	line, err := l.next()
+	r.mu.Lock()
+	r.first = string(line)
+	r.mu.Unlock()
+	if len(line) > 0 {
+		_, _ = fmt.Fprintf(r.shake, "%s\n", line)
+	}
+	if err == nil {
+		r.log.readFrom(l)
+	}
+}
+
+func (r *run) firstLine() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.TrimSpace(r.first)
+}
+
+func (r *run) started() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pid != 0
+}
+
+func (r *run) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// status says how the process ended, once it has.
+func (r *run) status() string {
+	if !r.ended() {
+		return "still running"
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waitErr == nil {
+		return "exit status 0"
+	}
+	return r.waitErr.Error()
+}
+
+// letGo tells the plugin that nobody needs it any more.
+func (r *run) letGo() {
+	if r.lifeline != nil {
+		r.lifeline.Close()
+	}
+}
+
+// kill ends the process by force, if it runs.
+func (r *run) kill() {
+	if r.started() && !r.ended() {
+		r.killed.Store(true)
+		r.killGroup()
+	}
+}
+
+func (r *run) killGroup() { _ = syscall.Kill(-r.pid, syscall.SIGKILL) }
+
+// close frees what is left when the process is gone, or was never started.
+func (r *run) close() {
+	r.letGo()
+	r.shake.Close()
+	r.stdout.Close()
+}
+
+// Wait waits for the process to end.
+func (r *run) Wait(context.Context) error {
+	<-r.done
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waitErr
+}
+
+// Kill ends the process by force.
+func (r *run) Kill(context.Context) error {
+	r.kill()
+	return nil
+}
+
+// Stdout gives go-plugin the line of the handshake.
+func (r *run) Stdout() io.ReadCloser { return r.stdout }
+
+// Stderr is empty for go-plugin: it is read here.
+func (r *run) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
+
+// Name is the path of the binary.
+func (r *run) Name() string { return r.path }
+
+// ID is not empty once the process was started.
+func (r *run) ID() string {
+	if !r.started() {
+		return ""
+	}
+	return strconv.Itoa(r.pid)
+}
+
+// Diagnose says nothing: startError does.
+func (r *run) Diagnose(context.Context) string { return "" }
+
+// PluginToHost allows a socket in the plugin's own directory only.
+func (r *run) PluginToHost(network, address string) (string, string, error) {
+	if network != "unix" || filepath.Dir(address) != r.dir {
+		return "", "", fmt.Errorf("its address %s %.100q is no socket in %s", network, address, r.dir)
+	}
+	return network, address, nil
+}
+
+// HostToPlugin changes nothing.
+func (r *run) HostToPlugin(network, address string) (string, string, error) {
+	return network, address, nil
+}

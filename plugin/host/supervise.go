@@ -1,0 +1,213 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/flowhound/flowhound/plugin/internal/wire"
+)
+
+// times are how long things may take; tests have shorter ones.
+type times struct {
+	start     time.Duration // from the start of the process to its handshake
+	call      time.Duration // Configure, Setup and Open
+	health    time.Duration // between two questions after its health, and for an answer
+	memory    time.Duration // between two looks at its memory
+	stop      time.Duration // Close, where Stop's context says nothing
+	exit      time.Duration // from the end of Close to the end of the process
+	backoff   time.Duration // before the first restart; doubles up to ...
+	backoffTo time.Duration // ... this, and starts anew for a process that ran that long
+}
+
+func defaultTimes() times {
+	return times{
+		start: 15 * time.Second, call: 30 * time.Second, health: 10 * time.Second, memory: time.Second,
+		stop: 5 * time.Second, exit: 2 * time.Second, backoff: time.Second, backoffTo: time.Minute,
+	}
+}
+
+// supervise keeps a process running until ctx ends.
+func (p *Plugin) supervise(ctx context.Context) {
+	wait := backoff{p.times.backoff, p.times.backoffTo, 0}
+	for {
+		p.update(func(s *State) { s.Problem = "is being started" })
+		openFor, err := p.session(ctx)
+		p.update(func(s *State) { s.Ready, s.PID, s.Memory, s.Problem = false, 0, 0, problem(err) })
+		if ctx.Err() != nil {
+			return
+		}
+		if openFor >= p.times.backoffTo {
+			wait.next = 0
+		}
+		d := wait.step()
+		p.log.Warn("output plugin is down", "problem", err, "again_in", d)
+		if !sleep(ctx, d) {
+			p.update(func(s *State) { s.Problem = "" })
+			return
+		}
+		p.update(func(s *State) { s.Restarts++ })
+	}
+}
+
+func problem(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// backoff is how long to wait before the next try.
+type backoff struct{ first, most, next time.Duration }
+
+func (b *backoff) step() time.Duration {
+	b.next = min(max(2*b.next, b.first), b.most)
+	return b.next
+}
+
+// sleep waits for d, and reports whether ctx is still alive then.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// session is the life of one process. It returns how long the output was open and
+// why that ended: when ctx did, the error of Close.
+func (p *Plugin) session(ctx context.Context) (openFor time.Duration, err error) {
+	proc, err := start(ctx, p.opts, p.opts.socketDir(), p.times)
+	if err != nil {
+		return 0, err
+	}
+	p.update(func(s *State) { s.PID, s.Problem = proc.pid(), "is being opened" })
+	err = p.prepare(ctx, proc)
+	if err == nil {
+		began := time.Now()
+		p.use(proc)
+		err = p.watch(ctx, proc)
+		p.use(nil)
+		openFor = time.Since(began)
+	}
+	closeErr := proc.stop(p.closeContext(ctx))
+	if ctx.Err() != nil {
+		return openFor, closeErr
+	}
+	return openFor, proc.explain(err)
+}
+
+// closeContext is Stop's context when it is Stop that ends ctx.
+func (p *Plugin) closeContext(ctx context.Context) context.Context {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ctx.Err() != nil && p.closing != nil {
+		return p.closing
+	}
+	return context.Background()
+}
+
+// use makes proc the process that takes hits.
+func (p *Plugin) use(proc *process) {
+	p.mu.Lock()
+	p.open = proc
+	p.mu.Unlock()
+	if proc != nil {
+		p.update(func(s *State) { s.Ready, s.Problem = true, "" })
+		p.log.Info("output plugin is open", "pid", proc.pid())
+	}
+}
+
+// prepare hands over the settings and opens the output, again and again while that
+// fails: a target that is down needs no new process.
+func (p *Plugin) prepare(ctx context.Context, proc *process) error {
+	conf, err := proc.configure(ctx)
+	if err != nil {
+		return err
+	}
+	p.update(func(s *State) { s.Version = conf.Version })
+	if len(conf.Problems) > 0 {
+		return settingsError(conf)
+	}
+	wait := backoff{p.times.backoff, p.times.backoffTo, 0}
+	for said := ""; ; {
+		err := proc.call(ctx, proc.output.Open)
+		var lost *wire.Lost
+		if err == nil || errors.As(err, &lost) || ctx.Err() != nil {
+			return err
+		}
+		d := wait.step()
+		p.update(func(s *State) { s.Problem = err.Error() })
+		if err.Error() != said { // a target that stays down is told once
+			said = err.Error()
+			p.log.Warn("output cannot be opened", "problem", err, "again_in", d)
+		}
+		if err := p.rest(ctx, proc, d); err != nil {
+			return err
+		}
+	}
+}
+
+// rest waits for d, while watching.
+func (p *Plugin) rest(ctx context.Context, proc *process, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	err := p.watch(ctx, proc)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// watch returns why proc cannot go on: it ended, hangs, takes too much memory, or
+// ctx ended.
+func (p *Plugin) watch(ctx context.Context, proc *process) error {
+	health, memory := time.NewTicker(p.times.health), time.NewTicker(p.times.memory)
+	defer health.Stop()
+	defer memory.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-proc.run.done:
+			return errEnded
+		case err := <-proc.doomed:
+			return err
+		case <-memory.C:
+			n := residentBytes(proc.pid())
+			p.update(func(s *State) { s.Memory = n })
+			if n > maxMemory {
+				return fmt.Errorf("takes %d MiB of memory, more than the %d MiB it may have", n>>20, maxMemory>>20)
+			}
+		case <-health.C:
+			if err := proc.healthy(ctx, p.times.health); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+	}
+}
+
+// settingsError tells all problems in one line.
+func settingsError(conf wire.Config) error {
+	texts := make([]string, len(conf.Problems))
+	for i, p := range conf.Problems {
+		texts[i] = p.Error()
+	}
+	return fmt.Errorf("settings: %s", strings.Join(texts, "; "))
+}
+
+// logLevel is the level from which log wants records.
+func logLevel(log *slog.Logger) slog.Level {
+	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
+		if log.Enabled(context.Background(), l) {
+			return l
+		}
+	}
+	return slog.LevelError
+}

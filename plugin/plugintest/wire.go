@@ -1,0 +1,117 @@
+// Package plugintest tests an output as flowhound would use it: through the whole
+// wire, in the test's own process, without a plugin directory. It is for the
+// tests of an output's author, never for a running program.
+package plugintest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/internal/pb"
+	"github.com/flowhound/flowhound/plugin/internal/wire"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+)
+
+// Conn is an output at the other end of the wire.
+type Conn struct{ client *wire.Client }
+
+// callTime is how long a call other than Write may take.
+const callTime = 10 * time.Second
+
+// Dial serves out in this process and returns what flowhound would see of it. The
+// connection ends with the test.
+func Dial(t testing.TB, out plugin.Output) *Conn {
+	t.Helper()
+	client, server := goplugin.TestPluginGRPCConn(t, false, map[string]goplugin.Plugin{pb.Name: &served{out: out}})
+	t.Cleanup(func() {
+		_ = client.Close()
+		server.Stop()
+	})
+	return &Conn{wire.New(client.Conn)}
+}
+
+// Open is Dial, then Configure and Open of the output; settings is a JSON object,
+// or "" for none. A problem or an error fails the test.
+func Open(t testing.TB, out plugin.Output, settings string) *Conn {
+	t.Helper()
+	c := Dial(t, out)
+	if problems := c.Configure(t, settings); len(problems) > 0 {
+		t.Fatalf("settings: %v", problems)
+	}
+	if err := c.Open(t.Context()); err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	return c
+}
+
+// Configure hands the output its settings and returns what is wrong with them.
+func (c *Conn) Configure(t testing.TB, settings string) []plugin.Problem {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), callTime)
+	defer cancel()
+	conf, err := c.client.Configure(ctx, json.RawMessage(settings), slog.LevelInfo)
+	if err != nil {
+		t.Fatalf("configure: %v", err)
+	}
+	return conf.Problems
+}
+
+// Setup calls the output's Setup.
+func (c *Conn) Setup(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return c.client.Setup(ctx)
+}
+
+// Open calls the output's Open.
+func (c *Conn) Open(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return c.client.Open(ctx)
+}
+
+// Write calls the output's Write, with ctx's deadline, or 10 s.
+func (c *Conn) Write(ctx context.Context, hits []plugin.Hit) error {
+	timeout := callTime
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = time.Until(deadline)
+	}
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout+callTime)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			cancel()
+		}
+	})()
+	return c.client.Write(wait, hits, timeout)
+}
+
+// Close calls the output's Close.
+func (c *Conn) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return c.client.Close(ctx)
+}
+
+// served is an output as go-plugin wants it.
+type served struct {
+	goplugin.NetRPCUnsupportedPlugin
+	out plugin.Output
+}
+
+// GRPCServer adds the output to s.
+func (p *served) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
+	plugin.Register(s, p.out)
+	return nil
+}
+
+// GRPCClient is not used: Dial makes the client itself.
+func (p *served) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, errors.New("not used")
+}
