@@ -152,7 +152,7 @@ func (x *ioc) observe(text string, i *intel.Indicator) ingest.Reason {
 		return why
 	}
 	switch {
-	case x.Type == "ip:port" && !(i.Prefix.IsValid() && i.Prefix.IsSingleIP()), x.Type == "domain" && i.Domain == "", x.Type == "url" && i.URL == "":
+	case x.Type == "ip:port" && !i.Prefix.IsSingleIP(), x.Type == "domain" && i.Domain == "", x.Type == "url" && i.URL == "":
 		return ingest.Unreadable
 	case isShared(i.Domain):
 		return ingest.Shared
