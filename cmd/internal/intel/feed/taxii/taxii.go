@@ -1,0 +1,181 @@
+// Package taxii reads indicators in STIX 2.1, as bundles and as TAXII 2.1 serves
+// them, and keeps a copy of a TAXII server's collections on disk. Of the pattern
+// language it understands what names addresses, domains and URLs; the rest is
+// counted, never guessed at. Formats: https://docs.oasis-open.org/cti/stix/v2.1/
+// and https://docs.oasis-open.org/cti/taxii/v2.1/
+package taxii
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+)
+
+// DefaultLimit is how many indicators a document gives at most.
+const DefaultLimit = 5_000_000
+
+// ErrNotSTIX is returned, wrapped, for JSON that holds no STIX objects.
+var ErrNotSTIX = errors.New("holds no STIX objects")
+
+// Options say how to read objects.
+type Options struct {
+	// Template is what every indicator starts as: its category, score, name, tags
+	// and reference hold where the object gives none.
+	Template intel.Indicator
+	Now      time.Time // what has expired by then, or is not valid yet, is left out
+	Limit    int       // 0: DefaultLimit
+}
+
+// Stats tell what a document held.
+type Stats struct {
+	Objects    int // of any type
+	Patterns   int // those of indicators
+	Indicators int // how many were emitted and kept
+	Drops      ingest.Drops
+}
+
+// Parse reads a bundle, a TAXII envelope, an array of objects, one object, or
+// several of these one after the other, and calls emit for each address, domain
+// and URL that the pattern of an indicator object names, which returns why it is
+// refused, or "" when it is kept. The error is ingest.ErrWebPage,
+// ingest.ErrBinary or ErrNotSTIX, wrapped, or says where the JSON is damaged or
+// ends too soon; what was emitted until then should be thrown away.
+func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
+	if o.Limit <= 0 {
+		o.Limit = DefaultLimit
+	}
+	p := &parser{o: o, emit: emit, stats: Stats{Drops: ingest.Drops{}}}
+	br := bufio.NewReader(r)
+	if err := ingest.Sniff(br); err != nil {
+		return p.stats, err
+	}
+	d := &document{in: ingest.NewJSON(br), drops: p.stats.Drops, each: func(x *object) error { p.take(x); return nil }}
+	err := d.read()
+	p.stats.Objects = d.objects
+	if err == nil && d.objects == 0 && d.envelopes == 0 {
+		err = ErrNotSTIX
+	}
+	return p.stats, err
+}
+
+// parser makes indicators of objects.
+type parser struct {
+	o     Options
+	emit  func(intel.Indicator) ingest.Reason
+	stats Stats
+}
+
+// take emits what the pattern of an indicator object names.
+func (p *parser) take(x *object) {
+	if x.Type != "indicator" {
+		return
+	}
+	p.stats.Patterns++
+	base := x.base(p.o.Template)
+	why := x.useless(p.o.Now, base)
+	if why != "" {
+		p.stats.Drops.Add(why, 0, string(x.Pattern))
+		return
+	}
+	keep := func(i intel.Indicator, text string) {
+		why := ingest.OverLimit
+		if p.stats.Indicators < p.o.Limit {
+			why = p.emit(i)
+		}
+		if why == "" {
+			p.stats.Indicators++
+		}
+		p.stats.Drops.Add(why, 0, text)
+	}
+	match(string(x.Pattern), base, keep, func(why ingest.Reason, text string) { p.stats.Drops.Add(why, 0, text) })
+}
+
+// document walks through bundles, envelopes and arrays of objects.
+type document struct {
+	in    *ingest.JSON
+	drops ingest.Drops                   // what is no object
+	each  func(*object) error            // gets each object that was read to its end
+	other func(key string) (bool, error) // reads other fields of an envelope and reports whether it did; nil: they are skipped
+
+	objects, envelopes int
+}
+
+// read reads top-level values until the end.
+func (d *document) read() error {
+	for {
+		token, err := d.in.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			switch token {
+			case json.Delim('{'):
+				err = d.object(true)
+			case json.Delim('['):
+				d.envelopes++
+				err = d.in.Items(d.member)
+			default:
+				err = fmt.Errorf("%w: it is a bare %T", ErrNotSTIX, token)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("after %d objects: %w", d.objects, d.in.Explain(err))
+		}
+	}
+}
+
+// member reads an element of an array of objects.
+func (d *document) member() error {
+	token, err := d.in.Token()
+	if err != nil {
+		return err
+	}
+	switch token {
+	case json.Delim('{'):
+		return d.object(false)
+	case json.Delim('['):
+		d.drops.Add(ingest.Unreadable, 0, "array in an array")
+		return d.in.SkipRest()
+	}
+	d.drops.Add(ingest.Unreadable, 0, fmt.Sprint(token))
+	return nil
+}
+
+// object reads the rest of an object or, at the top, of a bundle or envelope. An
+// empty one is an envelope without objects.
+func (d *document) object(top bool) error {
+	var x object
+	fields, envelope := 0, false
+	err := d.in.Fields(func(key string) error {
+		fields++
+		if key == "objects" && top {
+			envelope = true
+			_, err := d.in.Array(d.member)
+			return err
+		}
+		if d.other != nil && top {
+			if done, err := d.other(key); done || err != nil {
+				return err
+			}
+		}
+		return x.field(d.in, key)
+	})
+	switch {
+	case err != nil:
+		return err
+	case top && (envelope || fields == 0 || x.Type == "bundle" || d.other != nil):
+		d.envelopes++
+	case x.Type == "" || x.ID == "":
+		d.drops.Add(ingest.Unreadable, 0, "object without type or id")
+	default:
+		d.objects++
+		return d.each(&x)
+	}
+	return nil
+}

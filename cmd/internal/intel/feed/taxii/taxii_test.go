@@ -1,0 +1,249 @@
+package taxii
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+)
+
+var (
+	now      = time.Date(2026, 6, 7, 12, 0, 0, 0, time.UTC)
+	template = intel.Indicator{Feed: "taxii", Name: "taxii", Category: intel.Malware, Score: 60}
+)
+
+func keeper(got *[]string) func(intel.Indicator) ingest.Reason {
+	policy := ingest.NewPolicy(nil)
+	return func(i intel.Indicator) ingest.Reason {
+		if i.Prefix.IsValid() {
+			if why := policy.Refuse(i.Prefix); why != "" {
+				return why
+			}
+		}
+		*got = append(*got, what(i)+fmt.Sprintf(" %s %d", i.Category, i.Score))
+		return ""
+	}
+}
+
+// what prints what an indicator is.
+func what(i intel.Indicator) string {
+	out := i.Domain + i.URL
+	if i.Prefix.IsValid() {
+		out = i.Prefix.String()
+	}
+	if i.Port != 0 {
+		out += fmt.Sprintf(" port=%d", i.Port)
+	}
+	return out
+}
+
+func parse(text string) (got []string, st Stats, err error) {
+	st, err = Parse(strings.NewReader(text), Options{Template: template, Now: now}, keeper(&got))
+	return got, st, err
+}
+
+func bundle(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile("testdata/bundle.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestParse(t *testing.T) {
+	got, st, err := parse(bundle(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"198.51.100.23/32 c2 80", "192.0.2.0/24 c2 60", "2001:db8::/32 c2 60",
+		"bad.example anonymizer 60", "http://bad.example/it's anonymizer 60", "198.51.100.31/32 malware 60",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+	wantDrops := "3 not an address, network, domain or URL (first: object without type or id), " +
+		"3 unsupported type (first: [domain-name:value = 'bad.example' OR file:hashes.'SHA-256'), 1 expired (first: [ipv4-addr:value = '198.51.100.28']), " +
+		"1 no longer active (first: [ipv4-addr:value = '198.51.100.27']), 1 not valid yet (first: [ipv4-addr:value = '198.51.100.29']), " +
+		"1 number with a leading zero (octal to some, decimal to others) (first: 198.51.100.032), 1 said to be benign (first: [ipv4-addr:value = '198.51.100.30']), " +
+		"1 special-use network (first: 10.0.0.1)"
+	if s := st.Drops.String(); s != wantDrops || st.Objects != 11 || st.Patterns != 10 {
+		t.Errorf("%d objects, %d patterns, left out: %s", st.Objects, st.Patterns, s)
+	}
+	var whole []intel.Indicator
+	_, _ = Parse(strings.NewReader(bundle(t)), Options{Template: template, Now: now}, func(i intel.Indicator) ingest.Reason {
+		whole = append(whole, i)
+		return ""
+	})
+	i := whole[0]
+	if i.Name != "Wave [31m 3" || i.Ref != "https://otx.alienvault.com/pulse/64e38336d783f91d6948a7b1" || i.Tags != "x,c2,malicious-activity" ||
+		i.FirstSeen.Format(time.DateOnly) != "2026-05-20" || i.LastSeen.Format(time.DateOnly) != "2026-06-01" || i.Expires.Format(time.DateOnly) != "2026-12-20" {
+		t.Errorf("%+v", i)
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	for _, tt := range []struct {
+		pattern string
+		want    string // what is found, then, behind a bar, how many alternatives are not understood
+	}{
+		{"[ipv4-addr:value = '198.51.100.23']", "198.51.100.23/32"},
+		{"[ipv4-addr:value = '203.0.113.0/24']", "203.0.113.0/24"},
+		{"  [ ipv4-addr:value='198.51.100.23' ]\n", "198.51.100.23/32"},
+		{"[(ipv4-addr:value = '198.51.100.23')]", "198.51.100.23/32"},
+		{"[ipv6-addr:value = '2001:DB8::1']", "2001:db8::1/128"},
+		{"[ipv6-addr:value ISSUBSET '2001:db8::/32']", "2001:db8::/32"},
+		{"[domain-name:value IN ('a.example','b.example')]", "a.example b.example"},
+		{"[domain-name:value = 'a.example'] OR [url:value = 'http://b.example/[x]']", "a.example http://b.example/[x]"},
+		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port = 8080]", "198.51.100.24/32 port=8080"},
+		{"[network-traffic:dst_ref.type = 'ipv4-addr' AND network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port = 8080]", "198.51.100.24/32 port=8080"},
+		{"[network-traffic:dst_ref.value IN ('198.51.100.24', '2001:db8::2') AND (network-traffic:dst_port = 80 OR network-traffic:dst_port = 443)]",
+			"198.51.100.24/32 port=80 2001:db8::2/128 port=80 198.51.100.24/32 port=443 2001:db8::2/128 port=443"},
+		{"[network-traffic:dst_ref.type = 'domain-name' AND network-traffic:dst_ref.value = 'a.example' AND network-traffic:dst_port = 443]", "a.example port=443"},
+		{`[url:value = 'http://bad.example/it\'s\\x']`, `http://bad.example/it's\x`},
+
+		{"[file:hashes.'SHA-256' = 'aa' OR ipv4-addr:value = '198.51.100.23']", "198.51.100.23/32 |1"},
+		{"[file:hashes.MD5 = 'aa'] OR [ipv4-addr:value = '198.51.100.23']", "198.51.100.23/32 |1"},
+		{"[process:args[0].'x y' = 'a' OR x:y[*].z = 1]", "|2"},
+		{"[ipv4-addr:value = '198.51.100.25'] FOLLOWEDBY [domain-name:value = 'x.example'] WITHIN 300 SECONDS", "|1"},
+		{"[ipv4-addr:value = '198.51.100.25'] AND [domain-name:value = 'x.example']", "|1"},
+		{"[ipv4-addr:value = '198.51.100.25'] REPEATS 5 TIMES", "|1"},
+		{"([ipv4-addr:value = '198.51.100.25'])", "|1"},
+		{"[ipv4-addr:value != '198.51.100.26']", "|1"},
+		{"[ipv4-addr:value NOT = '198.51.100.26']", "|1"},
+		{"[ipv4-addr:value NOT IN ('198.51.100.26')]", "|1"},
+		{"[ipv4-addr:value ISSUPERSET '198.51.100.0/24']", "|1"},
+		{"[domain-name:value LIKE '%.example']", "|1"},
+		{"[domain-name:value MATCHES 'x+']", "|1"},
+		{"[domain-name:value ISSUBSET 'x.example']", "|1"},
+		{"[ipv4-addr:value = '198.51.100.23' AND domain-name:value = 'x.example']", "|1"},
+		{"[domain-name:value = 'x.example' AND domain-name:resolves_to_refs[*].value = '198.51.100.23']", "|1"},
+		{"[ipv4-addr:value = '198.51.100.23' AND network-traffic:dst_port = 80]", "|1"},
+		{"[network-traffic:dst_port = 80]", "|1"},
+		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:protocols[*] = 'udp']", "|1"},
+		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port > 80]", "|1"},
+		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port = '80']", "|1"},
+		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port = 99999]", "|1"},
+		{"[network-traffic:dst_ref.type = 'mac-addr' AND network-traffic:dst_ref.value = '198.51.100.24']", "|1"},
+		{"[network-traffic:src_ref.value = '198.51.100.24']", "|1"},
+		{"[network-traffic:dst_ref.type = 'ipv6-addr' AND network-traffic:dst_ref.value = '198.51.100.24']", "|1"},
+		{"[ipv4-addr:value = '2001:db8::1']", "|1"},
+		{"[ipv6-addr:value = '198.51.100.1']", "|1"},
+		{"[ipv4-addr:value = 'bad.example']", "|1"},
+		{"[ipv4-addr:value = '198.51.100.1:80']", "|1"},
+		{"[ipv4-addr:value = 7]", "|1"},
+		{"[ipv4-addr:value = t'2026-01-01T00:00:00Z']", "|1"},
+		{"[ipv4-addr:value = '198.51.100.1", "|1"},
+		{"[ipv4-addr:value = '198.51.100.1'", "|1"},
+		{"[ipv4-addr:value = '198.51.100.1']]", "|1"},
+		{"ipv4-addr:value = '198.51.100.1'", "|1"},
+		{"[]", "|1"}, {"", "|1"}, {"[[[[", "|1"}, {"[ipv4-addr:value IN ()]", "|1"}, {"[ipv4-addr:value IN ('198.51.100.1'", "|1"}, {"\x00", "|1"},
+		{"[" + strings.Repeat("(", 10_000) + "ipv4-addr:value = '198.51.100.1'", "|1"},
+		{"[" + strings.Repeat("(a:b = 1 OR a:b = 2) AND ", 30) + "a:b = 1]", "|1"},
+		{"[network-traffic:dst_ref.value IN ('192.0.2.1'" + strings.Repeat(",'192.0.2.1'", maxAlternatives-1) + ") AND (network-traffic:dst_port = 1 OR network-traffic:dst_port = 2) AND network-traffic:dst_ref.type = 'ipv4-addr']",
+			strings.Repeat("192.0.2.1/32 port=1 ", maxAlternatives) + "|1"},
+		{"[a:b = 1" + strings.Repeat(" OR a:b = 1", maxAlternatives) + "]", "|1"},
+		{"[ipv4-addr:value = '" + strings.Repeat("x", maxPattern) + "']", "|1"},
+	} {
+		var found []string
+		left := 0
+		match(tt.pattern, intel.Indicator{}, func(i intel.Indicator, _ string) { found = append(found, what(i)) }, func(ingest.Reason, string) { left++ })
+		got := strings.Join(found, " ")
+		if left > 0 {
+			got = strings.TrimSpace(got + fmt.Sprintf(" |%d", left))
+		}
+		if got != tt.want {
+			t.Errorf("%.120s\ngives %.200s, want %.200s", tt.pattern, got, tt.want)
+		}
+	}
+}
+
+func TestShapes(t *testing.T) {
+	x := `{"type":"indicator","id":"indicator--1","pattern":"[ipv4-addr:value = '192.0.2.1']"}`
+	deep := strings.Repeat("[", 9990) + strings.Repeat("]", 9990)
+	for name, tt := range map[string]struct {
+		text    string
+		objects int
+	}{
+		"one object":       {x, 1},
+		"array":            {"[" + x + "," + x + "]", 2},
+		"NDJSON":           {x + "\n" + x + "\n", 2},
+		"envelope":         {`{"more":true,"next":"2","objects":[` + x + `]}`, 1},
+		"empty envelope":   {"{}", 0},
+		"empty array":      {"[]", 0},
+		"empty bundle":     {`{"type":"bundle","id":"bundle--1"}`, 0},
+		"objects null":     {`{"objects":null}`, 0},
+		"deep beside":      {`{"x":` + deep + "," + x[1:], 1},
+		"deep object":      {`{"objects":[` + deep + "," + x + "]}", 1},
+		"wrong everywhere": {`{"labels":7,"confidence":"x","revoked":[],"kill_chain_phases":{},"external_references":[7],"name":{},"valid_from":1,` + x[1:], 1},
+	} {
+		if _, st, err := parse(tt.text); err != nil || st.Objects != tt.objects {
+			t.Errorf("%s: %+v, %v", name, st, err)
+		}
+	}
+}
+
+func TestRefusedWhole(t *testing.T) {
+	whole := bundle(t)
+	for name, tt := range map[string]struct {
+		text string
+		want error
+	}{
+		"web page":    {"<html>", ingest.ErrWebPage},
+		"binary":      {"\x00", ingest.ErrBinary},
+		"half":        {whole[:len(whole)/2], io.ErrUnexpectedEOF},
+		"TAXII error": {`{"title": "Forbidden", "http_status": "403"}`, ErrNotSTIX},
+		"a number":    {"7", ErrNotSTIX},
+		"nothing":     {"", ErrNotSTIX},
+		"endless":     {`{"name":"` + strings.Repeat("x", 12<<20), ingest.ErrValueTooLong},
+	} {
+		if _, _, err := parse(tt.text); !errors.Is(err, tt.want) {
+			t.Errorf("%s: error %v, want %v", name, err, tt.want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(bundle(f))
+	f.Fuzz(func(t *testing.T, text string) {
+		n := 0
+		st, _ := Parse(strings.NewReader(text), Options{Now: now, Limit: 50}, func(i intel.Indicator) ingest.Reason {
+			if ingest.Text(i.Name, ingest.MaxName) != i.Name || len(i.Tags) > ingest.MaxTags || i.Score > 100 || i.Ref != ingest.Link(i.Ref) {
+				t.Fatalf("emitted %+v", i)
+			}
+			n++
+			return ""
+		})
+		if st.Indicators != n || n > 50 {
+			t.Fatalf("%+v, %d emitted", st, n)
+		}
+	})
+}
+
+// A pattern gives one kind of thing each, and always an answer.
+func FuzzPattern(f *testing.F) {
+	for _, s := range []string{"[ipv4-addr:value = '198.51.100.23' OR domain-name:value IN ('a.example', 'b.example')] OR [x:y[*].'z' = 1]",
+		"[network-traffic:dst_ref.type = 'ipv4-addr' AND (network-traffic:dst_ref.value ISSUBSET '198.51.100.0/24') AND network-traffic:dst_port = 80]", `[url:value = 'http://x.example/\'']`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, pattern string) {
+		answers := 0
+		match(pattern, intel.Indicator{}, func(i intel.Indicator, _ string) {
+			answers++
+			if kinds := strings.Count(fmt.Sprint(i.Prefix.IsValid(), i.Domain != "", i.URL != ""), "true"); kinds != 1 {
+				t.Fatalf("emitted %+v", i)
+			}
+		}, func(ingest.Reason, string) { answers++ })
+		if answers == 0 || answers > maxAlternatives*2 {
+			t.Fatalf("%d answers", answers)
+		}
+	})
+}
