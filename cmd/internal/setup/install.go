@@ -1,0 +1,304 @@
+package setup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/flowhound/flowhound/decoders"
+	"github.com/flowhound/flowhound/rules"
+)
+
+// Options say what to wire and how much of it.
+type Options struct {
+	Root string // the host's root directory; "": "/"
+	Home string // of the engine; "": found
+
+	LogPath string // the alert log that the engine reads
+	JSONLog bool   // log.format: json, which Wazuh alone reads
+	DryRun  bool   // say what would change, change nothing
+	Restart bool   // restart the engine when it has something new to read
+	Say     func(format string, args ...any)
+}
+
+func (o Options) root() string {
+	if o.Root == "" {
+		return "/"
+	}
+	return o.Root
+}
+
+// Install teaches the engine of a host flowhound's lines: a manager gets decoders,
+// rules and the log, an agent the log alone. Running it again takes a newer
+// version over. The engine judges its configuration before and after; when it
+// takes exception, all is as it was and the error has the engine's words.
+func Install(ctx context.Context, o Options) error {
+	e, err := Find(o.root(), o.Home)
+	if err != nil {
+		return err
+	}
+	o.Say("found %s", e)
+	if o.JSONLog && e.Kind == OSSEC {
+		return errors.New("log.format is json, which OSSEC cannot read: set it to syslog")
+	}
+	changes, err := e.wire(&o)
+	if err != nil {
+		return err
+	}
+	if len(changes) == 0 {
+		o.Say("it reads flowhound's lines already")
+		return nil
+	}
+	if err := e.judge(ctx); err != nil {
+		return fmt.Errorf("%s complains of its configuration as it is, without flowhound: mend that first\n%w", e.Kind, err)
+	}
+	if err := ensureLog(&o); err != nil {
+		return err
+	}
+	return e.carryOut(ctx, &o, changes, true)
+}
+
+// Uninstall takes out what Install has put in, byte for byte.
+func Uninstall(ctx context.Context, o Options) error {
+	e, err := Find(o.root(), o.Home)
+	if err != nil {
+		return err
+	}
+	o.Say("found %s", e)
+	changes, err := e.unwire()
+	if err != nil {
+		return err
+	}
+	if len(changes) == 0 {
+		o.Say("there is nothing of flowhound in it")
+		return nil
+	}
+	// What complained before may go on to: that is no reason to stay.
+	return e.carryOut(ctx, &o, changes, e.judge(ctx) == nil)
+}
+
+// carryOut makes the changes. Where the engine has been content and then is not,
+// everything is put back.
+func (e *Engine) carryOut(ctx context.Context, o *Options, changes []change, content bool) error {
+	if o.DryRun {
+		for _, c := range changes {
+			o.Say("%s", c.tell("would write", "would remove"))
+		}
+		return nil
+	}
+	t, err := begin(changes)
+	if err != nil {
+		return err
+	}
+	if err := t.commit(ctx); err != nil {
+		return err
+	}
+	if err := e.judge(ctx); err != nil && content {
+		return errors.Join(fmt.Errorf("%s refuses it, so everything was put back as it was\n%w", e.Kind, err), t.rollback())
+	}
+	if err := t.finish(); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		o.Say("%s", c.tell("wrote", "removed"))
+	}
+	return e.restart(ctx, o)
+}
+
+func (c *change) tell(write, remove string) string {
+	if c.content == nil {
+		return remove + " " + c.says
+	}
+	return write + " " + c.says
+}
+
+// The files that are flowhound's own, by folder and content.
+type dropIn struct {
+	name    string
+	content string
+	bind    bool // needs the stock rules about named
+}
+
+func (e *Engine) dropIns() []dropIn {
+	if e.Kind == Wazuh {
+		return []dropIn{
+			{"etc/decoders/flowhound_decoders.xml", decoders.Wazuh, false},
+			{"etc/rules/flowhound_rules.xml", rules.Wazuh, false},
+			{"etc/decoders/flowhound_bind_decoders.xml", decoders.WazuhBind, true},
+			{"etc/rules/flowhound_bind_rules.xml", rules.WazuhBind, true},
+		}
+	}
+	return []dropIn{
+		{"rules/flowhound_rules.xml", rules.OSSEC, false},
+		{"rules/flowhound_bind_rules.xml", rules.OSSECBind, true},
+	}
+}
+
+// wire returns the changes that teach the engine flowhound's lines.
+func (e *Engine) wire(o *Options) ([]change, error) {
+	conf, err := e.edit("etc/ossec.conf")
+	if err != nil {
+		return nil, err
+	}
+	edits := []*edit{conf}
+	var changes []change
+	if e.Role == Manager {
+		bind := e.Kind == Wazuh || includes(conf.clean, "named_rules.xml")
+		var included []string
+		for _, d := range e.dropIns() {
+			if d.bind && !bind {
+				continue
+			}
+			included = append(included, filepath.Base(d.name))
+			if c, news, err := e.place(d); err != nil {
+				return nil, err
+			} else if news {
+				changes = append(changes, c)
+			}
+		}
+		if e.Kind == OSSEC {
+			local, err := e.edit("etc/local_decoder.xml")
+			if err != nil {
+				return nil, err
+			}
+			block := strings.TrimSpace(decoders.OSSEC)
+			if bind {
+				block += "\n\n" + strings.TrimSpace(decoders.OSSECBind)
+			}
+			local.content = appendBlock(local.clean, block)
+			edits = append(edits, local)
+			if conf.content, err = insertIncludes(conf.content, included); err != nil {
+				return nil, fmt.Errorf("%s %w", conf.says, err)
+			}
+		}
+	}
+	conf.content = appendBlock(conf.content, localfile(o))
+	for _, x := range edits {
+		if !bytes.Equal(x.content, x.old) {
+			changes = append(changes, x.change)
+		}
+	}
+	return changes, nil
+}
+
+// localfile makes the engine read the alert log.
+func localfile(o *Options) string {
+	format := "syslog"
+	if o.JSONLog {
+		format = "json"
+	}
+	return "<ossec_config>\n  <localfile>\n    <log_format>" + format + "</log_format>\n    <location>" + o.LogPath + "</location>\n  </localfile>\n</ossec_config>"
+}
+
+// unwire returns the changes that take everything out again.
+func (e *Engine) unwire() ([]change, error) {
+	var changes []change
+	files := []string{"etc/ossec.conf"}
+	if e.Role == Manager && e.Kind == OSSEC {
+		files = append(files, "etc/local_decoder.xml")
+	}
+	for _, name := range files {
+		x, err := e.edit(name)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case bytes.Equal(x.clean, x.old):
+			continue
+		case len(x.clean) == 0 && name != "etc/ossec.conf":
+			x.content = nil // flowhound made the file
+		}
+		changes = append(changes, x.change)
+	}
+	for _, d := range e.dropIns() {
+		if e.Role == Manager && exists(e.path(d.name)) {
+			changes = append(changes, change{path: e.path(d.name), says: e.says(d.name)})
+		}
+	}
+	return changes, nil
+}
+
+// edit is a change of a file that others share.
+type edit struct {
+	change
+	old   []byte // as it is
+	clean []byte // without flowhound's blocks
+}
+
+func (e *Engine) edit(name string) (*edit, error) {
+	x := &edit{change: change{path: e.path(name), says: e.says(name)}}
+	var err error
+	if x.old, err = readSmall(x.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, plain(err)
+	}
+	if err := checkText(x.old); err != nil {
+		return nil, fmt.Errorf("%s %w; flowhound does not touch it", x.says, err)
+	}
+	if x.clean, err = withoutBlocks(x.old); err != nil {
+		return nil, fmt.Errorf("%s %w", x.says, err)
+	}
+	x.content = x.clean
+	return x, e.inherit(&x.change)
+}
+
+// place returns the change that writes a file of flowhound's own; news is false
+// when it stands there already.
+func (e *Engine) place(d dropIn) (c change, news bool, err error) {
+	c = change{path: e.path(d.name), says: e.says(d.name), content: []byte(d.content)}
+	old, err := readSmall(c.path)
+	if err == nil && bytes.Equal(old, c.content) {
+		return c, false, nil
+	}
+	return c, true, e.inherit(&c)
+}
+
+// inherit gives a file that may be new the owner and mode of its neighbours: in
+// OSSEC those of etc/ossec.conf, in Wazuh those of the folder, which its daemons
+// write to.
+func (e *Engine) inherit(c *change) error {
+	like, mode := e.path("etc/ossec.conf"), fs.FileMode(0o640)
+	if e.Kind == Wazuh {
+		like, mode = filepath.Dir(c.path), 0o660
+	}
+	info, err := os.Stat(like)
+	if err != nil {
+		return plain(err)
+	}
+	c.mode = mode
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		c.uid, c.gid = int(s.Uid), int(s.Gid)
+	}
+	return nil
+}
+
+// ensureLog creates the alert log when it is not there: an engine that does not
+// find it when it starts gives up on it. It belongs to whoever its folder does.
+func ensureLog(o *Options) error {
+	path := filepath.Join(o.root(), o.LogPath)
+	folder, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("the alert log %s has no folder: run install.sh, or make the folder and give it to flowhound's user", o.LogPath)
+	}
+	if exists(path) || o.DryRun {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) //nolint:gosec // the engine's group may read it
+	if err != nil {
+		return plain(err)
+	}
+	c := change{mode: 0o640}
+	if s, ok := folder.Sys().(*syscall.Stat_t); ok {
+		c.uid, c.gid = int(s.Uid), int(s.Gid)
+	}
+	if err := errors.Join(own(f, &c), f.Close()); err != nil {
+		return plain(err)
+	}
+	o.Say("created %s", o.LogPath)
+	return nil
+}
