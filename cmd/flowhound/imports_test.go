@@ -76,7 +76,9 @@ var importRules = map[string][]string{
 	"integrations":                {},
 	"rules":                       {},
 
-	"cmd/internal/intel/feed/fetch": {"github.com/hashicorp/go-retryablehttp", "golang.org/x/"},
+	"cmd/internal/intel/feed/fetch":   {"github.com/hashicorp/go-retryablehttp", "golang.org/x/"},
+	"cmd/internal/intel/feed/archive": {},
+	"cmd/internal/intel/feed/otx":     {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
 }
 
 func TestImportsPointDown(t *testing.T) {

@@ -118,6 +118,36 @@ func TestStop(t *testing.T) {
 	expect(t, dir, "a=1 b=2 c=1 f=1 ")
 }
 
+// What is published counts, and what is forgotten does not.
+func TestPublish(t *testing.T) {
+	dir := t.TempDir()
+	a, _, _ := open(t, dir)
+	add(t, a, "a", "1", "b", "1")
+	merge(t, a, state{1}, nil)
+	add(t, a, "b", "2")
+	if changed, err := a.Publish(state{2}); !changed || err != nil {
+		t.Fatal(changed, err)
+	}
+	expect(t, dir, "a=1 b=2 ")
+
+	a, s, fresh := open(t, dir)
+	if fresh || s.Page != 2 || !a.IsPending("b") || a.IsPending("a") {
+		t.Errorf("state %+v, fresh %v, %d pending", s, fresh, a.Pending())
+	}
+	add(t, a, "c", "1")
+	merge(t, a, state{3}, func(string, []byte) bool { return true })
+	expect(t, dir, "b=2 c=1 ")
+
+	add(t, a, "d", "1")
+	if err := a.Forget(); err != nil {
+		t.Fatal(err)
+	}
+	if merge(t, a, state{4}, nil) {
+		t.Error("what was forgotten is a change")
+	}
+	expect(t, dir, "b=2 c=1 ")
+}
+
 // A damaged archive is an empty one.
 func TestDamage(t *testing.T) {
 	for name, harm := range map[string]func(dir string) error{

@@ -17,6 +17,16 @@ import (
 // goes with it. Documents that were not added are kept, unless gone says
 // otherwise of one. It reports whether the documents have changed.
 func (a *Archive) Merge(state any, gone func(id string, document []byte) bool) (changed bool, err error) {
+	return a.merge(state, gone, false)
+}
+
+// Publish makes the added documents part of the archive like Merge, which drops
+// none, and still remembers what was added, for the Merge that is to come.
+func (a *Archive) Publish(state any) (changed bool, err error) {
+	return a.merge(state, nil, true)
+}
+
+func (a *Archive) merge(state any, gone func(id string, document []byte) bool, remember bool) (changed bool, err error) {
 	if err := a.w.Flush(); err != nil {
 		return false, err
 	}
@@ -30,7 +40,7 @@ func (a *Archive) Merge(state any, gone func(id string, document []byte) bool) (
 		_ = out.Close()
 		return false, fmt.Errorf("merging %s: %w", a.dir, err)
 	}
-	if m.changed {
+	if m.changed || m.missing {
 		if err := replace(out, filepath.Join(a.dir, Documents), nil); err != nil {
 			return false, err
 		}
@@ -40,6 +50,9 @@ func (a *Archive) Merge(state any, gone func(id string, document []byte) bool) (
 	}
 	// A stop between the two renames leaves documents that the state does not
 	// know: they are asked for again then.
+	if remember {
+		return m.changed, a.Save(state)
+	}
 	a.saved.Spool = 0
 	if err := a.writeState(state); err != nil {
 		return m.changed, err
@@ -56,6 +69,7 @@ type merger struct {
 	gone    func(id string, document []byte) bool
 	done    map[string]bool // of those in the spool: written
 	changed bool
+	missing bool // there were no documents yet
 }
 
 func (m *merger) run() error {
@@ -82,6 +96,7 @@ func (m *merger) run() error {
 func (m *merger) old() error {
 	f, err := os.Open(filepath.Join(m.a.dir, Documents))
 	if errors.Is(err, fs.ErrNotExist) {
+		m.missing = true
 		return nil
 	}
 	if err != nil {
