@@ -71,7 +71,7 @@ var importRules = map[string][]string{
 	"cmd/internal/alert":          {"cmd/internal/flow", "cmd/internal/intel", "cmd/internal/match", "plugin/hit"},
 	"cmd/internal/alert/throttle": {"cmd/internal/alert", "cmd/internal/intel", "cmd/internal/flow", "plugin/hit", "github.com/gaissmai/bart"},
 	"cmd/internal/alert/logfile":  {"plugin/hit", "golang.org/x/"},
-	"cmd/internal/setup":          {"decoders", "rules", "integrations"},
+	"cmd/internal/setup":          {"decoders", "rules", "golang.org/x/"},
 	"decoders":                    {},
 	"integrations":                {},
 	"rules":                       {},

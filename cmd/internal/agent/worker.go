@@ -30,6 +30,7 @@ type worker struct {
 	lookups atomic.Uint64 // addresses looked up
 	sampled atomic.Uint64 // records whose direction was looked at: the first of each datagram
 	transit atomic.Uint64 // of those, records with neither side in the own networks
+	late    atomic.Uint64 // of those, records that came long after their flow began
 	refused atomic.Uint64 // datagrams of exporters that are not allowed
 }
 
@@ -76,6 +77,9 @@ func (w *worker) receive(received int64, datagrams []udp.Datagram) {
 			w.sampled.Add(1)
 			if st.policy.Transit(&w.batch.Records[0]) {
 				w.transit.Add(1)
+			}
+			if late(&w.batch.Records[0]) {
+				w.late.Add(1)
 			}
 		}
 		for j := range w.batch.Records {

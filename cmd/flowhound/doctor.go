@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowhound/flowhound/cmd/internal/agent"
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/setup"
+	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
+)
+
+// agentTime is how long a healthy agent takes to answer, many times over.
+const agentTime = 10 * time.Second
+
+func doctorCommand() *cobra.Command {
+	var path string
+	var o setup.Options
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor [-c FILE]",
+		Short: "Say what is wrong with this host's flowhound and how to mend it",
+		Long: `doctor looks at the configuration, the running agent, its exporters and feeds, the
+kernel's buffers, the clock, the disks and the OSSEC or Wazuh that reads the alert
+log. Each finding comes with what mends it. It changes nothing. The exit status is
+1 when something does not work; warnings alone leave it at 0.`,
+		Example: "  sudo flowhound doctor",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			if err := takeLog(&o, path, true); err != nil {
+				return err
+			}
+			l := examine(cmd.Context(), cfg, path, o)
+			if err := printFindings(cmd.OutOrStdout(), l, asJSON); err != nil {
+				return err
+			}
+			if l.Worst() == finding.Bad {
+				return &exitError{code: exitFailed}
+			}
+			return nil
+		},
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().StringVar(&o.Home, "home", "", "`folder` of OSSEC or Wazuh (default: found, or /var/ossec)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each finding")
+	return cmd
+}
+
+// examine asks everyone who knows something.
+func examine(ctx context.Context, cfg *config.Config, path string, o setup.Options) finding.List {
+	var l finding.List
+	l.OK("%s is valid", path)
+	for _, w := range cfg.Warnings {
+		l.Warn("flowhound check", "%s", w.String())
+	}
+	ctx, cancel := context.WithTimeout(ctx, agentTime)
+	err := control.Stream(ctx, cfg.RunDir, agent.DoctorPath, nil, func(v json.RawMessage) error {
+		var f finding.Finding
+		err := json.Unmarshal(v, &f)
+		l = append(l, f)
+		return err
+	})
+	cancel()
+	running := !errors.Is(err, control.ErrNoAgent)
+	switch {
+	case !running:
+		l.Bad("systemctl start flowhound", "%v", err)
+	case err != nil:
+		l.Bad("systemctl status flowhound", "%v", err)
+	}
+	listen := make([]string, len(cfg.Listen))
+	for i, x := range cfg.Listen {
+		listen[i] = x.Address
+	}
+	return append(l, setup.Examine(context.WithoutCancel(ctx), o, listen, cfg.DataDir, running)...)
+}
+
+func printFindings(w io.Writer, l finding.List, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		for _, f := range l {
+			if err := enc.Encode(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, f := range l {
+		if _, err := fmt.Fprintf(w, "%-4s  %s\n", f.Level, f.What); err != nil {
+			return err
+		}
+		if f.Mend == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "      mend: %s\n", f.Mend); err != nil {
+			return err
+		}
+	}
+	return nil
+}

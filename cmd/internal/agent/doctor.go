@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
+)
+
+const (
+	// DoctorPath is where the control socket answers with the agent's findings, one
+	// value each.
+	DoctorPath = "/doctor"
+
+	// lateAfter is how long after its start a flow should have been told: with an
+	// active timeout of a minute all are.
+	lateAfter = 5 * time.Minute
+	lateShare = 10 // percent of sampled flows
+)
+
+// late reports whether a flow was told much later than it began.
+func late(r *flow.Record) bool {
+	return r.Has&flow.HasStart != 0 && r.Received-r.Start > int64(lateAfter)
+}
+
+func (a *Agent) doctor(_ context.Context, r *control.Request) error {
+	for _, f := range a.findings(time.Now()) {
+		if err := r.Send(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findings is how the running agent is, for doctor.
+func (a *Agent) findings(now time.Time) finding.List {
+	var l finding.List
+	l.OK("the agent runs: version %s, %s", a.options.Version, a.summary())
+	a.findExporters(&l, now)
+	a.findFeeds(&l)
+	if n := a.kernelDrops(); n > 0 {
+		l.Bad("sysctl -w net.core.rmem_max=67108864, then restart flowhound", "this host's kernel has dropped %d datagrams: the socket buffers were full", n)
+	}
+	if a.file.Load().Stats().Failing {
+		l.Bad("df -h; ls -l "+a.state.Load().config.Log.Path, "the alert log cannot be written")
+	}
+	return l
+}
+
+// findExporters says who sends, and what is amiss with what comes.
+func (a *Agent) findExporters(l *finding.List, now time.Time) {
+	exporters := exportersOf(a.decoderStats())
+	if len(exporters) == 0 {
+		l.Bad("point a router at this host, then: tcpdump -ni any udp port 2055", "no exporter has sent anything since the agent started, on %s", a.addresses())
+		return
+	}
+	silent, unread, example := 0, uint64(0), ""
+	for _, s := range exporters {
+		if now.Sub(s.LastSeen) > silentAfter {
+			silent++
+			example = s.Exporter.String()
+		}
+		unread += s.HeldDropped
+	}
+	l.OK("%d exporters were heard", len(exporters))
+	if silent > 0 {
+		l.Warn("look whether they are up and still export to this host", "%d exporters are silent, %s among them", silent, example)
+	}
+	if unread > 0 {
+		l.Warn("let exporters send their templates every minute", "%d sets of flows could not be read: their templates had not come", unread)
+	}
+	var lateFlows uint64
+	for _, w := range a.workers {
+		lateFlows += w.late.Load()
+	}
+	sampled, transit := a.directions()
+	if sampled >= transitSample && lateFlows*100 >= sampled*lateShare {
+		l.Warn("set the exporters' active timeout to 60 seconds, and their clocks", "%d%% of flows come more than %s after they began: warnings come that late", lateFlows*100/sampled, lateAfter)
+	}
+	if mostlyTransit(sampled, transit) {
+		l.Warn("add your public addresses and IPv6 prefixes to networks.local", "%d%% of flows have neither side in networks.local: directions and severities are wrong", transit*100/sampled)
+	}
+}
+
+func (a *Agent) findFeeds(l *finding.List) {
+	if n := a.state.Load().set.Len(); n == 0 {
+		l.Bad("flowhound feed list", "no indicators are loaded: nothing can match")
+	} else {
+		l.OK("%d indicators are loaded", n)
+	}
+	for _, f := range a.feeds.states() {
+		if f.Status != feed.OK {
+			level := l.Warn
+			if f.Status == feed.Error {
+				level = l.Bad
+			}
+			level("flowhound feed list", "%s", f.Message)
+		}
+	}
+	if lookups := a.state.Load().dnsbl; lookups != nil {
+		for _, z := range lookups.States() {
+			if z.Status != "ok" {
+				l.Warn("see dnsbl in the configuration", "DNS blacklist %s: %s", z.Name, z.Message)
+			}
+		}
+	}
+	for _, x := range a.exports.states() {
+		if x.problem != "" {
+			l.Warn("flowhound check", "export: %s", x.problem)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/agent"
+	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
+)
+
+// TestDoctor: the agent tells what a person must mend, and nothing once it is.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "known.txt", "203.0.113.66\n")
+	r := start(t, dir, "feeds:\n  - {name: known, type: list, path: known.txt}\n  - {name: gone, type: list, path: gone.txt}\n")
+	ask := func() (l finding.List) {
+		t.Helper()
+		err := control.Stream(t.Context(), r.path("data/run"), agent.DoctorPath, nil, func(v json.RawMessage) error {
+			var f finding.Finding
+			err := json.Unmarshal(v, &f)
+			l = append(l, f)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	has := func(level finding.Level, what string) bool {
+		for _, f := range ask() {
+			if f.Level == level && strings.Contains(f.What, what) && (f.Mend == "") == (level == finding.OK) {
+				return true
+			}
+		}
+		return false
+	}
+	for level, what := range map[finding.Level]string{finding.OK: "the agent runs: version 1.2.0", finding.Bad: "no exporter has sent anything"} {
+		if !has(level, what) {
+			t.Errorf("%s: %s is missing: %+v", level, what, ask())
+		}
+	}
+	if !has(finding.Bad, "gone.txt does not exist") || !has(finding.OK, "1 indicators are loaded") {
+		t.Errorf("feeds: %+v", ask())
+	}
+
+	// Flows that began long ago, all of them between strangers.
+	x := r.router("127.0.0.9", 9)
+	old := call("192.0.2.1")
+	old.src, old.start = old.dst, time.Now().Add(-10*time.Minute)
+	r.await("late flows and transit", func() bool {
+		for range 200 {
+			x.export(old)
+		}
+		return has(finding.Warn, "after they began") && has(finding.Warn, "neither side in networks.local")
+	})
+	if !has(finding.OK, "1 exporters were heard") || has(finding.Bad, "no exporter") {
+		t.Errorf("%+v", ask())
+	}
+}

@@ -1,0 +1,166 @@
+package setup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
+)
+
+// Examine says how this host is set up for flowhound: kernel, clock, disks, the
+// port when no agent holds it, and the engine's side of the alert log. listen holds
+// host:port addresses; running says that an agent has them.
+func Examine(ctx context.Context, o Options, listen []string, dataDir string, running bool) finding.List {
+	var l finding.List
+	examineHost(&l, o.root(), filepath.Dir(o.LogPath), dataDir)
+	if !running {
+		examinePorts(&l, listen)
+	}
+	examineRotation(&l, &o)
+	examineEngine(ctx, &l, &o)
+	return l
+}
+
+// examinePorts looks who else has the ports that the agent would take.
+func examinePorts(l *finding.List, listen []string) {
+	for _, address := range listen {
+		conn, err := net.ListenPacket("udp", address)
+		if err == nil {
+			_ = conn.Close()
+			l.OK("UDP %s is free", address)
+			continue
+		}
+		_, port, _ := net.SplitHostPort(address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			l.Bad("ss -ulpn 'sport = :"+port+"'", "another program has UDP %s", address)
+		} else {
+			l.Bad("flowhound check", "UDP %s cannot be taken: %v", address, err)
+		}
+	}
+}
+
+// examineRotation looks for a logrotate that would fight flowhound's own.
+func examineRotation(l *finding.List, o *Options) {
+	files, _ := filepath.Glob(filepath.Join(o.root(), "etc/logrotate.d/*"))
+	for _, f := range append(files, filepath.Join(o.root(), "etc/logrotate.conf")) {
+		b, err := readSmall(f)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			pattern, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if ok, err := filepath.Match(strings.Trim(pattern, `"`), o.LogPath); ok && err == nil {
+				l.Bad("remove the entry from "+f, "%s rotates %s, which flowhound rotates itself; with copytruncate OSSEC loses lines", f, o.LogPath)
+			}
+		}
+	}
+}
+
+// examineEngine looks whether the engine reads the log and knows the lines.
+func examineEngine(ctx context.Context, l *finding.List, o *Options) {
+	e, err := Find(o.root(), o.Home)
+	if errors.Is(err, ErrNoEngine) {
+		l.Warn("install an OSSEC or Wazuh agent, or add an output (flowhound output list)", "%v: nobody here reads the alert log", err)
+		return
+	}
+	if err != nil {
+		l.Bad("mend the installation, then: flowhound install", "%v", err)
+		return
+	}
+	if o.JSONLog && e.Kind == OSSEC {
+		l.Bad("set log.format: syslog", "log.format is json, which OSSEC cannot read")
+		return
+	}
+	changes, err := e.wire(o)
+	switch {
+	case os.IsPermission(err):
+		l.Warn("sudo flowhound doctor", "%s: its files may be read by root only", e)
+		return
+	case err != nil:
+		l.Bad("mend the file, then: flowhound install", "%v", err)
+		return
+	case len(changes) > 0:
+		l.Bad("sudo flowhound install --restart", "%s does not know this version's lines yet: %s would change", e, changes[0].says)
+		return
+	}
+	l.OK("%s is wired", e)
+	if info, err := os.Stat(filepath.Join(o.root(), o.LogPath)); err != nil {
+		l.Bad("start flowhound, then restart "+string(e.Kind), "the alert log %s is not there: the engine gives up on a missing file", o.LogPath)
+	} else if !info.Mode().IsRegular() {
+		l.Bad("put a file in its place", "the alert log %s is no regular file", o.LogPath)
+	}
+	examineResponses(l, e)
+	e.askAboutLine(ctx, l)
+}
+
+var (
+	activeResponse = regexp.MustCompile(`(?s)<active-response>(.*?)</active-response>`)
+	responseLevel  = regexp.MustCompile(`<level>\s*(\d+)\s*</level>`)
+	comment        = regexp.MustCompile(`(?s)<!--.*?-->`)
+)
+
+// examineResponses looks for active responses that go by level alone: they would
+// block the source of a hit, which outbound is one's own host.
+func examineResponses(l *finding.List, e *Engine) {
+	b, err := readSmall(e.path("etc/ossec.conf"))
+	if err != nil {
+		return
+	}
+	for _, m := range activeResponse.FindAllSubmatch(comment.ReplaceAll(b, nil), -1) {
+		level := responseLevel.FindSubmatch(m[1])
+		if level == nil || bytes.Contains(m[1], []byte("<disabled>yes")) {
+			continue
+		}
+		l.Warn("let it name rules (<rules_id>) instead of a level", "an active response in %s goes by level %s alone; flowhound's rules are exempt (no_ar), rules of yours that build on them are not",
+			e.says("etc/ossec.conf"), level[1])
+	}
+}
+
+// probe is a line as flowhound writes it, and the rule that it must reach.
+const (
+	probe     = `Jun  7 12:38:20 gw flowhound[1]: hit kind=new sev=critical dir=outbound state=established cat=c2 feed=doctor ioc=198.51.100.7 score=90 src=10.1.2.3 sport=51234 dst=198.51.100.7 dport=443 proto=tcp count=1 bytes=18412 pkts=97 cc=- exporter=192.0.2.1 seen=2026-06-07T10:37:51Z/2026-06-07T10:38:11Z id=0000000000000-1 ref="-" name="doctor"`
+	probeTime = 20 * time.Second
+)
+
+var probeRule = regexp.MustCompile(`(?i)(?:rule )?id:?\s*'(1009\d\d)'`)
+
+// askAboutLine lets the engine's own test tool judge a line.
+func (e *Engine) askAboutLine(ctx context.Context, l *finding.List) {
+	if e.Role != Manager {
+		l.OK("decoders and rules are the manager's affair: look there with its logtest")
+		return
+	}
+	home := e.path("")
+	command := []string{e.path("bin/ossec-logtest"), "-D", home, "-c", filepath.Join(home, "etc/ossec.conf")}
+	if e.Kind == Wazuh {
+		command = []string{e.path("bin/wazuh-logtest-legacy")}
+	}
+	if os.Geteuid() != 0 || !exists(command[0]) {
+		l.Warn("sudo flowhound doctor", "whether %s decodes a line was not tried: that takes root and %s", e.Kind, command[0])
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Stdin = strings.NewReader(probe + "\n")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if m := probeRule.FindSubmatch(out); m != nil {
+		l.OK("%s decodes a line, which reaches rule %s", e.Kind, m[1])
+		return
+	}
+	if err != nil {
+		l.Bad(strings.Join(command, " ")+" -t", "%s cannot be asked about a line: %v: %s", e.Kind, err, bytes.TrimSpace(tail(out, 300)))
+		return
+	}
+	l.Bad("sudo flowhound install --restart", "%s takes a line of flowhound's for something else", e.Kind)
+}

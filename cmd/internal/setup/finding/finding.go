@@ -1,0 +1,53 @@
+// Package finding is what doctor says: one thing that was looked at, how it is,
+// and what mends it. It is data only; the agent and setup both have findings.
+package finding
+
+import "fmt"
+
+// Level says how a thing is.
+type Level string
+
+// The levels.
+const (
+	OK   Level = "ok"
+	Warn Level = "warn" // works, but not as well as it could, or not for long
+	Bad  Level = "bad"  // does not work
+)
+
+// Finding is one thing that was looked at.
+type Finding struct {
+	Level Level  `json:"level"`
+	What  string `json:"what"`
+	// Mend is a command, or what to do where no command does it; "" when there is
+	// nothing to mend.
+	Mend string `json:"mend,omitempty"`
+}
+
+// List collects findings. The zero value is empty.
+type List []Finding
+
+// OK notes that something is as it should be.
+func (l *List) OK(format string, args ...any) {
+	*l = append(*l, Finding{Level: OK, What: fmt.Sprintf(format, args...)})
+}
+
+// Warn notes that something should be mended.
+func (l *List) Warn(mend, format string, args ...any) {
+	*l = append(*l, Finding{Warn, fmt.Sprintf(format, args...), mend})
+}
+
+// Bad notes that something must be mended.
+func (l *List) Bad(mend, format string, args ...any) {
+	*l = append(*l, Finding{Bad, fmt.Sprintf(format, args...), mend})
+}
+
+// Worst returns the highest level of the list, OK when it is empty.
+func (l List) Worst() Level {
+	worst := OK
+	for _, f := range l {
+		if f.Level == Bad || f.Level == Warn && worst == OK {
+			worst = f.Level
+		}
+	}
+	return worst
+}
