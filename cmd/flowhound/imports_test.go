@@ -79,6 +79,7 @@ var importRules = map[string][]string{
 	"cmd/internal/intel/feed/fetch":   {"github.com/hashicorp/go-retryablehttp", "golang.org/x/"},
 	"cmd/internal/intel/feed/archive": {},
 	"cmd/internal/intel/feed/otx":     {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
+	"cmd/internal/alert/output/spool": {},
 }
 
 func TestImportsPointDown(t *testing.T) {
