@@ -80,6 +80,8 @@ var importRules = map[string][]string{
 	"cmd/internal/intel/feed/archive": {},
 	"cmd/internal/intel/feed/otx":     {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
 	"cmd/internal/alert/output/spool": {},
+	"cmd/internal/intel/feed/taxii":   {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
+	"cmd/internal/intel/feed/misp":    {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
 }
 
 func TestImportsPointDown(t *testing.T) {

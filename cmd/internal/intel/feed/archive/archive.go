@@ -217,9 +217,6 @@ func (a *Archive) Add(document any) error {
 // Pending returns how many documents wait for the next Merge.
 func (a *Archive) Pending() int { return len(a.pending) }
 
-// IsPending reports whether the document with an id waits for the next Merge.
-func (a *Archive) IsPending(id string) bool { _, ok := a.pending[id]; return ok }
-
 // Forget throws away what waits for the next Merge.
 func (a *Archive) Forget() error { return a.emptySpool() }
 

@@ -131,7 +131,7 @@ func TestPublish(t *testing.T) {
 	expect(t, dir, "a=1 b=2 ")
 
 	a, s, fresh := open(t, dir)
-	if fresh || s.Page != 2 || !a.IsPending("b") || a.IsPending("a") {
+	if fresh || s.Page != 2 || a.Pending() != 1 {
 		t.Errorf("state %+v, fresh %v, %d pending", s, fresh, a.Pending())
 	}
 	add(t, a, "c", "1")
