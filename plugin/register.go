@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/internal/pb"
+	"github.com/flowhound/flowhound/plugin/internal/redact"
 	"google.golang.org/grpc"
 )
 
@@ -26,7 +28,7 @@ type server struct {
 	level   *slog.LevelVar // of the log, as the host wants it
 	turn    chan struct{}  // held by the call that is in out, and to read what follows
 	state   state
-	secrets redactor
+	secrets redact.Redactor
 }
 
 type state int
@@ -53,7 +55,7 @@ func (s *server) call(ctx context.Context, f func() error, want ...state) (err e
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
-			slog.Error("output panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			slog.Error("output panicked", "panic", fmt.Sprint(p), "stack", stack())
 		}
 		<-s.turn
 	}()
@@ -76,7 +78,7 @@ func (s *server) Configure(ctx context.Context, req *pb.ConfigureRequest) (*pb.C
 		}
 		if len(resp.Problems) == 0 {
 			s.state = configured
-			s.secrets.learn(s.out)
+			s.secrets.Learn(secretValues(reflect.ValueOf(s.out), nil))
 		}
 		return nil
 	}, fresh, configured)
@@ -154,7 +156,7 @@ func (s *server) failure(err error) *pb.Failure {
 	if err == nil {
 		return nil
 	}
-	f := &pb.Failure{Message: wireText(s.secrets.redact(err.Error())), Permanent: IsPermanent(err)}
+	f := &pb.Failure{Message: wireText(s.secrets.Redact(err.Error())), Permanent: IsPermanent(err)}
 	var later *RetryAfterError
 	if errors.As(err, &later) {
 		f.RetryAfterNs = int64(max(later.After, 0))
@@ -171,6 +173,12 @@ func wireText(s string) string {
 		s = s[:maxText] + "..."
 	}
 	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// stack is where a panic was, short enough for a line of the log.
+func stack() string {
+	s := debug.Stack()
+	return string(s[:min(len(s), 4<<10)])
 }
 
 func buildVersion() string {

@@ -8,14 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+
+	"github.com/flowhound/flowhound/plugin/internal/redact"
 )
 
 // Secret is a setting that must not be shown: a password, a token, the URL of a
 // chat channel. However it is printed, it says <secret>; Reveal returns what it
 // is. In the configuration it is a plain string.
 type Secret string
-
-const redacted = "<secret>"
 
 // Reveal returns the secret itself.
 func (s Secret) Reveal() string { return string(s) }
@@ -25,7 +25,7 @@ func (s Secret) String() string {
 	if s == "" {
 		return ""
 	}
-	return redacted
+	return redact.Mark
 }
 
 // GoString hides the secret from %#v.

@@ -51,10 +51,11 @@ func listPackages(t *testing.T) []pkg {
 // package may import. The longest matching rule holds; the standard library is
 // always allowed.
 var importRules = map[string][]string{
-	"plugin":                      {"plugin/hit", "github.com/hashicorp/", "google.golang.org/grpc", "github.com/go-playground/validator/"},
+	"plugin":                      {"plugin/hit", "plugin/internal/redact", "github.com/hashicorp/", "google.golang.org/grpc", "github.com/go-playground/validator/"},
+	"plugin/internal/redact":      {},
 	"plugin/internal/pb":          {"plugin/hit", "github.com/hashicorp/go-plugin", "google.golang.org/"},
 	"plugin/internal/wire":        {"plugin", "plugin/internal/pb", "google.golang.org/"},
-	"plugin/host":                 {"plugin", "plugin/internal/pb", "plugin/internal/wire", "github.com/hashicorp/", "google.golang.org/grpc", "google.golang.org/grpc/", "golang.org/x/"},
+	"plugin/host":                 {"plugin", "plugin/internal/pb", "plugin/internal/wire", "plugin/internal/redact", "github.com/hashicorp/", "google.golang.org/grpc", "google.golang.org/grpc/", "golang.org/x/"},
 	"plugin/plugintest":           {"plugin", "plugin/hit", "plugin/internal/pb", "plugin/internal/wire", "github.com/hashicorp/go-plugin", "google.golang.org/grpc"},
 	"plugin/hit":                  {},
 	"cmd/internal/control":        {},

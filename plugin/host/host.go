@@ -85,7 +85,7 @@ type Plugin struct {
 func New(o Options) *Plugin {
 	return &Plugin{
 		opts: o, log: o.log(), times: defaultTimes(), changed: make(chan struct{}, 1), done: make(chan struct{}),
-		state: State{Since: time.Now(), Problem: "not started yet"}, cancel: func() {},
+		state: State{Since: time.Now(), Problem: "is being started"}, cancel: func() {},
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 	"sync"
 	"time"
 	"unicode"
+
+	"github.com/flowhound/flowhound/plugin/internal/redact"
+	"golang.org/x/time/rate"
 )
 
 // A plugin may log burst lines at once and perSecond on and on; more are dropped
@@ -29,16 +32,18 @@ const (
 type lines struct {
 	log *slog.Logger
 
+	secrets redact.Redactor
+	allowed *rate.Limiter
+	tell    rate.Sometimes // how many were dropped
+
 	mu      sync.Mutex
-	tokens  float64
-	filled  time.Time
 	dropped int
 	panics  bool   // a panic is being printed: all that follows belongs to it
 	last    string // last words
 }
 
 func newLines(log *slog.Logger) *lines {
-	return &lines{log: log, tokens: burst, filled: time.Now()}
+	return &lines{log: log, allowed: rate.NewLimiter(perSecond, burst), tell: rate.Sometimes{Interval: 10 * time.Second}}
 }
 
 // read logs what r has, until it ends.
@@ -78,16 +83,22 @@ func (l *lines) line(b []byte) {
 	if !isRecord {
 		r = l.text(b)
 	}
-	if !l.log.Enabled(context.Background(), r.Level) || !l.allow() {
+	if !l.log.Enabled(context.Background(), r.Level) {
 		return
 	}
-	l.tellDropped()
+	if !l.allowed.Allow() {
+		l.mu.Lock()
+		l.dropped++
+		l.mu.Unlock()
+		l.tell.Do(l.tellDropped)
+		return
+	}
 	_ = l.log.Handler().Handle(context.Background(), r)
 }
 
 // text is a line that is no record, of a panic perhaps.
 func (l *lines) text(b []byte) slog.Record {
-	s := clean(string(b))
+	s := l.secrets.Redact(clean(string(b)))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -154,21 +165,6 @@ func parseRecord(b []byte) (slog.Record, bool) {
 	return r, true
 }
 
-// allow reports whether one more line may be logged.
-func (l *lines) allow() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	l.tokens = min(burst, l.tokens+perSecond*now.Sub(l.filled).Seconds())
-	l.filled = now
-	if l.tokens < 1 {
-		l.dropped++
-		return false
-	}
-	l.tokens--
-	return true
-}
-
 // tellDropped says how many lines were dropped since it last did.
 func (l *lines) tellDropped() {
 	l.mu.Lock()
@@ -196,6 +192,7 @@ type lineReader struct {
 	r     *bufio.Reader
 	since time.Time
 	n     int
+	cut   bool // the last line was longer than maxLine
 }
 
 func newLineReader(r io.Reader) *lineReader {
@@ -205,15 +202,18 @@ func newLineReader(r io.Reader) *lineReader {
 // next returns the next line without its end. The last may come with an error.
 // It is valid until the next call.
 func (l *lineReader) next() ([]byte, error) {
+	for l.cut { // the rest of the line before
+		rest, err := l.r.ReadSlice('\n')
+		l.slow(len(rest))
+		l.cut = errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && !l.cut {
+			return nil, err
+		}
+	}
 	line, err := l.r.ReadSlice('\n')
 	l.slow(len(line))
-	if errors.Is(err, bufio.ErrBufferFull) {
-		line = slices.Clone(line)
-		for errors.Is(err, bufio.ErrBufferFull) {
-			var rest []byte
-			rest, err = l.r.ReadSlice('\n')
-			l.slow(len(rest))
-		}
+	if l.cut = errors.Is(err, bufio.ErrBufferFull); l.cut {
+		err = nil
 	}
 	for len(line) > 0 && (line[len(line)-1] == '\n' || line[len(line)-1] == '\r') {
 		line = line[:len(line)-1]

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin"
-	"github.com/flowhound/flowhound/plugin/internal/pb"
 	"go.uber.org/goleak"
 )
 
@@ -26,6 +25,9 @@ func TestMain(m *testing.M) {
 	if _, typ, ok := strings.Cut(filepath.Base(os.Args[0]), prefix); ok {
 		servePlugin(typ)
 		return
+	}
+	if o := os.Getenv(agentEnv); o != "" {
+		runAgent(o)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -253,5 +255,3 @@ func ready(t *testing.T, p *Plugin) State {
 	t.Helper()
 	return until(t, p, "ready", func(s State) bool { return s.Ready })
 }
-
-var _ = pb.Version

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/internal/pb"
+	"github.com/flowhound/flowhound/plugin/internal/redact"
 	"github.com/flowhound/flowhound/plugin/internal/wire"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -33,6 +34,7 @@ type process struct {
 	output *wire.Client
 	conn   *grpc.ClientConn
 	doomed chan error // why it must be ended
+	late   bool       // it did not shake hands in time
 }
 
 // start starts the plugin and returns when it has shaken hands. Its socket is in
@@ -56,7 +58,7 @@ func start(ctx context.Context, o Options, dir string, t times) (*process, error
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
-		StartTimeout:     t.start,
+		StartTimeout:     2 * t.start, // connect has the deadline
 		SyncStdout:       p.run.log.printed(),
 		SyncStderr:       p.run.log.printed(),
 		Logger:           hclog.NewNullLogger(), // it tells nothing that is not said here
@@ -76,6 +78,7 @@ func (p *process) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.times.start)
 	defer cancel()
 	defer context.AfterFunc(ctx, p.run.kill)()
+	defer func() { p.late = errors.Is(ctx.Err(), context.DeadlineExceeded) }()
 	if _, err := p.client.Start(); err != nil {
 		return err
 	}
@@ -104,9 +107,9 @@ func (p *process) startError(ctx context.Context, err error) error {
 		return fmt.Errorf("%s printed %.100q before it was ready; a plugin prints nothing before plugin.Serve, and logs with slog", p.run.path, first)
 	case m != nil && m[1] != fmt.Sprint(pb.Version):
 		return fmt.Errorf("%s speaks version %.9s of the plugin protocol, this flowhound speaks %d; upgrade the older of the two", p.run.path, m[1], pb.Version)
-	case p.run.killed.Load():
+	case p.late:
 		return fmt.Errorf("%s did not shake hands within %v", p.run.path, p.times.start)
-	case m == nil:
+	case first == "":
 		return p.explain(fmt.Errorf("%s ended before it was ready", p.run.path))
 	}
 	return p.explain(fmt.Errorf("%s cannot be talked to: %w", p.run.path, err))
@@ -140,6 +143,7 @@ func (p *process) call(ctx context.Context, f func(context.Context) error) error
 func (p *process) configure(ctx context.Context) (conf wire.Config, err error) {
 	err = p.call(ctx, func(ctx context.Context) error {
 		conf, err = p.output.Configure(ctx, p.run.opts.Settings, logLevel(p.run.opts.log()))
+		p.run.log.secrets.Learn(redact.Values(p.run.opts.Settings, conf.Secrets))
 		return err
 	})
 	return conf, err
@@ -174,8 +178,11 @@ func (p *process) condemn(err error) {
 func (p *process) stop(ctx context.Context) error {
 	var err error
 	if !p.run.ended() {
-		ctx, cancel := context.WithTimeout(ctx, p.times.stop)
-		defer cancel()
+		if _, ok := ctx.Deadline(); !ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, p.times.stop)
+			defer cancel()
+		}
 		err = p.output.Close(ctx)
 		p.run.letGo()
 		t := time.NewTimer(p.times.exit)

@@ -34,6 +34,7 @@ type run struct {
 	stdout   *io.PipeReader // the first line only
 
 	readers sync.WaitGroup
+	silent  chan struct{} // closed when it has closed its stdout
 	done    chan struct{} // closed when the process is reaped and all it printed is read
 	killed  atomic.Bool
 	mu      sync.Mutex
@@ -42,7 +43,7 @@ type run struct {
 }
 
 func newRun(bin *binary, dir string, o Options) *run {
-	r := &run{opts: o, path: bin.path, bin: bin.file, dir: dir, log: newLines(o.log()), done: make(chan struct{})}
+	r := &run{opts: o, path: bin.path, bin: bin.file, dir: dir, log: newLines(o.log()), silent: make(chan struct{}), done: make(chan struct{})}
 	r.stdout, r.shake = io.Pipe()
 	return r
 }
@@ -93,22 +94,33 @@ func (r *run) start() error {
 	defer errsW.Close()
 	// Files, so that Wait does not wait for a grandchild that holds them.
 	r.cmd.Stdout, r.cmd.Stderr, r.cmd.ExtraFiles = outW, errsW, []*os.File{life, r.bin}
-	if err := r.cmd.Start(); err != nil {
+	if err := r.startCmd(); err != nil {
 		out.Close()
 		errs.Close()
-		var path *os.PathError
-		if errors.As(err, &path) {
-			return path.Err
-		}
 		return err
 	}
-	r.mu.Lock()
-	r.pid = r.cmd.Process.Pid
-	r.mu.Unlock()
 	limit(r.pid)
 	r.readers.Go(func() { r.readStdout(out) })
 	r.readers.Go(func() { r.log.read(errs) })
 	go r.wait(out, errs)
+	return nil
+}
+
+// startCmd starts the command, unless kill was called first.
+func (r *run) startCmd() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.killed.Load() {
+		return context.Canceled
+	}
+	if err := r.cmd.Start(); err != nil {
+		var path *os.PathError
+		if errors.As(err, &path) {
+			return path.Err // without /proc/self/fd/4
+		}
+		return err
+	}
+	r.pid = r.cmd.Process.Pid
 	return nil
 }
 
@@ -133,7 +145,8 @@ func (r *run) wait(pipes ...*os.File) {
 
 // readStdout hands the first line to go-plugin, and the rest to the log.
 func (r *run) readStdout(f *os.File) {
-	defer r.shake.Close()
+	defer r.shake.Close() // go-plugin reacts to it, so silent comes first
+	defer close(r.silent)
 	l := newLineReader(f)
 	line, err := l.next()
 	r.mu.Lock()
@@ -188,10 +201,15 @@ func (r *run) letGo() {
 	}
 }
 
-// kill ends the process by force, if it runs.
+// kill ends the process by force, if it runs, and else keeps it from starting.
 func (r *run) kill() {
-	if r.started() && !r.ended() {
-		r.killed.Store(true)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended() {
+		return
+	}
+	r.killed.Store(true)
+	if r.pid != 0 {
 		r.killGroup()
 	}
 }
@@ -213,8 +231,19 @@ func (r *run) Wait(context.Context) error {
 	return r.waitErr
 }
 
-// Kill ends the process by force.
+// Kill ends the process by force, unless it is about to end by itself: then how
+// it ends is of interest.
 func (r *run) Kill(context.Context) error {
+	select {
+	case <-r.silent:
+		t := time.NewTimer(afterlife)
+		defer t.Stop()
+		select {
+		case <-r.done:
+		case <-t.C:
+		}
+	default:
+	}
 	r.kill()
 	return nil
 }

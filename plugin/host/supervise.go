@@ -34,7 +34,6 @@ func defaultTimes() times {
 func (p *Plugin) supervise(ctx context.Context) {
 	wait := backoff{p.times.backoff, p.times.backoffTo, 0}
 	for {
-		p.update(func(s *State) { s.Problem = "is being started" })
 		openFor, err := p.session(ctx)
 		p.update(func(s *State) { s.Ready, s.PID, s.Memory, s.Problem = false, 0, 0, problem(err) })
 		if ctx.Err() != nil {
@@ -84,10 +83,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // why that ended: when ctx did, the error of Close.
 func (p *Plugin) session(ctx context.Context) (openFor time.Duration, err error) {
 	proc, err := start(ctx, p.opts, p.opts.socketDir(), p.times)
+	if ctx.Err() != nil && err != nil {
+		return 0, nil // stopped while starting: no problem
+	}
 	if err != nil {
 		return 0, err
 	}
-	p.update(func(s *State) { s.PID, s.Problem = proc.pid(), "is being opened" })
+	p.update(func(s *State) { s.PID = proc.pid() })
 	err = p.prepare(ctx, proc)
 	if err == nil {
 		began := time.Now()
@@ -96,21 +98,23 @@ func (p *Plugin) session(ctx context.Context) (openFor time.Duration, err error)
 		p.use(nil)
 		openFor = time.Since(began)
 	}
-	closeErr := proc.stop(p.closeContext(ctx))
 	if ctx.Err() != nil {
-		return openFor, closeErr
+		p.mu.Lock()
+		closing := p.closing
+		p.mu.Unlock()
+		return openFor, proc.stop(closing)
 	}
+	var lost *wire.Lost
+	if errors.As(err, &lost) { // it may be about to say why
+		t := time.NewTimer(p.times.exit)
+		defer t.Stop()
+		select {
+		case <-proc.run.done:
+		case <-t.C:
+		}
+	}
+	proc.end()
 	return openFor, proc.explain(err)
-}
-
-// closeContext is Stop's context when it is Stop that ends ctx.
-func (p *Plugin) closeContext(ctx context.Context) context.Context {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if ctx.Err() != nil && p.closing != nil {
-		return p.closing
-	}
-	return context.Background()
 }
 
 // use makes proc the process that takes hits.
