@@ -51,6 +51,10 @@ func listPackages(t *testing.T) []pkg {
 // package may import. The longest matching rule holds; the standard library is
 // always allowed.
 var importRules = map[string][]string{
+	"cmd/internal/intel/feed/catalog": {
+		"cmd/internal/intel", "cmd/internal/intel/feed/abusech", "cmd/internal/intel/feed/dshield", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/spamhaus",
+	},
+
 	"plugin":                      {"plugin/hit", "plugin/internal/redact", "github.com/hashicorp/", "google.golang.org/grpc", "github.com/go-playground/validator/"},
 	"plugin/internal/redact":      {},
 	"plugin/internal/pb":          {"plugin/hit", "github.com/hashicorp/go-plugin", "google.golang.org/"},

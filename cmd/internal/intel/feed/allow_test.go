@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -22,7 +23,7 @@ func allowing(t *testing.T, allow string) *bench {
 	b.write("good", allow)
 	var err error
 	b.feeds, err = New([]Config{
-		{Name: "a", Type: TypeList, Path: b.path("a")},
+		{Name: "a", Type: catalog.List, Path: b.path("a")},
 		{Name: "allow:good", Type: TypeAllow, Path: b.path("good")},
 	}, Options{OnSwap: func(s *intel.Set, _ time.Duration) { b.sets <- s }, OnState: func(s State) { b.states <- s }})
 	if err != nil {
@@ -94,7 +95,7 @@ func TestAllowListsJoin(t *testing.T) {
 		}
 		c := Config{Name: name, Type: TypeAllow, Path: path}
 		if name == "feed" {
-			c.Type = TypeList
+			c.Type = catalog.List
 		}
 		cfgs = append(cfgs, c)
 	}

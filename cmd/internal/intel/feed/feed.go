@@ -1,6 +1,8 @@
-// Package feed loads the configured feeds and allow lists into an intel.Set,
-// watches the files that they are read from, and builds a new Set when one of
-// them changes. One that turns bad keeps the last version that was good. It knows which formats
+// Package feed loads the configured feeds and allow lists into an intel.Set and
+// keeps it fresh: it watches the files that they are read from, fetches the others
+// each on its own schedule, and builds a new Set when one of them changes. One
+// that turns bad keeps the last version that was good, which for fetched feeds is
+// on disk, so that a start without network matches at once. It knows which formats
 // there are, and leaves reading them to the packages below it; it decides nothing
 // about flows.
 package feed
@@ -12,35 +14,44 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"path/filepath"
+	"reflect"
 	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
-// The types of feeds.
-const (
-	TypeList = "list" // package list
-	TypeOTX  = "otx"  // package otx
-	// TypeAllow is no feed but its contrary, which is read and watched like one:
-	// a list, or a MISP warninglist, of what no feed may name.
-	TypeAllow = "allow"
-)
+// TypeAllow is no feed but its contrary, which is read and watched like one: a
+// list, or a MISP warninglist, of what no feed may name. The types of feeds are
+// those of package catalog.
+const TypeAllow = "allow"
 
 // Config is one entry of the configuration's feeds or allow lists. An allow list
 // has a name, type and path only.
 type Config struct {
-	Name string // unique
-	Type string // TypeList, TypeOTX or TypeAllow
-	Path string // the file; symbolic links are followed
+	Name string // unique; [a-z0-9_-]+ for what is fetched
+	Type string // of package catalog, or TypeAllow
 
+	// Path is the file, or the folder of files, that is read; symbolic links are
+	// followed. "": the feed is fetched, and the next five hold for that.
+	Path string
+	// URL is where it is had, "" where the publisher has it. It may hold {key}.
+	URL          string
+	Every        time.Duration // between two fetches; 0: as the type says
+	Key, KeyFile string        // the key itself, or the file that holds it
+	MaxShrink    int           // percent of its indicators that a feed may lose at once; 0: 50
+
+	Member         string // of a zip file: the one to read; "": the only one
 	Format, Column string // of a list: see list.Options
 
 	// Category, Confidence and Reference hold for indicators that bring none of
-	// their own. HasCategory says that Category is given: otherwise it is other
-	// for a list and malware for OTX, whose pulses are about little else.
+	// their own. HasCategory says that Category is given: otherwise it is the
+	// type's.
 	Category    intel.Category
 	HasCategory bool
 	Confidence  int // 0-100
@@ -52,11 +63,18 @@ type Options struct {
 	Local []netip.Prefix // own networks: indicators that overlap them are refused
 	Log   *slog.Logger   // nil: silent
 
+	// Dir keeps what is fetched, a folder for each feed. "": there can be no
+	// feeds that are fetched. Only one Feeds may Run on it; Load only reads.
+	Dir   string
+	Fetch fetch.Options
+	// OnRequest: nothing is fetched but by Update.
+	OnRequest bool
+
 	// OnSwap receives each new Set and how long reading what changed and building
-	// it took. It is called from Load and Run, and what it returns from holding
-	// the old Set is freed at once.
+	// it took. It is called from Load, Run and Update, never twice at a time, and
+	// what it returns from holding the old Set is freed at once.
 	OnSwap func(set *intel.Set, took time.Duration)
-	// OnState receives a feed's state whenever it changes, from Load and Run.
+	// OnState receives a feed's state whenever it changes, from Load, Run and Update.
 	OnState func(State)
 
 	// Previous, when set, lends its last good versions to feeds that are
@@ -64,48 +82,37 @@ type Options struct {
 	Previous *Feeds
 }
 
-// Status says how a feed is.
-type Status string
-
-// The values of Status. They are those of the feed line in the log.
-const (
-	OK    Status = "ok"
-	Error Status = "error" // never loaded: the feed has no indicators
-	Stale Status = "stale" // its file is bad now; an older version is in use
-)
-
-// State is what is to be said of one feed.
-type State struct {
-	Name, Type, Path string
-
-	Status  Status
-	Message string // for people: what is wrong and what to do, or what was loaded
-	// Indicators is how many are in use, without those that are allowed; of an
-	// allow list, its entries.
-	Indicators int
-	Drops      ingest.Drops  // ingest.Allowed tells what allow lists took away
-	LoadedAt   time.Time     // when the version in use was read; zero: never
-	Took       time.Duration // to read it
-}
-
 // Feeds is all configured feeds and allow lists. Load comes first, then Run, never both at a time;
-// States may be called at any time.
+// States and Update may be called at any time.
 type Feeds struct {
-	o      Options
-	policy *ingest.Policy
+	o       Options
+	policy  *ingest.Policy
+	client  *fetch.Client
+	slots   chan struct{} // held while fetching: a few at a time
+	parsing sync.Mutex    // held while reading what was fetched: one at a time, for the memory
+	changed chan struct{} // holds one value when a fetched feed waits for a swap
+
+	running chan struct{} // closed when Run begins
+	stopped chan struct{} // closed when Run has ended
+
+	swapping sync.Mutex // held while a Set is built and handed out
+	telling  sync.Mutex // guards told of sources
 
 	mu      sync.Mutex // guards good and state of sources
 	sources []*source
 }
 
 // source is one feed or allow list: its last good version and what is known of
-// its file.
+// where it comes from.
 type source struct {
 	cfg   Config
+	typ   catalog.Type // zero for an allow list
 	good  content
+	size  intel.FeedSize // of good in the last Set
 	state State
-	told  State // the last one that was
-	watch watch
+	told  State    // the last one that was
+	watch watch    // of a feed that is read from Path
+	net   *network // nil: it is read from Path
 }
 
 // content is what one reading gave.
@@ -131,7 +138,14 @@ func New(cfgs []Config, o Options) (*Feeds, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Feeds{o: o, policy: ingest.NewPolicy(o.Local)}
+	if o.Fetch.Log == nil {
+		o.Fetch.Log = o.Log
+	}
+	f := &Feeds{
+		o: o, policy: ingest.NewPolicy(o.Local), client: fetch.New(o.Fetch),
+		slots: make(chan struct{}, 4), changed: make(chan struct{}, 1),
+		running: make(chan struct{}), stopped: make(chan struct{}),
+	}
 	names := make(map[string]bool)
 	for _, c := range cfgs {
 		if err := c.check(); err != nil {
@@ -142,6 +156,15 @@ func New(cfgs []Config, o Options) (*Feeds, error) {
 		}
 		names[c.Name] = true
 		s := &source{cfg: c, state: State{Name: c.Name, Type: c.Type, Path: c.Path}}
+		s.typ, _ = catalog.Find(c.Type)
+		if c.Path == "" {
+			if o.Dir == "" {
+				return nil, fmt.Errorf("feed %s: no folder to keep what is fetched", c.Name)
+			}
+			s.net = newNetwork(&s.cfg, &s.typ, filepath.Join(o.Dir, c.Name))
+			s.state.Every, s.state.Status = s.net.every, Pending
+			s.state.URL = s.net.redacted()
+		}
 		s.good, s.state = o.Previous.last(c, s.state)
 		f.sources = append(f.sources, s)
 	}
@@ -155,7 +178,7 @@ func (f *Feeds) last(c Config, otherwise State) (content, State) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		for _, s := range f.sources {
-			if s.cfg == c && s.good.loaded() {
+			if reflect.DeepEqual(s.cfg, c) && s.good.loaded() {
 				return s.good, s.state
 			}
 		}
@@ -163,15 +186,22 @@ func (f *Feeds) last(c Config, otherwise State) (content, State) {
 	return content{}, otherwise
 }
 
-// Load reads all feeds and hands out the Set. A feed that fails does not keep the
-// others from being used; the error joins what is wrong with each, or is that of
-// ctx, in which case nothing was handed out.
+// Load reads all feeds from their files, those that are fetched from their last
+// good copies, and hands out the Set. It never fetches. A feed that fails does not
+// keep the others from being used; the error joins what is wrong with each, or is
+// that of ctx, in which case nothing was handed out.
 func (f *Feeds) Load(ctx context.Context) error {
 	start := time.Now()
 	var failed []error
 	for _, s := range f.sources {
-		s.watch = watch{read: look(s.cfg.Path)}
-		if err := f.reload(ctx, s); err != nil {
+		var err error
+		if s.net != nil {
+			err = f.restore(ctx, s)
+		} else {
+			s.watch = watch{read: look(s.cfg.Path)}
+			err = f.reload(ctx, s)
+		}
+		if err != nil {
 			failed = append(failed, err)
 		}
 		if ctx.Err() != nil {
@@ -183,7 +213,7 @@ func (f *Feeds) Load(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// reload reads one feed again, and keeps its last good version when that fails.
+// reload reads one feed's file again, and keeps its last good version when that fails.
 func (f *Feeds) reload(ctx context.Context, s *source) error {
 	start := time.Now()
 	read, err := f.read(ctx, s)
@@ -192,9 +222,12 @@ func (f *Feeds) reload(ctx context.Context, s *source) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err == nil {
+	if err == nil || read.loaded() && !s.good.loaded() { // some files of a folder are better than none
 		s.good = read
-		s.state.Status, s.state.LoadedAt, s.state.Took = OK, start, time.Since(start)
+		s.state.LoadedAt, s.state.FreshAt, s.state.Took = start, start, time.Since(start)
+	}
+	if err == nil {
+		s.state.Status = OK
 		s.describe(intel.FeedSize{Indicators: read.len()})
 		return nil
 	}
@@ -204,6 +237,7 @@ func (f *Feeds) reload(ctx context.Context, s *source) error {
 	}
 	err = fmt.Errorf("%s %s: %w", what, s.cfg.Name, err)
 	s.state.Status, s.state.Message = Error, err.Error()
+	s.state.Errors++
 	if s.good.loaded() {
 		s.state.Status = Stale
 		s.state.Message += fmt.Sprintf("; the %s of %s stay in use", s.count(s.good.len()), s.state.LoadedAt.UTC().Format(time.RFC3339))
@@ -240,12 +274,17 @@ func (s *source) count(n int) string {
 
 // tell says each state that is news.
 func (f *Feeds) tell() {
+	f.telling.Lock()
+	defer f.telling.Unlock()
 	for _, s := range f.sources {
-		state, told := s.state, s.told
-		s.told = state
-		if state.Status == told.Status && state.Message == told.Message && state.LoadedAt.Equal(told.LoadedAt) && state.Indicators == told.Indicators {
+		f.mu.Lock()
+		state := s.state
+		f.mu.Unlock()
+		told := s.told
+		if !state.isNews(&told) {
 			continue
 		}
+		s.told = state
 		level := slog.LevelInfo
 		if state.Status != OK {
 			level = slog.LevelWarn
@@ -265,19 +304,24 @@ const big = 100_000
 // swap builds a Set of the sources' versions, notes how much of each is in use,
 // and hands it out.
 func (f *Feeds) swap(start time.Time) {
+	f.swapping.Lock()
+	defer f.swapping.Unlock()
 	var blocks []*intel.Block
 	var allows []*intel.Allow
+	f.mu.Lock()
 	for _, s := range f.sources {
 		blocks = append(blocks, s.good.block)
 		if s.good.allow.Len() > 0 {
 			allows = append(allows, s.good.allow)
 		}
 	}
+	f.mu.Unlock()
 	set := intel.NewSetExcept(intel.JoinAllow(allows...), blocks...)
 	f.mu.Lock()
 	for _, size := range set.Feeds() {
 		for _, s := range f.sources {
 			if s.cfg.Name == size.Feed {
+				s.size = size
 				s.describe(size)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -60,7 +61,7 @@ func load(t *testing.T, dir string, names ...string) *bench {
 	b := &bench{t: t, dir: dir, sets: make(chan *intel.Set, 100), states: make(chan State, 100)}
 	var cfgs []Config
 	for _, n := range names {
-		cfgs = append(cfgs, Config{Name: n, Type: TypeList, Path: b.path(n)})
+		cfgs = append(cfgs, Config{Name: n, Type: catalog.List, Path: b.path(n)})
 	}
 	var err error
 	b.feeds, err = New(cfgs, Options{
@@ -136,10 +137,10 @@ func TestLoad(t *testing.T) {
 	}
 	var set *intel.Set
 	f, err := New([]Config{
-		{Name: "ours", Type: TypeList, Path: list, Category: intel.Policy, HasCategory: true, Confidence: 80, Reference: "https://wiki.example/list"},
-		{Name: "otx", Type: TypeOTX, Path: pulses, Confidence: 60},
-		{Name: "gone", Type: TypeList, Path: filepath.Join(dir, "gone")},
-		{Name: "folder", Type: TypeList, Path: dir},
+		{Name: "ours", Type: catalog.List, Path: list, Category: intel.Policy, HasCategory: true, Confidence: 80, Reference: "https://wiki.example/list"},
+		{Name: "otx", Type: catalog.OTX, Path: pulses, Confidence: 60},
+		{Name: "gone", Type: catalog.List, Path: filepath.Join(dir, "gone")},
+		{Name: "folder", Type: catalog.List, Path: t.TempDir()},
 	}, Options{
 		Local:  []netip.Prefix{netip.MustParsePrefix("198.51.100.0/25")},
 		OnSwap: func(s *intel.Set, _ time.Duration) { set = s },
@@ -148,7 +149,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = f.Load(context.Background())
-	for _, want := range []string{"feed gone: ", "does not exist", "feed folder: ", "is no regular file"} {
+	for _, want := range []string{"feed gone: ", "does not exist", "feed folder: ", "holds no files"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Load: %v, want it to say %q", err, want)
 		}
@@ -177,11 +178,11 @@ func TestLoad(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	good := Config{Name: "a", Type: TypeList, Path: "x"}
+	good := Config{Name: "a", Type: catalog.List, Path: "x"}
 	for says, change := range map[string]func(*Config){
 		"no name": func(c *Config) { c.Name = "" }, "no path": func(c *Config) { c.Path = "" },
 		"unknown type": func(c *Config) { c.Type = "misp" }, "unknown format": func(c *Config) { c.Format = "xml" },
-		"confidence": func(c *Config) { c.Confidence = 101 }, "for lists": func(c *Config) { c.Type, c.Column = TypeOTX, "ip" },
+		"confidence": func(c *Config) { c.Confidence = 101 }, "for lists": func(c *Config) { c.Type, c.Column = catalog.OTX, "ip" },
 		"format csv": func(c *Config) { c.Format, c.Column = "plain", "ip" },
 	} {
 		c := good

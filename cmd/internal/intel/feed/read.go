@@ -9,86 +9,43 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/abusech"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/dshield"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/spamhaus"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/warninglist"
 )
 
-// maxFile is the largest file that is read, in bytes: some 60 million addresses.
+// maxFile is the largest file that is read, in bytes, also of what is unpacked:
+// some 60 million addresses.
 const maxFile = 1 << 30
 
 // errEmptied is returned for a file without a byte where there were indicators:
 // more often half of a write than the wish to have an empty list.
 var errEmptied = errors.New("is empty now; to empty the list on purpose, leave a comment in it")
 
-func (c Config) check() error {
-	switch {
-	case c.Name == "":
-		return errors.New("a feed has no name")
-	case c.Path == "":
-		return fmt.Errorf("feed %s: no path: name the file to read", c.Name)
-	case c.Confidence < 0 || c.Confidence > 100:
-		return fmt.Errorf("feed %s: confidence %d is not between 0 and 100", c.Name, c.Confidence)
-	case c.Type != TypeList && c.Type != TypeOTX && c.Type != TypeAllow:
-		return fmt.Errorf("feed %s: unknown type %q (one of %s %s %s)", c.Name, c.Type, TypeList, TypeOTX, TypeAllow)
-	case c.Type != TypeList && (c.Format != "" || c.Column != ""):
-		return fmt.Errorf("feed %s: format and column are for lists, not for type %s", c.Name, c.Type)
-	}
-	switch list.Format(c.Format) {
-	case list.Auto, list.Plain, list.CSV, list.Hosts:
-	default:
-		return fmt.Errorf("feed %s: unknown format %q (one of %s %s %s)", c.Name, c.Format, list.Plain, list.CSV, list.Hosts)
-	}
-	if f := list.Format(c.Format); c.Column != "" && f != list.CSV && f != list.Auto {
-		return fmt.Errorf("feed %s: column is for format %s, not %s", c.Name, list.CSV, c.Format)
-	}
-	return nil
+// reading is one reading of a feed, of one file or several.
+type reading struct {
+	ctx   context.Context
+	feed  *source
+	keep  func(intel.Indicator) ingest.Reason
+	drops ingest.Drops
+	bytes int64 // unpacked
 }
 
-// template is what every indicator of the feed starts as.
-func (c Config) template() intel.Indicator {
-	i := intel.Indicator{
-		Feed: c.Name, Name: c.Name, Category: c.Category, Ref: c.Reference,
-		Score: uint8(c.Confidence),
-	}
-	if c.Type == TypeOTX && !c.HasCategory {
-		i.Category = intel.Malware
-	}
-	return i
-}
-
-// read reads a feed's or allow list's file.
-func (f *Feeds) read(ctx context.Context, s *source) (content, error) {
-	file, _, err := open(s.cfg.Path)
-	if err != nil {
-		return content{}, err
-	}
-	defer func() { _ = file.Close() }()
-	r := &reader{ctx: ctx, r: io.LimitReader(file, maxFile)}
-
-	read := f.readFeed
-	if s.cfg.Type == TypeAllow {
-		read = f.readAllow
-	}
-	c, err := read(r, &s.cfg)
-	if err != nil {
-		return content{}, fmt.Errorf("%s: %w", s.cfg.Path, err)
-	}
-	if r.n == 0 && s.good.len() > 0 {
-		return content{}, fmt.Errorf("%s %w", s.cfg.Path, errEmptied)
-	}
-	return c, nil
-}
-
-// readFeed reads a feed into a block. This is the one switch over feed types.
-func (f *Feeds) readFeed(r io.Reader, c *Config) (content, error) {
-	b := intel.NewBuilder(c.Name)
-	keep := func(i intel.Indicator) ingest.Reason {
+// build reads a feed by read and returns what it gave.
+func (f *Feeds) build(ctx context.Context, s *source, read func(*reading) error) (content, error) {
+	b := intel.NewBuilder(s.cfg.Name)
+	r := &reading{ctx: ctx, feed: s, drops: ingest.Drops{}, keep: func(i intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
 			if why := f.policy.Refuse(i.Prefix); why != "" {
 				return why
@@ -98,31 +55,150 @@ func (f *Feeds) readFeed(r io.Reader, c *Config) (content, error) {
 			return ingest.Unreadable
 		}
 		return ""
+	}}
+	err := read(r)
+	block := b.Block()
+	if n := block.Crowded(); n > 0 {
+		r.drops[ingest.Crowded] = ingest.Drop{Count: n}
 	}
-	var drops ingest.Drops
-	var err error
-	switch c.Type {
-	case TypeList:
-		var st list.Stats
-		st, err = list.Parse(r, list.Options{Format: list.Format(c.Format), Column: c.Column, Template: c.template()}, keep)
-		drops = st.Drops
-	case TypeOTX:
-		var st otx.Stats
-		st, err = otx.Parse(r, otx.Options{Template: c.template(), Now: time.Now()}, keep)
-		drops = st.Drops
+	if err == nil && r.bytes == 0 && s.good.len() > 0 && s.net == nil {
+		err = fmt.Errorf("%s %w", s.cfg.Path, errEmptied)
 	}
+	return content{block: block, drops: r.drops}, err
+}
+
+// read reads a feed's or allow list's file, or all files of its folder. With an
+// error, what it returns is loaded when it holds those files that are good.
+func (f *Feeds) read(ctx context.Context, s *source) (content, error) {
+	paths, err := filesOf(s.cfg.Path)
 	if err != nil {
 		return content{}, err
 	}
-	block := b.Block()
-	if n := block.Crowded(); n > 0 {
-		drops[ingest.Crowded] = ingest.Drop{Count: n}
+	if s.cfg.Type == TypeAllow {
+		c, err := f.readAllow(ctx, s)
+		if err != nil {
+			return content{}, fmt.Errorf("%s: %w", s.cfg.Path, err)
+		}
+		return c, nil
 	}
-	return content{block: block, drops: drops}, nil
+	good := 0
+	c, err := f.build(ctx, s, func(r *reading) error {
+		var failed []error
+		for _, path := range paths {
+			if err := r.file(path, path+": "); err != nil {
+				failed = append(failed, err)
+			} else {
+				good++
+			}
+		}
+		if len(failed) > 3 {
+			failed = append(failed[:3], fmt.Errorf("and %d more files", len(failed)-3))
+		}
+		return errors.Join(failed...)
+	})
+	if err != nil && good == 0 {
+		return content{}, err
+	}
+	return c, err
+}
+
+// readDocuments reads the copies of what a feed fetched, "" for a document that
+// there is none of. bad is the one that cannot be read, -1 where all can.
+func (f *Feeds) readDocuments(ctx context.Context, s *source, paths []string) (c content, bad int, err error) {
+	bad = -1
+	c, err = f.build(ctx, s, func(r *reading) error {
+		for i, path := range paths {
+			if path == "" {
+				continue
+			}
+			if err := r.file(path, ""); err != nil {
+				bad = i
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return content{}, bad, err
+	}
+	return c, bad, nil
+}
+
+// file reads one file. What is wrong with its content is said after says.
+func (r *reading) file(path, says string) error {
+	file, info, err := open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	in, err := fetch.Unpack(file, info.Size(), r.feed.cfg.Member, maxFile)
+	if err != nil {
+		return fmt.Errorf("%s%w", says, err)
+	}
+	defer func() { _ = in.Close() }()
+	counted := &reader{ctx: r.ctx, r: in}
+	drops, err := r.parse(counted)
+	r.bytes += counted.n
+	r.drops.Merge(drops)
+	if err != nil {
+		return fmt.Errorf("%s%w", says, err)
+	}
+	return nil
+}
+
+// parse reads one document. This is the one switch over the formats of feeds.
+func (r *reading) parse(in io.Reader) (ingest.Drops, error) {
+	c, template := &r.feed.cfg, r.feed.template()
+	switch r.feed.typ.Format {
+	case catalog.List:
+		st, err := list.Parse(in, list.Options{Format: list.Format(c.Format), Column: c.Column, Template: template}, r.keep)
+		return st.Drops, err
+	case catalog.OTX:
+		st, err := otx.Parse(in, otx.Options{Template: template, Now: time.Now()}, r.keep)
+		return st.Drops, err
+	case catalog.DShield:
+		st, err := dshield.Parse(in, dshield.Options{Template: template}, r.keep)
+		return st.Drops, err
+	case catalog.Spamhaus:
+		st, err := spamhaus.Parse(in, spamhaus.Options{Template: template}, r.keep)
+		return st.Drops, err
+	case catalog.Feodo:
+		st, err := abusech.ParseFeodo(in, abusech.Options{Template: template}, r.keep)
+		return st.Drops, err
+	case catalog.ThreatFox:
+		st, err := abusech.ParseThreatFox(in, abusech.Options{Template: template}, r.keep)
+		return st.Drops, err
+	case catalog.URLhaus:
+		st, err := abusech.ParseURLhaus(in, abusech.Options{Template: template}, r.keep)
+		return st.Drops, err
+	}
+	return nil, fmt.Errorf("nothing reads the format %q", r.feed.typ.Format)
+}
+
+// template is what every indicator of the feed starts as.
+func (s *source) template() intel.Indicator {
+	i := intel.Indicator{
+		Feed: s.cfg.Name, Name: s.cfg.Name, Category: s.typ.Category, Ref: s.cfg.Reference,
+		Score: uint8(s.cfg.Confidence),
+	}
+	if s.cfg.HasCategory {
+		i.Category = s.cfg.Category
+	}
+	return i
 }
 
 // readAllow reads an allow list: a warninglist when it begins like JSON.
-func (f *Feeds) readAllow(r io.Reader, c *Config) (content, error) {
+func (f *Feeds) readAllow(ctx context.Context, s *source) (content, error) {
+	file, info, err := open(s.cfg.Path)
+	if err != nil {
+		return content{}, err
+	}
+	defer func() { _ = file.Close() }()
+	in, err := fetch.Unpack(file, info.Size(), "", maxFile)
+	if err != nil {
+		return content{}, err
+	}
+	defer func() { _ = in.Close() }()
 	b := intel.NewAllowBuilder()
 	keep := func(e intel.AllowEntry) ingest.Reason {
 		if e.Prefix.IsValid() {
@@ -130,17 +206,17 @@ func (f *Feeds) readAllow(r io.Reader, c *Config) (content, error) {
 				return why
 			}
 		}
-		e.List = c.Path
+		e.List = s.cfg.Path
 		if !b.Add(e) {
 			return ingest.OverLimit
 		}
 		return ""
 	}
-	br := bufio.NewReader(r)
+	counted := &reader{ctx: ctx, r: in}
+	br := bufio.NewReader(counted)
 	head, _ := br.Peek(512) // shorter at the end of the file
 	head = bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
 	var drops ingest.Drops
-	var err error
 	if bytes.HasPrefix(head, []byte("{")) {
 		var st warninglist.Stats
 		st, err = warninglist.Parse(br, keep)
@@ -150,10 +226,40 @@ func (f *Feeds) readAllow(r io.Reader, c *Config) (content, error) {
 		st, err = list.ParseAllow(br, keep)
 		drops = st.Drops
 	}
+	if err == nil && counted.n == 0 && s.good.len() > 0 {
+		err = errEmptied
+	}
 	if err != nil {
 		return content{}, err
 	}
 	return content{allow: b.Allow(), drops: drops}, nil
+}
+
+// filesOf returns the files to read at path: itself, or those of a folder that do
+// not hide, in the order of their names.
+func filesOf(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return []string{path}, nil //nolint:nilerr // opening it says what is wrong
+	}
+	names, err := folderNames(path)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, name := range names {
+		full := filepath.Join(path, name)
+		if info, err := os.Stat(full); err == nil && info.Mode().IsRegular() {
+			paths = append(paths, full)
+		}
+	}
+	switch {
+	case len(paths) > maxFiles:
+		return nil, fmt.Errorf("%s holds more than %d files", path, maxFiles)
+	case len(paths) == 0:
+		return nil, fmt.Errorf("%s holds no files", path)
+	}
+	return paths, nil
 }
 
 // open opens a regular file. It does not wait, as opening a named pipe would.

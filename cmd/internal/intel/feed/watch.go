@@ -2,9 +2,8 @@ package feed
 
 import (
 	"context"
-	"io/fs"
-	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -22,32 +21,6 @@ const (
 	pollQuiet     = 30 * time.Second       // in case the kernel tells nothing: network file systems
 )
 
-// version tells one content of a file from the next without reading it. The zero
-// version is a file that is not there or cannot be opened.
-type version struct {
-	info fs.FileInfo
-}
-
-// look opens the file, because no other way tells whether its reader may: modes,
-// owners, access lists and folders have a say in it.
-func look(path string) version {
-	file, info, err := open(path)
-	if err != nil {
-		return version{}
-	}
-	_ = file.Close()
-	return version{info}
-}
-
-func (v version) same(w version) bool {
-	if v.info == nil || w.info == nil {
-		return v.info == w.info
-	}
-	return os.SameFile(v.info, w.info) && v.info.Size() == w.info.Size() && v.info.ModTime().Equal(w.info.ModTime())
-}
-
-func (v version) empty() bool { return v.info == nil || v.info.Size() == 0 }
-
 // watch is what is known of one file.
 type watch struct {
 	read    version   // what was read last, good or bad
@@ -60,14 +33,14 @@ type watch struct {
 // settled; the caller reads it then.
 func (w *watch) due(path string, now time.Time) bool {
 	v := look(path)
-	if v.same(w.read) {
+	if v == w.read {
 		w.since = time.Time{}
 		return false
 	}
 	if w.since.IsZero() {
 		w.since, w.seen = now, w.read
 	}
-	if !v.same(w.seen) {
+	if v != w.seen {
 		w.seen, w.changed = v, now
 	}
 	wait := settle
@@ -83,11 +56,33 @@ func (w *watch) due(path string, now time.Time) bool {
 
 func (w *watch) pending() bool { return !w.since.IsZero() }
 
-// Run watches the files and hands out a new Set whenever one of them has changed,
-// until ctx ends. The kernel's events only say when to look: what changed is told
-// by the files' identity, size and time, which also holds for folders whose links
+// swapWait is how long a swap waits for further feeds that come at the same time,
+// as all do at the first start: building the Set costs as much for one as for all.
+const swapWait = 500 * time.Millisecond
+
+// Run keeps the feeds fresh until ctx ends: it watches the files, fetches the
+// others, and hands out a new Set whenever one of them has changed. It may be
+// called once. Of files the kernel's events only say when to look: what changed is
+// told by their identity, size and time, which also holds for folders whose links
 // are swapped, and where events are lost.
 func (f *Feeds) Run(ctx context.Context) {
+	var keepers sync.WaitGroup
+	defer func() {
+		keepers.Wait()
+		f.client.Close()
+		close(f.stopped)
+	}()
+	for _, s := range f.sources {
+		if s.net != nil {
+			keepers.Go(func() { f.keep(ctx, s) })
+		}
+	}
+	close(f.running)
+	f.watchFiles(ctx)
+}
+
+// watchFiles is Run for what is read from files; it also swaps for what is fetched.
+func (f *Feeds) watchFiles(ctx context.Context) {
 	var events chan fsnotify.Event // nil without a watcher: then the polls remain
 	var failures chan error
 	watcher, err := fsnotify.NewWatcher()
@@ -99,11 +94,21 @@ func (f *Feeds) Run(ctx context.Context) {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	swap := time.NewTimer(time.Hour)
+	swap.Stop()
+	defer swap.Stop()
 	next := time.Duration(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-f.changed:
+			swap.Reset(swapWait)
+			continue
+		case <-swap.C:
+			f.swap(time.Now())
+			f.tell()
+			continue
 		case <-events:
 		case err := <-failures:
 			f.o.Log.Debug("watching files", "err", err) // events were lost: look at all files
@@ -130,11 +135,17 @@ func (f *Feeds) follow(w *fsnotify.Watcher) bool {
 	wanted := make(map[string]bool)
 	all := true
 	for _, s := range f.sources {
-		dir := filepath.Dir(s.cfg.Path)
-		wanted[dir] = true
-		all = w.Add(dir) == nil && all
+		if s.net != nil {
+			continue
+		}
+		dirs := []string{filepath.Dir(s.cfg.Path)}
 		if target, err := filepath.EvalSymlinks(s.cfg.Path); err == nil {
-			dir := filepath.Dir(target)
+			dirs = append(dirs, filepath.Dir(target))
+			if s.watch.read.folder {
+				dirs = append(dirs, target)
+			}
+		}
+		for _, dir := range dirs {
 			wanted[dir] = true
 			all = w.Add(dir) == nil && all
 		}
@@ -153,7 +164,7 @@ func (f *Feeds) poll(ctx context.Context) {
 	start := time.Now()
 	swap := false
 	for _, s := range f.sources {
-		if !s.watch.due(s.cfg.Path, time.Now()) {
+		if s.net != nil || !s.watch.due(s.cfg.Path, time.Now()) {
 			continue
 		}
 		block, allow := s.good.block, s.good.allow
@@ -170,7 +181,7 @@ func (f *Feeds) poll(ctx context.Context) {
 
 func (f *Feeds) nextPoll(watched bool) time.Duration {
 	for _, s := range f.sources {
-		if s.watch.pending() {
+		if s.net == nil && s.watch.pending() {
 			return pollPending
 		}
 	}

@@ -103,6 +103,7 @@ type Response struct {
 	NotModified bool       // 304: Body is empty
 	Validators  Validators // for the next request; of a 304, those sent if it brings none
 	FinalURL    string     // after redirects, without keys
+	Length      int64      // of Body, in bytes; -1: not known beforehand
 }
 
 // New returns a Client.
@@ -263,7 +264,10 @@ func (c *Client) request(ctx context.Context, r *Request) (*retryablehttp.Reques
 
 // respond makes a Response of an answer that is one.
 func (c *Client) respond(r *Request, resp *http.Response) (*Response, error) {
-	out := &Response{Status: resp.StatusCode, Header: resp.Header, FinalURL: Redact(resp.Request.URL.String())}
+	out := &Response{Status: resp.StatusCode, Header: resp.Header, FinalURL: Redact(resp.Request.URL.String()), Length: resp.ContentLength}
+	if resp.Header.Get("Content-Encoding") != "" {
+		out.Length = -1
+	}
 	out.Validators = Validators{ETag: bounded(resp.Header.Get("ETag")), LastModified: bounded(resp.Header.Get("Last-Modified"))}
 	asked := r.Validators != Validators{}
 	switch {

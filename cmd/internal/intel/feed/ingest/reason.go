@@ -45,10 +45,10 @@ const (
 
 // Drop is what is known of all that was left out for one reason.
 type Drop struct {
-	Count int
+	Count int `json:"count"`
 	// Line (from 1, 0: the format has none) and Text are the first example.
-	Line int
-	Text string
+	Line int    `json:"line,omitempty"`
+	Text string `json:"text,omitempty"`
 }
 
 // Drops counts what was left out of a load.

@@ -1,0 +1,149 @@
+// Package catalog knows the types of feeds by name: what they are called, where
+// they are had, how often their publishers may be asked, what of a configuration
+// means anything to them, and what their indicators are worth by themselves. It is
+// data; it reads and fetches nothing.
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/abusech"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/dshield"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/spamhaus"
+)
+
+// The formats of feeds: which package reads them. Types that are no presets are
+// called the same.
+const (
+	List      = "list"
+	OTX       = "otx"
+	DShield   = "dshield"
+	Spamhaus  = "spamhaus-drop"
+	Feodo     = "feodo"
+	ThreatFox = "threatfox"
+	URLhaus   = "urlhaus"
+)
+
+// Key says what a key, which one gets by registering, is to a type.
+type Key uint8
+
+// The uses of a key.
+const (
+	NoKey       Key = iota // it does nothing
+	OptionalKey            // there is more or a better way with one
+	NeedsKey
+)
+
+// Type is one type of feed.
+type Type struct {
+	Name   string // as type: in a configuration
+	Title  string // for people
+	Page   string // about the feed; where there are keys, the way to one
+	Format string
+
+	// Documents are fetched whole, each by itself. Those of List hold no URL:
+	// the configuration's is theirs.
+	Documents []ingest.Document
+	Keyed     []ingest.Document // in their place for who has a key; nil: the same
+	// Every is how often it is asked by default, Least how seldom at least.
+	Every, Least time.Duration
+	Key          Key
+
+	Category   intel.Category // where the feed itself gives none
+	Confidence int            // 0-100, where the feed itself gives none
+	Reference  string         // a page for people, put into alerts; "": the feed brings its own
+	// Aggregate: it gathers other feeds and adds nothing to what they say.
+	Aggregate bool
+	// MayBeEmpty: no indicators at all, or far fewer than before, is no mistake.
+	MayBeEmpty bool
+}
+
+// HasURL reports whether the type has an address of its own, so that the
+// configuration need not name one.
+func (t *Type) HasURL() bool { return len(t.Documents) > 0 && t.Documents[0].URL != "" }
+
+// Preset reports whether it is a list with everything set.
+func (t *Type) Preset() bool { return t.Format == List && t.Name != List }
+
+// Find returns the type of that name.
+func Find(name string) (Type, bool) {
+	for _, t := range Types() {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Type{}, false
+}
+
+// Names returns the names of all types, in the order of Types.
+func Names() []string {
+	var names []string
+	for _, t := range Types() {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// Types returns all types: the formats first, then the presets.
+func Types() []Type {
+	types := []Type{
+		{
+			Name: List, Title: "a list of addresses, networks, domains or URLs", Format: List,
+			// Whose list it is decides how often it is asked.
+			Documents: []ingest.Document{{}}, Every: time.Hour, Least: time.Second, Key: OptionalKey,
+			Category: intel.Other, Confidence: intel.DefaultConfidence,
+		},
+		{
+			Name: OTX, Title: "AlienVault OTX, the pulses that you subscribe to", Page: "https://otx.alienvault.com/settings", Format: OTX,
+			Category: intel.Malware, Confidence: intel.DefaultConfidence,
+		},
+		published(Type{Name: DShield, Title: "DShield's most active attackers", Page: "https://isc.sans.edu/feeds_doc.html"}, time.Hour, dshield.Documents()...),
+		published(Type{Name: Spamhaus, Title: "Spamhaus DROP, networks in the hands of criminals", Page: "https://www.spamhaus.org/blocklists/do-not-route-or-peer/", Confidence: 90}, 12*time.Hour, spamhaus.Documents()...),
+		published(Type{Name: Feodo, Title: "abuse.ch Feodo Tracker, controllers of botnets", Page: "https://feodotracker.abuse.ch/", Confidence: 90}, time.Hour, abusech.FeodoDocuments()[:1]...),
+		published(Type{Name: ThreatFox, Title: "abuse.ch ThreatFox, indicators of the last days", Page: "https://auth.abuse.ch/", Key: NeedsKey}, time.Hour, abusech.ThreatFoxDocuments()[:1]...),
+		published(Type{Name: URLhaus, Title: "abuse.ch URLhaus, URLs that serve malware", Page: "https://auth.abuse.ch/", Key: OptionalKey, Keyed: abusech.URLhausDocuments()[:1]}, time.Hour, abusech.URLhausDocuments()[1:2]...),
+	}
+	return append(types, presets()...)
+}
+
+// published completes the type of a format with documents of its own.
+func published(t Type, every time.Duration, docs ...ingest.Document) Type {
+	t.Format, t.Documents, t.Every = t.Name, docs, every
+	t.Category = docs[0].Category
+	if t.Confidence == 0 {
+		t.Confidence = intel.DefaultConfidence
+	}
+	for _, d := range docs {
+		t.Least = max(t.Least, d.Every)
+	}
+	t.MayBeEmpty = !slices.ContainsFunc(docs, func(d ingest.Document) bool { return !d.MayBeEmpty })
+	return t
+}
+
+// At returns the documents of a type as they are had at url, "" for where the
+// publisher has them, by who has a key or has none. A url is the place of the
+// document or, where there are several, the folder that they lie in, and is asked
+// by GET.
+func (t *Type) At(url string, hasKey bool) []ingest.Document {
+	docs := slices.Clone(t.Documents)
+	if hasKey && t.Keyed != nil {
+		docs = slices.Clone(t.Keyed)
+	}
+	if url == "" {
+		return docs
+	}
+	for i := range docs {
+		d := &docs[i]
+		d.Method, d.Body, d.ContentType = "", "", ""
+		if len(docs) == 1 {
+			d.URL = url
+			continue
+		}
+		d.URL = strings.TrimSuffix(url, "/") + d.URL[strings.LastIndexByte(d.URL, '/'):]
+	}
+	return docs
+}

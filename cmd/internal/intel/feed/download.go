@@ -1,0 +1,206 @@
+package feed
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
+)
+
+// download is a document that has come and not yet proved good.
+type download struct {
+	path string // of a temporary file; "": there is nothing new
+	meta savedDocument
+	err  error
+}
+
+func (d *download) discard() {
+	if d.path != "" {
+		_ = os.Remove(d.path)
+		d.path = ""
+	}
+}
+
+// refresh fetches a feed's documents. It reports whether there is a new version,
+// which is in the source then, not in the Set. A document that fails costs that
+// document: the others are used, and the error says so.
+func (f *Feeds) refresh(ctx context.Context, s *source, progress func(Progress)) (changed bool, err error) {
+	if err := s.net.makeFolder(); err != nil {
+		return false, err
+	}
+	key, err := s.cfg.key()
+	if err != nil {
+		return false, err
+	}
+	downloads := make([]download, len(s.net.docs))
+	defer func() {
+		for i := range downloads {
+			downloads[i].discard()
+		}
+	}()
+	news := false
+	for i := range downloads {
+		downloads[i] = f.download(ctx, s, i, key, progress)
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		news = news || downloads[i].path != ""
+	}
+	if news || !s.good.loaded() && s.net.holdsAny() {
+		if changed, err = f.adopt(ctx, s, downloads); err != nil {
+			return false, err
+		}
+	}
+	var failed []error
+	for i := range downloads {
+		if d := &downloads[i]; d.err != nil {
+			failed = append(failed, d.err)
+		} else {
+			s.net.saved.setDocument(i, d.meta)
+		}
+	}
+	return changed, errors.Join(failed...)
+}
+
+// download fetches document i into a temporary file.
+func (f *Feeds) download(ctx context.Context, s *source, i int, key string, progress func(Progress)) (d download) {
+	request, err := s.request(i, key)
+	if err != nil {
+		return download{err: err}
+	}
+	select {
+	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
+	case <-ctx.Done():
+		return download{err: ctx.Err()}
+	}
+	d.meta = s.net.saved.document(i, &s.net.docs[i])
+	old := d.meta.Sum
+	d.meta.Source = sourceOf(&s.net.docs[i])
+	resp, err := f.client.Do(ctx, request)
+	if err != nil {
+		return download{err: err}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	d.meta.Validators = resp.Validators
+	if resp.NotModified {
+		return d
+	}
+	if d.path, d.meta.Sum, err = s.net.store(resp, s.progress(resp, progress)); err != nil {
+		d.discard()
+		return download{err: err}
+	}
+	if d.meta.Sum == old && s.net.holds(i) { // the server cannot tell, or does not
+		d.discard()
+	}
+	return d
+}
+
+// store writes an answer to a temporary file.
+func (n *network) store(resp *fetch.Response, progress io.Writer) (path, sum string, err error) {
+	file, err := os.CreateTemp(n.folder, ".new-*")
+	if err != nil {
+		return "", "", err
+	}
+	hash := sha256.New()
+	_, err = io.Copy(io.MultiWriter(file, hash, progress), resp.Body)
+	err = errors.Join(err, file.Sync(), file.Close())
+	return file.Name(), hex.EncodeToString(hash.Sum(nil)), err
+}
+
+// adopt reads the documents, new and old, and makes them the version in use and
+// the last good copies. A new one that cannot be read is noted at its download,
+// and the old one is read in its place.
+func (f *Feeds) adopt(ctx context.Context, s *source, downloads []download) (changed bool, err error) {
+	f.parsing.Lock()
+	defer f.parsing.Unlock()
+	for {
+		paths := make([]string, len(downloads))
+		for i := range downloads {
+			if paths[i] = downloads[i].path; paths[i] == "" && s.net.holds(i) {
+				paths[i] = s.net.document(i)
+			}
+		}
+		read, bad, err := f.readDocuments(ctx, s, paths)
+		switch {
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case err != nil && bad >= 0 && downloads[bad].path != "":
+			downloads[bad].discard()
+			downloads[bad].err = fmt.Errorf("%s: %w", redact(s.net.docs[bad].URL), err)
+			continue
+		case err != nil && bad >= 0: // the copy is damaged: ask for a whole one
+			err = errors.Join(err, os.Remove(paths[bad]))
+			s.net.saved.setDocument(bad, savedDocument{})
+			return false, fmt.Errorf("the copy on disk: %w", err)
+		case err != nil:
+			return false, err
+		}
+		return f.take(s, read, downloads)
+	}
+}
+
+// take puts a version that could be read in the place of the old one, unless it is
+// too small to be believed.
+func (f *Feeds) take(s *source, read content, downloads []download) (changed bool, err error) {
+	before, now := s.good.len(), read.len()
+	news := false
+	for i := range downloads {
+		news = news || downloads[i].path != ""
+	}
+	if !news && s.good.loaded() { // all that is new was bad
+		return false, nil
+	}
+	if !s.typ.MayBeEmpty {
+		if now == 0 {
+			return false, errors.New("what came holds no indicators")
+		}
+		if before >= shrinkFrom && now < before-before*s.net.shrink/100 {
+			return false, fmt.Errorf("what came holds %d indicators, where %d were before: more than %d%% less is not believed; if it is right, set max_shrink: 100 at this feed",
+				now, before, s.net.shrink)
+		}
+	}
+	for i := range downloads {
+		if d := &downloads[i]; d.path != "" {
+			if err := os.Rename(d.path, s.net.document(i)); err != nil {
+				return false, err
+			}
+			d.path = ""
+		}
+	}
+	f.mu.Lock()
+	s.good = read
+	f.mu.Unlock()
+	return true, nil
+}
+
+// Progress is how far a fetch is.
+type Progress struct {
+	Feed  string `json:"feed"`
+	Bytes int64  `json:"bytes"` // that have come
+	Total int64  `json:"total"` // of this document; 0: not known
+}
+
+// progress returns a writer that tells what goes by.
+func (s *source) progress(resp *fetch.Response, tell func(Progress)) io.Writer {
+	if tell == nil {
+		return io.Discard
+	}
+	return &meter{tell: tell, p: Progress{Feed: s.cfg.Name, Total: max(resp.Length, 0)}}
+}
+
+type meter struct {
+	tell func(Progress)
+	p    Progress
+}
+
+func (m *meter) Write(b []byte) (int, error) {
+	m.p.Bytes += int64(len(b))
+	m.tell(m.p)
+	return len(b), nil
+}

@@ -1,0 +1,99 @@
+package feed
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// maxFiles is how many files of a folder are read at most.
+const maxFiles = 10_000
+
+// version tells one content of a file or folder from the next without reading it.
+// The zero version is one that is not there or cannot be opened.
+type version struct {
+	sum    uint64 // of each file's name, identity, size and time
+	size   int64  // of all files
+	folder bool
+}
+
+// look opens the file, because no other way tells whether its reader may: modes,
+// owners, access lists and folders have a say in it. Of a folder it only asks.
+func look(path string) version {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return lookInto(path)
+	}
+	file, info, err := open(path)
+	if err != nil {
+		return version{}
+	}
+	_ = file.Close()
+	v := version{size: info.Size()}
+	h := fnv.New64a()
+	stamp(h, "", info)
+	v.sum = h.Sum64()
+	return v
+}
+
+// lookInto is look for a folder.
+func lookInto(path string) version {
+	v := version{folder: true}
+	names, err := folderNames(path)
+	if err != nil {
+		return v
+	}
+	h := fnv.New64a()
+	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(path, name)); err == nil && info.Mode().IsRegular() {
+			stamp(h, name, info)
+			v.size += info.Size()
+		}
+	}
+	v.sum = h.Sum64()
+	return v
+}
+
+// stamp adds one file to a sum.
+func stamp(h io.Writer, name string, info fs.FileInfo) {
+	var ino, dev any
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		ino, dev = st.Ino, st.Dev
+	}
+	_, _ = fmt.Fprintf(h, "%s\x00%d %d %v %v\n", name, info.Size(), info.ModTime().UnixNano(), ino, dev) // a hash takes all
+}
+
+// folderNames returns the names of a folder that do not hide and that no editor or
+// copy leaves behind for a moment, sorted, one more than maxFiles at most.
+func folderNames(path string) ([]string, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }()
+	var names []string
+	for len(names) <= maxFiles {
+		some, err := dir.Readdirnames(1000)
+		for _, name := range some {
+			if !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") && !strings.HasSuffix(name, ".tmp") {
+				names = append(names, name)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (v version) empty() bool { return v.size == 0 }
