@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"github.com/flowhound/flowhound/plugin"
+)
+
+// maxReason bounds what an error repeats of a server's words, maxWait how long a
+// server may ask to be left alone.
+const (
+	maxReason = 300
+	maxWait   = time.Hour
+)
+
+// statusError is an answer other than 2xx.
+type statusError struct {
+	status   int
+	reasoned bool // the server said why in its own form: no proxy answered in its place
+	msg      string
+}
+
+func (e *statusError) Error() string { return e.msg }
+
+// refused turns an answer other than 2xx into an error: how long to wait when the
+// server says so, and what a person can do. It never repeats a header's value.
+func (o *output) refused(res *esapi.Response, body []byte) error {
+	why := reasonOf(body)
+	e := &statusError{status: res.StatusCode, reasoned: why != ""}
+	e.msg = fmt.Sprintf("%s answers %d %s", o.Flavor, res.StatusCode, http.StatusText(res.StatusCode))
+	if why != "" {
+		e.msg += ": " + why
+	}
+	switch {
+	case res.StatusCode/100 == 3:
+		e.msg += redirect(res.Header.Get("Location"))
+	case res.StatusCode == http.StatusUnauthorized:
+		e.msg += ": it does not know these credentials: check api_key or username and password"
+	case res.StatusCode == http.StatusForbidden:
+		e.msg += ": these credentials lack a privilege: see the README of the output for those it needs"
+	case res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusMethodNotAllowed:
+		e.msg += ": check the path in addresses"
+	}
+	if d := retryAfter(res.Header, time.Now()); d > 0 {
+		return plugin.RetryAfter(e, d)
+	}
+	return e
+}
+
+func redirect(location string) string {
+	if u, err := url.Parse(location); err == nil && u.Host != "" {
+		return fmt.Sprintf(": it sends elsewhere (%s), which is not followed: set addresses to where it is", trim(u.Host))
+	}
+	return ": it sends elsewhere, which is not followed: set addresses to where it is"
+}
+
+// retryAfter reads the header of RFC 9110, section 10.2.3: seconds or a date.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := h.Get("Retry-After")
+	var d time.Duration
+	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
+		d = time.Duration(n) * time.Second
+	} else if t, err := http.ParseTime(v); err == nil {
+		d = t.Sub(now)
+	}
+	return min(max(d, 0), maxWait)
+}
+
+// reasonOf finds the server's words in the body of an error: an object with a
+// type and a reason, or a plain string.
+func reasonOf(body []byte) string {
+	var answer struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &answer) != nil || len(answer.Error) == 0 {
+		return ""
+	}
+	var plain string
+	if json.Unmarshal(answer.Error, &plain) == nil {
+		return trim(plain)
+	}
+	var c cause
+	if json.Unmarshal(answer.Error, &c) != nil {
+		return ""
+	}
+	return c.String()
+}
+
+// cause is how Elasticsearch says what is wrong.
+type cause struct {
+	Type   string `json:"type"`
+	Reason string `json:"reason"`
+	By     *struct {
+		Reason string `json:"reason"`
+	} `json:"caused_by"`
+}
+
+func (c *cause) String() string {
+	s := c.Type
+	if c.Reason != "" {
+		s += ": " + c.Reason
+	}
+	if c.By != nil && c.By.Reason != "" {
+		s += ": " + c.By.Reason
+	}
+	return trim(s)
+}
+
+// trim bounds a server's words and keeps them on one line.
+func trim(s string) string {
+	if len(s) > maxReason {
+		s = s[:maxReason]
+		for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) {
+			s = s[:len(s)-1]
+		}
+		s += "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}
