@@ -170,7 +170,7 @@ func TestRefusedWhole(t *testing.T) {
 		{`[{"ip_address": "192.0.2.1"}, {"port`, ParseFeodo, io.ErrUnexpectedEOF, ""},
 		{`[] []`, ParseFeodo, nil, "more follows"},
 		{`{"query_status": "ok", "data": [`, ParseThreatFox, io.ErrUnexpectedEOF, ""},
-		{`{"x": ` + strings.Repeat("[", 200_000), ParseThreatFox, nil, "nested deeper"},
+		{`{"x": ` + strings.Repeat("[", 200_000), ParseThreatFox, io.ErrUnexpectedEOF, ""},
 		{`["` + strings.Repeat("x", 12<<20), ParseFeodo, ingest.ErrValueTooLong, ""},
 		{"<html>", ParseFeodo, ingest.ErrWebPage, ""},
 		{"<html>", ParseThreatFox, ingest.ErrWebPage, ""},

@@ -8,21 +8,16 @@ import (
 	"io"
 )
 
-const (
-	// maxValue bounds one value that is read into memory, in bytes, so that a
-	// string without end cannot fill it.
-	maxValue = 4 << 20
-	// maxDepth bounds how deep a value that nobody wants may be nested: the
-	// decoder remembers every open bracket.
-	maxDepth = 100_000
-)
+// maxValue bounds one value that is read into memory, in bytes, so that a string
+// without end cannot fill it.
+const maxValue = 4 << 20
 
 // ErrValueTooLong is returned for a document with a value that no feed needs.
 var ErrValueTooLong = fmt.Errorf("a single value is longer than %d MiB", maxValue>>20)
 
 // JSON reads a document, or several one after the other, piece by piece: it
 // holds no more than one wanted value in memory, and reads over what is not
-// wanted however deep that is nested. An error is final: what was read until
+// wanted. What is nested deeper than 1,000 is replaced by 0. An error is final: what was read until
 // then is part of a damaged document.
 type JSON struct {
 	dec *json.Decoder
@@ -31,7 +26,7 @@ type JSON struct {
 
 // NewJSON returns a JSON that reads from r, after Sniff has looked at it.
 func NewJSON(r *bufio.Reader) *JSON {
-	j := &JSON{in: meter{r: r}}
+	j := &JSON{in: meter{r: &shallow{r: r}}}
 	j.dec = json.NewDecoder(&j.in)
 	return j
 }
@@ -167,9 +162,7 @@ func (j *JSON) SkipRest() error {
 		}
 		switch token {
 		case json.Delim('{'), json.Delim('['):
-			if depth++; depth > maxDepth {
-				return fmt.Errorf("nested deeper than %d", maxDepth)
-			}
+			depth++
 		case json.Delim('}'), json.Delim(']'):
 			depth--
 		}

@@ -132,10 +132,10 @@ func TestRefusedWhole(t *testing.T) {
 		"events":           {`{"results":[{"action":"delete"}]}`, ErrNoPulses, ""},
 		"nothing":          {"", ErrNoPulses, ""},
 		"damaged":          {`{"results":[}`, nil, "at byte"},
-		"too deep":         {strings.Repeat("[", 200_000), nil, "nested deeper"},
+		"too deep":         {strings.Repeat("[", 200_000), io.ErrUnexpectedEOF, ""},
 		"string sans fin":  {`{"name":"` + strings.Repeat("x", 12<<20), ingest.ErrValueTooLong, ""},
 		"a list":           {"192.0.2.1\n", nil, "at byte"},
-		"deep indicator":   {`{"indicators":[` + strings.Repeat("[", 20_000), nil, "depth"},
+		"deep indicator":   {`{"indicators":[` + strings.Repeat("[", 20_000), io.ErrUnexpectedEOF, ""},
 		"text after pulse": {`{"indicators":[]} x`, nil, "invalid character"},
 	} {
 		_, _, err := parse(strings.NewReader(tt.text))
