@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
@@ -29,7 +30,7 @@ built beside the old one and swapped; if it is bad, the old one stays.`,
 			for _, w := range cfg.Warnings {
 				log.Warn(w.String())
 			}
-			a := agent.New(cfg, agent.Options{ConfigPath: path, Version: buildInfo().Version, Log: log})
+			a := agent.New(cfg, agent.Options{ConfigPath: path, Version: buildInfo().Version, Log: log, Notify: notify(log)})
 			hup := make(chan os.Signal, 1)
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)
@@ -38,4 +39,13 @@ built beside the old one and swapped; if it is bad, the old one stays.`,
 	}
 	configFlag(cmd, &path)
 	return cmd
+}
+
+// notify tells systemd how the agent is, where that has started it and asked for.
+func notify(log *slog.Logger) func(state string) {
+	return func(state string) {
+		if _, err := daemon.SdNotify(false, state); err != nil {
+			log.Warn("the service manager cannot be told", "state", state, "err", err)
+		}
+	}
 }

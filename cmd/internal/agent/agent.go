@@ -36,6 +36,9 @@ type Options struct {
 	ConfigPath string // read again on reload and watched; "": neither
 	Version    string // for the agent's lines and /healthz
 	Log        *slog.Logger
+	// Notify tells the service manager how the agent is, in the words of
+	// sd_notify(3). nil: there is none.
+	Notify func(state string)
 }
 
 // Agent is the running program. New makes one that does nothing yet; Run is
@@ -70,6 +73,9 @@ type Agent struct {
 
 // New returns an agent for cfg that has touched nothing yet.
 func New(cfg *config.Config, o Options) *Agent {
+	if o.Notify == nil {
+		o.Notify = func(string) {}
+	}
 	a := &Agent{options: o, log: o.Log}
 	a.state.Store(newState(cfg, 1))
 	a.metrics = newMetrics(a)
@@ -157,6 +163,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if a.control != nil {
 		a.control.Serve()
 	}
+	a.options.Notify("READY=1")
 	return nil
 }
 
@@ -165,6 +172,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 func (a *Agent) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
+	a.options.Notify("STOPPING=1")
 	var errs []error
 	if a.control != nil { // what it asks may be gone after this
 		errs = append(errs, a.control.Close(ctx))

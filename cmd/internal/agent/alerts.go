@@ -28,6 +28,7 @@ type alerts struct {
 	options chan throttle.Options // of a reload
 	table   *throttle.Table
 	stats   atomic.Pointer[throttle.Stats] // as of the last second
+	turned  atomic.Int64                   // Unix seconds: when the goroutine last looked at the clock
 	done    chan struct{}                  // nil: not started
 }
 
@@ -57,6 +58,7 @@ func throttleOptions(cfg *config.Config) throttle.Options {
 
 func (al *alerts) start() {
 	al.done = make(chan struct{})
+	al.turned.Store(time.Now().Unix())
 	go al.run()
 }
 
@@ -75,6 +77,7 @@ func (al *alerts) run() {
 			}
 			al.add(&m)
 		case now := <-second.C:
+			al.turned.Store(now.Unix())
 			al.table.Advance(now)
 			al.drainOverflow()
 			al.publish()
@@ -87,6 +90,13 @@ func (al *alerts) run() {
 		}
 	}
 }
+
+// stuckAfter is how long the goroutine may be about one thing: far longer than a
+// disk that hangs makes it.
+const stuckAfter = 30
+
+// turns reports whether the goroutine goes round.
+func (al *alerts) turns(now time.Time) bool { return now.Unix()-al.turned.Load() < stuckAfter }
 
 func (al *alerts) add(m *match.Raw) {
 	if event, ok := al.agent.state.Load().policy.Classify(m, time.Unix(0, m.Record.Received)); ok {

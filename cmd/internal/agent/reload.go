@@ -22,6 +22,8 @@ const settleTime = 500 * time.Millisecond
 // reload takes over the configuration file as it is now. What is bad, or needs a
 // restart, changes nothing at all; a line says why.
 func (a *Agent) reload(ctx context.Context, why string) {
+	a.options.Notify("RELOADING=1")
+	defer a.options.Notify("READY=1")
 	if err := a.tryReload(ctx); ctx.Err() != nil {
 		return // told to stop meanwhile
 	} else if err != nil {

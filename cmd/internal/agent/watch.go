@@ -31,6 +31,9 @@ func (a *Agent) watch(ctx context.Context) {
 			return
 		case now = <-tick.C:
 		}
+		if a.alerts.turns(now) { // else the service manager had better start anew
+			a.options.Notify("WATCHDOG=1")
+		}
 		for _, s := range exporters.look(now, exportersOf(a.decoderStats()), a.kernelDrops()) {
 			a.file.status(&s)
 		}
