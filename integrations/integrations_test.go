@@ -155,7 +155,7 @@ func TestExports(t *testing.T) {
 		"/var/ossec/etc/lists", dir, "/var/ossec/lists", dir)
 	for _, folder := range folders(t) {
 		if _, err := fs.Stat(integrations.Files, folder+"/flowhound.yaml"); errors.Is(err, fs.ErrNotExist) {
-			continue // a system that hits go to, not lists
+			continue // what it reads are not lists
 		}
 		config := configure(t, homes.Replace(read(t, folder+"/flowhound.yaml")))
 		for line := range strings.Lines(succeed(t, flowhound, "check", "-c", config)) {
