@@ -12,7 +12,7 @@ import (
 
 func checkCommand() *cobra.Command {
 	var path string
-	var severity, show bool
+	var severity, show, paths bool
 	cmd := &cobra.Command{
 		Use:   "check [-c FILE]",
 		Short: "Validate the configuration: every problem with its line and a suggestion",
@@ -30,6 +30,11 @@ func checkCommand() *cobra.Command {
 			case show:
 				_, err := fmt.Fprint(out, cfg)
 				return err
+			case paths:
+				for _, dir := range cfg.WritePaths() {
+					fmt.Fprintln(out, dir)
+				}
+				return nil
 			case severity:
 				return printSeverities(out, agent.Severities(cfg))
 			}
@@ -39,6 +44,7 @@ func checkCommand() *cobra.Command {
 	}
 	configFlag(cmd, &path)
 	cmd.Flags().BoolVar(&severity, "severity", false, "print which severity each category, direction and state gets")
+	cmd.Flags().BoolVar(&paths, "paths", false, "print the folders, besides its own, that the agent writes to: what a service manager has to allow")
 	cmd.Flags().BoolVar(&show, "print", false, "print the whole configuration with its defaults; values from the environment show their name only")
 	return cmd
 }

@@ -58,8 +58,10 @@ func Install(ctx context.Context, o Options) error {
 	if err := e.judge(ctx); err != nil {
 		return fmt.Errorf("%s complains of its configuration as it is, without flowhound: mend that first\n%w", e.Kind, err)
 	}
-	if err := ensureLog(&o); err != nil {
-		return err
+	if !o.DryRun {
+		if err := ensureLog(&o); err != nil {
+			return err
+		}
 	}
 	return e.carryOut(ctx, &o, changes, true)
 }
@@ -285,7 +287,7 @@ func ensureLog(o *Options) error {
 	if err != nil {
 		return fmt.Errorf("the alert log %s has no folder: run install.sh, or make the folder and give it to flowhound's user", o.LogPath)
 	}
-	if exists(path) || o.DryRun {
+	if exists(path) {
 		return nil
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) //nolint:gosec // the engine's group may read it

@@ -1,0 +1,170 @@
+package setup
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// release lays out what a release has: install.sh, what it installs, and binaries.
+func release(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, command := range []string{
+		"mkdir -p $D/bin $D/cmd/internal/config $D/stub",
+		"cp ../../../install.sh $D && cp -r ../../../integrations $D && cp ../config/example.yaml $D/cmd/internal/config",
+		"go build -o $D/bin/flowhound ../../flowhound",
+		// What they do is not install.sh's business, nor is setting this host's kernel a test's.
+		"for o in syslog elasticsearch webhook; do printf '#!/bin/sh\\n' >$D/bin/flowhound-output-$o; done; chmod +x $D/bin/*",
+		"printf '#!/bin/sh\\nexit 0\\n' >$D/stub/sysctl; chmod +x $D/stub/sysctl",
+	} {
+		cmd := exec.Command("sh", "-c", command)
+		cmd.Env = append(os.Environ(), "D="+dir)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+	}
+	return dir
+}
+
+func script(t *testing.T, dir string, args ...string) (out string, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", append([]string{filepath.Join(dir, "install.sh")}, args...)...)
+	b, err := cmd.CombinedOutput()
+	return string(b), err
+}
+
+func TestScriptIntoFolder(t *testing.T) {
+	t.Parallel()
+	dir, root := release(t), t.TempDir()
+	home := engine(t, "OSSEC agent")
+	if out, err := exec.Command("sh", "-c", "mkdir -p "+root+"/var && mv "+home+" "+root+"/var/ossec").CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	before := picture(t, root)
+	out, err := script(t, dir, "--destdir", root, "--prefix", "/usr", "--dry-run")
+	if err != nil || picture(t, root) != before || !strings.Contains(out, "would write /usr/bin/flowhound\n") {
+		t.Fatalf("dry run: %v\n%s", err, out)
+	}
+	out, err = script(t, dir, "--destdir", root, "--prefix", "/usr")
+	if err != nil || !strings.Contains(out, "wrote /var/ossec/etc/ossec.conf") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if unit := read(t, filepath.Join(root, "etc/systemd/system/flowhound.service")); !strings.Contains(unit, "ExecStart=/usr/bin/flowhound run\n") {
+		t.Error(unit)
+	}
+	// What is somebody's own stays; what is ours follows.
+	write(t, filepath.Join(root, "etc/flowhound/flowhound.yaml"), "feeds: [{name: mine, type: list, path: blacklist.txt}]\n")
+	write(t, filepath.Join(root, "usr/lib/flowhound/flowhound-output-syslog"), "older")
+	write(t, filepath.Join(root, "etc/flowhound/otx.key"), "secret")
+	if err := os.Chmod(filepath.Join(root, "etc/flowhound/otx.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err = script(t, dir, "--destdir", root, "--prefix", "/usr")
+	if want := "wrote /usr/lib/flowhound/flowhound-output-syslog\nclosed /etc/flowhound/otx.key to others\nfound OSSEC 4.2.0 agent in /var/ossec\nit reads flowhound's lines already\n"; err != nil || out != want {
+		t.Errorf("again: %v\n%s", err, out)
+	}
+	if out, err = script(t, dir, "--destdir", root, "--prefix", "/usr", "--uninstall"); err != nil || !exists(filepath.Join(root, "etc/flowhound/flowhound.yaml")) || exists(filepath.Join(root, "usr/bin/flowhound")) {
+		t.Errorf("uninstall: %v\n%s", err, out)
+	}
+	if out, err = script(t, dir, "--destdir", root, "--prefix", "/usr", "--uninstall", "--purge"); err != nil {
+		t.Errorf("purge: %v\n%s", err, out)
+	}
+	if left, err := exec.Command("sh", "-c", "cd "+root+" && find . -type f ! -path './var/ossec/*'").Output(); err != nil || len(left) > 0 {
+		t.Errorf("left behind:\n%s", left)
+	}
+	if conf := read(t, filepath.Join(root, "var/ossec/etc/ossec.conf")); conf != "<ossec_config>\r\n</ossec_config>\r\n" {
+		t.Errorf("%q", conf)
+	}
+}
+
+// What fails in the middle is taken back.
+func TestScriptTakesBack(t *testing.T) {
+	t.Parallel()
+	dir, root := release(t), t.TempDir()
+	write(t, filepath.Join(root, "usr/local/bin/flowhound"), "older")
+	write(t, filepath.Join(root, "etc/sysctl.d"), "in the way")
+	before := read(t, filepath.Join(root, "usr/local/bin/flowhound"))
+	out, err := script(t, dir, "--destdir", root)
+	if err == nil || !strings.Contains(out, "taking back") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	left, err := exec.Command("sh", "-c", "cd "+root+" && find . -type f | sort").Output()
+	if err != nil || string(left) != "./etc/sysctl.d\n./usr/local/bin/flowhound\n" || read(t, filepath.Join(root, "usr/local/bin/flowhound")) != before {
+		t.Errorf("left:\n%s", left)
+	}
+}
+
+func TestScriptUsage(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"--nonsense": "unknown option", "--prefix": "needs a folder", "--destdir here": "absolute", "--purge": "goes with --uninstall",
+	} {
+		out, err := script(t, "../../..", strings.Fields(args)...)
+		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 || !strings.Contains(out, want) || !strings.Contains(out, "usage:") { //nolint:errorlint // of Run
+			t.Errorf("%s: %v\n%s", args, err, out)
+		}
+	}
+	if out, err := exec.Command("shellcheck", "../../../install.sh").CombinedOutput(); err != nil {
+		if path, missing := exec.LookPath("shellcheck"); missing == nil {
+			t.Errorf("%s: %v\n%s", path, err, out)
+		} else if os.Getenv("FLOWHOUND_PEERS") == "required" {
+			t.Error("shellcheck is not installed (apt install shellcheck)")
+		}
+	}
+}
+
+// onHost installs for real, as root, where nobody else sees it: upper layers in
+// memory lie over the trees that install.sh touches, and the network is its own.
+const onHost = `set -e
+ip link set lo up
+mkdir layers && mount -t tmpfs none layers
+for d in etc usr/local var; do
+	mkdir -p layers/$d/upper layers/$d/work
+	mount -t overlay overlay -o lowerdir=/$d,upperdir=$PWD/layers/$d/upper,workdir=$PWD/layers/$d/work /$d
+done
+PATH=$PWD/stub:$PATH
+rm -rf /var/ossec /etc/flowhound /var/lib/flowhound /var/log/flowhound
+userdel flowhound 2>/dev/null || true
+cp -a /etc before.etc
+sh install.sh
+echo "-- owners --"
+stat -c '%n %a %U:%G' /etc/flowhound /etc/flowhound/* /var/lib/flowhound /var/log/flowhound /usr/local/bin/flowhound
+echo "-- run --"
+su -s /bin/sh flowhound -c 'timeout -s TERM 2 /usr/local/bin/flowhound run' 2>/dev/null || true
+cat /var/log/flowhound/alerts.log
+echo "-- uninstall --"
+sh install.sh --uninstall --purge
+# but for what useradd keeps of its own
+diff -rq before.etc /etc 2>/dev/null | grep -v -e 'passwd-' -e 'group-' -e 'shadow-' -e subgid -e subuid -e pwd.lock || echo "no trace is left"
+ls /usr/local/bin/flowhound /usr/local/lib/flowhound /var/lib/flowhound /var/log/flowhound 2>&1 | grep -v 'No such file' || true
+`
+
+func TestScriptOnHost(t *testing.T) {
+	t.Parallel()
+	if out, err := exec.Command("unshare", "-mn", "true").CombinedOutput(); err != nil || os.Geteuid() != 0 {
+		t.Skipf("SKIPPED: this user may not make mount namespaces: %v %s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), "unshare", "-mn", "sh", "-c", onHost)
+	cmd.Dir = release(t)
+	b, err := cmd.CombinedOutput()
+	out := string(b)
+	if err != nil && strings.Contains(out, "overlay") {
+		t.Skipf("SKIPPED: no overlays can be mounted here:\n%s", out)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"(?m)^added the user flowhound$", "(?m)^/etc/flowhound 750 root:flowhound$", "(?m)^/etc/flowhound/flowhound.yaml 640 root:flowhound$",
+		"(?m)^/var/log/flowhound 750 flowhound:flowhound$", "(?m)^/usr/local/bin/flowhound 755 root:root$",
+		"agent status=started .*", "agent status=stopped ", "(?m)^removed the user flowhound$", "(?m)^no trace is left\n\\z",
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("%s is missing:\n%s", want, out)
+		}
+	}
+}

@@ -1,0 +1,344 @@
+#!/bin/sh
+# Installs flowhound on this host, or into a folder for a package: the program, its
+# output plugins, a configuration, a user, its folders and a service; then lets
+# "flowhound install" wire it into OSSEC or Wazuh. Running it again changes only
+# what differs. It prints every change and takes all of them back when one fails.
+# It fetches nothing: binaries are taken from the folder bin beside it, or built
+# from the sources with Go.
+set -eu
+
+usage() {
+	cat <<'END'
+usage: ./install.sh [option ...]
+
+  --prefix DIR    program in DIR/bin, plugins in DIR/lib/flowhound (/usr/local)
+  --destdir DIR   install below DIR instead of /, for images and packages
+  --upgrade       also restart a flowhound that runs
+  --restart       also restart OSSEC or Wazuh when it has something new to read
+  --uninstall     take everything out but configuration, data and logs
+  --purge         with --uninstall: those too, and the user
+  --dry-run       say what would change and change nothing
+  --help
+END
+}
+
+prefix=/usr/local
+destdir=
+mode=install
+upgrade=no
+restart=
+purge=no
+dry=no
+
+fail() {
+	printf 'install.sh: %s\n' "$*" >&2
+	exit 1
+}
+
+wrong() {
+	printf 'install.sh: %s\n\n' "$*" >&2
+	usage >&2
+	exit 2
+}
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--prefix | --destdir)
+		[ $# -ge 2 ] || wrong "$1 needs a folder"
+		case $2 in /*) ;; *) wrong "$1 needs an absolute path, not $2" ;; esac
+		if [ "$1" = --prefix ]; then prefix=${2%/}; else destdir=${2%/}; fi
+		shift
+		;;
+	--upgrade) upgrade=yes ;;
+	--restart) restart=--restart ;;
+	--uninstall) mode=uninstall ;;
+	--purge) purge=yes ;;
+	--dry-run) dry=yes ;;
+	--help | -h) usage && exit 0 ;;
+	*) wrong "unknown option $1" ;;
+	esac
+	shift
+done
+[ "$purge" = no ] || [ "$mode" = uninstall ] || wrong "--purge goes with --uninstall"
+
+here=$(cd "$(dirname "$0")" && pwd)
+PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
+umask 022
+bin=$prefix/bin/flowhound
+plugins=$prefix/lib/flowhound
+outputs="syslog elasticsearch webhook"
+user=flowhound
+work=
+
+# --- what is done can be undone ---
+
+say() { printf '%s\n' "$*"; }
+
+would() { # would WORDS: prints them in a dry run, which then does nothing
+	[ "$dry" = yes ] || return 1
+	say "would $*"
+}
+
+note() { printf '%s\n' "$*" >>"$work/undo"; } # a line of shell, run last to first
+
+undo() {
+	status=$?
+	trap - EXIT
+	if [ "$status" -ne 0 ] && [ -n "$work" ] && [ -s "$work/undo" ]; then
+		say "install.sh failed: taking back what it changed" >&2
+		sed -n '1!G;h;$p' "$work/undo" >"$work/undo.sh"
+		sh "$work/undo.sh" || say "install.sh: not all could be taken back; see above" >&2
+	fi
+	[ -z "$work" ] || rm -rf "$work"
+	exit "$status"
+}
+
+begin() {
+	work=$(mktemp -d)
+	: >"$work/undo"
+	trap undo EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+known_user() { id "$user" >/dev/null 2>&1; }
+
+own() { # own OWNER PATH: only root can, and in a destdir only for users that are there
+	if [ "$(id -u)" -ne 0 ] || ! known_user; then return 0; fi
+	chown "$1" "$2"
+}
+
+folder() { # folder PATH MODE OWNER
+	[ ! -d "$destdir$1" ] || return 0
+	would "make $1" && return 0
+	mkdir -p "$(dirname "$destdir$1")"
+	mkdir -m "$2" "$destdir$1"
+	note "rmdir '$destdir$1'"
+	own "$3" "$destdir$1"
+	say "made $1"
+}
+
+put() { # put SOURCE PATH MODE OWNER
+	if [ -f "$destdir$2" ] && cmp -s "$1" "$destdir$2"; then return 0; fi
+	would "write $2" && return 0
+	mkdir -p "$(dirname "$destdir$2")"
+	if [ -e "$destdir$2" ]; then
+		saved=$(mktemp "$work/old.XXXXXX")
+		cp -p "$destdir$2" "$saved"
+		note "cp -p '$saved' '$destdir$2.undo' && mv -f '$destdir$2.undo' '$destdir$2'"
+	else
+		note "rm -f '$destdir$2'"
+	fi
+	cp "$1" "$destdir$2.new" # a running program may not be written over, but renamed over
+	note "rm -f '$destdir$2.new'"
+	chmod "$3" "$destdir$2.new"
+	own "$4" "$destdir$2.new"
+	mv -f "$destdir$2.new" "$destdir$2"
+	say "wrote $2"
+}
+
+keep() { # keep SOURCE PATH MODE OWNER: as put, but what is there is somebody's own
+	[ ! -e "$destdir$2" ] || return 0
+	put "$@"
+}
+
+gone() { # gone PATH
+	[ -e "$destdir$1" ] || [ -L "$destdir$1" ] || return 0
+	would "remove $1" && return 0
+	rm -rf -- "$destdir$1"
+	say "removed $1"
+}
+
+# --- the parts ---
+
+binaries() { # leaves the folder with all binaries in $built
+	if [ -x "$here/bin/flowhound" ]; then
+		built=$here/bin
+		return
+	fi
+	built=$work/bin
+	command -v go >/dev/null || fail "there is no $here/bin/flowhound and no Go to build it with (https://go.dev/dl)"
+	mkdir "$built"
+	say "building flowhound and its output plugins"
+	(cd "$here" && CGO_ENABLED=0 go build -trimpath -o "$built/flowhound" ./cmd/flowhound)
+	for o in $outputs; do
+		(cd "$here" && CGO_ENABLED=0 go build -trimpath -o "$built/flowhound-output-$o" "./plugin/$o")
+	done
+}
+
+account() {
+	if known_user || [ -n "$destdir" ]; then return 0; fi
+	would "add the user $user" && return 0
+	if command -v useradd >/dev/null; then
+		useradd --system --user-group --home-dir /var/lib/flowhound --no-create-home --shell /usr/sbin/nologin "$user"
+		note "userdel '$user'"
+	elif command -v adduser >/dev/null; then # BusyBox
+		addgroup -S "$user"
+		adduser -S -D -H -h /var/lib/flowhound -s /sbin/nologin -G "$user" "$user"
+		note "deluser '$user'"
+	else
+		fail "neither useradd nor adduser is there: add the user $user by hand and run this again"
+	fi
+	say "added the user $user"
+}
+
+folders() {
+	folder /etc/flowhound 0750 "root:$user"
+	folder /var/lib/flowhound 0750 "$user:$user"
+	folder /var/lib/flowhound/export 0755 "$user:$user"
+	folder /var/log/flowhound 0750 "$user:$user"
+}
+
+configuration() {
+	keep "$here/cmd/internal/config/example.yaml" /etc/flowhound/flowhound.yaml 0640 "root:$user"
+	printf '# Addresses, networks or ranges, one a line.\n' >"$work/blacklist.txt"
+	keep "$work/blacklist.txt" /etc/flowhound/blacklist.txt 0640 "root:$user"
+	for key in "$destdir"/etc/flowhound/*.key; do
+		if [ ! -f "$key" ] || [ -z "$(find "$key" -perm -004)" ]; then continue; fi
+		would "close $key to others" && continue
+		chmod 0640 "$key"
+		own "root:$user" "$key"
+		say "closed ${key#"$destdir"} to others"
+	done
+}
+
+# Which service manager is there: systemd, openrc or none. An image has systemd.
+manager() {
+	if [ -n "$destdir" ] || [ -d /run/systemd/system ]; then
+		echo systemd
+	elif [ -x /sbin/openrc-run ]; then
+		echo openrc
+	else
+		echo none
+	fi
+}
+
+units=/etc/systemd/system
+service() {
+	case $(manager) in
+	systemd)
+		for u in flowhound.service flowhound-reload.service flowhound-reload.path; do
+			sed "s:/usr/local/bin/flowhound:$bin:" "$here/integrations/systemd/$u" >"$work/$u"
+			put "$work/$u" "$units/$u" 0644 root:root
+		done
+		;;
+	openrc)
+		sed "s:/usr/local/bin/flowhound:$bin:" "$here/integrations/openrc/flowhound" >"$work/openrc"
+		put "$work/openrc" /etc/init.d/flowhound 0755 root:root
+		;;
+	esac
+	put "$here/integrations/systemd/sysctl.conf" /etc/sysctl.d/60-flowhound.conf 0644 root:root
+}
+
+# What the configuration has the service write to besides its own folders.
+paths() {
+	if [ "$(manager)" != systemd ] || [ -n "$destdir" ] || [ "$dry" = yes ]; then return 0; fi
+	"$built/flowhound" check --paths >"$work/paths" 2>/dev/null || return 0
+	if [ -s "$work/paths" ]; then
+		{
+			echo "# Made by install.sh of what flowhound.yaml has the service write to. Run"
+			echo "# install.sh again after a change."
+			echo "[Service]"
+			sed 's:^:ReadWritePaths=-:' "$work/paths"
+		} >"$work/paths.conf"
+		put "$work/paths.conf" "$units/flowhound.service.d/paths.conf" 0644 root:root
+	else
+		gone "$units/flowhound.service.d/paths.conf"
+	fi
+}
+
+start() {
+	if [ -n "$destdir" ] || [ "$dry" = yes ]; then return 0; fi
+	sysctl -q -p /etc/sysctl.d/60-flowhound.conf 2>/dev/null || say "note: net.core.rmem_max could not be set; in a container set it on the host"
+	case $(manager) in
+	systemd)
+		systemctl daemon-reload
+		running=no
+		systemctl is-active --quiet flowhound && running=yes
+		if [ "$running" = yes ] && [ "$upgrade" = yes ]; then
+			systemctl restart flowhound
+			say "restarted flowhound"
+		elif [ "$running" = no ]; then
+			systemctl enable --quiet --now flowhound
+			say "started flowhound; it starts with the system from now on"
+		else
+			say "flowhound runs on as it is: systemctl restart flowhound"
+		fi
+		;;
+	openrc)
+		rc-update -q add flowhound default
+		if [ "$upgrade" = yes ]; then rc-service flowhound restart; else rc-service flowhound start; fi
+		;;
+	none)
+		say "no service manager that is known here: have yours make /run/flowhound, mode 0700 and $user's, and run $bin run as $user"
+		;;
+	esac
+}
+
+# wire COMMAND: has flowhound wire itself into OSSEC or Wazuh, or out of it. Where
+# neither is installed there is nothing to do.
+wire() {
+	program=$destdir$bin
+	[ -x "$program" ] || program=${built:-}/flowhound
+	[ -x "$program" ] || return 0
+	set -- "$1" --root "${destdir:-/}"
+	[ -z "$restart" ] || set -- "$@" "$restart"
+	[ "$dry" = no ] || set -- "$@" --dry-run
+	if out=$("$program" "$@" 2>&1); then
+		say "$out"
+		return 0
+	fi
+	case $out in
+	*"neither OSSEC nor Wazuh"*) say "note: ${out#flowhound: }" ;;
+	*) fail "$out" ;;
+	esac
+}
+
+uninstall() {
+	wire uninstall
+	if [ -z "$destdir" ] && [ "$dry" = no ]; then
+		case $(manager) in
+		systemd) systemctl disable --quiet --now flowhound flowhound-reload.path 2>/dev/null || true ;;
+		openrc)
+			rc-service flowhound stop || true
+			rc-update -q del flowhound || true
+			;;
+		esac
+	fi
+	for p in "$units/flowhound.service" "$units/flowhound-reload.service" "$units/flowhound-reload.path" "$units/flowhound.service.d" \
+		/etc/init.d/flowhound /etc/sysctl.d/60-flowhound.conf "$bin"; do
+		gone "$p"
+	done
+	for o in $outputs; do gone "$plugins/flowhound-output-$o"; done
+	if [ -d "$destdir$plugins" ] && [ "$dry" = no ]; then rmdir "$destdir$plugins" 2>/dev/null || true; fi
+	[ -n "$destdir" ] || [ "$(manager)" != systemd ] || [ "$dry" = yes ] || systemctl daemon-reload
+	if [ "$purge" = yes ]; then
+		for p in /etc/flowhound /var/lib/flowhound /var/log/flowhound; do gone "$p"; done
+		if [ -z "$destdir" ] && known_user && ! would "remove the user $user"; then
+			userdel "$user" 2>/dev/null || deluser "$user"
+			say "removed the user $user"
+		fi
+	else
+		say "kept /etc/flowhound, /var/lib/flowhound and /var/log/flowhound (--purge removes them)"
+	fi
+}
+
+[ "$(id -u)" -eq 0 ] || [ -n "$destdir" ] || [ "$dry" = yes ] || fail "run this as root, or with --dry-run or --destdir"
+begin
+if [ "$mode" = uninstall ]; then
+	: >"$work/undo"
+	uninstall
+	exit 0
+fi
+binaries
+account
+folders
+put "$built/flowhound" "$bin" 0755 root:root
+for o in $outputs; do put "$built/flowhound-output-$o" "$plugins/flowhound-output-$o" 0755 root:root; done
+configuration
+service
+paths
+start
+wire install
+[ -n "$destdir" ] || [ "$dry" = yes ] || say "done: put feeds into /etc/flowhound/flowhound.yaml, point your routers at UDP port 2055 of this host, and ask: flowhound doctor"
