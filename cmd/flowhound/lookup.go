@@ -63,12 +63,12 @@ type answer struct {
 // lookUp asks the set, past its allow lists: a person wants to see what they hold back.
 func lookUp(set *intel.Set, query string, now time.Time) answer {
 	a := answer{query: query}
-	var indicators []intel.Indicator
+	var indicators []intel.Sighting
 	if ip, err := netip.ParseAddr(query); err == nil {
 		ip = ip.Unmap()
-		indicators = append(set.LookupAll(ip), set.LookupDomainAll(ip.String())...)
+		indicators = append(set.LookupAll(ip, now), set.LookupDomainAll(ip.String(), now)...)
 	} else {
-		indicators = set.LookupDomainAll(query)
+		indicators = set.LookupDomainAll(query, now)
 	}
 	entry, allowed := set.Allow().Host(query)
 	if allowed {
@@ -80,8 +80,8 @@ func lookUp(set *intel.Set, query string, now time.Time) answer {
 			a.allowed = append(a.allowed, parent)
 		}
 		a.indicators = append(a.indicators, indicatorJSON{
-			Query: query, IOC: ioc(&i), Feed: i.Feed, Category: i.Category, Score: i.Score, Port: i.Port, Ref: i.Ref, Name: i.Name, Tags: i.Tags,
-			FirstSeen: i.FirstSeen, LastSeen: i.LastSeen, Expires: i.Expires, Expired: !i.Expires.IsZero() && !i.Expires.After(now),
+			Query: query, IOC: ioc(&i.Indicator), Feed: i.Feed, Category: i.Category, Score: i.Score, Port: i.Port, Ref: i.Ref, Name: i.Name, Tags: i.Tags,
+			FirstSeen: i.FirstSeen, LastSeen: i.LastSeen, Expires: i.Expires, Expired: i.Over,
 			Allowed: allowed || parentAllowed,
 		})
 	}

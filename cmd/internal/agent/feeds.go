@@ -117,6 +117,7 @@ func LoadSet(ctx context.Context, cfg *config.Config, log *slog.Logger) (*intel.
 	var set *intel.Set
 	f, err := feed.New(feedConfigs(cfg), feed.Options{
 		Local:  cfg.Networks.Local,
+		Past:   true,
 		OnSwap: func(s *intel.Set, _ time.Duration) { set = s },
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // Classify judges a raw match at the given time. It returns false when no
-// indicator is left: all have expired, or are about another port.
+// indicator is left: all have expired.
 //
 // Where several addresses of the record are listed, the one with the best
 // indicator makes the event: highest severity, then score, then longest prefix;
@@ -48,7 +48,7 @@ func (p *Policy) Classify(raw *match.Raw, now time.Time) (Event, bool) {
 
 func better(a, b *Event) bool {
 	aResponds, bResponds := btoi(a.LocalOpened), btoi(b.LocalOpened)
-	return cmp.Or(cmp.Compare(b.Severity, a.Severity), compareIndicators(&a.Indicators[0], &b.Indicators[0]),
+	return cmp.Or(cmp.Compare(b.Severity, a.Severity), intel.Compare(&a.Indicators[0], &b.Indicators[0]),
 		cmp.Compare(bResponds, aResponds)) < 0
 }
 
@@ -69,8 +69,8 @@ type classifier struct {
 	told      bool
 }
 
-// indicators returns the live indicators on one address of the record that are
-// about any port or the one that the address used.
+// indicators returns the live indicators on one address of the record, their scores
+// as the port that the address used makes them.
 func (c *classifier) indicators(side match.Side, now time.Time) []intel.Indicator {
 	var a flow.Addr
 	port, natPort := c.r.DstPort, c.r.NATDstPort
@@ -91,13 +91,30 @@ func (c *classifier) indicators(side match.Side, now time.Time) []intel.Indicato
 		port = natPort
 	}
 	all := c.raw.Set.Lookup(a.IP(), now)
-	kept := all[:0]
-	for _, i := range all {
-		if i.Port == 0 || hasPorts(c.r) && i.Port == port {
-			kept = append(kept, i)
+	ported := false
+	for n := range all {
+		if i := &all[n]; i.Port != 0 {
+			ported = true
+			i.Score = PortScore(i.Score, hasPorts(c.r) && i.Port == port)
 		}
 	}
-	return kept
+	if ported {
+		intel.Rank(all)
+	}
+	return all
+}
+
+// PortScore is the score of an indicator that names a port, for a flow that used
+// that port at the listed address or did not: the port halves what is missing to
+// certainty, another one (or a protocol without ports) halves the score. So one of
+// 60 is worth 80 on its port and 30 elsewhere, where below 50 the severity is a
+// step less: the host may have been cleaned, shared or behind address translation,
+// but talking to it is no coincidence to be silent about.
+func PortScore(score uint8, fits bool) uint8 {
+	if fits {
+		return 100 - (100-min(score, 100))/2
+	}
+	return (score + 1) / 2
 }
 
 // end is one end of the record.

@@ -282,23 +282,36 @@ func TestBestIndicator(t *testing.T) {
 	}
 }
 
-func TestIndicatorsThatDoNotApply(t *testing.T) {
+func TestExpiredDoesNotApply(t *testing.T) {
+	if e, ok := classify(t, testPolicy(nil), rec(6, us, 50000, addr("203.0.113.7"), 443, 900, 9)); ok {
+		t.Errorf("%+v", e.Indicators)
+	}
+}
+
+// An indicator of score 60 on port 8080.
+func TestPortMovesTheScore(t *testing.T) {
 	p := testPolicy(nil)
 	onPort := addr("203.0.113.6")
 	for _, tt := range []struct {
-		name string
-		r    flow.Record
-		want bool
+		name     string
+		r        flow.Record
+		score    uint8
+		severity hit.Severity
 	}{
-		{"its port", rec(6, us, 50000, onPort, 8080, 900, 9), true},
-		{"its port, answer", rec(6, onPort, 8080, us, 50000, 900, 9), true},
-		{"another port", rec(6, us, 50000, onPort, 443, 900, 9), false},
-		{"our port is that number", rec(6, us, 8080, onPort, 50000, 900, 9), false},
-		{"no ports", rec(1, us, 0, onPort, 8080, 84, 1), false},
-		{"expired", rec(6, us, 50000, addr("203.0.113.7"), 443, 900, 9), false},
+		{"its port", rec(6, us, 50000, onPort, 8080, 900, 9, flags(talk)), 80, hit.Critical},
+		{"its port, answer", rec(6, onPort, 8080, us, 50000, 900, 9, flags(talk)), 80, hit.Critical},
+		{"another port", rec(6, us, 50000, onPort, 443, 900, 9, flags(talk)), 30, hit.Medium},
+		{"our port is that number", rec(6, us, 8080, onPort, 50000, 900, 9, flags(talk)), 30, hit.Medium},
+		{"no ports", rec(1, us, 0, onPort, 8080, 84, 1), 30, hit.Medium},
 	} {
-		if _, ok := classify(t, p, tt.r); ok != tt.want {
-			t.Errorf("%s: event %v, want %v", tt.name, ok, tt.want)
+		e, ok := classify(t, p, tt.r)
+		if !ok || e.Indicators[0].Score != tt.score || e.Indicators[0].Confidence() != tt.score || e.Severity != tt.severity {
+			t.Errorf("%s: %v of %+v, want %v of %d", tt.name, e.Severity, e.Indicators, tt.severity, tt.score)
+		}
+	}
+	for _, tt := range []struct{ score, fits, not uint8 }{{0, 50, 0}, {1, 51, 1}, {50, 75, 25}, {60, 80, 30}, {90, 95, 45}, {99, 100, 50}, {100, 100, 50}} {
+		if fits, not := PortScore(tt.score, true), PortScore(tt.score, false); fits != tt.fits || not != tt.not {
+			t.Errorf("%d becomes %d on its port and %d elsewhere, want %d and %d", tt.score, fits, not, tt.fits, tt.not)
 		}
 	}
 }

@@ -85,21 +85,16 @@ func (e *Event) Judge() {
 	e.State = e.state()
 	if len(e.Indicators) > 1 {
 		slices.SortStableFunc(e.Indicators, func(a, b intel.Indicator) int {
-			return cmp.Or(cmp.Compare(e.severity(&b), e.severity(&a)), compareIndicators(&a, &b))
+			return cmp.Or(cmp.Compare(e.severity(&b), e.severity(&a)), intel.Compare(&a, &b))
 		})
 	}
 	e.Severity = e.severity(&e.Indicators[0])
 }
 
-// compareIndicators puts the better first; what ties keeps the feeds' order.
-func compareIndicators(a, b *intel.Indicator) int {
-	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(b.Prefix.Bits(), a.Prefix.Bits()))
-}
-
 func (e *Event) severity(i *intel.Indicator) hit.Severity {
 	port := e.ServicePort()
 	served := e.LocalData && e.RemoteData && port != hit.NoPort && e.policy.isService(uint16(port))
-	return e.policy.Severity(i.Category, i.Score, e.Direction, e.State, served)
+	return e.policy.Severity(i.Category, i.Confidence(), e.Direction, e.State, served)
 }
 
 // ServicePort is the port of the side that was called, or hit.NoPort.

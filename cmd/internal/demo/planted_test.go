@@ -117,7 +117,7 @@ func TestPlanted(t *testing.T) {
 	got := make(map[talk]int)
 	for _, r := range records(t) {
 		for _, remote := range []netip.Addr{r.Src.IP(), r.Dst.IP()} {
-			for _, i := range set.LookupAll(remote) {
+			for _, i := range set.LookupAll(remote, time.Now()) {
 				got[talk{i.Feed, i.Category, r.Proto, remote.String()}]++
 			}
 		}

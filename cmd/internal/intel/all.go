@@ -7,12 +7,15 @@ import (
 	"time"
 )
 
-// All yields the indicators that have not expired at now and that wanted accepts
-// (nil accepts all), one for each distinct prefix, domain and URL: the one with
-// the highest score, at a tie that of the feed which ranks first. Prefixes come
+// All yields the indicators that are live at now and that wanted accepts (nil
+// accepts all), one for each distinct prefix, domain and URL: the one with the
+// highest score, at a tie that of the feed which ranks first. Prefixes come
 // first, by address, an enclosing one before what it encloses, then domains
 // and URLs by host; so the order depends on nothing but the indicators. Each
 // range over it starts anew and allocates next to nothing.
+//
+// The Score that wanted sees and that is yielded is Combined: that of all feeds
+// together, those included that wanted does not accept.
 //
 // What is allowed is not among them; of a network that is allowed in part, the
 // networks that make up the rest are, one of which may be yielded again when a
@@ -25,14 +28,14 @@ func (s *Set) All(now time.Time, wanted func(*Indicator) bool) iter.Seq[Indicato
 		if s == nil {
 			return
 		}
-		_ = s.allPrefixes(live(now), wanted, yield) && s.allNames(live(now), wanted, yield)
+		c := &choice{now: now.Unix(), wanted: wanted}
+		_ = s.allPrefixes(c, yield) && s.allNames(c, yield)
 	}
 }
 
 // allPrefixes merges the sorted rows of the blocks. It returns false when yield did.
-func (s *Set) allPrefixes(live func(*fact) bool, wanted func(*Indicator) bool, yield func(Indicator) bool) bool {
+func (s *Set) allPrefixes(c *choice, yield func(Indicator) bool) bool {
 	at := make([]int, len(s.blocks))
-	var best choice
 	for {
 		var next *row
 		for n, b := range s.blocks {
@@ -43,17 +46,13 @@ func (s *Set) allPrefixes(live func(*fact) bool, wanted func(*Indicator) bool, y
 		if next == nil {
 			return true
 		}
-		best.found = false
+		c.begin()
 		for n, b := range s.blocks {
 			for ; at[n] < len(b.rows) && comparePlace(&b.rows[at[n]], next) == 0; at[n]++ {
-				if r := &b.rows[at[n]]; live(&r.fact) && best.loses(&r.fact) {
-					i := b.indicator(&r.fact)
-					i.Prefix = r.prefix()
-					best.take(i, wanted)
-				}
+				c.offer(b, &b.rows[at[n]].fact)
 			}
 		}
-		if best.found && !s.yieldRest(best.Indicator, yield) {
+		if i, ok := c.best(Indicator{Prefix: next.prefix()}); ok && !s.yieldRest(i, yield) {
 			return false
 		}
 	}
@@ -74,9 +73,8 @@ func (s *Set) yieldRest(i Indicator, yield func(Indicator) bool) bool {
 }
 
 // allNames is allPrefixes for domains and URLs.
-func (s *Set) allNames(live func(*fact) bool, wanted func(*Indicator) bool, yield func(Indicator) bool) bool {
+func (s *Set) allNames(c *choice, yield func(Indicator) bool) bool {
 	at := make([]int, len(s.blocks))
-	var best choice
 	for {
 		var host, url string
 		more := false
@@ -92,19 +90,18 @@ func (s *Set) allNames(live func(*fact) bool, wanted func(*Indicator) bool, yiel
 		if !more {
 			return true
 		}
-		best.found = false
+		c.begin()
 		for n, b := range s.blocks {
 			for ; at[n] < len(b.names) && b.host(&b.names[at[n]]) == host && b.url(&b.names[at[n]]) == url; at[n]++ {
-				if r := &b.names[at[n]]; live(&r.fact) && best.loses(&r.fact) {
-					i := b.indicator(&r.fact)
-					if i.URL = url; url == "" {
-						i.Domain = host
-					}
-					best.take(i, wanted)
-				}
+				c.offer(b, &b.names[at[n]].fact)
 			}
 		}
-		if _, allowed := s.allow.Host(host); best.found && !allowed && !yield(best.Indicator) {
+		on := Indicator{URL: url}
+		if url == "" {
+			on.Domain = host
+		}
+		i, ok := c.best(on)
+		if _, allowed := s.allow.Host(host); ok && !allowed && !yield(i) {
 			return false
 		}
 	}
@@ -121,19 +118,54 @@ func comparePlace(x, y *row) int {
 	return cmp.Compare(x.bits, y.bits)
 }
 
-// choice is the best indicator so far on one prefix, domain or URL.
+// choice finds the best of what is said of one prefix, domain or URL.
 type choice struct {
-	Indicator
-	found bool
-	next  Indicator // what wanted is asked about, here so that it is allocated once
+	now    int64
+	wanted func(*Indicator) bool
+
+	offers []offer // the live ones
+	tally  tally
+	asked  Indicator // what wanted is asked about, here so that it is allocated once
 }
 
-// loses reports whether f would be better.
-func (c *choice) loses(f *fact) bool { return !c.found || f.score > c.Score }
+type offer struct {
+	block *Block
+	fact  *fact
+	score uint8
+}
 
-func (c *choice) take(i Indicator, wanted func(*Indicator) bool) {
-	c.next = i
-	if wanted == nil || wanted(&c.next) {
-		c.Indicator, c.found = i, true
+func (c *choice) begin() { c.offers = c.offers[:0] }
+
+func (c *choice) offer(b *Block, f *fact) {
+	if a := b.standing(f, c.now); !a.over {
+		c.offers = append(c.offers, offer{b, f, a.score})
 	}
+}
+
+// best returns the wanted offer with the highest score of its own, with the score
+// of all of them. on is what they are about.
+func (c *choice) best(on Indicator) (Indicator, bool) {
+	if len(c.offers) > 1 {
+		c.tally.reset()
+		for _, o := range c.offers {
+			c.tally.add(o.block.feed, o.block.notes[o.fact.note].category, o.score, o.block.aggregate)
+		}
+	}
+	var out Indicator
+	found, own := false, uint8(0)
+	for _, o := range c.offers {
+		if found && o.score <= own {
+			continue
+		}
+		i := o.block.indicator(o.fact, o.score)
+		if i.Combined = o.score; len(c.offers) > 1 {
+			i.Combined = c.tally.combined(i.Category)
+		}
+		i.Score, i.Prefix, i.Domain, i.URL = i.Combined, on.Prefix, on.Domain, on.URL
+		c.asked = i
+		if c.wanted == nil || c.wanted(&c.asked) {
+			out, own, found = i, o.score, true
+		}
+	}
+	return out, found
 }

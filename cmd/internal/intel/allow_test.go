@@ -125,7 +125,7 @@ func TestAllowWins(t *testing.T) {
 		if got := len(s.Lookup(ip, now)) > 0; got != want || contains(s, ip.String()) != want {
 			t.Errorf("%v: Lookup %v, Contains %v, want %v", ip, got, contains(s, ip.String()), want)
 		}
-		if len(s.LookupAll(ip)) == 0 {
+		if len(s.LookupAll(ip, now)) == 0 {
 			t.Errorf("LookupAll(%v) hides what feeds say", ip)
 		}
 	}
@@ -142,8 +142,8 @@ func TestAllowWins(t *testing.T) {
 			t.Errorf("LookupDomain(%s) = %q, want %q", name, got, want)
 		}
 	}
-	if got := said(s.LookupDomainAll("good.example")); len(got) != 2 {
-		t.Errorf("LookupDomainAll hides what feeds say: %q", got)
+	if got := s.LookupDomainAll("good.example", now); len(got) != 2 {
+		t.Errorf("LookupDomainAll hides what feeds say: %+v", got)
 	}
 	want := []string{"a 192.0.2.9/32", "a 198.51.100.0/25", "a bad.example", "a http://bad.example/x", "a x.good.example"}
 	if got := said(slices.Collect(s.All(now, nil))); !slices.Equal(got, want) {

@@ -3,17 +3,23 @@ package intel
 import (
 	"math"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
-// Block is one load of one feed, packed and immutable: 40 bytes for an
+// Block is one load of one feed, packed and, but for Confirm, immutable: 40 bytes for an
 // indicator on an address or network, 28 and its text for one on a domain or
 // URL, and references, names and tags once. A million addresses make a handful
 // of large allocations without pointers, so that the garbage collector has
 // nothing to follow. Safe for concurrent use.
 type Block struct {
-	feed  string
-	notes []note
+	feed      string
+	aggregate bool
+	notes     []note
+
+	asOf      int64        // Unix seconds: what was over then never matches; 0: all may
+	over      int          // how many that are
+	confirmed atomic.Int64 // Unix seconds, see Confirm
 
 	rows         []row   // by first address, prefix length, best first
 	hosts        int     // how many of them are single IPv4 addresses
@@ -57,8 +63,12 @@ type note struct {
 // Feed returns the name of the feed that the block was loaded from.
 func (b *Block) Feed() string { return b.feed }
 
-// Len returns the number of indicators.
+// Len returns the number of indicators, expired ones included.
 func (b *Block) Len() int { return len(b.rows) + len(b.names) }
+
+// Expired returns how many of the indicators were over at the time given to the
+// Builder.
+func (b *Block) Expired() int { return b.over }
 
 // Crowded returns how many indicators were left out because their address
 // already had maxReasons better ones in this feed.
@@ -77,11 +87,11 @@ func (b *Block) url(n *nameRow) string {
 	return b.text[from : from+uint32(n.url)]
 }
 
-// indicator unpacks what rows of both kinds share.
-func (b *Block) indicator(f *fact) Indicator {
+// indicator unpacks what rows of both kinds share, score being what it is worth.
+func (b *Block) indicator(f *fact, score uint8) Indicator {
 	n := &b.notes[f.note]
 	return Indicator{
-		Feed: b.feed, Category: n.category, Score: f.score, Port: f.port,
+		Feed: b.feed, Aggregate: b.aggregate, Category: n.category, Score: score, Port: f.port,
 		Ref: n.ref, Name: n.name, Tags: n.tags,
 		FirstSeen: unpackTime(f.first), LastSeen: unpackTime(f.last), Expires: unpackTime(f.expires),
 	}

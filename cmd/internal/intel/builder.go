@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // What a block keeps at most, so that no feed can fill the memory with text or
@@ -21,7 +22,9 @@ const (
 
 // Builder collects the indicators of one feed's load. Not safe for concurrent use.
 type Builder struct {
-	feed string
+	feed      string
+	aggregate bool
+	asOf      int64
 
 	// Rows grow in chunks: one slice that doubles would leave behind as
 	// garbage several times what it keeps.
@@ -41,6 +44,15 @@ type Builder struct {
 func NewBuilder(feed string) *Builder {
 	return &Builder{feed: feed, noteIndex: make(map[note]uint32), strings: make(map[string]string)}
 }
+
+// Aggregate says that the feed gathers other feeds, so that it adds nothing to what
+// they say themselves.
+func (b *Builder) Aggregate() { b.aggregate = true }
+
+// AsOf sets the time of the load: what is over by then is kept for people to look
+// up, and can match no more. Without it everything can, as is wanted for captures
+// of the past.
+func (b *Builder) AsOf(now time.Time) { b.asOf = now.Unix() }
 
 // Add takes one indicator; its Feed is replaced by the builder's. A prefix is
 // masked and, when v4-mapped, unmapped; a domain is taken in lower case. Add
@@ -131,7 +143,7 @@ func (b *Builder) intern(s string) string {
 
 // Block packs what was added, each distinct row once. The Builder is spent.
 func (b *Builder) Block() *Block {
-	out := &Block{feed: b.feed, notes: b.notes, names: b.names, text: b.text.String(), unnamed: b.unnamed}
+	out := &Block{feed: b.feed, aggregate: b.aggregate, asOf: b.asOf, notes: b.notes, names: b.names, text: b.text.String(), unnamed: b.unnamed}
 	out.rows = slices.Concat(b.chunks...)
 	*b = Builder{feed: b.feed}
 
@@ -149,6 +161,7 @@ func (b *Builder) Block() *Block {
 	out.names = slices.CompactFunc(out.names, func(x, y nameRow) bool {
 		return x.fact == y.fact && out.host(&x) == out.host(&y) && out.url(&x) == out.url(&y)
 	})
+	out.countOver()
 	return out
 }
 
@@ -171,6 +184,25 @@ func compareFacts(x, y *fact) int {
 		cmp.Compare(y.score, x.score), cmp.Compare(y.last, x.last), cmp.Compare(x.note, y.note),
 		cmp.Compare(x.port, y.port), cmp.Compare(x.first, y.first), cmp.Compare(x.expires, y.expires),
 	)
+}
+
+// countOver counts what was over when the block was loaded.
+func (b *Block) countOver() {
+	for i := range b.rows {
+		if b.wasOver(&b.rows[i].fact) {
+			b.over++
+		}
+	}
+	for i := range b.names {
+		if b.wasOver(&b.names[i].fact) {
+			b.over++
+		}
+	}
+}
+
+// wasOver reports whether an indicator was over when the block was loaded.
+func (b *Block) wasOver(f *fact) bool {
+	return b.asOf != 0 && (f.last != 0 || f.expires != 0) && b.standing(f, b.asOf).over
 }
 
 // thin drops, in place, all but the best maxReasons rows of one prefix.

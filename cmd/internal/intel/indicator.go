@@ -68,8 +68,16 @@ type Indicator struct {
 
 	Feed     string // name of the feed in the configuration
 	Category Category
-	Score    uint8  // 0-100
-	Port     uint16 // 0: any
+	// Score is the feed's own confidence, 0-100. What a Set returns has it as it
+	// is worth at the time that was asked about.
+	Score uint8
+	// Combined is what all feeds that name the same prefix, domain or URL are worth
+	// together. A Set fills it and builders ignore it; see Confidence.
+	Combined uint8
+	// Aggregate: the feed gathers other feeds and adds nothing to theirs. Builders
+	// replace it by their own.
+	Aggregate bool
+	Port      uint16 // 0: any
 	// Ref is one URL for people, Name the pulse or list, Tags a
 	// comma-separated list. Feeds repeat them, so builders intern them.
 	Ref, Name, Tags string

@@ -49,7 +49,7 @@ func TestLookupRanks(t *testing.T) {
 		block("c", at("2001:db8::/32", 50), at("2001:db8::7/128", 50)),
 	)
 	for ip, want := range map[string][]string{
-		"198.51.100.7":        {"b 198.51.100.7/32", "b 198.51.0.0/16", "a 198.51.100.7/32", "b 198.51.100.7/32", "a 198.51.100.0/24"},
+		"198.51.100.7":        {"b 198.51.100.7/32", "a 198.51.100.7/32", "b 198.51.100.7/32", "b 198.51.0.0/16", "a 198.51.100.0/24"},
 		"::ffff:198.51.100.8": {"b 198.51.0.0/16", "a 198.51.100.0/24"},
 		"203.0.113.9":         {"a 203.0.113.9/32"},
 		"203.0.113.8":         nil,
@@ -77,10 +77,10 @@ func TestIndicatorComesBackWhole(t *testing.T) {
 	in := Indicator{
 		Prefix: netip.MustParsePrefix("192.0.2.77/24"), Category: C2, Score: 88, Port: 443,
 		Ref: "https://ref.example/1", Name: "Wave 3", Tags: "a,b",
-		FirstSeen: now.Add(-48 * time.Hour), LastSeen: now.Add(-time.Hour), Expires: now.Add(time.Hour),
+		FirstSeen: now.Add(-48 * time.Hour), LastSeen: now, Expires: now.Add(time.Hour),
 	}
 	want := in
-	want.Prefix, want.Feed = netip.MustParsePrefix("192.0.2.0/24"), "f"
+	want.Prefix, want.Feed, want.Combined = netip.MustParsePrefix("192.0.2.0/24"), "f", 88
 	s := NewSet(block("f", in, in, in))
 	got := s.Lookup(netip.MustParseAddr("192.0.2.1"), now)
 	if len(got) != 1 || got[0] != want {
@@ -89,7 +89,7 @@ func TestIndicatorComesBackWhole(t *testing.T) {
 	if got := s.Lookup(netip.MustParseAddr("192.0.2.1"), in.Expires); got != nil {
 		t.Errorf("expired indicator returned: %+v", got)
 	}
-	if got := s.LookupAll(netip.MustParseAddr("192.0.2.1")); len(got) != 1 || got[0] != want {
+	if got := s.LookupAll(netip.MustParseAddr("192.0.2.1"), now); len(got) != 1 || got[0].Base != 88 || got[0].Indicator.Name != want.Name {
 		t.Errorf("LookupAll = %+v, want one %+v", got, want)
 	}
 }
@@ -125,7 +125,7 @@ func TestLookupDomain(t *testing.T) {
 	for ask, want := range map[string][]string{
 		"bad.example":      {"b bad.example", "a bad.example", "a http://bad.example/x"},
 		"BAD.EXAMPLE.":     {"b bad.example", "a bad.example", "a http://bad.example/x"},
-		"x.c2.bad.example": {"b bad.example", "a c2.bad.example", "a bad.example"},
+		"x.c2.bad.example": {"b bad.example", "a bad.example", "a c2.bad.example"},
 		"notbad.example":   nil,
 		"example":          nil,
 		"old.example":      nil,

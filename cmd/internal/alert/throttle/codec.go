@@ -226,6 +226,7 @@ func (c *coder) indicator(i *intel.Indicator) {
 	c.prefix(&i.Prefix)
 	c.category(&i.Category)
 	num(c, &i.Score, 100)
+	num(c, &i.Combined, 100)
 	for _, s := range []*string{&i.Feed, &i.Ref, &i.Name, &i.Tags} {
 		c.string(s)
 	}

@@ -17,7 +17,7 @@ func (h *held) hit(e *entry) *hit.Hit {
 	best := &ev.Indicators[0]
 	out := &hit.Hit{
 		Severity: h.severity, Direction: ev.Direction, State: h.state,
-		Category: best.Category.String(), Feed: best.Feed, IOC: best.Prefix, Score: int(best.Score), Ref: best.Ref, Name: best.Name,
+		Category: best.Category.String(), Feed: best.Feed, IOC: best.Prefix, Score: int(best.Confidence()), Ref: best.Ref, Name: best.Name,
 		SrcPort: h.clientPort, DstPort: h.servicePort, Proto: ev.Proto,
 		Count: h.count, Bytes: h.bytes(), Packets: sum(h.srcPackets, h.dstPackets),
 		SrcBytes: h.srcBytes, DstBytes: h.dstBytes, SrcPackets: h.srcPackets, DstPackets: h.dstPackets,

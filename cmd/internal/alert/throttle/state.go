@@ -22,7 +22,7 @@ import (
 // Neither is synced: they survive a kill, and after a power cut the checksums
 // tell what is whole. A second of fsync would hold up the alerts instead.
 const (
-	magic      = "flowhound fold 2\n"
+	magic      = "flowhound fold 3\n"
 	maxJournal = 1 << 10 // bytes of one journal record: an entry is a tenth
 )
 

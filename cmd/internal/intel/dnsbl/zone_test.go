@@ -118,7 +118,7 @@ func TestListingsExpire(t *testing.T) {
 	if l.prune(start.Add(time.Hour), zones); !l.changed || l.has(bad4) || !l.has(bad6) || zones[0].listed != 0 || zones[1].listed != 1 {
 		t.Errorf("after an hour: %+v", l.of)
 	}
-	if set = l.build(zones); len(set.LookupAll(bad4)) != 0 {
+	if set = l.build(zones); len(set.LookupAll(bad4, start)) != 0 {
 		t.Error("still in the Set")
 	}
 }

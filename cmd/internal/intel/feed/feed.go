@@ -62,6 +62,9 @@ type Config struct {
 type Options struct {
 	Local []netip.Prefix // own networks: indicators that overlap them are refused
 	Log   *slog.Logger   // nil: silent
+	// Past: the Set is held against captures, at whose time what has expired by now
+	// may have been live.
+	Past bool
 
 	// Dir keeps what is fetched, a folder for each feed. "": there can be no
 	// feeds that are fetched. Only one Feeds may Run on it; Load only reads.
@@ -130,6 +133,14 @@ func (v *content) len() int {
 		return v.block.Len()
 	}
 	return v.allow.Len()
+}
+
+// size is the content's before allow lists are heard.
+func (v *content) size() intel.FeedSize {
+	if v.block != nil {
+		return intel.FeedSize{Indicators: v.block.Len() - v.block.Expired(), Expired: v.block.Expired()}
+	}
+	return intel.FeedSize{Indicators: v.allow.Len()}
 }
 
 // New checks the configuration and returns Feeds that hold nothing until Load. It
@@ -228,7 +239,7 @@ func (f *Feeds) reload(ctx context.Context, s *source) error {
 	}
 	if err == nil {
 		s.state.Status = OK
-		s.describe(intel.FeedSize{Indicators: read.len()})
+		s.describe(read.size())
 		return nil
 	}
 	what := "feed"
@@ -251,6 +262,12 @@ func (s *source) describe(size intel.FeedSize) {
 	if size.Allowed > 0 {
 		drops = maps.Clone(drops)
 		drops[ingest.Allowed] = ingest.Drop{Count: size.Allowed, Text: ingest.Text(size.AllowedBy.String()+" of "+size.AllowedBy.List, 120)}
+	}
+	if size.Expired > 0 {
+		drops = maps.Clone(drops)
+		seen := drops[ingest.Expired]
+		seen.Count += size.Expired
+		drops[ingest.Expired] = seen
 	}
 	s.state.Indicators, s.state.Drops = size.Indicators, drops
 	if s.state.Status != OK {

@@ -155,13 +155,13 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	ours := intel.Indicator{
-		Prefix: netip.MustParsePrefix("192.0.2.1/32"), Feed: "ours", Name: "ours", Category: intel.Policy, Score: 80, Ref: "https://wiki.example/list",
+		Prefix: netip.MustParsePrefix("192.0.2.1/32"), Feed: "ours", Name: "ours", Category: intel.Policy, Score: 80, Combined: 80, Ref: "https://wiki.example/list",
 	}
 	if got := set.Lookup(ours.Prefix.Addr(), time.Now()); len(got) != 1 || got[0] != ours {
 		t.Errorf("ours: %+v", got)
 	}
 	pulse := intel.Indicator{
-		Prefix: netip.MustParsePrefix("203.0.113.7/32"), Feed: "otx", Name: "Wave 3", Category: intel.Malware, Score: 60,
+		Prefix: netip.MustParsePrefix("203.0.113.7/32"), Feed: "otx", Name: "Wave 3", Category: intel.Malware, Score: 60, Combined: 60,
 		Ref: "https://otx.alienvault.com/pulse/5f0000000000000000000001",
 	}
 	if got := set.Lookup(pulse.Prefix.Addr(), time.Now()); len(got) != 1 || got[0] != pulse {

@@ -44,18 +44,8 @@ type reading struct {
 
 // build reads a feed by read and returns what it gave.
 func (f *Feeds) build(ctx context.Context, s *source, read func(*reading) error) (content, error) {
-	b := intel.NewBuilder(s.cfg.Name)
-	r := &reading{ctx: ctx, feed: s, drops: ingest.Drops{}, keep: func(i intel.Indicator) ingest.Reason {
-		if i.Prefix.IsValid() {
-			if why := f.policy.Refuse(i.Prefix); why != "" {
-				return why
-			}
-		}
-		if !b.Add(i) {
-			return ingest.Unreadable
-		}
-		return ""
-	}}
+	b, keep := f.collect(s.cfg.Name, s.typ.Aggregate)
+	r := &reading{ctx: ctx, feed: s, drops: ingest.Drops{}, keep: keep}
 	err := read(r)
 	block := b.Block()
 	if n := block.Crowded(); n > 0 {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
 
 // restore reads the last good copy of a feed that is fetched. That there is none
@@ -49,16 +47,20 @@ func (f *Feeds) restore(ctx context.Context, s *source) error {
 	s.state.LoadedAt, s.state.Took = n.saved.Loaded, time.Since(start)
 	s.state.Status = OK
 	f.judge(s, start)
-	s.size = intel.FeedSize{Indicators: read.len()}
+	s.size = read.size()
 	s.describe(s.size)
 	return nil
 }
 
-// judge sets a state's times, and its status to Stale where those say so. f.mu must
+// judge sets a state's times and lets what is in use age by them, and sets its
+// status to Stale where they say so. f.mu must
 // be held.
 func (f *Feeds) judge(s *source, now time.Time) {
 	n := s.net
 	s.state.FreshAt, s.state.NextAt = n.fresh, n.due
+	if s.good.block != nil && !n.fresh.IsZero() {
+		s.good.block.Confirm(n.fresh)
+	}
 	if !s.good.loaded() || n.fresh.IsZero() || now.Sub(n.fresh) <= n.staleAfter() || s.state.Status == Stale {
 		return
 	}
@@ -152,7 +154,7 @@ func (f *Feeds) note(s *source, changed bool, err error, took time.Duration) {
 	case changed:
 		st.Fetches++
 		st.LoadedAt, st.Took = s.net.saved.Loaded, took
-		s.size = intel.FeedSize{Indicators: s.good.len()} // until the swap
+		s.size = s.good.size() // until the swap
 	case err == nil:
 		st.Unchanged++
 	}
