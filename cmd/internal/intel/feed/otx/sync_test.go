@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 )
 
 // copyOf is a copy on disk of what a fake OTX has.
+
 type copyOf struct {
 	t   *testing.T
 	otx *fakeOTX
@@ -33,6 +33,7 @@ func newCopy(t *testing.T) *copyOf {
 }
 
 // sync syncs and returns what was asked and given.
+
 func (c *copyOf) sync() (changed bool, asked, served []string, err error) {
 	c.t.Helper()
 	changed, err = Sync(c.t.Context(), client(c.t), c.dir, c.o)
@@ -44,6 +45,7 @@ func (c *copyOf) sync() (changed bool, asked, served []string, err error) {
 }
 
 // good syncs, which must succeed.
+
 func (c *copyOf) good() (changed bool, asked, served []string) {
 	c.t.Helper()
 	changed, asked, served, err := c.sync()
@@ -54,6 +56,7 @@ func (c *copyOf) good() (changed bool, asked, served []string) {
 }
 
 // expect compares the addresses of the copy, in any order.
+
 func (c *copyOf) expect(want ...string) {
 	c.t.Helper()
 	var got []string
@@ -69,6 +72,7 @@ func (c *copyOf) expect(want ...string) {
 }
 
 // addr makes an address of a number.
+
 func addr(n int) string { return fmt.Sprintf("198.51.%d.%d", n/256, n%256) }
 
 func TestSyncFetchesWhatChanged(t *testing.T) {
@@ -106,104 +110,8 @@ func TestSyncFetchesWhatChanged(t *testing.T) {
 }
 
 // What fails on a page leaves what came, and the next sync goes on there.
-func TestSyncGoesOn(t *testing.T) {
-	for name, harm := range map[string]func(w http.ResponseWriter){
-		"429": func(w http.ResponseWriter) {
-			w.Header().Set("Retry-After", "3600")
-			w.WriteHeader(http.StatusTooManyRequests)
-		},
-		"503": func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) },
-		"504 with HTML": func(w http.ResponseWriter) {
-			w.WriteHeader(http.StatusGatewayTimeout)
-			fmt.Fprint(w, "<html><head><title>504 Gateway Time-out</title></head></html>")
-		},
-		"cut in the body": func(w http.ResponseWriter) {
-			w.Header().Set("Content-Length", "5000")
-			fmt.Fprint(w, `{"results":[{"id":"`)
-		},
-		"half a page": func(w http.ResponseWriter) { fmt.Fprint(w, `{"results":[{"id":"`) },
-		"other JSON":  func(w http.ResponseWriter) { fmt.Fprint(w, `{"results":7`) },
-		"no results":  func(w http.ResponseWriter) { fmt.Fprint(w, `{"detail":"Internal error"}`) },
-		"a web page":  func(w http.ResponseWriter) { fmt.Fprint(w, `<html>log in</html>`) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := newCopy(t)
-			for n := range 9 {
-				c.otx.put(n, time.Duration(n+1)*24*time.Hour, addr(n))
-			}
-			c.o.PageSize = 2
-			c.otx.answer = func(w http.ResponseWriter, _ string, page, limit int) bool {
-				if page*limit <= 4 {
-					return false
-				}
-				harm(w)
-				return true
-			}
-			changed, _, _, err := c.sync()
-			if !changed || err == nil {
-				t.Errorf("changed %v, %v", changed, err)
-			}
-			var status *fetch.StatusError
-			if name == "429" && (!errors.As(err, &status) || status.RetryAfter != time.Hour) {
-				t.Errorf("the wait is lost: %v", err)
-			}
-			c.expect(addr(0), addr(1), addr(2), addr(3))
-
-			c.otx.answer = nil
-			changed, asked, served := c.good()
-			if !changed || len(served) >= 9 || strings.Contains(asked[0], "page=1&") {
-				t.Errorf("began anew: %q", asked)
-			}
-			c.expect(addr(0), addr(1), addr(2), addr(3), addr(4), addr(5), addr(6), addr(7), addr(8))
-			if _, asked, _ := c.good(); !strings.Contains(asked[len(asked)-1], "modified_since=") {
-				t.Errorf("not incremental afterwards: %q", asked)
-			}
-		})
-	}
-}
 
 // A server that is too slow for big pages gives small ones.
-func TestSyncHalvesPages(t *testing.T) {
-	c := newCopy(t)
-	var want []string
-	for n := range 20 {
-		c.otx.put(n, time.Duration(n+1)*time.Hour, addr(n))
-		want = append(want, addr(n))
-	}
-	c.o.PageSize = 16
-	hang := make(chan struct{})
-	defer close(hang)
-	c.otx.answer = func(w http.ResponseWriter, _ string, _, limit int) bool {
-		switch {
-		case limit > 8:
-			w.WriteHeader(http.StatusGatewayTimeout)
-			fmt.Fprint(w, "<html>504</html>")
-		case limit > 4:
-			w.Header().Set("Content-Length", "5000")
-			w.(http.Flusher).Flush()
-			c.otx.mu.Unlock()
-			select { // nothing more comes
-			case <-hang:
-			case <-time.After(5 * time.Second):
-			}
-			c.otx.mu.Lock()
-		default:
-			return false
-		}
-		return true
-	}
-	_, asked, _ := c.good()
-	if len(asked) != 2+5 {
-		t.Errorf("asked %q", asked)
-	}
-	c.expect(want...)
-	// The next one does not begin with pages that are known to be too big, but
-	// tries somewhat bigger ones.
-	c.otx.answer = nil
-	if _, asked, _ := c.good(); !strings.Contains(asked[len(asked)-1], "limit=8&") {
-		t.Errorf("asked %q", asked)
-	}
-}
 
 func TestSyncKeepsTheKey(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -295,6 +203,7 @@ func TestSyncDropsWhatIsNotSubscribed(t *testing.T) {
 }
 
 // Once a week everything is asked for, and what is gone goes.
+
 func TestSyncFullOnceAWeek(t *testing.T) {
 	c := newCopy(t)
 	c.otx.put(1, 20*24*time.Hour, addr(1))
@@ -309,6 +218,7 @@ func TestSyncFullOnceAWeek(t *testing.T) {
 }
 
 // Neither our clock nor that of a pulse's author may hide what is new.
+
 func TestSyncClocks(t *testing.T) {
 	c := newCopy(t)
 	c.otx.put(1, -1000*24*time.Hour, addr(1)) // from the future
@@ -325,64 +235,8 @@ func TestSyncClocks(t *testing.T) {
 	}
 }
 
-func TestSyncChoice(t *testing.T) {
-	c := newCopy(t)
-	c.otx.put(1, 24*time.Hour, addr(1))
-	c.otx.put(2, 25*time.Hour, addr(2)).tlp = "amber"
-	c.otx.put(3, 26*time.Hour, addr(3)).author = "community"
-	c.o.Choice = Choice{DenyTLPs: []string{"AMBER", "red"}}
-	c.good()
-	c.expect(addr(1), addr(3))
-
-	// One that is chosen no more goes.
-	c.otx.clock = now.Add(time.Hour)
-	c.otx.put(3, 0, addr(3)).tlp = "red"
-	c.good()
-	c.expect(addr(1))
-
-	// Another choice needs all of them.
-	c.o.Choice = Choice{TLPs: []string{"amber"}}
-	if _, asked, _ := c.good(); strings.Contains(asked[len(asked)-1], "modified_since") {
-		t.Errorf("asked %q", asked)
-	}
-	c.expect(addr(2))
-}
-
-func TestChoice(t *testing.T) {
-	few := 3
-	pl := &pulse{ID: id(1), Author: "AlienVault", TLP: "green", Tags: []string{"apt", "C2"}, Subscribers: &few}
-	for name, tt := range map[string]struct {
-		c    Choice
-		want bool
-	}{
-		"nothing said":      {Choice{}, true},
-		"author":            {Choice{Authors: []string{"x", "alienvault"}}, true},
-		"other author":      {Choice{Authors: []string{"x"}}, false},
-		"author denied":     {Choice{DenyAuthors: []string{"AlienVault"}}, false},
-		"tag":               {Choice{Tags: []string{"c2"}}, true},
-		"other tag":         {Choice{Tags: []string{"phishing"}}, false},
-		"tag denied":        {Choice{Tags: []string{"c2"}, DenyTags: []string{"APT"}}, false},
-		"id":                {Choice{Pulses: []string{id(1)}}, true},
-		"other id":          {Choice{Pulses: []string{id(2)}}, false},
-		"id denied":         {Choice{DenyPulses: []string{id(1)}}, false},
-		"TLP":               {Choice{TLPs: []string{"TLP:GREEN"}}, true},
-		"TLP not":           {Choice{TLPs: []string{"white"}}, false},
-		"TLP denied":        {Choice{DenyTLPs: []string{"green"}}, false},
-		"author but no tag": {Choice{Authors: []string{"alienvault"}, Tags: []string{"x"}}, false},
-		"subscribers":       {Choice{MinSubscribers: 3}, true},
-		"few subscribers":   {Choice{MinSubscribers: 4}, false},
-	} {
-		if got := tt.c.takes(pl); got != tt.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-	c := Choice{TLPs: []string{"clear"}, MinSubscribers: 5}
-	if !c.takes(&pulse{TLP: "white"}) {
-		t.Error("white is clear, and unknown subscribers are no reason")
-	}
-}
-
 // Indicators beyond those of the page are asked for.
+
 func TestSyncMoreIndicators(t *testing.T) {
 	c := newCopy(t)
 	var all []string
@@ -417,53 +271,7 @@ func TestSyncMoreIndicators(t *testing.T) {
 	}
 }
 
-func TestSyncDamage(t *testing.T) {
-	c := newCopy(t)
-	c.otx.put(1, 24*time.Hour, addr(1))
-	c.otx.put(2, 48*time.Hour, addr(2))
-	c.good()
-	files, err := filepath.Glob(filepath.Join(c.dir, "*"))
-	if err != nil || len(files) < 3 {
-		t.Fatal(files, err)
-	}
-	for _, file := range files {
-		if err := os.WriteFile(file, []byte("\x00garbage"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		// What lies in the spool after a whole sync does not count.
-		if _, _, served := c.good(); len(served) != 2 && filepath.Base(file) != "spool.ndjson" {
-			t.Errorf("%s damaged: served %q", filepath.Base(file), served)
-		}
-		c.expect(addr(1), addr(2))
-	}
-}
-
 // A page that is gone when a run comes back to it does not hold the feed up for ever.
-func TestSyncPageIsGone(t *testing.T) {
-	c := newCopy(t)
-	for n := range 6 {
-		c.otx.put(n, time.Duration(n+1)*time.Hour, addr(n))
-	}
-	c.o.PageSize = 1
-	c.otx.answer = func(w http.ResponseWriter, _ string, page, _ int) bool {
-		if page == 6 {
-			w.WriteHeader(http.StatusTooManyRequests)
-		}
-		return page == 6
-	}
-	if _, _, _, err := c.sync(); err == nil {
-		t.Fatal("no error")
-	}
-	c.otx.answer = nil
-	for n := range 3 {
-		delete(c.otx.pulses, id(n))
-	}
-	if _, _, _, err := c.sync(); err == nil {
-		t.Fatal("no error")
-	}
-	c.good()
-	c.expect(addr(3), addr(4), addr(5))
-}
 
 func TestSyncDirtyPulses(t *testing.T) {
 	c := newCopy(t)
@@ -494,58 +302,38 @@ func TestSyncNothingSubscribed(t *testing.T) {
 }
 
 // BenchmarkSync fetches 2,000 pulses of 100 indicators each into an empty copy
+
 // and reads it: one operation is a first sync.
-func BenchmarkSync(b *testing.B) {
-	f := newOTX(b)
-	for n := range 2000 {
-		var indicators []string
-		for i := range 100 {
-			indicators = append(indicators, fmt.Sprintf("11.%d.%d.%d", n/250, n%250, i))
-		}
-		f.put(n, time.Duration(n+1)*time.Minute, indicators...)
-	}
-	c := fetch.New(fetch.Options{})
-	defer c.Close()
-	o := SyncOptions{URL: f.URL, Key: testKey, Now: now}
-	read := func(dir string) {
-		st, err := ParseDir(dir, Options{Now: now}, func(intel.Indicator) ingest.Reason { return "" })
-		if err != nil || st.Indicators != 200_000 {
-			b.Fatalf("%+v, %v", st, err)
-		}
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		dir := b.TempDir()
-		if _, err := Sync(b.Context(), c, dir, o); err != nil {
-			b.Fatal(err)
-		}
-		read(dir)
-	}
-}
 
 // BenchmarkSyncAgain is the sync after that, in which one pulse has changed.
-func BenchmarkSyncAgain(b *testing.B) {
-	f := newOTX(b)
-	for n := range 2000 {
-		var indicators []string
-		for i := range 100 {
-			indicators = append(indicators, fmt.Sprintf("11.%d.%d.%d", n/250, n%250, i))
+
+// A stop in the middle is an interruption like any other.
+
+// An answer of the network is read within bounds, and never leads back or away.
+
+func FuzzPaged(f *testing.F) {
+	for _, s := range []string{`{"results":[{"id":"x","indicators":[]}],"count":1,"next":"https://otx.example/?page=3"}`, `{"results":[{"action":"delete","object_id":"x"}],"next":null}`,
+		`{"detail":"no"}`, `{"results":[{"indicator":"x","type":"IPv4"}],"next":"//evil.example/?page=9"}`} {
+		f.Add(s, 0)
+		f.Add(s, 1)
+		f.Add(s, 2)
+	}
+	f.Fuzz(func(t *testing.T, text string, which int) {
+		p := &paged{}
+		switch uint(which) % 3 {
+		case 0:
+			p.each = func(*pulse) error { return nil }
+		case 1:
+			p.items = func(item) {}
+		case 2:
+			p.event = (&drops{pulses: map[string]bool{}, authors: map[string]bool{}}).take
 		}
-		f.put(n, time.Duration(n+1)*time.Hour, indicators...)
-	}
-	c := fetch.New(fetch.Options{})
-	defer c.Close()
-	dir, o := b.TempDir(), SyncOptions{URL: f.URL, Key: testKey, Now: now}
-	if _, err := Sync(b.Context(), c, dir, o); err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		f.clock = f.clock.Add(time.Hour)
-		f.put(0, 0, "11.0.0.1")
-		f.requests()
-		changed, err := Sync(b.Context(), c, dir, o)
-		if _, served := f.requests(); err != nil || len(served) != 1 {
-			b.Fatalf("changed %v, served %d, %v", changed, len(served), err)
+		next, err := p.read(strings.NewReader(text))
+		if err != nil {
+			return
 		}
-	}
+		if n, err := nextPage("https://otx.example", next, 2); err == nil && n != 0 && (n <= 2 || n > maxPages) {
+			t.Fatalf("%q leads to page %d", next, n)
+		}
+	})
 }
