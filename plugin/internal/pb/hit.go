@@ -95,8 +95,11 @@ func (d *decoder) addr(b []byte) (a netip.Addr) {
 }
 
 func (d *decoder) prefix(b []byte) (p netip.Prefix) {
-	if len(b) > 0 {
-		d.unmarshal(&p, b)
+	if len(b) == 0 {
+		return p
+	}
+	if d.unmarshal(&p, b); !p.IsValid() && d.err == nil {
+		d.err = fmt.Errorf("prefix %x is none", b)
 	}
 	return p
 }
