@@ -47,6 +47,9 @@ func newServer(out Output, level *slog.LevelVar) *server {
 // call runs f, which calls out, when the calls before it have returned and while
 // the state is one of want. A panic is an error: the process lives on.
 func (s *server) call(ctx context.Context, f func() error, want ...state) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():

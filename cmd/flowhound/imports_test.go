@@ -60,7 +60,7 @@ var importRules = map[string][]string{
 	"plugin/internal/pb":          {"plugin/hit", "github.com/hashicorp/go-plugin", "google.golang.org/"},
 	"plugin/internal/wire":        {"plugin", "plugin/internal/pb", "google.golang.org/"},
 	"plugin/host":                 {"plugin", "plugin/internal/pb", "plugin/internal/wire", "plugin/internal/redact", "github.com/hashicorp/", "google.golang.org/grpc", "google.golang.org/grpc/", "golang.org/x/"},
-	"plugin/plugintest":           {"plugin", "plugin/hit", "plugin/internal/pb", "plugin/internal/wire", "github.com/hashicorp/go-plugin", "google.golang.org/grpc"},
+	"plugin/plugintest":           {"plugin", "plugin/internal/redact", "plugin/hit", "plugin/internal/wire", "google.golang.org/grpc", "google.golang.org/grpc/"},
 	"plugin/hit":                  {},
 	"plugin/elasticsearch":        {"plugin", "plugin/hit", "integrations", "github.com/elastic/"},
 	"cmd/internal/control":        {},

@@ -1,21 +1,22 @@
-// Package plugintest tests an output as flowhound would use it: through the whole
-// wire, in the test's own process, without a plugin directory. It is for the
+// Package plugintest tests an output as flowhound would use it: through the SDK
+// and gRPC, in the test's own process, without a plugin directory (package host
+// has tests of that). It is for the
 // tests of an output's author, never for a running program.
 package plugintest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
 	"testing"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin"
-	"github.com/flowhound/flowhound/plugin/internal/pb"
 	"github.com/flowhound/flowhound/plugin/internal/wire"
-	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
 )
 
 // Conn is an output at the other end of the wire.
@@ -28,12 +29,26 @@ const callTime = 10 * time.Second
 // connection ends with the test.
 func Dial(t testing.TB, out plugin.Output) *Conn {
 	t.Helper()
-	client, server := goplugin.TestPluginGRPCConn(t, false, map[string]goplugin.Plugin{pb.Name: &served{out: out}})
+	listener := bufconn.Listen(1 << 20)
+	server := grpc.NewServer()
+	plugin.Register(server, out)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // ends with Stop
+	}()
+	conn, err := grpc.NewClient("passthrough:output",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		_ = client.Close()
+		_ = conn.Close()
 		server.Stop()
+		<-served
 	})
-	return &Conn{wire.New(client.Conn)}
+	return &Conn{wire.New(conn)}
 }
 
 // Open is Dial, then Configure and Open of the output; settings is a JSON object,
@@ -53,13 +68,17 @@ func Open(t testing.TB, out plugin.Output, settings string) *Conn {
 // Configure hands the output its settings and returns what is wrong with them.
 func (c *Conn) Configure(t testing.TB, settings string) []plugin.Problem {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), callTime)
-	defer cancel()
-	conf, err := c.client.Configure(ctx, json.RawMessage(settings), slog.LevelInfo)
+	conf, err := c.configure(t, settings)
 	if err != nil {
 		t.Fatalf("configure: %v", err)
 	}
 	return conf.Problems
+}
+
+func (c *Conn) configure(t testing.TB, settings string) (wire.Config, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), callTime)
+	defer cancel()
+	return c.client.Configure(ctx, []byte(settings), slog.LevelDebug)
 }
 
 // Setup calls the output's Setup.
@@ -97,21 +116,4 @@ func (c *Conn) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return c.client.Close(ctx)
-}
-
-// served is an output as go-plugin wants it.
-type served struct {
-	goplugin.NetRPCUnsupportedPlugin
-	out plugin.Output
-}
-
-// GRPCServer adds the output to s.
-func (p *served) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
-	plugin.Register(s, p.out)
-	return nil
-}
-
-// GRPCClient is not used: Dial makes the client itself.
-func (p *served) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.ClientConn) (any, error) {
-	return nil, errors.New("not used")
 }
