@@ -162,10 +162,11 @@ func (s *syncer) get(ctx context.Context, path string, query url.Values, page, s
 	query.Set("limit", strconv.Itoa(size))
 	query.Set("page", strconv.Itoa(page))
 	base := strings.TrimSuffix(s.o.URL, "/")
-	resp, err := s.client.Do(ctx, fetch.Request{
-		URL: base + path + "?" + query.Encode(), Accept: "application/json", MaxBytes: maxPageSize,
-		Secret: http.Header{"X-OTX-API-KEY": {s.o.Key}},
-	})
+	var secret http.Header
+	if s.o.Key != "" { // a mirror may want none
+		secret = http.Header{"X-OTX-API-KEY": {s.o.Key}}
+	}
+	resp, err := s.client.Do(ctx, fetch.Request{URL: base + path + "?" + query.Encode(), Accept: "application/json", Secret: secret, MaxBytes: maxPageSize})
 	var status *fetch.StatusError
 	if errors.As(err, &status) && (status.Code == http.StatusForbidden || status.Code == http.StatusUnauthorized) {
 		return fmt.Errorf("%w (%d)", ErrBadKey, status.Code)

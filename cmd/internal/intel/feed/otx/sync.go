@@ -34,7 +34,7 @@ const (
 // SyncOptions say what to keep a copy of.
 type SyncOptions struct {
 	URL string // "": DefaultURL; another host gets the key, so it must be a mirror of one's own
-	Key string // the API key, a secret
+	Key string // the API key, a secret; "": none, for a mirror that wants none
 	// Choice keeps indicators of the chosen pulses only. When it changes, all are
 	// asked for again.
 	Choice   Choice

@@ -52,8 +52,9 @@ func Basic(user, password string) http.Header {
 }
 
 // Sync brings the copy in dir of the collections' indicators up to date:
-// everything the first time and once a week, else what was added. A sync that was
-// interrupted goes on where it was; what came until then is in the copy. It
+// everything the first time and once a week, else what was added. A collection
+// that fails does not keep the others from coming. A sync that was interrupted
+// goes on where it was; what came until then is in the copy. It
 // reports whether the copy has changed, also beside an error. The error is that
 // of fetch, of the JSON, of the disk, or says what is not as TAXII has it; after
 // any the last good copy is there. A damaged copy costs a full sync. There must be
@@ -71,11 +72,18 @@ func Sync(ctx context.Context, c *fetch.Client, dir string, o SyncOptions) (chan
 	if err := s.begin(wanted); err != nil {
 		return false, err
 	}
+	var failed []error
 	for _, url := range wanted {
 		if err := s.collection(ctx, url); err != nil {
-			changed, publishErr := s.archive.Publish(&s.state)
-			return changed, errors.Join(err, publishErr)
+			failed = append(failed, err)
 		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if failed != nil {
+		changed, err := s.archive.Publish(&s.state)
+		return changed, errors.Join(append(failed, err)...)
 	}
 	return s.finish()
 }

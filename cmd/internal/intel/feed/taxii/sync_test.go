@@ -331,6 +331,33 @@ func TestSyncGoesOn(t *testing.T) {
 	}
 }
 
+// A collection that cannot be had does not keep the others from coming.
+func TestSyncOneCollectionFails(t *testing.T) {
+	f := newTAXII(t)
+	f.add(collectionA, 1, 1, address(1))
+	f.add(collectionB, 1, 2, address(2))
+	f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		forbidden := strings.Contains(r.URL.Path, collectionA+"/objects")
+		if forbidden {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		return forbidden
+	}
+	c := newCopy(t, f.URL+"/api1/")
+	if changed, err := c.sync(); !changed || err == nil {
+		t.Errorf("changed %v, %v", changed, err)
+	}
+	c.expect("198.51.100.2/32")
+	f.add(collectionB, 2, 3, address(3))
+	if changed, err := c.sync(); !changed || err == nil {
+		t.Errorf("changed %v, %v", changed, err)
+	}
+	c.expect("198.51.100.2/32", "198.51.100.3/32")
+	f.answer = nil
+	c.good()
+	c.expect("198.51.100.1/32", "198.51.100.2/32", "198.51.100.3/32")
+}
+
 // Servers that give no token are asked for what was added after the last object.
 func TestSyncWithoutNext(t *testing.T) {
 	f := newTAXII(t)
@@ -361,7 +388,7 @@ func TestSyncEndless(t *testing.T) {
 			return true
 		}
 		c := newCopy(t, f.URL+"/api1/")
-		if _, err := c.sync(); err == nil || !strings.Contains(err.Error(), "more is said to follow") || len(f.asked) > 4 {
+		if _, err := c.sync(); err == nil || !strings.Contains(err.Error(), "more is said to follow") || len(f.asked) > 2+2*2 {
 			t.Errorf("%s: asked %d times, %v", name, len(f.asked), err)
 		}
 	}
