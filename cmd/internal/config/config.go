@@ -25,6 +25,9 @@ type Config struct {
 	Exporters Exporters `yaml:"exporters"`
 	Networks  Networks  `yaml:"networks"`
 	Feeds     []Feed    `yaml:"feeds" validate:"dive"` // at least one
+	// Contact is a mail address or page of whoever runs this flowhound, for the
+	// publishers of feeds that are fetched.
+	Contact string `yaml:"contact,omitempty" validate:"omitempty,max=200,printascii"`
 	// Allow holds the files of what no feed may name.
 	Allow []string `yaml:"allow,omitempty" validate:"dive,required"`
 	DNSBL DNSBL    `yaml:"dnsbl,omitempty"`
@@ -80,40 +83,6 @@ type Networks struct {
 	// built-in ones; AllServicePorts returns both.
 	ServicePorts []PortRange `yaml:"service_ports,omitempty"`
 }
-
-// The types of feeds.
-const (
-	FeedList = "list" // a text file of addresses and networks
-	FeedOTX  = "otx"  // pulses of AlienVault OTX, saved as JSON
-)
-
-// The formats of list feeds.
-const (
-	FormatAuto  = "auto" // told from the file's content
-	FormatPlain = "plain"
-	FormatCSV   = "csv"
-	FormatHosts = "hosts"
-)
-
-// Feed is one source of indicators.
-type Feed struct {
-	Name string `yaml:"name" validate:"required,max=64,feed_name"` // unique
-	Type string `yaml:"type" validate:"required,oneof=list otx"`
-	Path string `yaml:"path" validate:"required"`
-	// Confidence is the score, 0-100, of an indicator to which the feed itself
-	// gives none.
-	Confidence int `yaml:"confidence" validate:"min=0,max=100"`
-
-	// The rest is for FeedList only, and zero otherwise.
-
-	Format   string         `yaml:"format,omitempty" validate:"omitempty,oneof=auto plain csv hosts"`
-	Column   string         `yaml:"column,omitempty"` // FormatCSV: the header of the column with the addresses; "": found by looking
-	Category intel.Category `yaml:"category,omitempty"`
-	// Reference is an http or https URL for people, or "".
-	Reference string `yaml:"reference,omitempty" validate:"omitempty,http_url"`
-}
-
-func (f *Feed) setDefaults() { f.Confidence = intel.DefaultConfidence }
 
 // Alert says how hits become lines.
 type Alert struct {
@@ -205,7 +174,12 @@ func (c *Config) NeedsRestart(next *Config) []string {
 func (c *Config) resolve(folder string) {
 	paths := []*string{&c.DataDir, &c.RunDir, &c.Log.Path}
 	for i := range c.Feeds {
-		paths = append(paths, &c.Feeds[i].Path)
+		f := &c.Feeds[i]
+		for _, p := range []*string{&f.Path, &f.APIKeyFile, &f.PasswordFile} {
+			if *p != "" {
+				paths = append(paths, p)
+			}
+		}
 	}
 	for i := range c.Allow {
 		paths = append(paths, &c.Allow[i])

@@ -97,6 +97,12 @@ networks:
 feeds:
   - {name: ours, type: list, path: lists/a.csv, format: csv, column: ip, category: c2, confidence: 0, reference: "https://wiki.example/a"}
   - {name: o_t-x, type: otx, path: "${FLOWHOUND_TEST_DIR}/p.json", confidence: 100}
+  - {name: live, type: otx, every: 2h, api_key_file: otx.key, pulses: {authors: [AlienVault], deny_tlp: [red], min_subscribers: 3}}
+  - {name: drop, type: spamhaus-drop}
+  - {name: tor, type: tor, url: "https://mirror.example/tor.txt", every: 30m, max_shrink: 100, category: policy}
+  - {name: zip, type: list, url: "https://lists.example/{key}/a.zip", member: a.txt, api_key: "${FLOWHOUND_TEST_DIR}"}
+  - {name: taxii, type: taxii, url: "https://taxii.example/", username: me, password: "${FLOWHOUND_TEST_DIR}", collections: [a, b]}
+contact: noc@example.net
 alert: {window: "${FLOWHOUND_TEST_WINDOW}", max_window: 1d12h, min_severity: medium, severity: {c2: critical, ddos: info}, max_keys: 5000}
 log: {path: a.log, format: json, max_size: 1 gib, keep: 0, hostname: gw-1.example}
 allow: [allow.txt, "${FLOWHOUND_TEST_DIR}/warninglist.json"]
@@ -125,9 +131,27 @@ web: {listen: ""}
 				Name: "ours", Type: FeedList, Path: "/etc/flowhound/lists/a.csv", Format: FormatCSV, Column: "ip",
 				Category: intel.C2, Reference: "https://wiki.example/a",
 			},
-			{Name: "o_t-x", Type: FeedOTX, Path: "/srv/p.json", Confidence: 100},
+			{Name: "o_t-x", Type: FeedOTX, Path: "/srv/p.json", Confidence: 100, Category: intel.Malware},
+			{
+				Name: "live", Type: FeedOTX, Every: 2 * time.Hour, APIKeyFile: "/etc/flowhound/otx.key", Confidence: 60, Category: intel.Malware,
+				Pulses: PulseChoice{Authors: []string{"AlienVault"}, DenyTLP: []string{"red"}, MinSubscribers: 3},
+			},
+			{Name: "drop", Type: "spamhaus-drop", Every: 12 * time.Hour, MaxShrink: 50, Confidence: 90, Category: intel.Malware},
+			{
+				Name: "tor", Type: "tor", URL: "https://mirror.example/tor.txt", Every: 30 * time.Minute, MaxShrink: 100, Confidence: 90,
+				Category: intel.Policy, Reference: "https://metrics.torproject.org/exonerator.html",
+			},
+			{
+				Name: "zip", Type: FeedList, URL: "https://lists.example/{key}/a.zip", Member: "a.txt", APIKey: "/srv", Every: time.Hour, MaxShrink: 50,
+				Format: FormatAuto, Confidence: 60,
+			},
+			{
+				Name: "taxii", Type: FeedTAXII, URL: "https://taxii.example/", Every: time.Hour, Username: "me", Password: "/srv", Collections: []string{"a", "b"},
+				Confidence: 60, Category: intel.Malware,
+			},
 		},
-		Allow: []string{"/etc/flowhound/allow.txt", "/srv/warninglist.json"},
+		Contact: "noc@example.net",
+		Allow:   []string{"/etc/flowhound/allow.txt", "/srv/warninglist.json"},
 		Exports: []Export{
 			{
 				Format: ExportRPZ, Path: "/etc/flowhound/out/rpz.db", Zone: "rpz.flowhound", Action: Action{ActionCNAME, "walled.example"},
@@ -152,6 +176,8 @@ web: {listen: ""}
 	want.written = map[string]string{
 		"alert.window":         "${FLOWHOUND_TEST_WINDOW}",
 		"feeds[1].path":        "${FLOWHOUND_TEST_DIR}/p.json",
+		"feeds[5].api_key":     "${FLOWHOUND_TEST_DIR}",
+		"feeds[6].password":    "${FLOWHOUND_TEST_DIR}",
 		"allow[1]":             "${FLOWHOUND_TEST_DIR}/warninglist.json",
 		"exports[0].reload[2]": "${FLOWHOUND_TEST_DIR}",
 	}
@@ -253,7 +279,9 @@ func TestLoad(t *testing.T) {
 		return path
 	}
 	write("here.txt", "192.0.2.1\n", 0o600)
+	write("open.key", "key\n", 0o644)
 	path := write("flowhound.yaml", "feeds:\n- {name: a, type: list, path: here.txt}\n- {name: b, type: list, path: gone.txt}\n- {name: c, type: otx, path: .}\n"+
+		"- {name: d, type: otx, api_key_file: open.key}\n- {name: e, type: otx, api_key_file: gone.key}\n"+
 		"exports:\n- {format: rpz, path: gone/rpz.db, reload: [gone-rndc, reload]}\n- {format: plain, path: all.txt, reload: [\"true\"]}\n- {format: plain, path: here.bak, reload: [rndc reload]}\nallow: [here.txt, gone-allow.txt]\n", 0o666)
 
 	c, err := Load(path)
@@ -262,11 +290,12 @@ func TestLoad(t *testing.T) {
 	}
 	want := path + ": warning: everyone on this host may change this file; run: chmod o-w " + path + "\n" +
 		path + `:3: warning: feeds[1].path: "gone.txt" cannot be read (no such file or directory); the feed has no indicators until it can` + "\n" +
-		path + `:4: warning: feeds[2].path: "." cannot be read (it is not a file); the feed has no indicators until it can` + "\n" +
-		path + `:6: warning: exports[0].path: there is no folder for "gone/rpz.db"; it cannot be written until there is` + "\n" +
-		path + `:6: warning: exports[0].reload: there is no program "gone-rndc"; write its whole path` + "\n" +
-		path + `:8: warning: exports[2].reload: "rndc reload" is taken for the name of one program; write its arguments as entries of their own: [rndc, reload]` + "\n" +
-		path + `:9: warning: allow[1]: "gone-allow.txt" cannot be read (no such file or directory); what it allows is reported until it can`
+		path + `:5: warning: feeds[3].api_key_file: others on this host may read "open.key"; run: chmod 0600 open.key` + "\n" +
+		path + `:6: warning: feeds[4].api_key_file: "gone.key" cannot be read (no such file or directory); nothing is fetched until it can` + "\n" +
+		path + `:8: warning: exports[0].path: there is no folder for "gone/rpz.db"; it cannot be written until there is` + "\n" +
+		path + `:8: warning: exports[0].reload: there is no program "gone-rndc"; write its whole path` + "\n" +
+		path + `:10: warning: exports[2].reload: "rndc reload" is taken for the name of one program; write its arguments as entries of their own: [rndc, reload]` + "\n" +
+		path + `:11: warning: allow[1]: "gone-allow.txt" cannot be read (no such file or directory); what it allows is reported until it can`
 	if got := c.Warnings.String(); got != want {
 		t.Errorf("warnings\n%s\nwant\n%s", got, want)
 	}
@@ -346,7 +375,9 @@ var settingLine = regexp.MustCompile(`(?m)^( *)#(\S)`)
 // The example is a working configuration as it stands; with every setting
 // switched on it still is, and then no key of Config is missing from it.
 func TestExample(t *testing.T) {
-	t.Setenv("DQS_KEY", "key")
+	for _, name := range []string{"DQS_KEY", "LIST_KEY", "TAXII_PASSWORD"} {
+		t.Setenv(name, "key")
+	}
 	c := mustParse(t, Example())
 	if len(c.Feeds) != 1 || c.Feeds[0].Path != "/etc/flowhound/blacklist.txt" {
 		t.Errorf("feeds: %v", c.Feeds)
@@ -357,7 +388,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
-		if !slices.ContainsFunc([]string{"", "[0]", "[1]", "[2]"}, func(i string) bool {
+		if !slices.ContainsFunc([]string{"", "[0]", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]"}, func(i string) bool {
 			return d.has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "zones.", "zones"+i+".").Replace(key))
 		}) {
 			t.Errorf("the example does not show %s", key)
@@ -365,6 +396,7 @@ func TestExample(t *testing.T) {
 	}
 	// What is shown as a default is one.
 	def := Default()
+	def.Contact = d.config.Contact
 	def.Allow, def.Exports, def.DNSBL = d.config.Allow, d.config.Exports, d.config.DNSBL
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname

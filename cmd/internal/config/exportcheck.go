@@ -118,7 +118,9 @@ func (d *document) checkReload(key string, e *Export) {
 func (d *document) checkExportPaths() {
 	taken := map[string]string{filepath.Clean(d.config.Log.Path): "the alert log", filepath.Clean(d.file): "this configuration"}
 	for i, f := range d.config.Feeds {
-		taken[filepath.Clean(f.Path)] = fmt.Sprintf("the file of feeds[%d]", i)
+		if f.Path != "" {
+			taken[filepath.Clean(f.Path)] = fmt.Sprintf("the file of feeds[%d]", i)
+		}
 	}
 	for i, path := range d.config.Allow {
 		taken[filepath.Clean(path)] = fmt.Sprintf("the file of allow[%d]", i)

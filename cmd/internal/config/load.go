@@ -112,31 +112,44 @@ func (d *document) result() (*Config, error) {
 }
 
 // checkFeedFiles warns of feeds and allow lists whose file is not there or may not
-// be read. It is no error: the file may come later, and the other feeds are worth
-// running for.
+// be read, and of keys that others may read. It is no error: the file may come
+// later, and the other feeds are worth running for.
 func (d *document) checkFeedFiles() {
 	for i, f := range d.config.Feeds {
-		key := fmt.Sprintf("feeds[%d].path", i)
-		if d.said(key) {
-			continue
+		key := fmt.Sprintf("feeds[%d]", i)
+		if at := key + ".path"; f.Path != "" && !d.said(at) {
+			if err := readable(f.Path, true); err != nil {
+				d.warnf(d.line(at), at, "%s cannot be read (%v); the feed has no indicators until it can", d.text(at), err)
+			}
 		}
-		if err := readable(f.Path); err != nil {
-			d.warnf(d.line(key), key, "%s cannot be read (%v); the feed has no indicators until it can", d.text(key), err)
-		}
+		d.checkSecretFile(key+".api_key_file", f.APIKeyFile)
+		d.checkSecretFile(key+".password_file", f.PasswordFile)
 	}
 	for i, path := range d.config.Allow {
 		key := fmt.Sprintf("allow[%d]", i)
-		if err := readable(path); err != nil && !d.said(key) {
+		if err := readable(path, false); err != nil && !d.said(key) {
 			d.warnf(d.line(key), key, "%s cannot be read (%v); what it allows is reported until it can", d.text(key), err)
 		}
 	}
 }
 
+// checkSecretFile warns of a file with a secret that is not there, or not secret.
+func (d *document) checkSecretFile(at, path string) {
+	if path == "" || d.said(at) {
+		return
+	}
+	if err := readable(path, false); err != nil {
+		d.warnf(d.line(at), at, "%s cannot be read (%v); nothing is fetched until it can", d.text(at), err)
+	} else if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o044 != 0 {
+		d.warnf(d.line(at), at, "others on this host may read %s; run: chmod 0600 %s", d.text(at), d.places[at].text)
+	}
+}
+
 // readable says why the file at path cannot be read, without naming it: its name
-// may come from the environment.
-func readable(path string) error {
+// may come from the environment. A folder is read where folder says so.
+func readable(path string, folder bool) error {
 	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
+	if err == nil && !info.Mode().IsRegular() && !(folder && info.IsDir()) {
 		return errors.New("it is not a file") // and opening a pipe would block
 	}
 	if err == nil {

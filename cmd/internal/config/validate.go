@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-playground/validator/v10"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 )
 
 // validate checks what the types of single values do not: the validate tags of
@@ -31,6 +33,7 @@ func (d *document) checkTags() {
 	// The error of RegisterValidation says that a tag's name is not allowed:
 	// then the first test panics.
 	must(v.RegisterValidation("feed_name", func(fl validator.FieldLevel) bool { return feedName.MatchString(fl.Field().String()) }))
+	must(v.RegisterValidation("feed_type", func(fl validator.FieldLevel) bool { return slices.Contains(catalog.Names(), fl.Field().String()) }))
 	must(v.RegisterValidation("set_name", func(fl validator.FieldLevel) bool { return setName.MatchString(fl.Field().String()) }))
 	must(v.RegisterValidation("dns_name", func(fl validator.FieldLevel) bool { return isDNSName(fl.Field().String()) }))
 	must(v.RegisterValidation("resolver", func(fl validator.FieldLevel) bool { return isResolver(fl.Field().String()) }))
@@ -68,8 +71,11 @@ func (d *document) plain(key string, e validator.FieldError) string {
 		return fmt.Sprintf("%s is too long; the longest has %s characters", d.text(key), e.Param())
 	case tag == "max":
 		return fmt.Sprintf("%s is too large; the most is %s", d.text(key), limit(e))
-	case tag == "oneof":
+	case tag == "oneof" || tag == "feed_type":
 		words := strings.Fields(e.Param())
+		if tag == "feed_type" {
+			words = catalog.Names()
+		}
 		return fmt.Sprintf("%s is not one of %s%s", d.text(key), strings.Join(words, ", "), didYouMean(nearest(d.places[key].text, words)))
 	case tag == "feed_name":
 		return fmt.Sprintf("%s is not a feed's name: use a-z, 0-9, _ and - only", d.text(key))
@@ -83,6 +89,8 @@ func (d *document) plain(key string, e validator.FieldError) string {
 		return fmt.Sprintf("%s is not the address of a resolver such as 192.0.2.53 or 127.0.0.1:5353", d.text(key))
 	case tag == "http_url":
 		return fmt.Sprintf("%s is not a URL that starts with http:// or https://", d.text(key))
+	case tag == "printascii":
+		return fmt.Sprintf("%s has characters other than letters, digits and signs", d.text(key))
 	case tag == "hostname_rfc1123":
 		return fmt.Sprintf("%s is not a host name", d.text(key))
 	default:
@@ -115,50 +123,12 @@ func (d *document) checkListen() {
 	}
 }
 
-func (d *document) checkFeeds() {
-	if len(d.config.Feeds) == 0 && !d.said("feeds") {
-		d.errorf(d.line("feeds"), "feeds", "needs at least one feed, for example: feeds: [{name: ours, type: list, path: /etc/flowhound/blacklist.txt}]")
-	}
-	first := map[string]int{}
-	for i := range d.config.Feeds {
-		f := &d.config.Feeds[i]
-		key := fmt.Sprintf("feeds[%d]", i)
-		d.checkFeedKeys(key, f)
-		if f.Type == FeedList && f.Format == "" {
-			f.Format = FormatAuto
-		}
-		if d.said(key+".name") || f.Name == "" {
-			continue
-		}
-		if j, twice := first[f.Name]; twice {
-			d.errorf(d.line(key+".name"), key+".name", "%s is the name of feeds[%d] too (line %d); give each feed its own", d.text(key+".name"), j, d.line(fmt.Sprintf("feeds[%d].name", j)))
-			continue
-		}
-		first[f.Name] = i
-	}
-}
-
 func (d *document) checkAllow() {
 	for i, path := range d.config.Allow {
 		key := fmt.Sprintf("allow[%d]", i)
 		if first := slices.Index(d.config.Allow, path); first < i && !d.said(key) {
 			d.errorf(d.line(key), key, "%s is given twice, first as allow[%d]; remove one", d.text(key), first)
 		}
-	}
-}
-
-// checkFeedKeys refuses keys that would do nothing in feed f, at key.
-func (d *document) checkFeedKeys(key string, f *Feed) {
-	if f.Type == FeedOTX {
-		for _, name := range []string{"format", "column", "category", "reference"} {
-			if d.has(key + "." + name) {
-				d.errorf(d.line(key+"."+name), key+"."+name, "is for feeds of type list only; OTX pulses bring their own. Remove the line")
-			}
-		}
-	}
-	column := key + ".column"
-	if f.Type == FeedList && f.Format != FormatCSV && d.has(column) && !d.said(key+".format") {
-		d.errorf(d.line(column), column, "is for format: csv only; add that, or remove this line")
 	}
 }
 

@@ -26,6 +26,8 @@ const (
 	Feodo     = "feodo"
 	ThreatFox = "threatfox"
 	URLhaus   = "urlhaus"
+	MISP      = "misp"
+	TAXII     = "taxii"
 )
 
 // Key says what a key, which one gets by registering, is to a type.
@@ -46,9 +48,11 @@ type Type struct {
 	Format string
 
 	// Documents are fetched whole, each by itself. Those of List hold no URL:
-	// the configuration's is theirs.
+	// the configuration's is theirs. A type without any is a server of which a
+	// copy is kept, piece by piece.
 	Documents []ingest.Document
 	Keyed     []ingest.Document // in their place for who has a key; nil: the same
+	Server    string            // of a type without documents: its URL; "": the configuration's
 	// Every is how often it is asked by default, Least how seldom at least.
 	Every, Least time.Duration
 	Key          Key
@@ -64,7 +68,10 @@ type Type struct {
 
 // HasURL reports whether the type has an address of its own, so that the
 // configuration need not name one.
-func (t *Type) HasURL() bool { return len(t.Documents) > 0 && t.Documents[0].URL != "" }
+func (t *Type) HasURL() bool { return t.Server != "" || !t.IsServer() && t.Documents[0].URL != "" }
+
+// IsServer reports whether a copy of a server is kept.
+func (t *Type) IsServer() bool { return len(t.Documents) == 0 }
 
 // Preset reports whether it is a list with everything set.
 func (t *Type) Preset() bool { return t.Format == List && t.Name != List }
@@ -99,7 +106,16 @@ func Types() []Type {
 		},
 		{
 			Name: OTX, Title: "AlienVault OTX, the pulses that you subscribe to", Page: "https://otx.alienvault.com/settings", Format: OTX,
+			Server: "https://otx.alienvault.com", Every: time.Hour, Least: 5 * time.Minute, Key: NeedsKey,
 			Category: intel.Malware, Confidence: intel.DefaultConfidence,
+		},
+		{
+			Name: MISP, Title: "a MISP feed, or events saved from MISP", Page: "https://www.misp-project.org/feeds/", Format: MISP,
+			Every: time.Hour, Least: time.Second, Category: intel.Malware, Confidence: intel.DefaultConfidence,
+		},
+		{
+			Name: TAXII, Title: "a TAXII 2.1 server, or saved STIX 2.1 objects", Page: "https://oasis-open.github.io/cti-documentation/", Format: TAXII,
+			Every: time.Hour, Least: time.Second, Category: intel.Malware, Confidence: intel.DefaultConfidence,
 		},
 		published(Type{Name: DShield, Title: "DShield's most active attackers", Page: "https://isc.sans.edu/feeds_doc.html"}, time.Hour, dshield.Documents()...),
 		published(Type{Name: Spamhaus, Title: "Spamhaus DROP, networks in the hands of criminals", Page: "https://www.spamhaus.org/blocklists/do-not-route-or-peer/", Confidence: 90}, 12*time.Hour, spamhaus.Documents()...),
@@ -129,6 +145,9 @@ func published(t Type, every time.Duration, docs ...ingest.Document) Type {
 // document or, where there are several, the folder that they lie in, and is asked
 // by GET.
 func (t *Type) At(url string, hasKey bool) []ingest.Document {
+	if t.IsServer() {
+		return nil
+	}
 	docs := slices.Clone(t.Documents)
 	if hasKey && t.Keyed != nil {
 		docs = slices.Clone(t.Keyed)
