@@ -239,7 +239,7 @@ func (a *Agent) health() web.Health {
 		h.Problems = append(h.Problems, "no indicators are loaded: nothing can match")
 	}
 	for _, f := range a.feeds.states() {
-		if f.Status != feed.OK {
+		if f.Status != feed.OK && f.Status != feed.Pending {
 			h.Problems = append(h.Problems, f.Message)
 		}
 	}

@@ -2,14 +2,18 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -29,13 +33,20 @@ type feeds struct {
 func feedConfigs(cfg *config.Config) []feed.Config {
 	out := make([]feed.Config, 0, len(cfg.Feeds)+len(cfg.Allow))
 	for _, f := range cfg.Feeds {
-		format := f.Format
+		format, p := f.Format, f.Pulses
 		if format == config.FormatAuto {
 			format = ""
 		}
 		out = append(out, feed.Config{
-			Name: f.Name, Type: f.Type, Path: f.Path, Format: format, Column: f.Column,
-			Category: f.Category, HasCategory: f.Type == config.FeedList, Confidence: f.Confidence, Reference: f.Reference,
+			Name: f.Name, Type: f.Type, Path: f.Path,
+			URL: f.URL, Every: f.Every, Key: f.APIKey, KeyFile: f.APIKeyFile, MaxShrink: f.MaxShrink,
+			Collections: f.Collections, Username: f.Username, Password: f.Password, PasswordFile: f.PasswordFile,
+			Member: f.Member, Format: format, Column: f.Column,
+			Category: f.Category, HasCategory: true, Confidence: f.Confidence, Reference: f.Reference,
+			Pulses: otx.Choice{
+				Authors: p.Authors, DenyAuthors: p.DenyAuthors, Tags: p.Tags, DenyTags: p.DenyTags,
+				Pulses: p.IDs, DenyPulses: p.DenyIDs, TLPs: p.TLP, DenyTLPs: p.DenyTLP, MinSubscribers: p.MinSubscribers,
+			},
 		})
 	}
 	for _, path := range cfg.Allow {
@@ -45,6 +56,14 @@ func feedConfigs(cfg *config.Config) []feed.Config {
 	return out
 }
 
+// feedOptions are what feeds have in common, but for what is done with them.
+func feedOptions(cfg *config.Config, version string) feed.Options {
+	return feed.Options{
+		Local: cfg.Networks.Local, Dir: filepath.Join(cfg.DataDir, "feeds"),
+		Fetch: fetch.Options{Version: version, Contact: cfg.Contact},
+	}
+}
+
 // start loads the feeds of cfg, hands their set to swap and watches them from
 // then on. A feed that cannot be read is said and does not stop the others; the
 // end of loading does.
@@ -52,19 +71,19 @@ func (f *feeds) start(loading context.Context, a *Agent, cfg *config.Config) err
 	f.mu.Lock()
 	previous := f.current
 	f.mu.Unlock()
-	next, err := feed.New(feedConfigs(cfg), feed.Options{
-		Local: cfg.Networks.Local, Log: a.log, Previous: previous,
-		OnSwap: func(set *intel.Set, took time.Duration) {
-			a.swapSet(set)
-			f.mu.Lock()
-			f.swapped, f.took = time.Now(), took
-			f.mu.Unlock()
-			a.exports.changed()
-		},
-		OnState: func(s feed.State) {
-			a.file.status(&hit.Status{Part: hit.Feed, ID: s.Name, Status: string(s.Status), Indicators: s.Indicators, Msg: s.Message})
-		},
-	})
+	o := feedOptions(cfg, a.options.Version)
+	o.Log, o.Previous = a.log, previous
+	o.OnSwap = func(set *intel.Set, took time.Duration) {
+		a.swapSet(set)
+		f.mu.Lock()
+		f.swapped, f.took = time.Now(), took
+		f.mu.Unlock()
+		a.exports.changed()
+	}
+	o.OnState = func(s feed.State) {
+		a.file.status(&hit.Status{Part: hit.Feed, ID: s.Name, Status: string(s.Status), Indicators: s.Indicators, Msg: s.Message})
+	}
+	next, err := feed.New(feedConfigs(cfg), o)
 	if err != nil {
 		return err
 	}
@@ -111,31 +130,41 @@ func (f *feeds) lastSwap() (at time.Time, took time.Duration) {
 	return f.swapped, f.took
 }
 
-// LoadSet reads the feeds and allow lists of cfg once. One that cannot be read is warned of;
-// when no feed can, that is the error.
+// LoadSet reads the feeds and allow lists of cfg once, those that are fetched from
+// the last good copies in its data_dir: it never fetches. One that cannot be read
+// is warned of; when no feed can, that is the error.
 func LoadSet(ctx context.Context, cfg *config.Config, log *slog.Logger) (*intel.Set, error) {
 	var set *intel.Set
-	f, err := feed.New(feedConfigs(cfg), feed.Options{
-		Local:  cfg.Networks.Local,
-		Past:   true,
-		OnSwap: func(s *intel.Set, _ time.Duration) { set = s },
-	})
+	o := feedOptions(cfg, "")
+	o.Past = true
+	o.OnSwap = func(s *intel.Set, _ time.Duration) { set = s }
+	f, err := feed.New(feedConfigs(cfg), o)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Load(ctx); err != nil {
-		bad := 0
-		for _, s := range f.States() {
-			if s.Status == feed.Error {
-				log.Warn(s.Message)
-				if s.Type != feed.TypeAllow {
-					bad++
-				}
+	err = f.Load(ctx)
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	bad := 0
+	for _, s := range f.States() {
+		switch s.Status {
+		case feed.Pending:
+			log.Warn("feed " + s.Name + " was never fetched: the running agent does that, or flowhound feed update " + s.Name)
+			bad++
+		case feed.Error:
+			log.Warn(s.Message)
+			if s.Type != feed.TypeAllow {
+				bad++
 			}
 		}
-		if ctx.Err() != nil || bad == len(cfg.Feeds) {
-			return nil, fmt.Errorf("no indicators: %w", err)
-		}
+	}
+	switch {
+	case bad == 0 || bad < len(cfg.Feeds):
+	case err == nil:
+		return nil, errors.New("no indicators: none of the feeds was ever fetched")
+	default:
+		return nil, fmt.Errorf("no indicators: %w", err)
 	}
 	return set, nil
 }

@@ -51,7 +51,10 @@ var (
 	descIndicators = desc("indicators", "Indicators in use, by feed.", "feed")
 	descAllowed    = desc("indicators_allowed", "Indicators left out because an allow list covers them, by feed.", "feed")
 	descAllow      = desc("allow_entries", "Entries of an allow list, by file.", "list")
-	descFeedAge    = desc("feed_age_seconds", "Time since a feed was last read in full, by feed.", "feed")
+	descFeedAge    = desc("feed_age_seconds", "Time since a feed was last known to be the newest, by feed.", "feed")
+	descFeedErrors = desc("feed_errors_total", "Failures to fetch or read a feed, by feed.", "feed")
+	descFeedAsked  = desc("feed_fetches_total", "Successful fetches of a feed, by feed and whether they brought a new version.", "feed", "result")
+	descFeedLeft   = desc("feed_left_out", "What of a feed is not in use, by feed and reason.", "feed", "reason")
 	descSwap       = desc("set_swap_seconds", "Time that the last build of the set of indicators took.")
 	descReload     = desc("reload_timestamp_seconds", "Unix time at which indicators or configuration were last swapped in.")
 	descDepth      = desc("queue_depth", "Entries waiting, by queue.", "queue")
@@ -115,8 +118,20 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(descIndicators, float64(f.Indicators), f.Name)
 		gauge(descAllowed, float64(f.Drops[ingest.Allowed].Count), f.Name)
-		if !f.LoadedAt.IsZero() {
+		counter(descFeedErrors, uint64(f.Errors), f.Name)
+		if f.URL != "" {
+			counter(descFeedAsked, uint64(f.Fetches), f.Name, "changed")
+			counter(descFeedAsked, uint64(f.Unchanged), f.Name, "unchanged")
+		}
+		for reason, drop := range f.Drops {
+			gauge(descFeedLeft, float64(drop.Count), f.Name, string(reason))
+		}
+		switch {
+		case f.FreshAt.IsZero():
+		case f.URL == "": // its file is watched: what was read last is the newest
 			gauge(descFeedAge, time.Since(f.LoadedAt).Seconds(), f.Name)
+		default:
+			gauge(descFeedAge, max(time.Since(f.FreshAt), 0).Seconds(), f.Name)
 		}
 	}
 	m.collectBlacklists(counter, gauge)

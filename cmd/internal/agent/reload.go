@@ -56,12 +56,12 @@ func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 	// Before the feeds change, or an export would see its own missing.
 	a.exports.retire(next.Exports)
 	defer func() { a.exports.start(a, a.state.Load().config.Exports) }()
-	if !reflect.DeepEqual(old.Feeds, next.Feeds) || !slices.Equal(old.Allow, next.Allow) || !slices.Equal(old.Networks.Local, next.Networks.Local) {
+	if !reflect.DeepEqual(old.Feeds, next.Feeds) || !slices.Equal(old.Allow, next.Allow) || !slices.Equal(old.Networks.Local, next.Networks.Local) || old.Contact != next.Contact {
 		if err := a.feeds.start(ctx, a, next); err != nil {
 			return err
 		}
 	}
-	if !reflect.DeepEqual(old.DNSBL, next.DNSBL) || !slices.Equal(old.Networks.Local, next.Networks.Local) {
+	if !reflect.DeepEqual(old.DNSBL, next.DNSBL) || !slices.Equal(old.Networks.Local, next.Networks.Local) || old.Contact != next.Contact {
 		if err := a.dnsbl.start(a, next); err != nil {
 			return err
 		}

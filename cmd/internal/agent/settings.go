@@ -8,6 +8,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -26,8 +27,9 @@ func ListsConfig(paths []string) (*config.Config, error) {
 		if err != nil {
 			return nil, err
 		}
+		t, _ := catalog.Find(kind)
 		cfg.Feeds = append(cfg.Feeds, config.Feed{
-			Name: feedName(path, cfg.Feeds), Type: kind, Path: path, Confidence: intel.DefaultConfidence,
+			Name: feedName(path, cfg.Feeds), Type: kind, Path: path, Confidence: t.Confidence, Category: t.Category,
 		})
 	}
 	return cfg, nil

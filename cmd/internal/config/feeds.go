@@ -198,6 +198,8 @@ func (d *document) checkFetched(key string, f *Feed, t *catalog.Type, refuse fun
 		refuse("does nothing for type "+f.Type+", which takes no key", "api_key", "api_key_file")
 	case f.Type == FeedList && hasKey && !inURL:
 		refuse("does nothing unless url has "+ingest.Key+" where the key goes", "api_key", "api_key_file")
+	case t.IsServer() && inURL:
+		d.errorf(d.line(at), at, "has %s, which feeds of type %s do not know: the key goes into a header", ingest.Key, f.Type)
 	case !hasKey && inURL:
 		d.errorf(d.line(at), at, "has %s for a key, and there is none: set api_key_file", ingest.Key)
 	case t.Key == catalog.NeedsKey && !hasKey && !d.has(at):

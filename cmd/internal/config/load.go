@@ -149,7 +149,7 @@ func (d *document) checkSecretFile(at, path string) {
 // may come from the environment. A folder is read where folder says so.
 func readable(path string, folder bool) error {
 	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() && !(folder && info.IsDir()) {
+	if err == nil && !info.Mode().IsRegular() && (!folder || !info.IsDir()) {
 		return errors.New("it is not a file") // and opening a pipe would block
 	}
 	if err == nil {

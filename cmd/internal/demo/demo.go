@@ -48,7 +48,7 @@ func Feeds() []config.Feed {
 	phishing := list("phishing", "phishing.csv", intel.Phishing, 70, "")
 	phishing.Format, phishing.Column = config.FormatCSV, "indicator"
 	return []config.Feed{
-		{Name: "pulses", Type: config.FeedOTX, Path: "pulses.json", Confidence: 85},
+		{Name: "pulses", Type: config.FeedOTX, Path: "pulses.json", Category: intel.Malware, Confidence: 85},
 		list("c2", "c2.txt", intel.C2, 90, "https://intel.example/lists/c2"),
 		list("botnet", "botnet.txt", intel.Botnet, 60, "https://intel.example/lists/botnet"),
 		phishing,

@@ -33,6 +33,9 @@ func (f *Feeds) refresh(ctx context.Context, s *source, progress func(Progress))
 	if err := s.net.makeFolder(); err != nil {
 		return false, err
 	}
+	if s.typ.IsServer() {
+		return f.sync(ctx, s, progress)
+	}
 	key, err := s.cfg.key()
 	if err != nil {
 		return false, err
@@ -182,8 +185,9 @@ func (f *Feeds) take(s *source, read content, downloads []download) (changed boo
 // Progress is how far a fetch is.
 type Progress struct {
 	Feed  string `json:"feed"`
-	Bytes int64  `json:"bytes"` // that have come
-	Total int64  `json:"total"` // of this document; 0: not known
+	Done  int64  `json:"done"`  // bytes of a document that have come, or items of a server
+	Total int64  `json:"total"` // 0: not known
+	Items bool   `json:"items"` // they are pulses, events or objects, not bytes
 }
 
 // progress returns a writer that tells what goes by.
@@ -200,7 +204,7 @@ type meter struct {
 }
 
 func (m *meter) Write(b []byte) (int, error) {
-	m.p.Bytes += int64(len(b))
+	m.p.Done += int64(len(b))
 	m.tell(m.p)
 	return len(b), nil
 }

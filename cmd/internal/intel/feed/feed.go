@@ -24,6 +24,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
 )
 
 // TypeAllow is no feed but its contrary, which is read and watched like one: a
@@ -38,16 +39,22 @@ type Config struct {
 	Type string // of package catalog, or TypeAllow
 
 	// Path is the file, or the folder of files, that is read; symbolic links are
-	// followed. "": the feed is fetched, and the next five hold for that.
+	// followed. "": the feed is fetched, and all up to MaxShrink hold for that.
 	Path string
 	// URL is where it is had, "" where the publisher has it. It may hold {key}.
 	URL          string
 	Every        time.Duration // between two fetches; 0: as the type says
 	Key, KeyFile string        // the key itself, or the file that holds it
-	MaxShrink    int           // percent of its indicators that a feed may lose at once; 0: 50
+	// Collections, Username and a password as of Key are for TAXII.
+	Collections            []string
+	Username               string
+	Password, PasswordFile string
+	MaxShrink              int // percent of its indicators that a feed may lose at once; 0: 50
 
 	Member         string // of a zip file: the one to read; "": the only one
 	Format, Column string // of a list: see list.Options
+
+	Pulses otx.Choice // of OTX
 
 	// Category, Confidence and Reference hold for indicators that bring none of
 	// their own. HasCategory says that Category is given: otherwise it is the
@@ -174,7 +181,7 @@ func New(cfgs []Config, o Options) (*Feeds, error) {
 			}
 			s.net = newNetwork(&s.cfg, &s.typ, filepath.Join(o.Dir, c.Name))
 			s.state.Every, s.state.Status = s.net.every, Pending
-			s.state.URL = s.net.redacted()
+			s.state.URL = s.redacted()
 		}
 		s.good, s.state = o.Previous.last(c, s.state)
 		f.sources = append(f.sources, s)

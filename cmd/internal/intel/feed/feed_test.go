@@ -181,7 +181,7 @@ func TestNewRefuses(t *testing.T) {
 	good := Config{Name: "a", Type: catalog.List, Path: "x"}
 	for says, change := range map[string]func(*Config){
 		"no name": func(c *Config) { c.Name = "" }, "no path": func(c *Config) { c.Path = "" },
-		"unknown type": func(c *Config) { c.Type = "misp" }, "unknown format": func(c *Config) { c.Format = "xml" },
+		"unknown type": func(c *Config) { c.Type = "msip" }, "unknown format": func(c *Config) { c.Format = "xml" },
 		"confidence": func(c *Config) { c.Confidence = 101 }, "for lists": func(c *Config) { c.Type, c.Column = catalog.OTX, "ip" },
 		"format csv": func(c *Config) { c.Format, c.Column = "plain", "ip" },
 	} {

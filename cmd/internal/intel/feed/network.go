@@ -57,11 +57,14 @@ func newNetwork(c *Config, t *catalog.Type, folder string) *network {
 }
 
 // redacted is where the feed is had, without keys.
-func (n *network) redacted() string {
-	if len(n.docs) == 0 {
-		return ""
+func (s *source) redacted() string {
+	switch {
+	case len(s.net.docs) > 0:
+		return redact(s.net.docs[0].URL)
+	case s.cfg.URL != "":
+		return redact(s.cfg.URL)
 	}
-	return redact(n.docs[0].URL)
+	return s.typ.Server
 }
 
 // redact keeps {key}, which is none.
@@ -135,19 +138,27 @@ const maxKey = 4096
 
 // key returns the key, read anew so that one can be changed at any time; "" where
 // none is configured. The error does not tell it.
-func (c *Config) key() (string, error) {
-	key := c.Key
-	if c.KeyFile != "" {
-		b, err := readKey(c.KeyFile)
-		if err != nil {
+func (c *Config) key() (string, error) { return secret(c.Key, c.KeyFile) }
+
+// password is key for the password.
+func (c *Config) password() (string, error) { return secret(c.Password, c.PasswordFile) }
+
+func secret(text, file string) (string, error) {
+	if file != "" {
+		var err error
+		if text, err = readKey(file); err != nil {
 			return "", err
 		}
-		key = b
 	}
-	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", errors.New("the key is not one line of letters, digits and signs")
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", errors.New("the key or password is not one line of letters, digits and signs")
 	}
-	return key, nil
+	return text, nil
+}
+
+// errNoKey says how to get a key.
+func errNoKey(t *catalog.Type) error {
+	return fmt.Errorf("needs a key: see %s and set api_key_file", t.Page)
 }
 
 func readKey(path string) (string, error) {
@@ -179,7 +190,7 @@ func (s *source) request(i int, key string) (fetch.Request, error) {
 	r := fetch.Request{Method: d.Method, URL: d.URL, Validators: s.net.saved.document(i, d).Validators}
 	if strings.Contains(r.URL, ingest.Key) || s.typ.Key == catalog.NeedsKey && s.cfg.URL == "" {
 		if key == "" {
-			return r, fmt.Errorf("needs a key: see %s and set api_key_file", s.typ.Page)
+			return r, errNoKey(&s.typ)
 		}
 	}
 	r.URL = strings.ReplaceAll(r.URL, ingest.Key, url.PathEscape(key))

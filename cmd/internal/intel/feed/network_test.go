@@ -585,7 +585,7 @@ func TestProgress(t *testing.T) {
 	if _, err := b.feeds.Update(t.Context(), []string{"ours"}, func(p Progress) { last = p }); err != nil {
 		t.Fatal(err)
 	}
-	if (last != Progress{"ours", 1_000_000, 1_000_000}) {
+	if (last != Progress{Feed: "ours", Done: 1_000_000, Total: 1_000_000}) {
 		t.Errorf("the last progress was %+v", last)
 	}
 }

@@ -20,8 +20,10 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/misp"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/spamhaus"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/taxii"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/warninglist"
 )
 
@@ -70,6 +72,9 @@ func (f *Feeds) read(ctx context.Context, s *source) (content, error) {
 			return content{}, fmt.Errorf("%s: %w", s.cfg.Path, err)
 		}
 		return c, nil
+	}
+	if info, err := os.Stat(s.cfg.Path); err == nil && info.IsDir() && s.typ.Format == catalog.MISP {
+		return f.build(ctx, s, func(r *reading) error { return r.mispFolder(s.cfg.Path) })
 	}
 	good := 0
 	c, err := f.build(ctx, s, func(r *reading) error {
@@ -144,7 +149,14 @@ func (r *reading) parse(in io.Reader) (ingest.Drops, error) {
 		st, err := list.Parse(in, list.Options{Format: list.Format(c.Format), Column: c.Column, Template: template}, r.keep)
 		return st.Drops, err
 	case catalog.OTX:
-		st, err := otx.Parse(in, otx.Options{Template: template, Now: time.Now()}, r.keep)
+		st, err := otx.Parse(in, otx.Options{Template: template, Choice: c.Pulses, Now: time.Now()}, r.keep)
+		notChosen(r.drops, r.drops[ingest.NotChosen].Count+st.NotChosen)
+		return st.Drops, err
+	case catalog.MISP:
+		st, err := misp.Parse(in, misp.Options{Template: template, Now: time.Now()}, r.keep)
+		return st.Drops, err
+	case catalog.TAXII:
+		st, err := taxii.Parse(in, taxii.Options{Template: template, Now: time.Now()}, r.keep)
 		return st.Drops, err
 	case catalog.DShield:
 		st, err := dshield.Parse(in, dshield.Options{Template: template}, r.keep)

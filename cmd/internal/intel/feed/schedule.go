@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 )
 
@@ -18,21 +19,15 @@ func (f *Feeds) restore(ctx context.Context, s *source) error {
 	if !known {
 		return nil
 	}
-	paths := make([]string, len(n.docs))
-	for i := range n.docs {
-		if n.holds(i) {
-			paths[i] = n.document(i)
-		}
+	read, err := f.readKept(ctx, s)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	if !n.holdsAny() {
+	if errors.Is(err, fs.ErrNotExist) {
 		if !n.saved.NotBefore.After(start) {
 			n.due = start // whatever a former run planned: there is nothing to use
 		}
 		return nil
-	}
-	read, _, err := f.readDocuments(ctx, s, paths)
-	if ctx.Err() != nil {
-		return ctx.Err()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -52,9 +47,28 @@ func (f *Feeds) restore(ctx context.Context, s *source) error {
 	return nil
 }
 
+// readKept reads what is on disk of a feed that is fetched. The error wraps
+// fs.ErrNotExist where there is nothing.
+func (f *Feeds) readKept(ctx context.Context, s *source) (content, error) {
+	n := s.net
+	if s.typ.IsServer() {
+		return f.readCopy(ctx, s)
+	}
+	if !n.holdsAny() {
+		return content{}, fs.ErrNotExist
+	}
+	paths := make([]string, len(n.docs))
+	for i := range n.docs {
+		if n.holds(i) {
+			paths[i] = n.document(i)
+		}
+	}
+	read, _, err := f.readDocuments(ctx, s, paths)
+	return read, err
+}
+
 // judge sets a state's times and lets what is in use age by them, and sets its
-// status to Stale where they say so. f.mu must
-// be held.
+// status to Stale where they say so. f.mu must be held.
 func (f *Feeds) judge(s *source, now time.Time) {
 	n := s.net
 	s.state.FreshAt, s.state.NextAt = n.fresh, n.due

@@ -110,7 +110,7 @@ func Types() []Type {
 			Category: intel.Malware, Confidence: intel.DefaultConfidence,
 		},
 		{
-			Name: MISP, Title: "a MISP feed, or events saved from MISP", Page: "https://www.misp-project.org/feeds/", Format: MISP,
+			Name: MISP, Title: "a MISP feed, or events saved from MISP", Page: "https://www.misp-project.org/feeds/", Format: MISP, Key: OptionalKey,
 			Every: time.Hour, Least: time.Second, Category: intel.Malware, Confidence: intel.DefaultConfidence,
 		},
 		{

@@ -40,6 +40,7 @@ const (
 	Crowded      Reason = "more than 64 reasons for one address"
 	Allowed      Reason = "on an allow list"
 	Shared       Reason = "host that anybody may upload to"
+	NotChosen    Reason = "pulse that the configuration does not choose"
 	TooNarrow    Reason = "URL or port, where only a whole address or name can be allowed"
 )
 
