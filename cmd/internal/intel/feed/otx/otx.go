@@ -29,7 +29,7 @@ type Options struct {
 	// Template is what every indicator starts as: its category and reference hold
 	// where the pulse gives none, its score always (OTX has no confidence).
 	Template intel.Indicator
-	Now      time.Time // what has expired by then is left out
+	Now      time.Time // what expired long before is left out: see ingest.Outdated
 	Limit    int       // 0: DefaultLimit
 	Choice   Choice    // the zero value chooses all
 }

@@ -28,7 +28,7 @@ type Options struct {
 	// Template is what every indicator starts as: its category, score, name, tags
 	// and reference hold where the object gives none.
 	Template intel.Indicator
-	Now      time.Time // what has expired by then, or is not valid yet, is left out
+	Now      time.Time // what is not valid yet is left out, and what expired long before: see ingest.Outdated
 	Limit    int       // 0: DefaultLimit
 }
 
