@@ -108,7 +108,7 @@ func (f *Feeds) readCopy(ctx context.Context, s *source) (content, error) {
 }
 
 func (r *reading) mispFolder(dir string) error {
-	st, err := misp.ParseDir(dir, misp.Options{Template: r.feed.template(), Now: time.Now()}, r.keep)
+	st, err := misp.ParseDir(dir, misp.Options{Template: r.feed.template()}, r.keep)
 	r.drops.Merge(st.Drops)
 	r.bytes++ // it is not empty, or there is an error
 	return err

@@ -153,7 +153,7 @@ func (r *reading) parse(in io.Reader) (ingest.Drops, error) {
 		notChosen(r.drops, r.drops[ingest.NotChosen].Count+st.NotChosen)
 		return st.Drops, err
 	case catalog.MISP:
-		st, err := misp.Parse(in, misp.Options{Template: template, Now: time.Now()}, r.keep)
+		st, err := misp.Parse(in, misp.Options{Template: template}, r.keep)
 		return st.Drops, err
 	case catalog.TAXII:
 		st, err := taxii.Parse(in, taxii.Options{Template: template, Now: time.Now()}, r.keep)

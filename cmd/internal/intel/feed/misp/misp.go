@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -24,8 +23,7 @@ type Options struct {
 	// Template is what every indicator starts as: its category, score, name, tags
 	// and reference hold where the event gives none.
 	Template intel.Indicator
-	Now      time.Time // what has expired by then is left out
-	Limit    int       // 0: DefaultLimit
+	Limit    int // 0: DefaultLimit
 }
 
 // Stats tell what was read.
@@ -109,9 +107,7 @@ func (p *parser) attribute(a *attribute, base intel.Indicator) {
 	for _, i := range found {
 		why := ingest.OverLimit
 		if p.stats.Indicators < p.o.Limit {
-			if why = ingest.Outdated(i.Expires, p.o.Now); why == "" {
-				why = p.emit(i)
-			}
+			why = p.emit(i)
 		}
 		if why == "" {
 			p.stats.Indicators++

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -20,10 +19,7 @@ const (
 	second = "5a000000-0000-4000-8000-000000000002"
 )
 
-var (
-	now      = time.Date(2026, 6, 7, 12, 0, 0, 0, time.UTC)
-	template = intel.Indicator{Feed: "misp", Name: "misp", Category: intel.Malware, Score: 60}
-)
+var template = intel.Indicator{Feed: "misp", Name: "misp", Category: intel.Malware, Score: 60}
 
 // keeper gathers what a policy lets through, as brief lines.
 func keeper(got *[]string) func(intel.Indicator) ingest.Reason {
@@ -55,7 +51,7 @@ func brief(i intel.Indicator) string {
 }
 
 func parse(text string) (got []string, st Stats, err error) {
-	st, err = Parse(strings.NewReader(text), Options{Template: template, Now: now}, keeper(&got))
+	st, err = Parse(strings.NewReader(text), Options{Template: template}, keeper(&got))
 	return got, st, err
 }
 
@@ -94,7 +90,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("left out: %s", s)
 	}
 	var whole []intel.Indicator
-	_, _ = Parse(strings.NewReader(document1(t)), Options{Template: template, Now: now}, func(i intel.Indicator) ingest.Reason {
+	_, _ = Parse(strings.NewReader(document1(t)), Options{Template: template}, func(i intel.Indicator) ingest.Reason {
 		whole = append(whole, i)
 		return ""
 	})
@@ -165,7 +161,7 @@ func TestCategoryOfTags(t *testing.T) {
 
 func TestParseDir(t *testing.T) {
 	var got []string
-	st, err := ParseDir("testdata/feed", Options{Template: template, Now: now}, keeper(&got))
+	st, err := ParseDir("testdata/feed", Options{Template: template}, keeper(&got))
 	if err != nil || st.Events != 2 {
 		t.Fatalf("%+v, %v", st, err)
 	}
@@ -228,7 +224,7 @@ func TestDamagedDir(t *testing.T) {
 			dir := copyFeed(t)
 			tt.harm(dir)
 			var got []string
-			st, err := ParseDir(dir, Options{Template: template, Now: now}, keeper(&got))
+			st, err := ParseDir(dir, Options{Template: template}, keeper(&got))
 			if st.Events != tt.events || st.Drops[ingest.BadDocument].Count != tt.bad || (err != nil) != tt.fails {
 				t.Errorf("%+v, %v", st, err)
 			}
@@ -247,7 +243,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(`[{"Event":{"Attribute":[{"type":"ip-dst|port","value":"[2001:db8::1]|1","to_ids":1}]}}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		n := 0
-		st, _ := Parse(strings.NewReader(text), Options{Now: now, Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		st, _ := Parse(strings.NewReader(text), Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
 			if kinds := strings.Count(fmt.Sprint(i.Prefix.IsValid(), i.Domain != "", i.URL != ""), "true"); kinds != 1 {
 				t.Fatalf("emitted %+v", i)
 			}

@@ -122,7 +122,7 @@ func (c *copyOf) good() (changed bool, asked []string) {
 func (c *copyOf) expect(want ...int) {
 	c.t.Helper()
 	var got, text []string
-	_, err := ParseDir(c.dir, Options{Template: template, Now: now}, keeper(&got))
+	_, err := ParseDir(c.dir, Options{Template: template}, keeper(&got))
 	for _, n := range want {
 		text = append(text, fmt.Sprintf("198.51.100.%d/32 malware 60 01-01", n))
 	}
