@@ -16,6 +16,9 @@ import (
 // maxID is Elasticsearch's limit: one longer _id makes it refuse a whole request.
 const maxID = 512
 
+// docSize is what a document often needs with its action, in bytes.
+const docSize = 4 << 10
+
 // bulk is the body of a request: for each document an action and the document,
 // a line each.
 type bulk struct {
@@ -39,7 +42,9 @@ func (o *output) Write(ctx context.Context, hits []plugin.Hit) error {
 
 // newBulk makes the body; a hit that cannot be one document gets its error.
 func (o *output) newBulk(hits []plugin.Hit, errs []error) *bulk {
-	buf := bytes.NewBuffer(make([]byte, 0, 2048*len(hits)))
+	buf := bytes.NewBuffer(make([]byte, 0, docSize*len(hits)))
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false) // URLs are full of &
 	b := &bulk{ids: make([]string, 0, len(hits)), ends: make([]int, 0, len(hits)), hits: make([]int, 0, len(hits))}
 	for i := range hits {
 		before := buf.Len()
@@ -47,7 +52,7 @@ func (o *output) newBulk(hits []plugin.Hit, errs []error) *bulk {
 			errs[i] = plugin.Permanent(err)
 			continue
 		}
-		if err := appendDocument(buf, newDocument(&hits[i], o.Namespace)); err != nil {
+		if err := enc.Encode(newDocument(&hits[i], o.Namespace)); err != nil {
 			buf.Truncate(before)
 			errs[i] = plugin.Permanent(fmt.Errorf("hit %s: %w", hits[i].ID, err))
 			continue

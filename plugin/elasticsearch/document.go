@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -278,11 +276,4 @@ func addrs(all ...netip.Addr) []netip.Addr {
 		}
 	}
 	return out
-}
-
-// appendDocument writes d as one line of JSON, newline included.
-func appendDocument(b *bytes.Buffer, d *document) error {
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false) // URLs are full of &
-	return enc.Encode(d)
 }

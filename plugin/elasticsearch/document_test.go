@@ -23,14 +23,8 @@ var update = flag.Bool("update", false, "write testdata/hit.json")
 // testdata/hit.json, which is for reading.
 func TestDocument(t *testing.T) {
 	h := fullHit()
-	var b, pretty bytes.Buffer
-	if err := appendDocument(&b, newDocument(&h, "default")); err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Count(b.Bytes(), []byte("\n")) != 1 || b.Bytes()[b.Len()-1] != '\n' {
-		t.Errorf("not one line: %q", b.Bytes())
-	}
-	if err := json.Indent(&pretty, b.Bytes(), "", "  "); err != nil {
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, documentOf(t, h), "", "  "); err != nil {
 		t.Fatal(err)
 	}
 	const golden = "testdata/hit.json"
@@ -43,6 +37,19 @@ func TestDocument(t *testing.T) {
 	if err != nil || !bytes.Equal(want, pretty.Bytes()) {
 		t.Errorf("%v; the document is not %s (see what changed with -update):\n%s", err, golden, pretty.Bytes())
 	}
+}
+
+// documentOf returns the document of a hit as a bulk request has it, which is one line.
+func documentOf(t *testing.T, h plugin.Hit) []byte {
+	t.Helper()
+	h.ID = firstOf(h.ID, "none")
+	errs := make([]error, 1)
+	body := newOutput().newBulk([]plugin.Hit{h}, errs).body
+	lines := bytes.SplitAfter(body, []byte("\n"))
+	if errs[0] != nil || len(lines) != 3 || len(lines[2]) != 0 {
+		t.Fatalf("%v: %q is not an action and a document", errs[0], body)
+	}
+	return lines[1]
 }
 
 // notWritten are mapped for what others add: a GeoIP processor, for the maps.
@@ -152,21 +159,18 @@ func TestDocumentOfOddHits(t *testing.T) {
 		{"many indicators", many, []string{`"indicators":1000`}, nil},
 		{"transit, translated", transit, []string{`"direction":"external"`, `"direction":"transit"`, `"severity":99`, `source.ip 10.1.2.3 is listed`}, nil},
 	} {
-		var b bytes.Buffer
-		if err := appendDocument(&b, newDocument(&c.hit, "default")); err != nil {
-			t.Fatalf("%s: %v", c.name, err)
-		}
+		doc := string(documentOf(t, c.hit))
 		for _, want := range c.has {
-			if !strings.Contains(b.String(), want) {
-				t.Errorf("%s: no %s in %s", c.name, want, b.Bytes())
+			if !strings.Contains(doc, want) {
+				t.Errorf("%s: no %s in %s", c.name, want, doc)
 			}
 		}
 		for _, not := range c.not {
-			if strings.Contains(b.String(), not) {
-				t.Errorf("%s: %s in %s", c.name, not, b.Bytes())
+			if strings.Contains(doc, not) {
+				t.Errorf("%s: %s in %s", c.name, not, doc)
 			}
 		}
-		if n := strings.Count(b.String(), `"atomic"`); n > maxEnrichments {
+		if n := strings.Count(doc, `"atomic"`); n > maxEnrichments {
 			t.Errorf("%s: %d enrichments", c.name, n)
 		}
 	}

@@ -228,6 +228,9 @@ func (e *unreachableError) Unwrap() error { return e.error }
 
 // do sends one request and returns the body of a 2xx answer.
 func (o *output) do(ctx context.Context, r esapi.Request, limit int64) ([]byte, error) {
+	if o.transport == nil {
+		return nil, errors.New("the output is not open")
+	}
 	res, err := r.Do(ctx, o.transport)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", o.Flavor, &unreachableError{err})
