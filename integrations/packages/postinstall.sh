@@ -1,0 +1,18 @@
+#!/bin/sh
+# After the files: systemd and the kernel hear of them. A flowhound that runs goes
+# on as the new one; a first one waits for its configuration.
+set -e
+sysctl -q -p /usr/lib/sysctl.d/60-flowhound.conf 2>/dev/null || true
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload
+	systemctl try-restart flowhound.service
+fi
+# dpkg says "configure" and the old version, rpm how many versions there are now.
+if [ "$1" = configure ] && [ -z "$2" ] || [ "$1" = 1 ]; then
+	cat <<'END'
+flowhound is installed. Put feeds into /etc/flowhound/flowhound.yaml, then:
+  systemctl enable --now flowhound
+  flowhound install        # wires it into the OSSEC or Wazuh of this host
+  flowhound doctor
+END
+fi
