@@ -66,6 +66,7 @@ func Open(dir string, state any) (a *Archive, fresh bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, false, err
 	}
+	Sweep(dir)
 	spool, err := os.OpenFile(filepath.Join(dir, spoolFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, false, err
@@ -247,9 +248,24 @@ func (a *Archive) writeState(state any) error {
 // Close lets go of the files. What was added since the last Save or Merge is lost.
 func (a *Archive) Close() error { return a.spool.Close() }
 
+// Temp creates a file in a folder, to be renamed into place there. Sweep removes
+// it when a stop came between.
+func Temp(dir string) (*os.File, error) { return os.CreateTemp(dir, tempPrefix+"*") }
+
+const tempPrefix = ".unfinished-"
+
+// Sweep removes from a folder what an earlier process has left unfinished. What
+// cannot be removed stays.
+func Sweep(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, tempPrefix+"*")) // the pattern is good
+	for _, path := range left {
+		_ = os.Remove(path)
+	}
+}
+
 // WriteFile writes a file so that it is there whole or not at all.
 func WriteFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := Temp(filepath.Dir(path))
 	if err != nil {
 		return err
 	}

@@ -118,6 +118,20 @@ func TestStop(t *testing.T) {
 	expect(t, dir, "a=1 b=2 c=1 f=1 ")
 }
 
+// What a killed process was writing does not pile up.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	f, err := Temp(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	open(t, dir)
+	if _, err := os.Stat(f.Name()); !os.IsNotExist(err) {
+		t.Errorf("%s is still there (%v)", f.Name(), err)
+	}
+}
+
 // What is published counts, and what is forgotten does not.
 func TestPublish(t *testing.T) {
 	dir := t.TempDir()

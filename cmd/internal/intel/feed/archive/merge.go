@@ -30,7 +30,7 @@ func (a *Archive) merge(state any, gone func(id string, document []byte) bool, r
 	if err := a.w.Flush(); err != nil {
 		return false, err
 	}
-	out, err := os.CreateTemp(a.dir, "."+Documents+".*")
+	out, err := Temp(a.dir)
 	if err != nil {
 		return false, err
 	}

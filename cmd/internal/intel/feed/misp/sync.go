@@ -89,6 +89,7 @@ func (s *syncer) load() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
+	archive.Sweep(s.dir)
 	s.local = make(map[string]entry)
 	b, err := os.ReadFile(filepath.Join(s.dir, stateFile))
 	if err != nil || json.Unmarshal(b, &s.state) != nil || s.state.Source != s.base {
@@ -197,7 +198,7 @@ func (s *syncer) event(ctx context.Context, uuid string) (size int64, err error)
 		return 0, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	f, err := os.CreateTemp(s.dir, ".event.*")
+	f, err := archive.Temp(s.dir)
 	if err != nil {
 		return 0, err
 	}
