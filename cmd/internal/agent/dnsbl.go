@@ -55,7 +55,7 @@ func (b *blacklists) start(a *Agent, cfg *config.Config) error {
 	}
 	o := dnsblOptions(cfg)
 	o.Log = a.log
-	policy := ingest.NewPolicy(cfg.Networks.Local)
+	policy := ingest.NewPolicy(cfg.Networks.Local, cfg.Exporters.Named()...)
 	o.Refuse = func(ip netip.Addr) bool {
 		network := netip.PrefixFrom(ip, ip.BitLen())
 		_, allowed := a.state.Load().set.Allow().Network(network)

@@ -59,7 +59,8 @@ func feedConfigs(cfg *config.Config) []feed.Config {
 // feedOptions are what feeds have in common, but for what is done with them.
 func feedOptions(cfg *config.Config, version string) feed.Options {
 	return feed.Options{
-		Local: cfg.Networks.Local, Dir: filepath.Join(cfg.DataDir, "feeds"),
+		Local: cfg.Networks.Local, Exporters: cfg.Exporters.Named(), Categories: cfg.Categories,
+		Dir:   filepath.Join(cfg.DataDir, "feeds"),
 		Fetch: fetch.Options{Version: version, Contact: cfg.Contact},
 	}
 }

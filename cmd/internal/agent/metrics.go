@@ -47,8 +47,10 @@ var (
 	descLookups    = desc("lookups_total", "Addresses looked up.")
 	descFolded     = desc("hits_folded_total", "Flow records that hit and were folded into a later line.")
 	descMuted      = desc("hits_below_severity_total", "Hits below alert.min_severity.")
+	descMutes      = desc("muted_total", "Flow records that hit and were muted, by entry.", "mute")
 	descKeys       = desc("fold_keys", "Keys in the table that folds hits.")
 	descIndicators = desc("indicators", "Indicators in use, by feed.", "feed")
+	descChanged    = desc("indicators_changed", "Indicators that the last new version of a feed added, removed or changed, by feed.", "feed", "change")
 	descAllowed    = desc("indicators_allowed", "Indicators left out because an allow list covers them, by feed.", "feed")
 	descAllow      = desc("allow_entries", "Entries of an allow list, by file.", "list")
 	descFeedAge    = desc("feed_age_seconds", "Time since a feed was last known to be the newest, by feed.", "feed")
@@ -103,6 +105,9 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	table := a.alerts.stats.Load()
 	counter(descFolded, table.Folded)
 	counter(descMuted, table.Muted)
+	for mute, n := range m.muted() {
+		counter(descMutes, n, mute)
+	}
 	gauge(descKeys, float64(table.Keys))
 	gauge(descDepth, float64(len(a.alerts.queue)), "alerts")
 	counter(descDropped, a.alerts.lost(), "alerts")
@@ -117,6 +122,9 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			continue
 		}
 		gauge(descIndicators, float64(f.Indicators), f.Name)
+		gauge(descChanged, float64(f.Change.Added), f.Name, "added")
+		gauge(descChanged, float64(f.Change.Removed), f.Name, "removed")
+		gauge(descChanged, float64(f.Change.Changed), f.Name, "changed")
 		gauge(descAllowed, float64(f.Drops[ingest.Allowed].Count), f.Name)
 		counter(descFeedErrors, uint64(f.Errors), f.Name)
 		if f.URL != "" {
@@ -172,6 +180,15 @@ func (m *metrics) collectBlacklists(counter func(*prometheus.Desc, uint64, ...st
 			counter(descZoneAsked, c.n, z.Name, c.result)
 		}
 	}
+}
+
+// muted counts by what the entries say: two may say the same, with different ends.
+func (m *metrics) muted() map[string]uint64 {
+	out := make(map[string]uint64)
+	for _, mute := range m.agent.state.Load().policy.Mutes() {
+		out[mute.String()] += mute.Count
+	}
+	return out
 }
 
 // collectFlows reports what the workers count.

@@ -14,7 +14,18 @@ import (
 
 // newPolicy is the part of cfg that judges matches.
 func newPolicy(cfg *config.Config) *alert.Policy {
-	return alert.NewPolicy(cfg.Networks.Local, cfg.Networks.AllServicePorts(), cfg.Alert.Severity)
+	return alert.NewPolicy(cfg.Networks.Local, cfg.Networks.AllServicePorts(), cfg.Alert.Severity).WithMutes(Mutes(cfg))
+}
+
+// Mutes is the configuration's mute in the words of package alert.
+func Mutes(cfg *config.Config) []alert.Mute {
+	out := make([]alert.Mute, len(cfg.Mute))
+	for i := range cfg.Mute {
+		m := &cfg.Mute[i]
+		out[i] = alert.Mute{Src: m.Src, IOC: m.IOC, Until: m.Until, Why: m.Why}
+		out[i].Category, out[i].HasCategory = m.Category()
+	}
+	return out
 }
 
 // ListsConfig is the default configuration with the given files as its only

@@ -21,6 +21,7 @@ const (
 func (a *Agent) watch(ctx context.Context) {
 	exporters := newCollectors()
 	var lost trouble
+	muted := mutes{}
 	alive, transitSaid := a.started, false
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -39,6 +40,9 @@ func (a *Agent) watch(ctx context.Context) {
 		}
 		if n := lost.moved(a.alerts.lost(), now); n > 0 {
 			a.say("dropping", fmt.Sprintf("%d matching flows lost: more conversations hit at once than could be judged", n))
+		}
+		for _, msg := range muted.ended(a.state.Load().policy.Mutes(), now) {
+			a.say("error", msg)
 		}
 		if sampled, transit := a.directions(); !transitSaid && mostlyTransit(sampled, transit) {
 			transitSaid = true

@@ -14,7 +14,7 @@ import (
 )
 
 // Classify judges a raw match at the given time. It returns false when no
-// indicator is left: all have expired.
+// indicator is left: all have expired or are muted.
 //
 // Where several addresses of the record are listed, the one with the best
 // indicator makes the event: highest severity, then score, then longest prefix;
@@ -34,6 +34,9 @@ func (p *Policy) Classify(raw *match.Raw, now time.Time) (Event, bool) {
 			continue
 		}
 		e := c.event(side, indicators)
+		if !p.mute(&e, now) {
+			continue
+		}
 		if !found {
 			best, found = e, true
 			continue

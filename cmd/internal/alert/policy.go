@@ -16,12 +16,13 @@ import (
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// Policy is what the configuration says about judging matches. It is immutable
-// and safe for concurrent use; a reload makes another one.
+// Policy is what the configuration says about judging matches. But for counting what
+// is muted it is immutable, and safe for concurrent use; a reload makes another one.
 type Policy struct {
 	local    []netip.Prefix // longest first
 	services [1 << 16 / 64]uint64
 	severity map[intel.Category]hit.Severity
+	mutes    []*mute
 }
 
 // NewPolicy returns a Policy for the own networks (networks.local), the ports

@@ -31,6 +31,10 @@ type Config struct {
 	// Allow holds the files of what no feed may name.
 	Allow []string `yaml:"allow,omitempty" validate:"dive,required"`
 	DNSBL DNSBL    `yaml:"dnsbl,omitempty"`
+	// Categories overrides what tags and malware families of feeds mean.
+	Categories map[string]intel.Category `yaml:"categories,omitempty"`
+	// Mute holds what is not reported for a while.
+	Mute []Mute `yaml:"mute,omitempty" validate:"dive"`
 	// Exports are files that are kept as the indicators are.
 	Exports []Export `yaml:"exports,omitempty" validate:"dive"`
 	Alert   Alert    `yaml:"alert"`
@@ -61,6 +65,21 @@ type Exporters struct {
 	// KeyPort makes the source port part of an exporter's identity, for several
 	// exporters behind one translated address.
 	KeyPort bool `yaml:"key_port"`
+}
+
+// Named returns the exporters that are named by their address, each once.
+func (e *Exporters) Named() []netip.Prefix {
+	var out []netip.Prefix
+	for _, p := range e.Allow {
+		if p.IsSingleIP() {
+			out = append(out, p)
+		}
+	}
+	for a := range e.Sampling {
+		out = append(out, netip.PrefixFrom(a, a.BitLen()))
+	}
+	slices.SortFunc(out, netip.Prefix.Compare)
+	return slices.Compact(out)
 }
 
 // Sampling maps an exporter's address to its sampling rate.

@@ -106,6 +106,10 @@ contact: noc@example.net
 alert: {window: "${FLOWHOUND_TEST_WINDOW}", max_window: 1d12h, min_severity: medium, severity: {c2: critical, ddos: info}, max_keys: 5000}
 log: {path: a.log, format: json, max_size: 1 gib, keep: 0, hostname: gw-1.example}
 allow: [allow.txt, "${FLOWHOUND_TEST_DIR}/warninglist.json"]
+categories: {Emotet: c2, red team: policy}
+mute:
+  - {src: 10.1.2.3, cat: other, until: 2099-01-31, why: "a scanner"}
+  - {ioc: "2001:db8::/32", until: "2099-01-31T18:00:00+02:00", why: "ticket 1"}
 exports:
   - {format: rpz, path: out/rpz.db, action: {cname: walled.example}, reload: [rndc, reload, "${FLOWHOUND_TEST_DIR}"]}
   - {format: rpz, path: /srv/drop.db, zone: c2.rpz.example, action: drop, feeds: [ours], categories: [c2, botnet], min_score: 50, kinds: [domain], max: 1000, every: 1h, reload: [./notify, ./now], timeout: 5s}
@@ -150,8 +154,13 @@ web: {listen: ""}
 				Confidence: 60, Category: intel.Malware,
 			},
 		},
-		Contact: "noc@example.net",
-		Allow:   []string{"/etc/flowhound/allow.txt", "/srv/warninglist.json"},
+		Contact:    "noc@example.net",
+		Allow:      []string{"/etc/flowhound/allow.txt", "/srv/warninglist.json"},
+		Categories: map[string]intel.Category{"Emotet": intel.C2, "red team": intel.Policy},
+		Mute: []Mute{
+			{Src: netip.MustParsePrefix("10.1.2.3/32"), Cat: "other", Until: time.Date(2099, 2, 1, 0, 0, 0, 0, time.UTC), Why: "a scanner"},
+			{IOC: netip.MustParsePrefix("2001:db8::/32"), Until: time.Date(2099, 1, 31, 16, 0, 0, 0, time.UTC), Why: "ticket 1"},
+		},
 		Exports: []Export{
 			{
 				Format: ExportRPZ, Path: "/etc/flowhound/out/rpz.db", Zone: "rpz.flowhound", Action: Action{ActionCNAME, "walled.example"},
@@ -210,6 +219,9 @@ exports:
   - {format: rpz, path: b.db, action: {cname: "${FLOWHOUND_TEST_SECRET}"}, reload: [notify, "${FLOWHOUND_TEST_SECRET}"]}
   - {format: rpz, path: c.db, action: tcp-only, categories: [c2]}
   - {format: rpz, path: d.db, action: allow}
+mute:
+  - {src: 10.1.2.3, ioc: 2001:db8::/32, cat: other, until: 2099-01-31, why: "${FLOWHOUND_TEST_SECRET}"}
+categories: {emotet: other}
 log: {hostname: "${FLOWHOUND_TEST_SECRET}", max_size: 1500KB}
 web: {listen: ""}
 `)
@@ -227,6 +239,8 @@ web: {listen: ""}
 		"\n    path: /srv/${FLOWHOUND_TEST_SECRET}/a\n",
 		"\n    192.0.2.9: ${FLOWHOUND_TEST_RATE}\n",
 		"\n  max_size: 1500KB\n",
+		"\n    why: ${FLOWHOUND_TEST_SECRET}\n",
+		"\n  emotet: other\n",
 		"\n    action: nxdomain\n",
 		"\n      cname: ${FLOWHOUND_TEST_SECRET}\n",
 		"\ndata_dir: /var/lib/flowhound\n",
@@ -389,7 +403,7 @@ func TestExample(t *testing.T) {
 	}
 	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
 		if !slices.ContainsFunc([]string{"", "[0]", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]"}, func(i string) bool {
-			return d.has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "zones.", "zones"+i+".").Replace(key))
+			return d.has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "mute.", "mute"+i+".", "zones.", "zones"+i+".").Replace(key))
 		}) {
 			t.Errorf("the example does not show %s", key)
 		}
@@ -398,6 +412,7 @@ func TestExample(t *testing.T) {
 	def := Default()
 	def.Contact = d.config.Contact
 	def.Allow, def.Exports, def.DNSBL = d.config.Allow, d.config.Exports, d.config.DNSBL
+	def.Categories, def.Mute = d.config.Categories, d.config.Mute
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
 	def.written = d.config.written

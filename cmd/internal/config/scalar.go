@@ -40,6 +40,7 @@ func noSuggestion(string) string { return "" }
 
 var scalarTypes = map[reflect.Type]scalarType{
 	reflect.TypeFor[time.Duration](): scalar("a duration such as 30s, 5m, 24h or 90d", parseDuration, noSuggestion),
+	reflect.TypeFor[time.Time]():     scalar("a date such as 2027-01-31 or a time such as 2027-01-31T18:00:00Z", parseTime, noSuggestion),
 	reflect.TypeFor[Size]():          scalar("a size such as 500KB, 100MB or 2GB", text[Size], noSuggestion),
 	reflect.TypeFor[PortRange]():     scalar("a port such as 443 or a range such as 8000-8100", text[PortRange], noSuggestion),
 	reflect.TypeFor[Listen]():        scalar("an address such as udp://:2055 or udp://192.0.2.1:2055", text[Listen], suggestListen),

@@ -20,6 +20,8 @@ func (d *document) validate() {
 	d.checkListen()
 	d.checkFeeds()
 	d.checkAllow()
+	d.checkMute()
+	d.checkCategories()
 	d.checkDNSBL()
 	d.checkExports()
 	d.checkWindows()

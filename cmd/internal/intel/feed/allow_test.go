@@ -73,7 +73,7 @@ func TestAllowListChanges(t *testing.T) {
 	b.nextState(Stale, "does not exist")
 	b.write("a", "192.0.2.3\n192.0.2.4\n")
 	b.nextSet("4")
-	b.nextState(OK, "1 indicators; left out: 1 on an allow list")
+	b.nextState(OK, "1 indicators (1 added, 2 removed); left out: 1 on an allow list")
 	b.write("good", "# nothing any more\n")
 	b.nextSet("3", "4")
 	b.nextState(OK, "2 indicators")

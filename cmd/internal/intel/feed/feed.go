@@ -69,6 +69,11 @@ type Config struct {
 type Options struct {
 	Local []netip.Prefix // own networks: indicators that overlap them are refused
 	Log   *slog.Logger   // nil: silent
+	// Exporters are the addresses of exporters that the configuration names. No
+	// feed may name them.
+	Exporters []netip.Prefix
+	// Categories overrides what tags and malware families mean.
+	Categories map[string]intel.Category
 	// Past: the Set is held against captures, at whose time what has expired by now
 	// may have been live.
 	Past bool
@@ -118,6 +123,7 @@ type source struct {
 	cfg   Config
 	typ   catalog.Type // zero for an allow list
 	good  content
+	used  *intel.Block   // what the last Set holds of it; swap's
 	size  intel.FeedSize // of good in the last Set
 	state State
 	told  State    // the last one that was
@@ -160,7 +166,7 @@ func New(cfgs []Config, o Options) (*Feeds, error) {
 		o.Fetch.Log = o.Log
 	}
 	f := &Feeds{
-		o: o, policy: ingest.NewPolicy(o.Local), client: fetch.New(o.Fetch),
+		o: o, policy: ingest.NewPolicy(o.Local, o.Exporters...), client: fetch.New(o.Fetch),
 		slots: make(chan struct{}, 4), changed: make(chan struct{}, 1),
 		running: make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -184,6 +190,7 @@ func New(cfgs []Config, o Options) (*Feeds, error) {
 			s.state.URL = s.redacted()
 		}
 		s.good, s.state = o.Previous.last(c, s.state)
+		s.used = s.good.block
 		f.sources = append(f.sources, s)
 	}
 	f.o.Previous = nil // it has a Previous of its own
@@ -281,6 +288,9 @@ func (s *source) describe(size intel.FeedSize) {
 		return // its message says what is wrong
 	}
 	s.state.Message = s.count(size.Indicators)
+	if s.state.Change != (intel.Change{}) {
+		s.state.Message += " (" + s.state.Change.String() + ")"
+	}
 	if len(drops) > 0 {
 		s.state.Message += "; left out: " + drops.String()
 	}
@@ -340,6 +350,14 @@ func (f *Feeds) swap(start time.Time) {
 		}
 	}
 	f.mu.Unlock()
+	for i, b := range blocks {
+		if b != nil {
+			f.compare(f.sources[i], b)
+		}
+	}
+	if exempt := f.o.exempt(); exempt.Len() > 0 {
+		allows = append(allows, exempt)
+	}
 	set := intel.NewSetExcept(intel.JoinAllow(allows...), blocks...)
 	f.mu.Lock()
 	for _, size := range set.Feeds() {

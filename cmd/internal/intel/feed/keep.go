@@ -21,7 +21,11 @@ func (f *Feeds) collect(name string, aggregate bool) (b *intel.Builder, keep fun
 	if aggregate {
 		b.Aggregate()
 	}
+	overrides := ingest.NewOverrides(f.o.Categories)
 	return b, func(i intel.Indicator) ingest.Reason {
+		if c, ok := overrides.Of(&i); ok {
+			i.Category = c
+		}
 		if i.Prefix.IsValid() {
 			if why := f.policy.Refuse(i.Prefix); why != "" {
 				return why
@@ -35,4 +39,30 @@ func (f *Feeds) collect(name string, aggregate bool) (b *intel.Builder, keep fun
 		}
 		return ""
 	}
+}
+
+// exempt returns what the configuration itself keeps from matching: exporters. Of a
+// network that holds one, which no feed is refused for, the rest matches.
+func (o *Options) exempt() *intel.Allow {
+	var entries []intel.AllowEntry
+	for _, p := range o.Exporters {
+		entries = append(entries, intel.AllowEntry{Prefix: p, List: "the configuration", Reason: "exporter"})
+	}
+	return intel.NewAllow(entries...)
+}
+
+// compare notes how the version in use differs from the one in the last Set. It
+// belongs to swap. Of a first version there is nothing to note.
+func (f *Feeds) compare(s *source, block *intel.Block) {
+	if block == s.used {
+		return
+	}
+	var change intel.Change
+	if s.used != nil {
+		change = block.Since(s.used)
+	}
+	s.used = block
+	f.mu.Lock()
+	s.state.Change = change
+	f.mu.Unlock()
 }

@@ -3,6 +3,7 @@ package feed
 import (
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -35,6 +36,9 @@ type State struct {
 	// allow list, its entries.
 	Indicators int          `json:"indicators"`
 	Drops      ingest.Drops `json:"left_out,omitempty"` // ingest.Allowed tells what allow lists took away
+
+	// Change is what the version in use has brought since the one before it.
+	Change intel.Change `json:"change,omitzero"`
 
 	LoadedAt time.Time     `json:"loaded,omitzero"` // when the version in use was read or fetched; zero: never
 	FreshAt  time.Time     `json:"fresh,omitzero"`  // when it was last known to be the newest; zero: never

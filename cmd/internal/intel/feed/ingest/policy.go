@@ -15,17 +15,23 @@ const (
 // Policy refuses networks that would match everybody's own traffic. Safe for
 // concurrent use.
 type Policy struct {
-	special, local bart.Lite
+	special, local, exporters bart.Lite
 }
 
-// NewPolicy returns a Policy that also refuses what overlaps the local networks.
-func NewPolicy(local []netip.Prefix) *Policy {
+// NewPolicy returns a Policy that also refuses what overlaps the local networks, and
+// what names one of the exporters: whoever gets a router into a feed must not have
+// its warnings drown the network's. Exporters are single addresses of the
+// configuration; what only sends flows could be forged.
+func NewPolicy(local []netip.Prefix, exporters ...netip.Prefix) *Policy {
 	p := new(Policy)
 	for _, n := range specialUse() {
 		p.special.Insert(n)
 	}
 	for _, n := range local {
 		p.local.Insert(n)
+	}
+	for _, n := range exporters {
+		p.exporters.Insert(n)
 	}
 	return p
 }
@@ -41,6 +47,8 @@ func (p *Policy) Refuse(network netip.Prefix) Reason {
 		return SpecialUse
 	case p.local.OverlapsPrefix(network):
 		return Local
+	case p.exporters.LookupPrefix(network):
+		return Exporter
 	}
 	return ""
 }

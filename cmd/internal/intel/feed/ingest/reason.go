@@ -27,6 +27,7 @@ const (
 	TooWide      Reason = "wider than /8 (IPv4) or /19 (IPv6)"
 	SpecialUse   Reason = "special-use network"
 	Local        Reason = "own local network"
+	Exporter     Reason = "exporter that the configuration names"
 	LongLine     Reason = "line too long"
 	BadRecord    Reason = "damaged CSV record"
 	Unsupported  Reason = "unsupported type"

@@ -5,8 +5,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
 
 // Lengths in bytes to which free text of feeds is cut.
@@ -88,37 +86,4 @@ func When(s string) time.Time {
 		return time.Time{}
 	}
 	return t.UTC()
-}
-
-// Category reads a feed's word for a category: one of ours, or one that feeds
-// use for it (OTX roles, abuse.ch threat types, common tags).
-func Category(word string) (intel.Category, bool) {
-	word = strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(strings.TrimSpace(word)))
-	switch word {
-	case "c2", "c&c", "cnc", "c2_server", "command_and_control", "command_&_control", "botnet_cc", "botnet_c2",
-		"cobalt_strike", "cobaltstrike":
-		return intel.C2, true
-	case "malware", "malware_hosting", "malware_download", "malware_distribution", "payload", "payload_delivery", "trojan", "rat",
-		"ransomware", "backdoor", "worm", "stealer", "infostealer", "loader", "dropper", "exploit_kit", "exploit_source":
-		return intel.Malware, true
-	case "botnet", "bot", "mirai", "zombie":
-		return intel.Botnet, true
-	case "phishing", "phish", "spearphishing", "credential_harvesting":
-		return intel.Phishing, true
-	case "scanner", "scan", "scanning", "scanning_host", "port_scan", "portscan", "web_attack", "recon", "reconnaissance":
-		return intel.Scanner, true
-	case "bruteforce", "brute_force", "brute_forcing", "ssh_bruteforce", "ssh_brute_force", "credential_stuffing":
-		return intel.Bruteforce, true
-	case "spam", "spammer", "delivery_email", "malspam":
-		return intel.Spam, true
-	case "anonymizer", "tor", "tor_exit", "tor_exit_node", "vpn", "proxy", "open_proxy":
-		return intel.Anonymizer, true
-	case "ddos", "dos", "ddos_source", "amplification":
-		return intel.DDoS, true
-	case "policy":
-		return intel.Policy, true
-	case "other":
-		return intel.Other, true
-	}
-	return intel.Other, false
 }
