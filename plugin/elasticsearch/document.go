@@ -91,7 +91,7 @@ func newEndpoint(h *plugin.Hit, addr netip.Addr, port int, nat netip.Addr, bytes
 func newNetwork(h *plugin.Hit) network {
 	n := network{
 		Transport: hit.ProtoName(h.Proto), Number: strconv.Itoa(int(h.Proto)), Direction: directions[h.Direction],
-		Bytes: h.Bytes, Packets: h.Packets,
+		Bytes: h.Bytes, Packets: h.Packets, Community: communityID(h),
 	}
 	switch {
 	case h.Src.Is4():

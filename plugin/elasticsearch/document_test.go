@@ -145,6 +145,8 @@ func TestDocumentOfOddHits(t *testing.T) {
 	for len(many.Indicators) < 1000 {
 		many.Indicators = append(many.Indicators, hit.Indicator{IOC: many.IOC, Feed: "otx", Tags: []string{string(rune('a' + len(many.Indicators)))}})
 	}
+	one := fullHit()
+	one.Sources, one.Targets = 0, 0
 	transit := fullHit()
 	transit.Direction, transit.Matched, transit.Severity = hit.Transit, hit.MatchedNATSrc, 200
 	for _, c := range []struct {
@@ -154,6 +156,7 @@ func TestDocumentOfOddHits(t *testing.T) {
 	}{
 		{"nothing at all", plugin.Hit{SrcPort: hit.NoPort, DstPort: hit.NoPort}, []string{`"iana_number":"0"`}, []string{`"port"`, `@timestamp`, `0001-01-01`, `"ip"`}},
 		{"no time but the last record's", plugin.Hit{Last: at}, []string{`"@timestamp":"2026-06-07T10:00:00Z"`}, []string{"0001-01-01"}},
+		{"one conversation", one, []string{`"community_id":"1:`}, []string{`"sources"`}},
 		{"icmp", icmp, []string{`"icmp":{"type":8,"code":0}`, "10.1.2.3 -> 198.51.100.7 icmp"}, []string{`"port"`}},
 		{"a network, an odd protocol", network, []string{`"type":"ipv6-addr","name":"2001:db8::/32"`, `"iana_number":"200"`, "protocol 200"}, []string{`"transport"`, `"port"`}},
 		{"many indicators", many, []string{`"indicators":1000`}, nil},

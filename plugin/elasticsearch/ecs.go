@@ -79,6 +79,7 @@ type network struct {
 	Direction string `json:"direction,omitempty"`
 	Bytes     uint64 `json:"bytes"`
 	Packets   uint64 `json:"packets"`
+	Community string `json:"community_id,omitempty"`
 }
 
 type observer struct {
