@@ -32,5 +32,9 @@ func (a *Agent) openControl(cfg *config.Config) error {
 // handlers are what commands may ask, by path. They run from the end of Start to
 // the beginning of Stop.
 func (a *Agent) handlers() map[string]control.Handler {
-	return map[string]control.Handler{DoctorPath: a.doctor}
+	return map[string]control.Handler{
+		DoctorPath:        a.doctor,
+		controlFeedList:   a.controlFeedList,
+		controlFeedUpdate: a.controlFeedUpdate,
+	}
 }

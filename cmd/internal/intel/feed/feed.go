@@ -186,7 +186,7 @@ func New(cfgs []Config, o Options) (*Feeds, error) {
 				return nil, fmt.Errorf("feed %s: no folder to keep what is fetched", c.Name)
 			}
 			s.net = newNetwork(&s.cfg, &s.typ, filepath.Join(o.Dir, c.Name))
-			s.state.Every, s.state.Status = s.net.every, Pending
+			s.state.Every, s.state.Status, s.state.Message = s.net.every, Pending, "never fetched yet"
 			s.state.URL = s.redacted()
 		}
 		s.good, s.state = o.Previous.last(c, s.state)

@@ -27,6 +27,9 @@ func (f *Feeds) restore(ctx context.Context, s *source) error {
 		if !n.saved.NotBefore.After(start) {
 			n.due = start // whatever a former run planned: there is nothing to use
 		}
+		if n.saved.Problem != "" {
+			s.state.Message += "; the last try: " + n.saved.Problem
+		}
 		return nil
 	}
 	f.mu.Lock()

@@ -13,6 +13,8 @@ var (
 	ErrNotRunning = errors.New("the feeds are being replaced: ask again")
 	// ErrNotYet says that a feed was not asked, because its publisher does not want to be.
 	ErrNotYet = errors.New("not asked")
+	// ErrNoFeed says that there is no feed of a name, or none that is fetched.
+	ErrNoFeed = errors.New("nothing to fetch")
 )
 
 // Outcome is what came of updating one feed.
@@ -74,11 +76,14 @@ func (f *Feeds) fetched(names []string) (wanted []*source, err error) {
 		}
 		switch {
 		case found == nil:
-			return nil, fmt.Errorf("there is no feed %q", name)
+			return nil, fmt.Errorf("%w: there is no feed %q", ErrNoFeed, name)
 		case found.net == nil:
-			return nil, fmt.Errorf("feed %s is read from %s, whose changes are seen at once: there is nothing to fetch", name, found.cfg.Path)
+			return nil, fmt.Errorf("%w: feed %s is read from %s, whose changes a running flowhound sees at once", ErrNoFeed, name, found.cfg.Path)
 		}
 		wanted = append(wanted, found)
+	}
+	if len(wanted) == 0 {
+		return nil, fmt.Errorf("%w: all feeds are read from files", ErrNoFeed)
 	}
 	return wanted, nil
 }

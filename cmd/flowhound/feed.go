@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowhound/flowhound/cmd/internal/agent"
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
+)
+
+func feedCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "feed list|update|add",
+		Short: "Show the feeds, fetch them now, or add one to the configuration",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(feedListCommand(), feedUpdateCommand(), feedAddCommand())
+	for _, c := range cmd.Commands() {
+		c.Args = usageArgs(c.Args)
+	}
+	return cmd
+}
+
+func feedListCommand() *cobra.Command {
+	var path string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list [-c FILE]",
+		Short: "Show the state of each feed and allow list",
+		Long: `list asks the running agent, or reads what lies in data_dir where none runs. It
+never fetches. AGE is how long ago a feed was last known to be the newest.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			states, err := agent.FeedStates(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printStatesJSON(cmd.OutOrStdout(), states)
+			}
+			return printStates(cmd.OutOrStdout(), states, time.Now())
+		},
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each feed")
+	return cmd
+}
+
+func printStatesJSON(w io.Writer, states []feed.State) error {
+	enc := json.NewEncoder(w)
+	for _, s := range states {
+		if err := enc.Encode(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printStates(w io.Writer, states []feed.State, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tTYPE\tSTATUS\tINDICATORS\tAGE\tNEXT\tMESSAGE")
+	for _, s := range states {
+		age, next := "-", "-"
+		if s.URL != "" && !s.FreshAt.IsZero() {
+			age = rough(now.Sub(s.FreshAt))
+		} else if !s.LoadedAt.IsZero() && s.Path != "" {
+			age = "file"
+		}
+		if !s.NextAt.IsZero() {
+			next = "in " + rough(s.NextAt.Sub(now))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Type, s.Status, s.Indicators, age, next, s.Message)
+	}
+	return t.Flush()
+}
+
+// rough is a duration as one says it.
+func rough(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+func feedUpdateCommand() *cobra.Command {
+	var path string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "update [-c FILE] [NAME...]",
+		Short: "Fetch feeds now, all that are fetched or those named",
+		Long: `update asks the running agent to fetch, and does it itself where none runs. A
+feed whose publisher or server wants to be left alone for now is not asked. It
+exits with 1 when a feed could not be fetched; what it had stays in use.`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			cfg, err := loadConfig(path)
+			if err != nil {
+				return err
+			}
+			failed := 0
+			bar := newBar(cmd.ErrOrStderr())
+			err = agent.UpdateFeeds(cmd.Context(), cfg, buildInfo().Version, stderrLog(cmd), names, func(e agent.FeedEvent) error {
+				if e.Progress != nil {
+					bar.show(e.Progress)
+					return nil
+				}
+				bar.clear()
+				if e.Outcome.Error != "" && !e.Outcome.NotYet {
+					failed++
+				}
+				return printOutcome(cmd.OutOrStdout(), e.Outcome, asJSON)
+			})
+			bar.clear()
+			return updateError(err, failed)
+		},
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each feed")
+	return cmd
+}
+
+// updateError chooses the exit status.
+func updateError(err error, failed int) error {
+	var problem *control.Problem
+	switch {
+	case errors.Is(err, feed.ErrNoFeed), errors.As(err, &problem) && problem.Code == control.BadRequest:
+		return usageError(err)
+	case errors.Is(err, context.Canceled):
+		return errors.New("stopped")
+	case err != nil:
+		return err
+	case failed > 0:
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+func printOutcome(w io.Writer, o *agent.FeedOutcome, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(o)
+	}
+	news := "unchanged"
+	if o.Changed {
+		news = "new"
+	}
+	text := fmt.Sprintf("%s, %s", news, o.State.Message)
+	switch {
+	case o.NotYet:
+		text = fmt.Sprintf("%s; %d indicators in use", o.Error, o.State.Indicators)
+	case o.Error != "":
+		text = fmt.Sprintf("failed: %s; %d indicators in use", o.Error, o.State.Indicators)
+	}
+	_, err := fmt.Fprintf(w, "%s: %s\n", o.State.Name, text)
+	return err
+}
+
+func feedAddCommand() *cobra.Command {
+	var path string
+	var f config.NewFeed
+	var types bool
+	cmd := &cobra.Command{
+		Use:   "add [-c FILE] TYPE [--name NAME] [--url URL | --path FILE]",
+		Short: "Write a feed, with comments, into the configuration",
+		Long: `add writes a block for a feed of that type behind the last one in the
+configuration; everything else in the file stays as it is. A running flowhound takes
+it over by itself. --types lists the types.`,
+		Example: "  flowhound feed add spamhaus-drop\n  flowhound feed add otx\n  flowhound feed add list --name theirs --url https://lists.example/bad.txt",
+		Args: func(_ *cobra.Command, args []string) error {
+			if want := map[bool]int{false: 1, true: 0}[types]; len(args) != want {
+				return errors.New("name one type of feed; --types lists them")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out := cmd.OutOrStdout()
+			if types {
+				return printTypes(out)
+			}
+			f.Type = args[0]
+			added, err := config.AddFeed(path, f)
+			if err != nil {
+				return usageError(err)
+			}
+			fmt.Fprintf(out, "added to %s:\n\n%s\n", path, added.Block)
+			if added.KeyFile != "" {
+				fmt.Fprintf(out, "Put your key into %s, which only flowhound's user should be able to read:\n  install -m 0600 /dev/null %s\n", added.KeyFile, added.KeyFile)
+				if added.KeyPage != "" {
+					fmt.Fprintf(out, "You get one at %s\n", added.KeyPage)
+				}
+			}
+			return nil
+		},
+	}
+	configFlag(cmd, &path)
+	cmd.Flags().StringVar(&f.Name, "name", "", "`name` of the feed in alerts (default: the type's)")
+	cmd.Flags().StringVar(&f.URL, "url", "", "`address` that it is fetched from")
+	cmd.Flags().StringVar(&f.Path, "path", "", "`file` or folder that it is read from")
+	cmd.Flags().BoolVar(&types, "types", false, "list the types of feeds")
+	return cmd
+}
+
+func printTypes(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, c := range catalog.Types() {
+		key := ""
+		if c.Key == catalog.NeedsKey {
+			key = " (needs a key)"
+		}
+		fmt.Fprintf(t, "%s\t%s%s\n", c.Name, c.Title, key)
+	}
+	return t.Flush()
+}
