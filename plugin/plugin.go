@@ -2,6 +2,23 @@
 // hits somewhere, the errors that say what is to become of a hit that could not
 // be delivered, and Hit itself. An output is a program of its own that flowhound
 // starts; what crosses between the two is the business of packages below.
+//
+// The program is named flowhound-output-<type>, and its main calls Serve with a
+// pointer to a struct that is both the Output and its settings:
+//
+//	type out struct {
+//		URL plugin.Secret `json:"url" validate:"required,http_url"`
+//	}
+//
+//	func (o *out) Open(context.Context) error                        { ... }
+//	func (o *out) Write(ctx context.Context, hits []plugin.Hit) error { ... }
+//	func (o *out) Close(context.Context) error                       { ... }
+//
+//	func main() { plugin.Serve(&out{}) }
+//
+// flowhound keeps every hit until Write has said what became of it: see Permanent,
+// RetryAfter and Partial. Log with slog. The example below is whole; the README
+// tells what is promised and demanded, and package plugintest tests an output.
 package plugin
 
 import (

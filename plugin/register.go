@@ -70,6 +70,7 @@ func (s *server) call(ctx context.Context, f func() error, want ...state) (err e
 	return errors.New("out of turn: outputs are configured, opened, written to and closed, in this order")
 }
 
+// Configure hands over the settings, and says what is wrong with them.
 func (s *server) Configure(ctx context.Context, req *pb.ConfigureRequest) (*pb.ConfigureResponse, error) {
 	_, canSetup := s.out.(Setuper)
 	resp := &pb.ConfigureResponse{CanSetup: canSetup, Version: buildVersion()}
@@ -91,6 +92,7 @@ func (s *server) Configure(ctx context.Context, req *pb.ConfigureRequest) (*pb.C
 	return resp, nil
 }
 
+// Setup calls the output's, if it has one.
 func (s *server) Setup(ctx context.Context, _ *pb.SetupRequest) (*pb.SetupResponse, error) {
 	err := s.call(ctx, func() error {
 		o, ok := s.out.(Setuper)
@@ -102,6 +104,7 @@ func (s *server) Setup(ctx context.Context, _ *pb.SetupRequest) (*pb.SetupRespon
 	return &pb.SetupResponse{Failure: s.failure(err)}, nil
 }
 
+// Open calls the output's.
 func (s *server) Open(ctx context.Context, _ *pb.OpenRequest) (*pb.OpenResponse, error) {
 	err := s.call(ctx, func() error {
 		err := s.out.Open(ctx)
@@ -113,6 +116,7 @@ func (s *server) Open(ctx context.Context, _ *pb.OpenRequest) (*pb.OpenResponse,
 	return &pb.OpenResponse{Failure: s.failure(err)}, nil
 }
 
+// Write calls the output's, with the deadline that the request names.
 func (s *server) Write(ctx context.Context, req *pb.WriteRequest) (*pb.WriteResponse, error) {
 	if d := time.Duration(req.GetTimeoutNs()); d > 0 {
 		var cancel context.CancelFunc
@@ -138,6 +142,7 @@ func (s *server) Write(ctx context.Context, req *pb.WriteRequest) (*pb.WriteResp
 	return resp, nil
 }
 
+// Close calls the output's, once.
 func (s *server) Close(ctx context.Context, _ *pb.CloseRequest) (*pb.CloseResponse, error) {
 	return &pb.CloseResponse{Failure: s.failure(s.end(ctx))}, nil
 }

@@ -82,7 +82,7 @@ func TestConfigureSaysWhatIsWrong(t *testing.T) {
 		`{}`:                                     "address: is missing",
 		``:                                       "address: is missing",
 		`{"address": ""}`:                        "address: is empty",
-		`{"adress": "a:1"}`:                      "adress: unknown key; did you mean address?",
+		`{"addresses": "a:1"}`:                   "addresses: unknown key; did you mean address?",
 		`{"address": "a:1", "Internal": "x"}`:    `Internal: unknown key; those known here are address, count, format, from, headers, nodes, rate, timeout, tls, token, verify`,
 		`{"address": "a:1", "hidden": "x"}`:      "hidden: unknown key; those known",
 		`{"address": "a:1", "TOKEN": "x"}`:       "TOKEN: unknown key; did you mean token?",

@@ -28,7 +28,7 @@ type Options struct {
 	SHA256   string          // of the binary, in hex; "" for any
 	Settings json.RawMessage // JSON object; what stands for variables is in it already
 	RunDir   string          // of ours, for the plugin's socket, which takes a path of at most 107 bytes
-	Version  string          // flowhound's
+	Version  string          // flowhound's, which the plugin finds in FLOWHOUND_VERSION
 	Log      *slog.Logger    // where the plugin's log arrives, with output=<Name>; nil: nowhere
 }
 

@@ -61,6 +61,7 @@ func (r *run) prepare(env []string) error {
 		Env: append(append(cleanEnv(), env...),
 			"PLUGIN_UNIX_SOCKET_DIR="+r.dir, // of equal names the last one counts
 			pb.LifelineEnv+"=3",
+			"FLOWHOUND_VERSION="+r.opts.Version,
 			"GOMEMLIMIT="+strconv.Itoa(softMemory),
 		),
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, // so that what it starts ends with it

@@ -23,8 +23,9 @@ func buildThirdParty(t *testing.T) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, code, ok := strings.Cut(string(readme), "```go\n")
-	if code, _, ok = strings.Cut(code, "```\n"); !ok {
+	_, rest, begins := strings.Cut(string(readme), "```go\n")
+	code, _, ends := strings.Cut(rest, "```\n")
+	if !begins || !ends {
 		t.Fatal("the README has no program")
 	}
 	tree, err := filepath.Abs("../..")

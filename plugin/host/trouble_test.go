@@ -188,7 +188,7 @@ func TestEnvironmentIsClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := notesOf(t, notes)
-	for _, want := range []string{"env PATH=", "env HTTPS_PROXY=http://proxy.example:3128\n", "env no_proxy=10.0.0.0/8\n", "env SSL_CERT_FILE=/etc/ca.pem\n", "env TZ=Europe/Berlin\n", "env PLUGIN_UNIX_SOCKET_DIR=" + o.RunDir + "/mine\n"} {
+	for _, want := range []string{"env PATH=", "env HTTPS_PROXY=http://proxy.example:3128\n", "env no_proxy=10.0.0.0/8\n", "env SSL_CERT_FILE=/etc/ca.pem\n", "env TZ=Europe/Berlin\n", "env FLOWHOUND_VERSION=test\n", "env PLUGIN_UNIX_SOCKET_DIR=" + o.RunDir + "/mine\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s", want)
 		}
