@@ -12,7 +12,7 @@ import (
 
 func checkCommand() *cobra.Command {
 	var path string
-	var severity, show, paths bool
+	var severity, categories, show, paths bool
 	cmd := &cobra.Command{
 		Use:   "check [-c FILE]",
 		Short: "Validate the configuration: every problem with its line and a suggestion",
@@ -35,8 +35,10 @@ func checkCommand() *cobra.Command {
 					fmt.Fprintln(out, dir)
 				}
 				return nil
+			case categories:
+				return printTable(out, agent.Categories(cfg))
 			case severity:
-				return printSeverities(out, agent.Severities(cfg))
+				return printTable(out, agent.Severities(cfg))
 			}
 			_, err = fmt.Fprintf(out, "%s is fine: %d feeds, listening on %v\n", path, len(cfg.Feeds), cfg.Listen)
 			return err
@@ -44,12 +46,13 @@ func checkCommand() *cobra.Command {
 	}
 	configFlag(cmd, &path)
 	cmd.Flags().BoolVar(&severity, "severity", false, "print which severity each category, direction and state gets")
+	cmd.Flags().BoolVar(&categories, "categories", false, "print which category each word of a feed gets")
 	cmd.Flags().BoolVar(&paths, "paths", false, "print the folders, besides its own, that the agent writes to: what a service manager has to allow")
 	cmd.Flags().BoolVar(&show, "print", false, "print the whole configuration with its defaults; values from the environment show their name only")
 	return cmd
 }
 
-func printSeverities(w io.Writer, rows [][]string) error {
+func printTable(w io.Writer, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, r := range rows {
 		for _, c := range r {

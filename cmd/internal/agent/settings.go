@@ -9,12 +9,27 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 // newPolicy is the part of cfg that judges matches.
 func newPolicy(cfg *config.Config) *alert.Policy {
 	return alert.NewPolicy(cfg.Networks.Local, cfg.Networks.AllServicePorts(), cfg.Alert.Severity).WithMutes(Mutes(cfg))
+}
+
+// Categories is the table of what the words of feeds mean as cfg has it: a heading
+// and one row for each word.
+func Categories(cfg *config.Config) [][]string {
+	rows := [][]string{{"word", "category", "from"}}
+	for _, m := range ingest.Meanings(cfg.Categories) {
+		from := "built in"
+		if m.Override {
+			from = "the configuration"
+		}
+		rows = append(rows, []string{m.Word, m.Category.String(), from})
+	}
+	return rows
 }
 
 // Mutes is the configuration's mute in the words of package alert.

@@ -52,7 +52,7 @@ func (s *Set) LookupDomain(name string, now time.Time) []Indicator {
 
 // Sighting is an indicator with how its score came about, for people.
 type Sighting struct {
-	Indicator       // Score and Combined are 0 when it is over
+	Indicator       // Score is 0 when it is over
 	Base      uint8 // the feed's own confidence, undiminished by age
 	// Seen is the sighting from which the age counts: the feed's date, or when it
 	// was last read; zero: its feed names it now.

@@ -80,7 +80,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("%+v\nwant drops %s", st, wantDrops)
 	}
 	first, last := got[0], got[len(got)-1]
-	if first.Name != "Wave 3 of Emotet" || first.Tags != "backdoor,a  b" || first.Ref != "https://otx.alienvault.com/pulse/5f0000000000000000000001" ||
+	if first.Name != "Wave 3 of Emotet" || first.Tags != "backdoor,a  b,Emotet" || first.Ref != "https://otx.alienvault.com/pulse/5f0000000000000000000001" ||
 		first.LastSeen.Format(time.RFC3339) != "2026-06-01T09:00:00Z" || first.FirstSeen.Format(time.RFC3339) != "2026-05-20T09:43:18Z" {
 		t.Errorf("first: %+v", first)
 	}

@@ -1,6 +1,7 @@
 package otx
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -144,7 +145,7 @@ func (pl *pulse) base(base intel.Indicator) intel.Indicator {
 	if name := ingest.Text(pl.Name, ingest.MaxName); name != "" {
 		base.Name = name
 	}
-	if tags := ingest.JoinTags(pl.Tags); tags != "" {
+	if tags := ingest.JoinTags(pl.words()); tags != "" {
 		base.Tags = tags
 	}
 	if isPulseID(pl.ID) {
@@ -181,10 +182,21 @@ func (it *item) observe(i *intel.Indicator) ingest.Reason {
 	return why
 }
 
-// category returns what the pulse's tags say, in their order; then malware, when
-// it names a family of it; else the feed's own category.
+// words returns the tags and then the malware families that are not among them.
+func (pl *pulse) words() []string {
+	all := slices.Clone(pl.Tags)
+	for _, family := range pl.Families {
+		if !slices.ContainsFunc(pl.Tags, func(tag string) bool { return strings.EqualFold(tag, family) }) {
+			all = append(all, family)
+		}
+	}
+	return all
+}
+
+// category returns what the pulse's tags and families say, in their order; then
+// malware, when it names a family of it; else the feed's own category.
 func (pl *pulse) category(otherwise intel.Category) intel.Category {
-	for _, tag := range pl.Tags {
+	for _, tag := range pl.words() {
 		if c, ok := ingest.Category(tag); ok {
 			return c
 		}
