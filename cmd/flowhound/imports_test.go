@@ -86,6 +86,7 @@ var importRules = map[string][]string{
 	"cmd/internal/intel/feed/fetch":   {"github.com/hashicorp/go-retryablehttp", "golang.org/x/"},
 	"cmd/internal/intel/feed/archive": {},
 	"cmd/internal/intel/feed/otx":     {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
+	"cmd/internal/alert/output":       {"cmd/internal/alert/output/spool", "plugin", "plugin/hit"},
 	"cmd/internal/alert/output/spool": {},
 	"cmd/internal/intel/feed/taxii":   {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
 	"cmd/internal/intel/feed/misp":    {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},

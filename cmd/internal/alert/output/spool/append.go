@@ -50,15 +50,11 @@ func (s *Spool) takeBack() {
 
 func (s *Spool) publish(r *Record) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.segments[len(s.segments)-1].size += r.size()
 	s.stats.Bytes += r.size()
 	s.next = r.Seq + 1
 	s.dirty = true
-	s.mu.Unlock()
-	select {
-	case s.grown <- struct{}{}:
-	default: // it is known
-	}
 }
 
 // makeRoom sees to an active segment with room for n bytes, and drops the oldest

@@ -78,7 +78,6 @@ type Spool struct {
 	rolled   []*os.File // finished segments to be synced and closed
 	dirty    bool       // there is something to sync
 	stats    Stats
-	grown    chan struct{} // holds a token when there are new records
 	closed   bool
 }
 
@@ -88,7 +87,7 @@ func Open(dir string, maxSize int64) (*Spool, error) {
 	maxSize = max(maxSize, MinSize)
 	s := &Spool{
 		dir: dir, maxSize: maxSize, segSize: min(maxSegment, maxSize/minSegments),
-		next: 1, acked: 1, grown: make(chan struct{}, 1),
+		next: 1, acked: 1,
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
@@ -193,9 +192,6 @@ func segmentNumber(name string) (uint64, bool) {
 }
 
 func (s *Spool) path(first uint64) string { return filepath.Join(s.dir, segmentName(first)) }
-
-// Grown gets a token when there are new records.
-func (s *Spool) Grown() <-chan struct{} { return s.grown }
 
 // Stats returns what the spool holds now.
 func (s *Spool) Stats() Stats {

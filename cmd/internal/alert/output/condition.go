@@ -1,0 +1,149 @@
+package output
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Status is the word of an output line.
+type Status string
+
+// The statuses.
+const (
+	OK       Status = "ok"
+	Down     Status = "down"
+	Dropping Status = "dropping"
+)
+
+const (
+	// downAfter is how long an output may fail before it is said to be down: a
+	// restart of the other side is no news.
+	downAfter = 5 * time.Second
+	// dropEvery is how often it is said that hits are lost, and how long none may
+	// be until that is over.
+	dropEvery = time.Minute
+)
+
+// condition knows what was said of an output and says what changes.
+type condition struct {
+	say func(status, msg string)
+
+	mu      sync.Mutex
+	failure string    // of the last attempt; "": it did not fail
+	writer  string    // what keeps the writer from working
+	since   time.Time // either is there since then; zero: neither is
+	at      time.Time // it goes down then, unless it works before
+	down    bool      // that was said
+
+	reason    string // of the last loss
+	lossTold  uint64
+	dropping  bool // that was said
+	lastSaid  time.Time
+	lastGrown time.Time
+	lossSeen  uint64
+
+	fullTold, brokenTold uint64
+}
+
+// failed says that nothing can be delivered, and why. For sure is what does not
+// pass by itself.
+func (c *condition) failed(why string, sure bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = why
+	now := time.Now()
+	c.look(now)
+	if sure {
+		c.at = now
+	}
+}
+
+// worked says that something was delivered.
+func (c *condition) worked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = ""
+	c.look(time.Now())
+}
+
+// look keeps since when it fails. The caller holds mu.
+func (c *condition) look(now time.Time) {
+	switch failing := c.problem() != ""; {
+	case !failing:
+		c.since = time.Time{}
+	case c.since.IsZero():
+		c.since, c.at = now, now.Add(downAfter)
+	}
+}
+
+func (c *condition) problem() string {
+	if c.writer != "" {
+		return c.writer
+	}
+	return c.failure
+}
+
+// lostTo keeps why hits were lost.
+func (c *condition) lostTo(why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reason = why
+}
+
+// grew reports whether a count is above what it was before.
+func (c *condition) grew(before *uint64, count uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	grown := count > *before
+	*before = count
+	return grown
+}
+
+// now returns the status and what is to be said of it.
+func (c *condition) now() (Status, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.down || !c.since.IsZero() && !time.Now().Before(c.at):
+		return Down, c.problem()
+	case c.dropping:
+		return Dropping, c.reason
+	}
+	return OK, c.problem()
+}
+
+// tick says what has changed by now: lost is how many hits were lost in all, writer
+// what keeps the writer from working, "" when nothing does. An output that has
+// nothing to deliver is down, too, while it could not.
+func (c *condition) tick(now time.Time, lost uint64, writer string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tickLosses(now, lost)
+	c.writer = writer
+	c.look(now)
+	switch failing := !c.since.IsZero(); {
+	case failing && !c.down && !now.Before(c.at):
+		c.down = true
+		c.say(string(Down), c.problem())
+	case !failing && c.down:
+		c.down = false
+		c.say(string(OK), "delivers again")
+	}
+}
+
+func (c *condition) tickLosses(now time.Time, lost uint64) {
+	if lost > c.lossSeen {
+		c.lossSeen, c.lastGrown = lost, now
+	}
+	switch {
+	case lost > c.lossTold && (!c.dropping || now.Sub(c.lastSaid) >= dropEvery):
+		c.say(string(Dropping), fmt.Sprintf("%d hits are lost: %s", lost-c.lossTold, c.reason))
+		c.lossTold, c.dropping, c.lastSaid = lost, true, now
+	case c.dropping && lost == c.lossTold && now.Sub(c.lastGrown) >= dropEvery:
+		c.dropping = false
+		if !c.down {
+			c.say(string(OK), fmt.Sprintf("loses no hits any more; %d are lost since the start", lost))
+		}
+	}
+}

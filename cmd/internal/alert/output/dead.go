@@ -1,0 +1,236 @@
+package output
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert/output/spool"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+const (
+	// minDead is the least size at which the file of dead letters makes room.
+	minDead  = 1 << 20
+	deadName = "dead.ndjson"
+	// replayName is what dead letters are called while they are replayed.
+	replayName = "replay.ndjson"
+)
+
+// dead keeps dead letters: one hit as JSON a line, with why it is one under the
+// key dead. Two files of max bytes are kept.
+type dead struct {
+	dir string
+	max int64
+
+	mu sync.Mutex
+}
+
+// reason is what a dead letter says besides its hit.
+type reason struct {
+	Time  time.Time `json:"time"`
+	Why   string    `json:"why"`
+	Tries uint32    `json:"tries,omitempty"`
+}
+
+// add appends a letter. It returns how many old ones had to make room.
+func (d *dead) add(payload []byte, why string, tries uint32) (lost int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	line, err := deadLine(payload, reason{time.Now().UTC(), why, tries})
+	if err != nil {
+		return 0, err
+	}
+	path := filepath.Join(d.dir, deadName)
+	if info, err := os.Stat(path); err == nil && info.Size()+int64(len(line)) > d.max {
+		lost = countLines(path + ".1")
+		if err := os.Rename(path, path+".1"); err != nil {
+			return 0, fmt.Errorf("dead letter: %w", err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return lost, fmt.Errorf("dead letter: %w", err)
+	}
+	if info, statErr := f.Stat(); statErr == nil {
+		if _, err = f.Write(line); err != nil {
+			err = errors.Join(err, f.Truncate(info.Size()))
+		}
+	} else {
+		err = statErr
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return lost, fmt.Errorf("dead letter: %w", err)
+	}
+	return lost, nil
+}
+
+// deadLine is payload, a JSON object, with the reason as its last key; what is no
+// object is kept as a string.
+func deadLine(payload []byte, r reason) ([]byte, error) {
+	why, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	if payload = bytes.TrimSpace(payload); !json.Valid(payload) || len(payload) < 3 || payload[0] != '{' {
+		text, err := json.Marshal(string(payload))
+		if err != nil {
+			return nil, err
+		}
+		payload = append(append([]byte(`{"unreadable":`), text...), '}')
+	}
+	line := append([]byte(nil), payload[:len(payload)-1]...)
+	line = append(append(line, `,"dead":`...), why...)
+	return append(line, "}\n"...), nil
+}
+
+func countLines(path string) (n int) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		k, err := f.Read(buf)
+		n += bytes.Count(buf[:k], []byte("\n"))
+		if err != nil {
+			return n
+		}
+	}
+}
+
+// Replayed says what ReplayDead did.
+type Replayed struct {
+	Replayed int `json:"replayed"` // hits that wait for delivery again
+	Broken   int `json:"broken"`   // letters that are no hits; they are kept as broken.ndjson
+}
+
+// ReplayDead puts the dead letters into the spool again, as if they were new, for
+// as long as that has room. Output must run. A crash amid it replays some twice.
+func (out *Output) ReplayDead(ctx context.Context) (r Replayed, err error) {
+	s := out.spool.Load()
+	if s == nil {
+		return r, errors.New("the spool cannot be opened")
+	}
+	out.dead.mu.Lock()
+	defer out.dead.mu.Unlock()
+	dir := out.o.Dir
+	replay := filepath.Join(dir, replayName)
+	// What a crash or a full spool left comes first, then the older file.
+	for _, name := range []string{"", deadName + ".1", deadName} {
+		if name != "" {
+			if err := os.Rename(filepath.Join(dir, name), replay); errors.Is(err, os.ErrNotExist) {
+				continue
+			} else if err != nil {
+				return r, fmt.Errorf("replay: %w", err)
+			}
+		}
+		if err := out.replayFile(ctx, s, replay, &r); err != nil {
+			return r, err
+		}
+	}
+	return r, s.Sync()
+}
+
+// replayFile replays one file and removes it; when it cannot be finished, what is
+// left of it stays.
+func (out *Output) replayFile(ctx context.Context, s *spool.Spool, path string, r *Replayed) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	defer f.Close()
+	lines := bufio.NewReaderSize(f, 64<<10)
+	for {
+		line, err := readLine(lines)
+		if errors.Is(err, io.EOF) {
+			return os.Remove(path)
+		}
+		if err == nil {
+			err = out.replayLine(ctx, s, line, r)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("replay: %w; %d hits wait for delivery, the rest are dead letters still", err, r.Replayed),
+				keepRest(path, line, lines))
+		}
+	}
+}
+
+func (out *Output) replayLine(ctx context.Context, s *spool.Spool, line []byte, r *Replayed) error {
+	var h hit.Hit
+	if json.Unmarshal(line, &h) != nil {
+		r.Broken++
+		return appendFile(filepath.Join(out.o.Dir, "broken.ndjson"), line, out.dead.max)
+	}
+	payload, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.Stats().Bytes+int64(2*len(payload)) > out.o.Size*9/10 {
+		return errors.New("the spool is nearly full")
+	}
+	if err := out.append(&entry{hit: h, payload: payload, at: time.Now()}); err != nil {
+		return err
+	}
+	r.Replayed++
+	return nil
+}
+
+// readLine reads a line without its end. One longer than a letter can be is cut.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		if len(line) <= 4*spool.MaxPayload {
+			line = append(line, part...)
+		}
+		switch {
+		case err == nil || errors.Is(err, io.EOF) && len(line) > 0:
+			return bytes.TrimSuffix(line, []byte("\n")), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+// keepRest puts line and what in has left into the place of path.
+func keepRest(path string, line []byte, in io.Reader) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err // the whole file stays
+	}
+	_, err = f.Write(append(line, '\n'))
+	if err == nil {
+		_, err = io.Copy(f, in)
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	return err
+}
+
+// appendFile appends a line to a file that stays within limit bytes.
+func appendFile(path string, line []byte, limit int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	if info, statErr := f.Stat(); statErr == nil && info.Size()+int64(len(line)) < limit {
+		_, err = f.Write(append(line, '\n'))
+	}
+	return errors.Join(err, f.Close())
+}

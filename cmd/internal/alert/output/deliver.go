@@ -1,0 +1,256 @@
+package output
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert/output/spool"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+const (
+	// Nothing is tried before minBackoff, twice that each time it fails again, up
+	// to maxBackoff; a target that asks for more gets maxPause at most.
+	minBackoff = time.Second
+	maxBackoff = time.Minute
+	maxPause   = time.Hour
+	// suspects is how many hits are tried in turn, each alone, to tell an output
+	// that is down from a hit that it cannot take.
+	suspects = 16
+)
+
+// test is a hit to be written now, past the spool.
+type test struct {
+	hit  hit.Hit
+	done chan error // of one value
+}
+
+// deliverer is the goroutine that takes hits out of the spool. Only it uses the
+// Writer.
+type deliverer struct {
+	*Output
+	reader *spool.Reader
+	ctx    context.Context // ends with the time to drain
+
+	items    []item // taken and not acknowledged, in order
+	size     int    // hits in the next Write
+	suspect  int    // which of items is tried alone
+	failures int    // in a row
+	pauseTo  time.Time
+	notReady bool // that is why it pauses
+	unsaved  bool // the spool's cursor cannot be written, and that was said
+}
+
+func newDeliverer(out *Output) *deliverer {
+	return &deliverer{Output: out, size: out.o.Batch.Max}
+}
+
+// run delivers until the output stops.
+func (d *deliverer) run() {
+	d.reader = d.spool.Load().NewReader()
+	defer d.reader.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	d.ctx = ctx
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.drain:
+		}
+		select {
+		case <-ctx.Done():
+		case <-d.drainBy.Done():
+			cancel()
+		}
+	})
+	for d.await() {
+		d.write()
+		select {
+		case t := <-d.tests:
+			d.try(t)
+		default:
+		}
+	}
+	cancel()
+	watching.Wait()
+}
+
+// await gathers a batch and waits until it may be written. False: it is the end.
+func (d *deliverer) await() bool {
+	for {
+		err := d.gather()
+		first := time.Now()
+		if len(d.items) > 0 {
+			first = d.items[0].at
+		}
+		d.keepOldest()
+		var wait time.Duration
+		var news <-chan struct{} = d.news
+		switch {
+		case err != nil: // of the disk
+			d.cond.failed(err.Error(), true)
+			wait = minBackoff
+		case time.Now().Before(d.pauseTo):
+			wait, news = time.Until(d.pauseTo), nil
+		case len(d.items) == 0:
+			wait = time.Hour
+		case d.failures > 0 || d.full():
+			return !d.ended()
+		default:
+			if wait = time.Until(first.Add(d.o.Batch.Every)); wait <= 0 {
+				return !d.ended()
+			}
+		}
+		if d.draining() { // no batch waits for more hits
+			return err == nil && len(d.items) > 0 && d.failures == 0 && !time.Now().Before(d.pauseTo) && !d.ended()
+		}
+		d.pause(wait, news)
+	}
+}
+
+// pause waits, for less when something happens.
+func (d *deliverer) pause(wait time.Duration, news <-chan struct{}) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-news:
+	case <-d.drain:
+	case <-d.o.Changed:
+		if d.notReady && d.o.Problem() == "" {
+			d.pauseTo = time.Time{}
+		}
+	case t := <-d.tests:
+		d.try(t)
+	}
+}
+
+func (d *deliverer) try(t *test) {
+	ctx, cancel := d.deadline()
+	defer cancel()
+	t.done <- d.o.Writer.Write(ctx, []hit.Hit{t.hit})
+}
+
+func (d *deliverer) draining() bool {
+	select {
+	case <-d.drain:
+		return true
+	default:
+		return false
+	}
+}
+
+// ended reports whether the time to drain is over.
+func (d *deliverer) ended() bool { return d.draining() && d.drainBy.Err() != nil }
+
+// deadline is the context of one Write.
+func (d *deliverer) deadline() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(d.ctx, d.o.Timeout)
+}
+
+// gather takes items from the spool until there are enough for a batch.
+func (d *deliverer) gather() error {
+	for !d.full() {
+		it, more, err := d.next()
+		if err != nil || !more {
+			return err
+		}
+		if d.failures > 0 && d.expired(&it) {
+			_, problem := d.cond.now()
+			d.bury(&it, tooOld+problem)
+		}
+		d.items = append(d.items, it)
+		d.ack()
+	}
+	return nil
+}
+
+// full reports whether items are all that one batch may hold.
+func (d *deliverer) full() bool {
+	bytes := 0
+	for i := range d.items {
+		bytes += d.items[i].size
+	}
+	return len(d.items) >= d.o.Batch.Max || bytes >= maxBatch
+}
+
+// next takes one item, from memory when it is there.
+func (d *deliverer) next() (item, bool, error) {
+	if it, ok := d.queue.take(d.reader.Want()); ok {
+		d.reader.Took(it.seq)
+		return it, true, nil
+	}
+	r, more, err := d.reader.Next()
+	if err != nil || !more {
+		return item{}, false, err
+	}
+	it := item{seq: r.Seq, at: r.At, tries: r.Tries, size: len(r.Payload)}
+	if err := json.Unmarshal(r.Payload, &it.hit); err != nil {
+		it.raw = append([]byte(nil), r.Payload...)
+		d.bury(&it, err.Error())
+	}
+	return it, true, nil
+}
+
+func (d *deliverer) expired(it *item) bool { return d.o.MaxAge > 0 && time.Since(it.at) > d.o.MaxAge }
+
+// keepOldest notes since when hits wait.
+func (d *deliverer) keepOldest() {
+	at := int64(0)
+	if len(d.items) > 0 {
+		at = d.items[0].at.UnixNano()
+	}
+	d.oldest.Store(at)
+}
+
+// ack forgets the items at the beginning that are done, here and in the spool.
+func (d *deliverer) ack() {
+	n := 0
+	for n < len(d.items) && d.items[n].done {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	err := d.reader.Ack(d.items[n-1].seq)
+	if err != nil && !d.unsaved {
+		d.o.Log.Warn("what was delivered cannot be written down; after a crash it would be delivered again", "output", d.o.Name, "err", err)
+	}
+	d.unsaved = err != nil
+	d.items = append(d.items[:0], d.items[n:]...)
+	d.suspect = max(0, d.suspect-n)
+}
+
+// backoff sets when the next attempt is made; after is what the target asked for.
+func (d *deliverer) backoff(after time.Duration) {
+	wait := min(minBackoff<<min(max(d.failures-1, 0), 20), maxBackoff)
+	wait = wait/2 + rand.N(wait/2+1)
+	if after > 0 {
+		wait = min(after, maxPause)
+		wait += rand.N(wait/10 + 1)
+	}
+	d.pauseTo = time.Now().Add(wait)
+}
+
+// Test writes h now, past the spool and the filter, and returns what became of it.
+func (out *Output) Test(ctx context.Context, h *hit.Hit) error {
+	t := &test{hit: *h, done: make(chan error, 1)}
+	select {
+	case out.tests <- t:
+	case <-ctx.Done():
+		return fmt.Errorf("output %s is busy with a batch: %w", out.o.Name, ctx.Err())
+	case <-out.stopped:
+		return spool.ErrClosed
+	}
+	select {
+	case err := <-t.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,192 @@
+package output
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// tooOld begins the reason of letters that died of age.
+const tooOld = "older than max_age, and nothing gets through: "
+
+// write writes one batch and does what its outcome asks for.
+func (d *deliverer) write() {
+	d.pauseTo = time.Time{}
+	from, to := d.choose()
+	hits := make([]hit.Hit, 0, to-from)
+	for i := from; i < to; i++ {
+		hits = append(hits, d.items[i].hit)
+	}
+	ctx, cancel := d.deadline()
+	err := d.o.Writer.Write(ctx, hits)
+	cancel()
+	d.notReady = errors.Is(err, ErrNotReady)
+	d.settle(from, to, err)
+	d.ack()
+}
+
+// choose returns which items are written next: the first ones, as many as size;
+// or, when only one is tried at a time, the suspect. The first is never done.
+func (d *deliverer) choose() (from, to int) {
+	if d.size == 1 && d.failures > 0 {
+		for n := d.suspect % len(d.items); n > from; n-- {
+			if !d.items[n].done {
+				from = n
+			}
+		}
+	}
+	for to = from; to < len(d.items) && to-from < d.size && !d.items[to].done; to++ {
+	}
+	return from, to
+}
+
+// settle marks the items from..to-1 as err says.
+func (d *deliverer) settle(from, to int, err error) {
+	var partial *plugin.PartialError
+	switch {
+	case err == nil:
+		d.deliver(from, to)
+		d.succeeded()
+	case errors.As(err, &partial) && len(partial.Errs) == to-from && d.answered(partial):
+		d.settleEach(from, partial)
+	case errors.As(err, &partial):
+		d.failed(from, to, err, pauseOf(partial.Errs...))
+	case plugin.IsPermanent(err):
+		for i := from; i < to; i++ {
+			d.bury(&d.items[i], err.Error())
+		}
+		d.succeeded() // the target has answered
+	default:
+		d.failed(from, to, err, pauseOf(err))
+	}
+}
+
+func (d *deliverer) deliver(from, to int) {
+	for i := from; i < to; i++ {
+		d.items[i].done = true
+	}
+	d.delivered.Add(uint64(to - from))
+}
+
+// answered reports whether the target did something about a hit at least: what is
+// refused besides is refused for itself.
+func (d *deliverer) answered(p *plugin.PartialError) bool {
+	for _, err := range p.Errs {
+		if err == nil || plugin.IsPermanent(err) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *deliverer) settleEach(from int, p *plugin.PartialError) {
+	for i, err := range p.Errs {
+		switch {
+		case err == nil:
+			d.deliver(from+i, from+i+1)
+		case plugin.IsPermanent(err):
+			d.bury(&d.items[from+i], err.Error())
+		default:
+			d.retried.Add(1)
+			d.again(&d.items[from+i], err)
+		}
+	}
+	d.succeeded()
+	if pause := pauseOf(p.Errs...); pause > 0 {
+		d.backoff(pause)
+	}
+}
+
+// pauseOf returns the longest pause that errs ask for.
+func pauseOf(errs ...error) (longest time.Duration) {
+	for _, err := range errs {
+		var later *plugin.RetryAfterError
+		if errors.As(err, &later) {
+			longest = max(longest, later.After)
+		}
+	}
+	return longest
+}
+
+// succeeded goes back to larger batches.
+func (d *deliverer) succeeded() {
+	d.cond.worked()
+	d.failures, d.suspect = 0, 0
+	d.size = min(2*d.size, d.o.Batch.Max)
+}
+
+// failed is for a batch of which nothing was delivered: the output is down, or one
+// of the hits is to blame. Smaller batches, and in the end single hits in turn,
+// find out: where a later hit got through, this one is tried again after the
+// others. A Writer that is not ready says nothing of hits.
+func (d *deliverer) failed(from, to int, err error, pause time.Duration) {
+	if !d.notReady {
+		d.retried.Add(uint64(to - from))
+		if to-from == 1 && d.overtaken(from) {
+			d.again(&d.items[from], err)
+			return
+		}
+		if d.size = max(1, min(d.size, to-from)/2); to-from == 1 {
+			d.suspect = (d.suspect + 1) % min(len(d.items), suspects)
+		}
+	}
+	d.failures++
+	d.cond.failed(err.Error(), false)
+	for i := range d.items {
+		if it := &d.items[i]; !it.done && d.expired(it) {
+			d.bury(it, tooOld+err.Error())
+		}
+	}
+	d.backoff(pause)
+}
+
+// overtaken reports whether an item behind i got through.
+func (d *deliverer) overtaken(i int) bool {
+	for _, it := range d.items[i+1:] {
+		if it.done {
+			return true
+		}
+	}
+	return false
+}
+
+// again puts a hit that failed, while others did not, behind all others; or among
+// the dead, when that was often enough.
+func (d *deliverer) again(it *item, err error) {
+	if it.tries++; d.o.MaxAttempts > 0 && int(it.tries) >= d.o.MaxAttempts {
+		d.bury(it, err.Error())
+		return
+	}
+	payload, marshalErr := json.Marshal(it.hit)
+	if marshalErr != nil {
+		d.bury(it, marshalErr.Error())
+		return
+	}
+	if appendErr := d.append(&entry{hit: it.hit, payload: payload, at: it.at, tries: it.tries}); appendErr != nil {
+		d.bury(it, err.Error())
+		return
+	}
+	it.done = true
+}
+
+// bury makes a dead letter of it.
+func (d *deliverer) bury(it *item, why string) {
+	it.done = true
+	payload := it.raw
+	if payload == nil {
+		payload, _ = json.Marshal(it.hit) // it came from JSON, or went into it
+	}
+	lost, err := d.dead.add(payload, why, it.tries)
+	if lost > 0 {
+		d.drop(uint64(lost), "too many dead letters: the oldest are gone")
+	}
+	if err != nil {
+		d.drop(1, err.Error())
+		return
+	}
+	d.buried.Add(1)
+	d.o.Log.Warn("a hit could not be delivered; it is a dead letter now", "output", d.o.Name, "id", it.hit.ID, "why", why)
+}
