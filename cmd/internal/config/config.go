@@ -39,6 +39,10 @@ type Config struct {
 	Exports []Export `yaml:"exports,omitempty" validate:"dive"`
 	Alert   Alert    `yaml:"alert"`
 	Log     Log      `yaml:"log"`
+	// PluginDir is the folder of the outputs' plugins; "": where they are looked for.
+	PluginDir string `yaml:"plugin_dir,omitempty"`
+	// Outputs are where hits are delivered to besides the log.
+	Outputs []Output `yaml:"outputs,omitempty" validate:"dive"`
 	// DataDir is the folder for what outlives the process.
 	DataDir string `yaml:"data_dir" validate:"required"`
 	// RunDir is the folder for what does not: the sockets.
@@ -51,6 +55,10 @@ type Config struct {
 	// written holds, by dotted key, the values that named an environment
 	// variable as the file has them: what is printed in the place of a secret.
 	written map[string]string
+	// shown holds, by the index of an output, which of its settings are secrets;
+	// of one that is not in it, all may be.
+	shown map[int][]string
+	where *places // of the outputs' keys; nil without outputs
 }
 
 // Exporters says which exporters are listened to and what is known of them.
@@ -202,6 +210,9 @@ func (c *Config) resolve(folder string) {
 	}
 	for i := range c.Allow {
 		paths = append(paths, &c.Allow[i])
+	}
+	if c.PluginDir != "" {
+		paths = append(paths, &c.PluginDir)
 	}
 	for i := range c.Exports {
 		e := &c.Exports[i]

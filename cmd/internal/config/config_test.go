@@ -403,7 +403,7 @@ func TestExample(t *testing.T) {
 	}
 	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
 		if !slices.ContainsFunc([]string{"", "[0]", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]"}, func(i string) bool {
-			return d.has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "mute.", "mute"+i+".", "zones.", "zones"+i+".").Replace(key))
+			return d.has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "mute.", "mute"+i+".", "outputs.", "outputs"+i+".", "zones.", "zones"+i+".").Replace(key))
 		}) {
 			t.Errorf("the example does not show %s", key)
 		}
@@ -413,6 +413,7 @@ func TestExample(t *testing.T) {
 	def.Contact = d.config.Contact
 	def.Allow, def.Exports, def.DNSBL = d.config.Allow, d.config.Exports, d.config.DNSBL
 	def.Categories, def.Mute = d.config.Categories, d.config.Mute
+	def.Outputs, def.PluginDir = d.config.Outputs, d.config.PluginDir
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
 	def.written = d.config.written

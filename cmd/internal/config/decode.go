@@ -74,6 +74,8 @@ func (d *document) decode(key string, line int, n *yaml.Node, v reflect.Value) {
 		d.decodeScalar(key, line, n, v, t)
 	case n.ShortTag() == "!!null":
 		// A section or list whose every line is commented out: the defaults.
+	case v.Type() == settingsType:
+		d.decodeSettings(key, line, n, v)
 	case v.Kind() == reflect.Slice:
 		d.decodeList(key, line, n, v)
 	case v.Kind() == reflect.Map:

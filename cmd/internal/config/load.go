@@ -69,6 +69,7 @@ func parse(name string, data []byte) *document {
 	d.decodeRoot(root)
 	d.validate()
 	d.completeRunDir()
+	d.keepPlaces()
 	d.config.resolve(filepath.Dir(name))
 	d.checkExportPaths()
 	return d

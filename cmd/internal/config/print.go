@@ -16,7 +16,8 @@ func (c *Config) noteWritten(key, text string) {
 
 // String returns the configuration in force, defaults included, as YAML that
 // Parse accepts. A value that named an environment variable stands there as it
-// was written, ${NAME}, because it may be a secret. Print a Config in no other
+// was written, ${NAME}, because it may be a secret; so may an output's settings be
+// (ShowSettings). Print a Config in no other
 // way: its fields hold what the variables stand for.
 func (c *Config) String() string {
 	var root yaml.Node
@@ -37,6 +38,10 @@ func (c *Config) String() string {
 func (c *Config) redact(key string, n *yaml.Node) {
 	if text, ok := c.written[key]; ok {
 		n.SetString(text)
+		return
+	}
+	if n.Kind == yaml.ScalarNode && c.hides(key) {
+		n.SetString(hidden)
 		return
 	}
 	switch n.Kind {

@@ -24,10 +24,14 @@ func (d *document) validate() {
 	d.checkCategories()
 	d.checkDNSBL()
 	d.checkExports()
+	d.checkOutputs()
 	d.checkWindows()
 }
 
-var feedName = regexp.MustCompile(`^[a-z0-9_-]+$`)
+var (
+	feedName   = regexp.MustCompile(`^[a-z0-9_-]+$`)
+	outputType = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+)
 
 func (d *document) checkTags() {
 	v := validator.New(validator.WithRequiredStructEnabled())
@@ -36,6 +40,8 @@ func (d *document) checkTags() {
 	// then the first test panics.
 	must(v.RegisterValidation("feed_name", func(fl validator.FieldLevel) bool { return feedName.MatchString(fl.Field().String()) }))
 	must(v.RegisterValidation("feed_type", func(fl validator.FieldLevel) bool { return slices.Contains(catalog.Names(), fl.Field().String()) }))
+	must(v.RegisterValidation("output_name", func(fl validator.FieldLevel) bool { return outputType.MatchString(fl.Field().String()) }))
+	must(v.RegisterValidation("output_type", func(fl validator.FieldLevel) bool { return outputType.MatchString(fl.Field().String()) }))
 	must(v.RegisterValidation("set_name", func(fl validator.FieldLevel) bool { return setName.MatchString(fl.Field().String()) }))
 	must(v.RegisterValidation("dns_name", func(fl validator.FieldLevel) bool { return isDNSName(fl.Field().String()) }))
 	must(v.RegisterValidation("resolver", func(fl validator.FieldLevel) bool { return isResolver(fl.Field().String()) }))
@@ -81,6 +87,12 @@ func (d *document) plain(key string, e validator.FieldError) string {
 		return fmt.Sprintf("%s is not one of %s%s", d.text(key), strings.Join(words, ", "), didYouMean(nearest(d.places[key].text, words)))
 	case tag == "feed_name":
 		return fmt.Sprintf("%s is not a feed's name: use a-z, 0-9, _ and - only", d.text(key))
+	case tag == "output_name":
+		return fmt.Sprintf("%s is not an output's name: use a-z, 0-9, _ and - only, and begin with a letter or digit", d.text(key))
+	case tag == "output_type":
+		return fmt.Sprintf("%s is not the type of an output, such as syslog, elasticsearch or webhook", d.text(key))
+	case tag == "len" || tag == "hexadecimal":
+		return fmt.Sprintf("%s is not a SHA-256 as sha256sum prints it: 64 digits 0-9 and a-f", d.text(key))
 	case tag == "set_name":
 		return fmt.Sprintf("%s is not the name of a table or set: use a-z, 0-9, _ and - only, a letter first", d.text(key))
 	case tag == "dns_name":

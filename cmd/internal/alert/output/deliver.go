@@ -229,10 +229,10 @@ func (d *deliverer) ack() {
 // backoff sets when the next attempt is made; after is what the target asked for.
 func (d *deliverer) backoff(after time.Duration) {
 	wait := min(minBackoff<<min(max(d.failures-1, 0), 20), maxBackoff)
-	wait = wait/2 + rand.N(wait/2+1)
+	wait = wait/2 + rand.N(wait/2+1) //nolint:gosec // to spread attempts, not to keep a secret
 	if after > 0 {
 		wait = min(after, maxPause)
-		wait += rand.N(wait/10 + 1)
+		wait += rand.N(wait/10 + 1) //nolint:gosec // as above
 	}
 	d.pauseTo = time.Now().Add(wait)
 }
