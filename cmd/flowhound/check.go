@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
+	"github.com/flowhound/flowhound/cmd/internal/config"
 )
 
 func checkCommand() *cobra.Command {
@@ -25,6 +26,9 @@ func checkCommand() *cobra.Command {
 			out := cmd.OutOrStdout()
 			for _, w := range cfg.Warnings {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
+			}
+			if err := checkOutputs(cmd, cfg); err != nil {
+				return err
 			}
 			switch {
 			case show:
@@ -50,6 +54,23 @@ func checkCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&paths, "paths", false, "print the folders, besides its own, that the agent writes to: what a service manager has to allow")
 	cmd.Flags().BoolVar(&show, "print", false, "print the whole configuration with its defaults; values from the environment show their name only")
 	return cmd
+}
+
+// checkOutputs asks the plugins of the outputs about their settings.
+func checkOutputs(cmd *cobra.Command, cfg *config.Config) error {
+	outputs := agent.Outputs{Config: cfg, Version: buildInfo().Version}
+	var wrong config.Problems
+	for _, p := range outputs.Check(cmd.Context()) {
+		if p.Warning {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", p)
+			continue
+		}
+		wrong = append(wrong, p)
+	}
+	if len(wrong) > 0 {
+		return usageError(&wrong)
+	}
+	return nil
 }
 
 func printTable(w io.Writer, rows [][]string) error {

@@ -83,7 +83,7 @@ decode. Start with "flowhound demo".`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
-	root.AddCommand(runCommand(), demoCommand(), replayCommand(), checkCommand(), lookupCommand(), feedCommand(), exportCommand(), installCommand(), uninstallCommand(), doctorCommand(), manCommand(), versionCommand())
+	root.AddCommand(runCommand(), demoCommand(), replayCommand(), checkCommand(), lookupCommand(), feedCommand(), exportCommand(), outputCommand(), installCommand(), uninstallCommand(), doctorCommand(), manCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}

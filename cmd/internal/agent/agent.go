@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
@@ -62,6 +63,7 @@ type Agent struct {
 	feeds     feeds
 	dnsbl     blacklists
 	exports   exports
+	outputs   outputs
 	metrics   *metrics
 	web       *web.Server
 
@@ -132,6 +134,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if a.templates, err = netflow.OpenStore(filepath.Join(cfg.DataDir, "templates")); err != nil {
 		a.log.Warn("stored templates cannot be used; exporters will send new ones", "err", err)
 	}
+	a.outputs.apply(a, cfg) // before there is a hit
 	a.alerts = newAlerts(a, cfg)
 	for _, l := range cfg.Listen {
 		if err := a.listen(l.String()); err != nil {
@@ -186,6 +189,7 @@ func (a *Agent) Stop() error {
 	if a.alerts != nil {
 		errs = append(errs, a.alerts.stop())
 	}
+	errs = append(errs, a.outputs.drain())
 	if file := a.file.Load(); file != nil { // before all that may be slow
 		if a.alerts != nil {
 			a.say("stopped", a.summary())
@@ -195,6 +199,7 @@ func (a *Agent) Stop() error {
 	if a.web != nil {
 		errs = append(errs, a.web.Close(ctx))
 	}
+	a.outputs.halt(a)
 	a.exports.retire(nil) // waits for a file that is being written
 	a.background.Wait()
 	if a.templates != nil {
@@ -253,6 +258,11 @@ func (a *Agent) health() web.Health {
 	for _, x := range a.exports.states() {
 		if x.problem != "" {
 			h.Problems = append(h.Problems, "export: "+x.problem)
+		}
+	}
+	for _, o := range a.outputs.states() {
+		if o.Status != output.OK {
+			h.Problems = append(h.Problems, "output "+o.Name+": "+o.Problem)
 		}
 	}
 	if a.noControl != "" {

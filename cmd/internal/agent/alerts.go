@@ -38,6 +38,7 @@ func newAlerts(a *Agent, cfg *config.Config) *alerts {
 	al := &alerts{agent: a, queue: make(chan match.Raw, alertQueue), options: make(chan throttle.Options)}
 	al.table = throttle.New(throttleOptions(cfg), func(h *hit.Hit) {
 		a.metrics.countHit(h)
+		a.outputs.put(h) // in the spools before its line is in the log
 		a.file.hit(h)
 	})
 	if err := al.table.Restore(filepath.Join(cfg.DataDir, "folds"), time.Now()); err != nil {

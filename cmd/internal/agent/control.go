@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
@@ -32,9 +33,11 @@ func (a *Agent) openControl(cfg *config.Config) error {
 // handlers are what commands may ask, by path. They run from the end of Start to
 // the beginning of Stop.
 func (a *Agent) handlers() map[string]control.Handler {
-	return map[string]control.Handler{
+	all := map[string]control.Handler{
 		DoctorPath:        a.doctor,
 		controlFeedList:   a.controlFeedList,
 		controlFeedUpdate: a.controlFeedUpdate,
 	}
+	maps.Copy(all, a.outputHandlers())
+	return all
 }

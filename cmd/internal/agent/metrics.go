@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	promcollectors "github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -67,6 +68,12 @@ var (
 	descExportFail = desc("export_failures_total", "Failures to write an export or to run its reload command, by file.", "export")
 	descZoneAsked  = desc("dnsbl_lookups_total", "Look-ups in DNS blacklists, by list and what came of them.", "zone", "result")
 	descZoneListed = desc("dnsbl_listed", "Addresses that a DNS blacklist lists and that were seen lately, by list.", "zone")
+	descOutHits    = desc("output_hits_total", "Hits by output and what became of them; retried counts attempts.", "output", "result")
+	descOutOldest  = desc("output_oldest_seconds", "How long the oldest hit that an output has not delivered waits.", "output")
+	descOutBytes   = desc("output_spool_bytes", "Bytes of an output's spool.", "output")
+	descOutUp      = desc("output_up", "1 while an output delivers, 0 while it is down.", "output")
+	descOutMemory  = desc("output_memory_bytes", "Resident memory of an output's plugin.", "output")
+	descOutStarts  = desc("output_restarts_total", "How often an output's plugin was started again.", "output")
 	descLogErrors  = desc("log_errors_total", "Failed writes of the alert log.")
 )
 
@@ -154,6 +161,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			gauge(descExportLeft, float64(n), x.path, string(reason))
 		}
 	}
+	m.collectOutputs(counter, gauge)
 	swapped, took := a.feeds.lastSwap()
 	gauge(descSwap, took.Seconds())
 	gauge(descReload, float64(swapped.UnixNano())/1e9)
@@ -189,6 +197,31 @@ func (m *metrics) muted() map[string]uint64 {
 		out[mute.String()] += mute.Count
 	}
 	return out
+}
+
+// collectOutputs reports how the outputs are doing.
+func (m *metrics) collectOutputs(counter func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
+	for _, o := range m.agent.outputs.states() {
+		counter(descOutHits, o.Accepted, o.Name, "accepted")
+		counter(descOutHits, o.Delivered, o.Name, "delivered")
+		counter(descOutHits, o.Retried, o.Name, "retried")
+		counter(descOutHits, o.Dropped, o.Name, "dropped")
+		counter(descOutHits, o.Dead, o.Name, "dead")
+		gauge(descDepth, float64(o.Depth), "output:"+o.Name)
+		counter(descDropped, o.Dropped, "output:"+o.Name)
+		oldest, up := 0.0, 1.0
+		if !o.Oldest.IsZero() {
+			oldest = time.Since(o.Oldest).Seconds()
+		}
+		if o.Status == output.Down {
+			up = 0
+		}
+		gauge(descOutOldest, oldest, o.Name)
+		gauge(descOutUp, up, o.Name)
+		gauge(descOutBytes, float64(o.Bytes), o.Name)
+		gauge(descOutMemory, float64(o.Memory), o.Name)
+		counter(descOutStarts, uint64(o.Restarts), o.Name)
+	}
 }
 
 // collectFlows reports what the workers count.

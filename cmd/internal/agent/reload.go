@@ -73,6 +73,7 @@ func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 	a.state.Store(st)
 	a.changing.Unlock()
 	a.alerts.configure(next)
+	a.outputs.apply(a, next)
 	return a.changeLog(old, next)
 }
 

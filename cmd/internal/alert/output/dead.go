@@ -28,10 +28,15 @@ const (
 // dead keeps dead letters: one hit as JSON a line, with why it is one under the
 // key dead. Two files of max bytes are kept.
 type dead struct {
+	mu  sync.Mutex
 	dir string
 	max int64
+}
 
-	mu sync.Mutex
+func (d *dead) configure(dir string, most int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dir, d.max = dir, most
 }
 
 // reason is what a dead letter says besides its hit.
@@ -123,7 +128,7 @@ func (out *Output) ReplayDead(ctx context.Context) (r Replayed, err error) {
 	}
 	out.dead.mu.Lock()
 	defer out.dead.mu.Unlock()
-	dir := out.o.Dir
+	dir := out.opts().Dir
 	replay := filepath.Join(dir, replayName)
 	// What a crash or a full spool left comes first, then the older file.
 	for _, name := range []string{"", deadName + ".1", deadName} {
@@ -171,7 +176,7 @@ func (out *Output) replayLine(ctx context.Context, s *spool.Spool, line []byte, 
 	var h hit.Hit
 	if json.Unmarshal(line, &h) != nil {
 		r.Broken++
-		return appendFile(filepath.Join(out.o.Dir, "broken.ndjson"), line, out.dead.max)
+		return appendFile(filepath.Join(out.opts().Dir, "broken.ndjson"), line, out.dead.max)
 	}
 	payload, err := json.Marshal(h)
 	if err != nil {
@@ -180,7 +185,7 @@ func (out *Output) replayLine(ctx context.Context, s *spool.Spool, line []byte, 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.Stats().Bytes+int64(2*len(payload)) > out.o.Size*9/10 {
+	if s.Stats().Bytes+int64(2*len(payload)) > out.opts().Size*9/10 {
 		return errors.New("the spool is nearly full")
 	}
 	if err := out.append(&entry{hit: h, payload: payload, at: time.Now()}); err != nil {

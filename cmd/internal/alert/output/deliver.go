@@ -46,7 +46,7 @@ type deliverer struct {
 }
 
 func newDeliverer(out *Output) *deliverer {
-	return &deliverer{Output: out, size: out.o.Batch.Max}
+	return &deliverer{Output: out, size: out.opts().Batch.Max}
 }
 
 // run delivers until the output stops.
@@ -102,7 +102,7 @@ func (d *deliverer) await() bool {
 		case d.failures > 0 || d.full():
 			return !d.ended()
 		default:
-			if wait = time.Until(first.Add(d.o.Batch.Every)); wait <= 0 {
+			if wait = time.Until(first.Add(d.opts().Batch.Every)); wait <= 0 {
 				return !d.ended()
 			}
 		}
@@ -121,8 +121,10 @@ func (d *deliverer) pause(wait time.Duration, news <-chan struct{}) {
 	case <-timer.C:
 	case <-news:
 	case <-d.drain:
-	case <-d.o.Changed:
-		if d.notReady && d.o.Problem() == "" {
+	case <-d.changed:
+		d.pauseTo, d.size = time.Time{}, d.opts().Batch.Max
+	case <-d.opts().Changed:
+		if d.notReady && d.opts().Problem() == "" {
 			d.pauseTo = time.Time{}
 		}
 	case t := <-d.tests:
@@ -133,7 +135,7 @@ func (d *deliverer) pause(wait time.Duration, news <-chan struct{}) {
 func (d *deliverer) try(t *test) {
 	ctx, cancel := d.deadline()
 	defer cancel()
-	t.done <- d.o.Writer.Write(ctx, []hit.Hit{t.hit})
+	t.done <- d.opts().Writer.Write(ctx, []hit.Hit{t.hit})
 }
 
 func (d *deliverer) draining() bool {
@@ -150,7 +152,7 @@ func (d *deliverer) ended() bool { return d.draining() && d.drainBy.Err() != nil
 
 // deadline is the context of one Write.
 func (d *deliverer) deadline() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(d.ctx, d.o.Timeout)
+	return context.WithTimeout(d.ctx, d.opts().Timeout)
 }
 
 // gather takes items from the spool until there are enough for a batch.
@@ -176,7 +178,7 @@ func (d *deliverer) full() bool {
 	for i := range d.items {
 		bytes += d.items[i].size
 	}
-	return len(d.items) >= d.o.Batch.Max || bytes >= maxBatch
+	return len(d.items) >= d.opts().Batch.Max || bytes >= maxBatch
 }
 
 // next takes one item, from memory when it is there.
@@ -197,7 +199,9 @@ func (d *deliverer) next() (item, bool, error) {
 	return it, true, nil
 }
 
-func (d *deliverer) expired(it *item) bool { return d.o.MaxAge > 0 && time.Since(it.at) > d.o.MaxAge }
+func (d *deliverer) expired(it *item) bool {
+	return d.opts().MaxAge > 0 && time.Since(it.at) > d.opts().MaxAge
+}
 
 // keepOldest notes since when hits wait.
 func (d *deliverer) keepOldest() {
@@ -219,7 +223,7 @@ func (d *deliverer) ack() {
 	}
 	err := d.reader.Ack(d.items[n-1].seq)
 	if err != nil && !d.unsaved {
-		d.o.Log.Warn("what was delivered cannot be written down; after a crash it would be delivered again", "output", d.o.Name, "err", err)
+		d.opts().Log.Warn("what was delivered cannot be written down; after a crash it would be delivered again", "output", d.opts().Name, "err", err)
 	}
 	d.unsaved = err != nil
 	d.items = append(d.items[:0], d.items[n:]...)
@@ -243,7 +247,7 @@ func (out *Output) Test(ctx context.Context, h *hit.Hit) error {
 	select {
 	case out.tests <- t:
 	case <-ctx.Done():
-		return fmt.Errorf("output %s is busy with a batch: %w", out.o.Name, ctx.Err())
+		return fmt.Errorf("output %s is busy with a batch: %w", out.opts().Name, ctx.Err())
 	case <-out.stopped:
 		return spool.ErrClosed
 	}

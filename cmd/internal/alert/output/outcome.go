@@ -21,7 +21,7 @@ func (d *deliverer) write() {
 		hits = append(hits, d.items[i].hit)
 	}
 	ctx, cancel := d.deadline()
-	err := d.o.Writer.Write(ctx, hits)
+	err := d.opts().Writer.Write(ctx, hits)
 	cancel()
 	d.notReady = errors.Is(err, ErrNotReady)
 	d.settle(from, to, err)
@@ -38,7 +38,7 @@ func (d *deliverer) choose() (from, to int) {
 			}
 		}
 	}
-	for to = from; to < len(d.items) && to-from < d.size && !d.items[to].done; to++ {
+	for to = from; to < len(d.items) && to-from < min(d.size, d.opts().Batch.Max) && !d.items[to].done; to++ {
 	}
 	return from, to
 }
@@ -115,7 +115,7 @@ func pauseOf(errs ...error) (longest time.Duration) {
 func (d *deliverer) succeeded() {
 	d.cond.worked()
 	d.failures, d.suspect = 0, 0
-	d.size = min(2*d.size, d.o.Batch.Max)
+	d.size = min(2*d.size, d.opts().Batch.Max)
 }
 
 // failed is for a batch of which nothing was delivered: the output is down, or one
@@ -156,7 +156,7 @@ func (d *deliverer) overtaken(i int) bool {
 // again puts a hit that failed, while others did not, behind all others; or among
 // the dead, when that was often enough.
 func (d *deliverer) again(it *item, err error) {
-	if it.tries++; d.o.MaxAttempts > 0 && int(it.tries) >= d.o.MaxAttempts {
+	if it.tries++; d.opts().MaxAttempts > 0 && int(it.tries) >= d.opts().MaxAttempts {
 		d.bury(it, err.Error())
 		return
 	}
@@ -188,5 +188,5 @@ func (d *deliverer) bury(it *item, why string) {
 		return
 	}
 	d.buried.Add(1)
-	d.o.Log.Warn("a hit could not be delivered; it is a dead letter now", "output", d.o.Name, "id", it.hit.ID, "why", why)
+	d.opts().Log.Warn("a hit could not be delivered; it is a dead letter now", "output", d.opts().Name, "id", it.hit.ID, "why", why)
 }

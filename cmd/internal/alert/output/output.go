@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,8 +94,8 @@ type Stats struct {
 
 // Output is one output. New makes one that does nothing until Start.
 type Output struct {
-	o    Options
-	cond condition
+	options atomic.Pointer[Options]
+	cond    condition
 
 	spool atomic.Pointer[spool.Spool] // nil while it cannot be opened
 	puts  chan *entry
@@ -103,6 +104,8 @@ type Output struct {
 	news  chan struct{} // holds a token when there are new hits in the spool
 	tests chan *test
 	dead  dead
+
+	changed chan struct{} // holds a token when there are new options
 
 	accepted, delivered, retried, lost, buried atomic.Uint64
 	oldest                                     atomic.Int64 // ns since 1970, 0: none waits
@@ -117,6 +120,16 @@ type Output struct {
 
 // New returns an Output that has touched nothing yet.
 func New(o Options) *Output {
+	out := &Output{
+		puts: make(chan *entry, 1), news: make(chan struct{}, 1), tests: make(chan *test), changed: make(chan struct{}, 1),
+		drain: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	out.configure(o)
+	out.cond.say = func(status, msg string) { out.opts().Say(status, msg) }
+	return out
+}
+
+func (out *Output) configure(o Options) {
 	o.Size = max(o.Size, spool.MinSize)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -127,18 +140,29 @@ func New(o Options) *Output {
 	if o.Problem == nil {
 		o.Problem = func() string { return "" }
 	}
-	out := &Output{
-		o: o, puts: make(chan *entry, 1), news: make(chan struct{}, 1), tests: make(chan *test),
-		drain: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
-	}
+	out.options.Store(&o)
 	out.queue.bound(2 * o.Batch.Max)
-	out.dead = dead{dir: o.Dir, max: max(o.Size/8, minDead)}
-	out.cond.say = o.Say
-	return out
+	out.dead.configure(o.Dir, max(o.Size/8, minDead))
+	if s := out.spool.Load(); s != nil {
+		s.Resize(o.Size)
+	}
+}
+
+func (out *Output) opts() *Options { return out.options.Load() }
+
+// Configure puts o, of the same Name and Dir, in the place of the options so far.
+// Hits go on into the spool meanwhile, and none is lost. The Writer so far is not
+// used for another batch.
+func (out *Output) Configure(o Options) {
+	out.configure(o)
+	select {
+	case out.changed <- struct{}{}:
+	default: // it is known
+	}
 }
 
 // Name returns the output's name.
-func (out *Output) Name() string { return out.o.Name }
+func (out *Output) Name() string { return out.opts().Name }
 
 // Start opens the spool and begins to deliver what it holds. A spool that cannot
 // be opened is said and tried again: until it is, hits are dropped and counted.
@@ -163,14 +187,14 @@ func (out *Output) Start() {
 }
 
 func (out *Output) open() bool {
-	s, err := spool.Open(out.o.Dir, out.o.Size)
+	s, err := spool.Open(out.opts().Dir, out.opts().Size)
 	if err != nil {
-		out.o.Log.Error("the spool cannot be opened", "output", out.o.Name, "err", err)
+		out.opts().Log.Error("the spool cannot be opened", "output", out.opts().Name, "err", err)
 		out.cond.failed(err.Error(), true)
 		return false
 	}
 	if cut := s.Stats().Cut; cut > 0 {
-		out.o.Log.Warn("a crash tore the end of the spool; it was cut", "output", out.o.Name, "bytes", cut)
+		out.opts().Log.Warn("a crash tore the end of the spool; it was cut", "output", out.opts().Name, "bytes", cut)
 	}
 	out.cond.worked()
 	out.spool.Store(s)
@@ -194,7 +218,7 @@ func (out *Output) Stop(ctx context.Context) error {
 	select {
 	case <-ended:
 	case <-time.After(stopGrace): // it ends as soon as the system lets go of it
-		return fmt.Errorf("output %s: the disk of the spool does not answer", out.o.Name)
+		return fmt.Errorf("output %s: the disk of the spool does not answer", out.opts().Name)
 	}
 	out.tick()
 	s := out.spool.Load()
@@ -202,7 +226,7 @@ func (out *Output) Stop(ctx context.Context) error {
 		return nil
 	}
 	if err := s.Close(); err != nil {
-		return fmt.Errorf("output %s: %w", out.o.Name, err)
+		return fmt.Errorf("output %s: %w", out.opts().Name, err)
 	}
 	return nil
 }
@@ -245,7 +269,7 @@ func (out *Output) tick() {
 			out.cond.lostTo("the spool was damaged on disk")
 		}
 	}
-	out.cond.tick(time.Now(), out.dropped(), out.o.Problem())
+	out.cond.tick(time.Now(), out.dropped(), out.opts().Problem())
 }
 
 // watch says what has changed, whatever the others wait for.
@@ -279,8 +303,27 @@ func (out *Output) syncAll() {
 		}
 		err := s.Sync()
 		if err != nil && !failing {
-			out.o.Log.Warn("the spool cannot be synced; a crash of this host could lose hits", "output", out.o.Name, "err", err)
+			out.opts().Log.Warn("the spool cannot be synced; a crash of this host could lose hits", "output", out.opts().Name, "err", err)
 		}
 		failing = err != nil
 	}
+}
+
+// Inspect returns what the spool in dir holds, of which no Output runs.
+func Inspect(dir string) (Stats, error) {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return Stats{Status: OK}, nil
+	}
+	s, err := spool.Open(dir, 0)
+	if err != nil {
+		return Stats{}, err
+	}
+	held := s.Stats()
+	stats := Stats{Status: OK, Depth: held.Depth, Bytes: held.Bytes}
+	r := s.NewReader()
+	if first, more, err := r.Next(); err == nil && more {
+		stats.Oldest = first.At.UTC()
+	}
+	r.Close()
+	return stats, s.Close()
 }

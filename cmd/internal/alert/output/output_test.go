@@ -600,6 +600,31 @@ func TestTest(t *testing.T) {
 	})
 }
 
+// TestConfigure: other settings in mid-stream lose no hit, and hold for the next
+// batch.
+func TestConfigure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, next := sink{outcome: isDown}, sink{}
+		dir := t.TempDir()
+		out := start(t, dir, &old, nil, nil)
+		put(out, 1, 50)
+		settle(10 * time.Minute)
+		o := *out.opts()
+		o.Writer, o.Batch.Max, o.Filter, o.Size = &next, 7, Filter{Kinds: []hit.Kind{hit.New}}, 64<<20
+		out.Configure(o)
+		put(out, 51, 60)
+		other := numbered(61)
+		other.Kind = hit.Repeat
+		Put([]*Output{out}, other)
+		settle(time.Second)
+		stop(t, out)
+		wantIDs(t, "after other settings", next.ids(), 1, 60)
+		if m := slices.Max(next.batches); m != 7 {
+			t.Errorf("batches %v", next.batches)
+		}
+	})
+}
+
 func TestFilter(t *testing.T) {
 	h := numbered(1)
 	h.Indicators = append(h.Indicators, hit.Indicator{Feed: "dshield"})

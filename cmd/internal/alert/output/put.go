@@ -42,7 +42,7 @@ func Put(outputs []*Output, h *hit.Hit) {
 	var waiting []*entry
 	var owners []*Output
 	for _, out := range outputs {
-		if !out.o.Filter.Wants(h) {
+		if !out.opts().Filter.Wants(h) {
 			continue
 		}
 		if out.spool.Load() == nil {

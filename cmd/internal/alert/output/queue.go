@@ -31,7 +31,11 @@ type queue struct {
 	bytes int
 }
 
-func (q *queue) bound(n int) { q.max = n }
+func (q *queue) bound(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.max = n
+}
 
 // add keeps it, if there is room and it is the next one.
 func (q *queue) add(it item) {

@@ -86,6 +86,14 @@ func (s *Spool) makeRoom(n int64) error {
 	}
 }
 
+// Resize changes the bound of the spool's bytes.
+func (s *Spool) Resize(maxSize int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.maxSize = max(maxSize, MinSize)
+	s.segSize = min(maxSegment, s.maxSize/minSegments)
+}
+
 // forget takes the oldest segment out of the books. Its records that nobody has
 // taken are dropped. The caller holds mu, and there is a younger one.
 func (s *Spool) forget(drop bool) {
