@@ -76,6 +76,11 @@ func replayDay(t *testing.T, d *day) ([]hit.Hit, agent.ReplaySummary) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Feeds, cfg.Networks.Local = d.Feeds, d.Local
+	return replayWith(t, cfg, d)
+}
+
+func replayWith(t *testing.T, cfg *config.Config, d *day) ([]hit.Hit, agent.ReplaySummary) {
+	t.Helper()
 	set, err := agent.LoadSet(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

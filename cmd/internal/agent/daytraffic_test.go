@@ -145,6 +145,7 @@ func writeDay(dir string) (*day, error) {
 		p.Local = append(p.Local, netip.MustParsePrefix(s))
 	}
 	p.ordinary()
+	p.innocent()
 	p.probes()
 	p.beacon()
 	p.plants()
@@ -202,6 +203,33 @@ func (p *dayPlan) ordinary() {
 			f.proto, f.dport, f.flags, f.revFlags, f.packets, f.revPackets = protoUDP, 53, 0, 0, 1, 1
 		}
 		p.export(exporter, f)
+	}
+}
+
+// Whom lists name wrongly, see TestDirtyFeeds, and who talks to them all day. The
+// lists of the day do not know them.
+var dayInnocent = struct{ resolver, router, server, old, gone, stale, neighbour, listed netip.Addr }{
+	resolver:  netip.MustParseAddr("8.8.8.8"),
+	router:    netip.MustParseAddr("192.0.2.1"), // the exporter of NetFlow v5
+	server:    netip.MustParseAddr("10.10.0.5"), // our own
+	old:       netip.MustParseAddr("192.0.2.250"),
+	gone:      netip.MustParseAddr("192.0.2.251"),
+	stale:     netip.MustParseAddr("192.0.2.252"),
+	neighbour: netip.MustParseAddr("192.0.2.253"),
+	listed:    netip.MustParseAddr("192.0.2.254"),
+}
+
+// innocent lets users talk to those.
+func (p *dayPlan) innocent() {
+	who := dayInnocent
+	for i := range 1600 {
+		start := p.at()
+		p.export([]string{"v5", "v9", "ipfix"}[i%3], dayFlow{
+			start: start, end: start.Add(time.Second), src: host("10.10.8.0", 1+i%200),
+			dst:   []netip.Addr{who.resolver, who.router, who.server, who.old, who.gone, who.stale, who.neighbour, who.listed}[i%8],
+			sport: uint16(33000 + i), dport: 443, proto: protoTCP,
+			flags: flagsData, packets: 9, bytes: 900, revFlags: flagsData, revPackets: 9, revBytes: 9000,
+		})
 	}
 }
 
