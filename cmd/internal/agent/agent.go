@@ -25,6 +25,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/web"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -40,6 +41,7 @@ type Options struct {
 	// Notify tells the service manager how the agent is, in the words of
 	// sd_notify(3). nil: there is none.
 	Notify func(state string)
+	Fetch  fetch.Options // how feeds are fetched; who asks is set here
 }
 
 // Agent is the running program. New makes one that does nothing yet; Run is

@@ -11,6 +11,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 )
 
 // The paths of the control socket that are about feeds.
@@ -142,7 +143,7 @@ func FeedStates(ctx context.Context, cfg *config.Config) ([]feed.State, error) {
 	if !errors.Is(err, control.ErrNoAgent) {
 		return states, err
 	}
-	f, err := feed.New(feedConfigs(cfg), feedOptions(cfg, ""))
+	f, err := feed.New(feedConfigs(cfg), feedOptions(cfg, fetch.Options{}, ""))
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +166,7 @@ func UpdateFeeds(ctx context.Context, cfg *config.Config, version string, log *s
 		return fmt.Errorf("%w; and that one cannot be asked: %w", err, control.ErrNoAgent)
 	}
 	defer func() { _ = lock.Close() }()
-	o := feedOptions(cfg, version)
+	o := feedOptions(cfg, fetch.Options{}, version)
 	o.Log, o.OnRequest = log, true
 	feeds, err := feed.New(feedConfigs(cfg), o)
 	if err != nil {

@@ -57,12 +57,9 @@ func feedConfigs(cfg *config.Config) []feed.Config {
 }
 
 // feedOptions are what feeds have in common, but for what is done with them.
-func feedOptions(cfg *config.Config, version string) feed.Options {
-	return feed.Options{
-		Local: cfg.Networks.Local, Exporters: cfg.Exporters.Named(), Categories: cfg.Categories,
-		Dir:   filepath.Join(cfg.DataDir, "feeds"),
-		Fetch: fetch.Options{Version: version, Contact: cfg.Contact},
-	}
+func feedOptions(cfg *config.Config, how fetch.Options, version string) feed.Options {
+	how.Version, how.Contact = version, cfg.Contact
+	return feed.Options{Local: cfg.Networks.Local, Dir: filepath.Join(cfg.DataDir, "feeds"), Fetch: how}
 }
 
 // start loads the feeds of cfg, hands their set to swap and watches them from
@@ -72,7 +69,7 @@ func (f *feeds) start(loading context.Context, a *Agent, cfg *config.Config) err
 	f.mu.Lock()
 	previous := f.current
 	f.mu.Unlock()
-	o := feedOptions(cfg, a.options.Version)
+	o := feedOptions(cfg, a.options.Fetch, a.options.Version)
 	o.Log, o.Previous = a.log, previous
 	o.OnSwap = func(set *intel.Set, took time.Duration) {
 		a.swapSet(set)
@@ -136,7 +133,7 @@ func (f *feeds) lastSwap() (at time.Time, took time.Duration) {
 // is warned of; when no feed can, that is the error.
 func LoadSet(ctx context.Context, cfg *config.Config, log *slog.Logger) (*intel.Set, error) {
 	var set *intel.Set
-	o := feedOptions(cfg, "")
+	o := feedOptions(cfg, fetch.Options{}, "")
 	o.Past = true
 	o.OnSwap = func(s *intel.Set, _ time.Duration) { set = s }
 	f, err := feed.New(feedConfigs(cfg), o)

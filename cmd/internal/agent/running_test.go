@@ -52,13 +52,20 @@ web: {listen: "` + webListen + `"}
 // start runs an agent in dir, where the files that settings name must be.
 func start(t *testing.T, dir, settings string) *running {
 	t.Helper()
+	return startWith(t, dir, settings, agent.Options{})
+}
+
+// startWith is start with options that tests of the network need.
+func startWith(t *testing.T, dir, settings string, o agent.Options) *running {
+	t.Helper()
 	r := &running{t: t, dir: dir, web: freeTCP(t), hup: make(chan os.Signal)}
 	r.write("flowhound.yaml", base(r.web)+settings)
 	cfg, err := config.Load(r.path("flowhound.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := agent.New(cfg, agent.Options{ConfigPath: r.path("flowhound.yaml"), Version: "1.2.0", Log: slog.New(slog.DiscardHandler)})
+	o.ConfigPath, o.Version, o.Log = r.path("flowhound.yaml"), "1.2.0", slog.New(slog.DiscardHandler)
+	a := agent.New(cfg, o)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx, r.hup) }()
