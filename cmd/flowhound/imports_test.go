@@ -63,6 +63,7 @@ var importRules = map[string][]string{
 	"plugin/plugintest":           {"plugin", "plugin/internal/redact", "plugin/hit", "plugin/internal/wire", "google.golang.org/grpc", "google.golang.org/grpc/"},
 	"plugin/hit":                  {},
 	"plugin/webhook":              {"plugin", "plugin/hit"},
+	"plugin/syslog":               {"plugin", "plugin/hit", "golang.org/x/"},
 	"plugin/elasticsearch":        {"plugin", "plugin/hit", "integrations", "github.com/elastic/"},
 	"cmd/internal/control":        {},
 	"cmd/internal/flow":           {},
