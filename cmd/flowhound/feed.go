@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"text/tabwriter"
 	"time"
 
@@ -118,7 +119,7 @@ exits with 1 when a feed could not be fetched; what it had stays in use.`,
 			}
 			failed := 0
 			bar := newBar(cmd.ErrOrStderr())
-			err = agent.UpdateFeeds(cmd.Context(), cfg, buildInfo().Version, stderrLog(cmd), names, func(e agent.FeedEvent) error {
+			err = agent.UpdateFeeds(cmd.Context(), cfg, buildInfo().Version, slog.New(slog.DiscardHandler), names, func(e agent.FeedEvent) error {
 				if e.Progress != nil {
 					bar.show(e.Progress)
 					return nil

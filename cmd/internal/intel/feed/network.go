@@ -46,6 +46,7 @@ func newNetwork(c *Config, t *catalog.Type, folder string) *network {
 	n := &network{
 		docs: t.At(c.URL, c.hasKey()), folder: folder,
 		every: t.Every, least: t.Least, shrink: defaultShrink, kick: make(chan *update),
+		saved: saved{Version: savedVersion, Type: t.Name},
 	}
 	if c.Every > 0 {
 		n.every = max(c.Every, t.Least)

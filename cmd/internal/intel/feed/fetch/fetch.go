@@ -49,7 +49,7 @@ type Options struct {
 	Total   time.Duration // for all of one Do with its retries and body: 30m
 
 	MaxBytes int64 // of a body, unpacked: 1 GiB
-	MaxWire  int64 // of a body as it is sent: 256 MiB
+	MaxWire  int64 // of a body as it is sent: 1 GiB
 
 	Retries   int           // after the first try: 3; below 0: none
 	RetryWait time.Duration // before the first retry, doubled for each: 1s
@@ -158,7 +158,7 @@ func (o *Options) setDefaults() {
 		o.MaxBytes = 1 << 30
 	}
 	if o.MaxWire <= 0 {
-		o.MaxWire = 256 << 20
+		o.MaxWire = 1 << 30
 	}
 	if o.Retries == 0 {
 		o.Retries = 3
