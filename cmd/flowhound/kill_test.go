@@ -261,12 +261,5 @@ func sampling(rate uint16) []byte {
 
 // flowTo is a set of one flow, of a conversation that 10.1.0.7 has with remote.
 func flowTo(remote string) []byte {
-	b := slices.Concat(words(256), netip.MustParseAddr("10.1.0.7").AsSlice(), netip.MustParseAddr(remote).AsSlice())
-	b = be.AppendUint16(b, 40000)
-	b = be.AppendUint16(b, 443)
-	b = be.AppendUint32(b, bytesOfFlow)
-	b = be.AppendUint32(b, 5)
-	b = append(b, 6, 0x1b, 0, 0)
-	be.PutUint16(b[2:], uint16(len(b)))
-	return b
+	return flowBetween(netip.MustParseAddr("10.1.0.7"), netip.MustParseAddr(remote))
 }

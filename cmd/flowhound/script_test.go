@@ -17,12 +17,17 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/flowhound/flowhound/plugin"
 )
 
 // TestMain makes the test binary the program: what tests start as flowhound is
-// this file's main.
+// this file's main, and it is the plugin of outputs of type sink.
 func TestMain(m *testing.M) {
-	testscript.Main(leakFree{m}, map[string]func(){"flowhound": main})
+	testscript.Main(leakFree{m}, map[string]func(){
+		"flowhound":             main,
+		"flowhound-output-sink": func() { plugin.Serve(&sinkOutput{}) },
+	})
 }
 
 // leakFree fails a run of tests that leaves goroutines behind.

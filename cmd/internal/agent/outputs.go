@@ -71,9 +71,13 @@ func (a *Agent) hostOptions(cfg *config.Config, o *config.Output) host.Options {
 }
 
 func hostOptions(cfg *config.Config, o *config.Output, version string) host.Options {
+	runDir := cfg.RunDir
+	if abs, err := filepath.Abs(runDir); err == nil {
+		runDir = abs // the plugin's working directory is another
+	}
 	return host.Options{
 		Name: o.Name, Type: o.Type, Dir: PluginDir(cfg), SHA256: o.SHA256, Settings: o.Settings.JSON,
-		RunDir: cfg.RunDir, Version: version,
+		RunDir: runDir, Version: version,
 	}
 }
 
