@@ -59,7 +59,10 @@ func feedConfigs(cfg *config.Config) []feed.Config {
 // feedOptions are what feeds have in common, but for what is done with them.
 func feedOptions(cfg *config.Config, how fetch.Options, version string) feed.Options {
 	how.Version, how.Contact = version, cfg.Contact
-	return feed.Options{Local: cfg.Networks.Local, Dir: filepath.Join(cfg.DataDir, "feeds"), Fetch: how}
+	return feed.Options{
+		Local: cfg.Networks.Local, Exporters: cfg.Exporters.Named(), Categories: cfg.Categories,
+		Dir: filepath.Join(cfg.DataDir, "feeds"), Fetch: how,
+	}
 }
 
 // start loads the feeds of cfg, hands their set to swap and watches them from
