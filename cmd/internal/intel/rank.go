@@ -37,6 +37,11 @@ func rank[T any](list []T, of func(*T) *Indicator) {
 		for to < len(list) && samePlace(of(&list[from]), of(&list[to])) {
 			to++
 		}
+		if first := of(&list[from]); to == from+1 { // mostly, and it allocates nothing
+			first.Combined = first.Score
+			from = to
+			continue
+		}
 		t.reset()
 		for n := from; n < to; n++ {
 			i := of(&list[n])

@@ -89,7 +89,7 @@ func TestIndicatorComesBackWhole(t *testing.T) {
 	if got := s.Lookup(netip.MustParseAddr("192.0.2.1"), in.Expires); got != nil {
 		t.Errorf("expired indicator returned: %+v", got)
 	}
-	if got := s.LookupAll(netip.MustParseAddr("192.0.2.1"), now); len(got) != 1 || got[0].Base != 88 || got[0].Indicator.Name != want.Name {
+	if got := s.LookupAll(netip.MustParseAddr("192.0.2.1"), now); len(got) != 1 || got[0].Base != 88 || got[0].Name != want.Name {
 		t.Errorf("LookupAll = %+v, want one %+v", got, want)
 	}
 }

@@ -1,6 +1,8 @@
 package feed
 
 import (
+	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -26,8 +28,8 @@ func (f *Feeds) collect(name string, aggregate bool) (b *intel.Builder, keep fun
 		if c, ok := overrides.Of(&i); ok {
 			i.Category = c
 		}
-		if i.Prefix.IsValid() {
-			if why := f.policy.Refuse(i.Prefix); why != "" {
+		if network := networkOf(&i); network.IsValid() {
+			if why := f.policy.Refuse(network); why != "" {
 				return why
 			}
 		}
@@ -39,6 +41,24 @@ func (f *Feeds) collect(name string, aggregate bool) (b *intel.Builder, keep fun
 		}
 		return ""
 	}
+}
+
+// networkOf returns the network that i is on: that of a URL whose host is an address
+// too, which other tools take for one of its own.
+func networkOf(i *intel.Indicator) netip.Prefix {
+	if i.URL == "" {
+		return i.Prefix
+	}
+	u, err := url.Parse(i.URL)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip = ip.Unmap()
+	return netip.PrefixFrom(ip, ip.BitLen())
 }
 
 // exempt returns what the configuration itself keeps from matching: exporters. Of a

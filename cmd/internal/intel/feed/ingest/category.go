@@ -42,6 +42,17 @@ func Category(word string) (intel.Category, bool) {
 	return c, ok
 }
 
+// TagCategory is Category for the first of several words with commas, semicolons or
+// bars between them that means one.
+func TagCategory(tags string) (intel.Category, bool) {
+	for tag := range strings.FieldsFuncSeq(tags, func(r rune) bool { return r == ',' || r == ';' || r == '|' }) {
+		if c, ok := Category(tag); ok {
+			return c, true
+		}
+	}
+	return intel.Other, false
+}
+
 // Overrides are what a configuration says of words, whatever the table does. The
 // zero value says nothing. Not safe for concurrent use: it remembers the last
 // answer, because neighbours in a feed mostly share their tags.

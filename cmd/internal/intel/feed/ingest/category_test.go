@@ -32,6 +32,20 @@ func TestCategoriesText(t *testing.T) {
 	}
 }
 
+func TestTagCategory(t *testing.T) {
+	for tags, want := range map[string]string{
+		"elf, Mirai": "botnet", "exe;Cobalt Strike;emotet": "c2", "a|phishing": "phishing", "exe": "", "": "", ",,": "",
+	} {
+		got := ""
+		if c, ok := TagCategory(tags); ok {
+			got = c.String()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", tags, got, want)
+		}
+	}
+}
+
 func TestOverrides(t *testing.T) {
 	o := NewOverrides(map[string]intel.Category{"Red Team": intel.Policy, "emotet": intel.C2, "tor": intel.Other})
 	for _, tt := range []struct {

@@ -115,12 +115,13 @@ func TestRange(t *testing.T) {
 }
 
 func TestPolicy(t *testing.T) {
-	p := NewPolicy([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/25")})
+	p := NewPolicy([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/25")}, netip.MustParsePrefix("198.51.100.1/32"), netip.MustParsePrefix("2001:db8::fe/128"))
 	for text, want := range map[string]Reason{
 		"0.0.0.0/0": TooWide, "::/0": TooWide, "11.0.0.0/7": TooWide, "2400::/18": TooWide,
 		"10.0.0.0/8": SpecialUse, "10.1.2.3/32": SpecialUse, "172.0.0.0/8": SpecialUse, "127.0.0.1/32": SpecialUse, "0.0.0.0/32": SpecialUse,
 		"100.64.0.0/16": SpecialUse, "169.254.1.1/32": SpecialUse, "224.0.0.1/32": SpecialUse, "255.255.255.255/32": SpecialUse,
 		"::1/128": SpecialUse, "::/128": SpecialUse, "fe80::1/128": SpecialUse, "fd00::/20": SpecialUse, "ff02::1/128": SpecialUse,
+		"198.51.100.1/32": Exporter, "2001:db8::fe/128": Exporter, "198.51.100.2/32": "",
 		"192.0.2.0/25": Local, "192.0.2.1/32": Local, "192.0.2.0/24": Local,
 		"192.0.2.128/25": "", "11.0.0.0/8": "", "2400::/19": "", "198.51.100.0/24": "", "2001:db8::1/128": "", "3fff::/20": "", "8.8.8.8/32": "",
 	} {

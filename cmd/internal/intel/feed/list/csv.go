@@ -158,6 +158,8 @@ func (p *parser) row(h *header, fields []string) {
 	i := p.o.Template
 	if c, ok := ingest.Category(field(h.category)); ok {
 		i.Category = c
+	} else if c, ok := ingest.TagCategory(field(h.tags)); ok {
+		i.Category = c
 	}
 	if n, err := strconv.ParseUint(field(h.score), 10, 8); err == nil && n <= 100 {
 		i.Score = uint8(n)
