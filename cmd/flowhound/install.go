@@ -67,7 +67,6 @@ func takeLog(o *setup.Options, path string, given bool) error {
 	case err != nil:
 		return usageError(err)
 	}
-	o.JSONLog = cfg.Log.Format == config.LogJSON
-	o.LogPath, err = filepath.Abs(cfg.Log.Path) // the engine has another working directory
-	return err
+	o.LogPath, o.JSONLog = cfg.Log.Path, cfg.Log.Format == config.LogJSON
+	return nil
 }

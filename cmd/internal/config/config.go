@@ -199,6 +199,10 @@ func (c *Config) NeedsRestart(next *Config) []string {
 // what a person who writes one beside the other means, and what the service
 // manager's working directory would not give.
 func (c *Config) resolve(folder string) {
+	// Whole paths, because plugins and engines have other working directories.
+	if whole, err := filepath.Abs(folder); err == nil {
+		folder = whole
+	}
 	paths := []*string{&c.DataDir, &c.RunDir, &c.Log.Path}
 	for i := range c.Feeds {
 		f := &c.Feeds[i]

@@ -116,7 +116,11 @@ func (d *document) checkReload(key string, e *Export) {
 // checkExportPaths refuses exports that would overwrite what is read or another
 // export. It needs resolved paths.
 func (d *document) checkExportPaths() {
-	taken := map[string]string{filepath.Clean(d.config.Log.Path): "the alert log", filepath.Clean(d.file): "this configuration"}
+	self, err := filepath.Abs(d.file)
+	if err != nil {
+		self = d.file
+	}
+	taken := map[string]string{filepath.Clean(d.config.Log.Path): "the alert log", self: "this configuration"}
 	for i, f := range d.config.Feeds {
 		if f.Path != "" {
 			taken[filepath.Clean(f.Path)] = fmt.Sprintf("the file of feeds[%d]", i)
