@@ -14,21 +14,21 @@ import (
 
 // output is the settings and, once open, what delivers by them.
 type output struct {
-	Address        string        `json:"address" validate:"required"`
-	Format         string        `json:"format" validate:"omitempty,oneof=rfc3164 rfc5424"`
-	Payload        string        `json:"payload" validate:"oneof=line kv json cef leef"`
-	Framing        string        `json:"framing" validate:"omitempty,oneof=lf octet"`
-	Facility       string        `json:"facility" validate:"oneof=kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7"`
-	Hostname       string        `json:"hostname" validate:"omitempty,max=255,printascii"`
-	AppName        string        `json:"app_name" validate:"required,max=48,printascii,excludesall= :[]"`
-	StructuredData string        `json:"sd_id"`
-	MaxSize        int           `json:"max_size" validate:"omitempty,max=65000"`
-	Pace           time.Duration `json:"pace" validate:"min=0,max=1s"`
-	Timeout        time.Duration `json:"timeout" validate:"min=100ms,max=10m"`
-	CAFile         string        `json:"ca_file" validate:"omitempty,file"`
-	CertFile       string        `json:"cert_file" validate:"omitempty,file"`
-	KeyFile        string        `json:"key_file" validate:"omitempty,file"`
-	ServerName     string        `json:"server_name"`
+	Address        string         `json:"address" validate:"required"`
+	Format         string         `json:"format" validate:"omitempty,oneof=rfc3164 rfc5424"`
+	Payload        string         `json:"payload" validate:"oneof=line kv json cef leef"`
+	Framing        string         `json:"framing" validate:"omitempty,oneof=lf octet"`
+	Facility       string         `json:"facility" validate:"oneof=kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7"`
+	Hostname       string         `json:"hostname" validate:"omitempty,max=255,printascii"`
+	AppName        string         `json:"app_name" validate:"required,max=48,printascii,excludesall= :[]"`
+	StructuredData string         `json:"sd_id"`
+	MaxSize        int            `json:"max_size" validate:"omitempty,max=65000"`
+	Pace           *time.Duration `json:"pace" validate:"omitempty,min=0,max=1s"`
+	Timeout        time.Duration  `json:"timeout" validate:"min=100ms,max=10m"`
+	CAFile         string         `json:"ca_file" validate:"omitempty,file"`
+	CertFile       string         `json:"cert_file" validate:"omitempty,file"`
+	KeyFile        string         `json:"key_file" validate:"omitempty,file"`
+	ServerName     string         `json:"server_name"`
 
 	version string
 	format  formatter
@@ -60,7 +60,7 @@ func (o *output) Open(ctx context.Context) error {
 	if o.link != nil { // what it has to write again stays
 		return o.link.connect(ctx)
 	}
-	o.link = &link{target: t, timeout: o.Timeout, pace: o.Pace, files: tlsFiles{ca: o.CAFile, cert: o.CertFile, key: o.KeyFile, serverName: o.ServerName}}
+	o.link = &link{target: t, timeout: o.Timeout, pace: o.paceFor(t), files: tlsFiles{ca: o.CAFile, cert: o.CertFile, key: o.KeyFile, serverName: o.ServerName}}
 	return o.link.connect(ctx)
 }
 

@@ -55,7 +55,7 @@ func (r *rsyslog) tlsSettings() map[string]any {
 func TestRsyslog(t *testing.T) {
 	r := startRsyslog(t)
 	transports := map[string]map[string]any{
-		"udp":         {"address": "udp://" + r.udp, "pace": "100us"},
+		"udp":         {"address": "udp://" + r.udp},
 		"tcp-lf":      {"address": "tcp://" + r.tcp},
 		"tcp-octet":   {"address": "tcp://" + r.tcp, "framing": "octet"},
 		"tls":         r.tlsSettings(),
@@ -133,7 +133,7 @@ func TestRsyslogIsKilled(t *testing.T) {
 			r := startRsyslog(t)
 			settings := map[string]map[string]any{
 				"tcp": {"address": "tcp://" + r.tcp}, "tls": r.tlsSettings(), "unix": {"address": "unix://" + r.stream}, "unixgram": {"address": "unixgram://" + r.log},
-				"udp": {"address": "udp://" + r.udp, "pace": "50us"},
+				"udp": {"address": "udp://" + r.udp},
 			}[name]
 			o := opened(t, settings)
 			hits := plugintest.Hits(5000)

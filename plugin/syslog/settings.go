@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/flowhound/flowhound/plugin"
 )
@@ -43,6 +44,10 @@ var facilities = map[string]int{
 	"kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "syslog": 5, "lpr": 6, "news": 7, "uucp": 8, "cron": 9, "authpriv": 10, "ftp": 11,
 	"local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23,
 }
+
+// udpPace is the default of pace for UDP: a burst must not overflow the receiver's
+// buffer, which by default takes some hundred messages and drops the rest.
+const udpPace = 200 * time.Microsecond
 
 // target is a parsed address.
 type target struct {
@@ -173,4 +178,14 @@ func (o *output) sizeFor(format string) int {
 		return minSize3164
 	}
 	return defaultSize
+}
+
+func (o *output) paceFor(t target) time.Duration {
+	switch {
+	case o.Pace != nil:
+		return *o.Pace
+	case t.scheme == "udp":
+		return udpPace
+	}
+	return 0
 }

@@ -39,6 +39,9 @@ func TestSettings(t *testing.T) {
 		{`{"address": "tls://siem.example", "sd_id": "f@1", "max_size": 2048}`, "the least is 4096"},
 		{`{"address": "udp://siem.example", "max_size": 70000}`, "max_size: 70000 is too large"},
 		{`{"address": "udp://siem.example", "timeout": "1ms"}`, "timeout: "},
+		{`{"address": "udp://siem.example", "pace": "0s"}`, ""},
+		{`{"address": "udp://siem.example", "pace": "2s"}`, "pace: "},
+		{`{"address": "udp://siem.example", "pace": "-1s"}`, "pace: "},
 	}
 	for _, tt := range tests {
 		problems := plugin.Configure(defaults(), []byte(tt.settings))
@@ -52,8 +55,8 @@ func TestSettings(t *testing.T) {
 // TestDefaults are what README says.
 func TestDefaults(t *testing.T) {
 	for address, want := range map[string]string{
-		"udp://h": "h:514 rfc3164  1024", "tcp://h": "h:514 rfc3164 lf 1024", "tls://h": "h:6514 rfc5424 octet 8192",
-		"unix:///s": "/s rfc3164 lf 1024", "unixgram:///s": "/s rfc3164  1024",
+		"udp://h": "h:514 rfc3164  1024 200µs", "tcp://h": "h:514 rfc3164 lf 1024 0s", "tls://h": "h:6514 rfc5424 octet 8192 0s",
+		"unix:///s": "/s rfc3164 lf 1024 0s", "unixgram:///s": "/s rfc3164  1024 0s",
 	} {
 		o := defaults()
 		settings, _ := json.Marshal(map[string]string{"address": address})
@@ -64,7 +67,7 @@ func TestDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := fmt.Sprint(to.addr, " ", o.formatFor(to), " ", o.framingFor(to), " ", o.sizeFor(o.formatFor(to))); got != want {
+		if got := fmt.Sprint(to.addr, " ", o.formatFor(to), " ", o.framingFor(to), " ", o.sizeFor(o.formatFor(to)), " ", o.paceFor(to)); got != want {
 			t.Errorf("%s: got %s, want %s", address, got, want)
 		}
 	}
