@@ -29,6 +29,7 @@ type sinkOutput struct {
 	Address string        `json:"address" validate:"required_without=File"`
 	Key     plugin.Secret `json:"key"`
 	Refuse  string        `json:"refuse"` // hits to this address are refused for good
+	Hang    bool          `json:"hang"`   // for ever, whatever the deadline
 }
 
 func (s *sinkOutput) Open(context.Context) error  { return nil }
@@ -39,6 +40,9 @@ func (s *sinkOutput) Setup(context.Context) error {
 }
 
 func (s *sinkOutput) Write(ctx context.Context, hits []plugin.Hit) error {
+	if s.Hang {
+		select {}
+	}
 	var lines []byte
 	errs := make([]error, len(hits))
 	for i, h := range hits {
