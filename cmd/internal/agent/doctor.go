@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -43,6 +44,11 @@ func (a *Agent) findings(now time.Time) finding.List {
 	a.findFeeds(&l)
 	if n := a.kernelDrops(); n > 0 {
 		l.Bad("sysctl -w net.core.rmem_max=67108864, then restart flowhound", "this host's kernel has dropped %d datagrams: the socket buffers were full", n)
+	}
+	for _, o := range a.outputs.states() {
+		if o.Status != output.OK {
+			l.Bad("flowhound output list; flowhound output test "+o.Name, "output %s is %s: %s; %d hits wait, %d are lost", o.Name, o.Status, o.Problem, o.Depth, o.Dropped)
+		}
 	}
 	if a.file.Load().Stats().Failing {
 		l.Bad("df -h; ls -l "+a.state.Load().config.Log.Path, "the alert log cannot be written")

@@ -152,6 +152,9 @@ func (o *outputs) apply(a *Agent, cfg *config.Config) {
 	before := o.running
 	o.mu.Unlock()
 
+	if before == nil {
+		a.sayLeftovers(cfg)
+	}
 	next := make([]*delivery, len(cfg.Outputs))
 	var begin []func()
 	for i := range cfg.Outputs {
@@ -186,6 +189,22 @@ func (o *outputs) apply(a *Agent, cfg *config.Config) {
 		}
 	}
 	changes.Wait()
+}
+
+// sayLeftovers tells of spools whose outputs are not configured any more.
+func (a *Agent) sayLeftovers(cfg *config.Config) {
+	entries, err := os.ReadDir(filepath.Join(cfg.DataDir, "spool"))
+	if err != nil {
+		return // there is none yet
+	}
+	for _, e := range entries {
+		if slices.ContainsFunc(cfg.Outputs, func(o config.Output) bool { return o.Name == e.Name() }) || !e.IsDir() {
+			continue
+		}
+		if s, err := output.Inspect(spoolDir(cfg, e.Name())); err == nil && s.Depth > 0 {
+			a.log.Warn("hits wait for an output that is not configured any more; configure one of that name, or remove its spool", "output", e.Name(), "hits", s.Depth, "spool", spoolDir(cfg, e.Name()))
+		}
+	}
 }
 
 // use makes next what hits are put into and what is looked at.

@@ -1,0 +1,251 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert/output/spool"
+	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// TestNotReady: a writer that is not there yet costs no attempts; when it comes,
+// hits go out at once.
+func TestNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sink{outcome: func([]hit.Hit) error { return fmt.Errorf("siem: %w", ErrNotReady) }}
+		var lines said
+		problem, changed := "there is no flowhound-output-syslog", make(chan struct{}, 1)
+		var mu sync.Mutex
+		out := start(t, t.TempDir(), &s, &lines, func(o *Options) {
+			o.Problem = func() string { mu.Lock(); defer mu.Unlock(); return problem }
+			o.Changed = changed
+		})
+		settle(10 * time.Second)
+		lines.has(t, "down there is no flowhound-output-syslog") // without any hit
+		put(out, 1, 300)
+		settle(10 * time.Minute)
+		if stats := out.Stats(); stats.Retried+stats.Dead != 0 || stats.Depth != 300 || stats.Status != Down {
+			t.Errorf("stats: %+v", stats)
+		}
+		s.set(nil)
+		mu.Lock()
+		problem = ""
+		mu.Unlock()
+		changed <- struct{}{}
+		synctest.Wait()
+		settle(100 * time.Millisecond)
+		wantIDs(t, "when it is ready", s.ids(), 1, 300)
+		settle(2 * time.Second)
+		if lines.words() != "down ok" {
+			t.Errorf("said %q", lines.lines)
+		}
+		stop(t, out)
+	})
+}
+
+// TestHung: while a writer hangs, hits are taken at once, and a stop ends it.
+func TestHung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sink{gate: func(ctx context.Context) { <-ctx.Done() }}
+		var lines said
+		out := start(t, t.TempDir(), &s, &lines, func(o *Options) { o.Timeout = 30 * time.Second })
+		began := time.Now()
+		put(out, 1, 1000)
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("waited %s for a writer that hangs", waited)
+		}
+		settle(2 * time.Minute)
+		if stats := out.Stats(); stats.Depth != 1000 || stats.Dropped != 0 || stats.Status != Down {
+			t.Errorf("stats: %+v", stats)
+		}
+		lines.has(t, "down context deadline exceeded")
+		began = time.Now()
+		stop(t, out)
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("the stop took %s", took)
+		}
+	})
+}
+
+// TestStuckDisk: a disk that does not answer holds one hit up for 50 ms, no other,
+// and what it did not take is dropped and counted.
+func TestStuckDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s sink
+		healthy := start(t, t.TempDir(), &s, nil, nil)
+		out := New(Options{Name: "slow", Dir: t.TempDir(), Batch: Batch{Max: 10}, Writer: &s})
+		if !out.open() {
+			t.Fatal("no spool")
+		}
+		began := time.Now() // nothing takes from out.puts: so looks a write that hangs
+		for n := 1; n <= 10; n++ {
+			Put([]*Output{out, healthy}, numbered(n))
+		}
+		if waited := time.Since(began); waited != putTime {
+			t.Errorf("waited %s in all, want %s", waited, putTime)
+		}
+		if stats := out.Stats(); stats.Dropped != 10 || stats.Accepted != 0 {
+			t.Errorf("stats: %+v", stats)
+		}
+		if stats := healthy.Stats(); stats.Dropped != 0 || stats.Accepted != 10 {
+			t.Errorf("the other output's stats: %+v", stats)
+		}
+		out.running.Go(out.appendAll) // it answers again
+		synctest.Wait()
+		put(out, 11, 12)
+		if stats := out.Stats(); stats.Dropped != 10 || stats.Accepted != 2 || stats.Depth != 2 {
+			t.Errorf("stats: %+v", stats)
+		}
+		close(out.quit)
+		out.running.Wait()
+		_ = out.spool.Load().Close()
+		stop(t, healthy)
+	})
+}
+
+// TestSpoolInUse: an output whose spool another process has is down, counts what it
+// cannot keep, and works when the spool is free.
+func TestSpoolInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		other, err := spool.Open(dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s sink
+		var lines said
+		out := start(t, dir, &s, &lines, nil)
+		put(out, 1, 3)
+		settle(2 * time.Second)
+		lines.has(t, "in use by another flowhound")
+		lines.has(t, "dropping 3 hits are lost: the spool cannot be opened")
+		_ = other.Close()
+		settle(openEvery)
+		put(out, 4, 5)
+		settle(time.Second)
+		wantIDs(t, "when the spool is free", s.ids(), 4, 5)
+		settle(2 * time.Minute)
+		if out.Stats().Status != OK || !strings.HasSuffix(lines.words(), "ok") {
+			t.Errorf("said %q, %+v", lines.lines, out.Stats())
+		}
+		stop(t, out)
+	})
+}
+
+// TestDiskFull: hits for which a real file system has no room are dropped, counted
+// and said; those that were in the spool are delivered.
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("flowhound-test", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("SKIPPED: a small file system of its own needs root: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := sink{outcome: isDown}
+		var lines said
+		out := start(t, filepath.Join(dir, "spool"), &s, &lines, nil)
+		put(out, 1, 1000)
+		settle(2 * time.Second)
+		stats := out.Stats()
+		if stats.Dropped == 0 || stats.Depth == 0 || stats.Accepted+stats.Dropped != 1000 {
+			t.Errorf("stats: %+v", stats)
+		}
+		lines.has(t, "no space left on device")
+		s.set(nil)
+		settle(2 * time.Minute)
+		if got := len(s.ids()); got != int(stats.Accepted) {
+			t.Errorf("%d hits delivered, %d were accepted", got, stats.Accepted)
+		}
+		stop(t, out)
+	})
+}
+
+// TestSpoolFull: the oldest hits make room, are counted and said.
+func TestSpoolFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sink{outcome: isDown}
+		var lines said
+		out := start(t, t.TempDir(), &s, &lines, func(o *Options) { o.Size = 0 })
+		const n = 10000 // some 8 MB
+		put(out, 1, n)
+		settle(2 * time.Second)
+		stats := out.Stats()
+		if stats.Dropped == 0 || stats.Bytes > spool.MinSize {
+			t.Errorf("stats: %+v", stats)
+		}
+		lines.has(t, "the spool is full: the oldest hits made room for new ones")
+		s.set(nil)
+		settle(2 * time.Minute)
+		stop(t, out)
+		if got := s.ids(); len(got)+int(stats.Dropped) != n || got[len(got)-1] != strconv.Itoa(n) {
+			t.Errorf("%d delivered and %d dropped of %d", len(got), stats.Dropped, n)
+		}
+	})
+}
+
+// TestDeadLetters: they stay within their bound, and what is no hit does not keep
+// the others from being replayed.
+func TestDeadLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s := sink{outcome: func([]hit.Hit) error { return plugin.Permanent(errors.New("400")) }}
+		var lines said
+		out := start(t, dir, &s, &lines, func(o *Options) { o.Size = 0 })
+		put(out, 1, 6000) // some 5 MB
+		settle(10 * time.Second)
+		stats := out.Stats()
+		kept, err := out.dead.files()
+		if err != nil || kept.Replayed+int(stats.Dropped) != 6000 || stats.Dropped == 0 {
+			t.Errorf("%+v kept of %+v, %v", kept, stats, err)
+		}
+		lines.has(t, "too many dead letters")
+		f, err := os.OpenFile(filepath.Join(dir, deadName), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(f, "{\"v\":2}\nnonsense\n%s\n{\"v\":1", strings.Repeat("x", 10<<20))
+		_ = f.Close()
+		s.set(nil)
+		total := 0
+		for {
+			replayed, err := out.ReplayDead(t.Context())
+			total += replayed.Replayed
+			settle(10 * time.Second)
+			if err == nil {
+				if replayed.Broken != 4 {
+					t.Errorf("%+v", replayed)
+				}
+				break
+			} else if !strings.Contains(err.Error(), "the spool is nearly full") || replayed.Replayed == 0 {
+				t.Fatal(err)
+			}
+		}
+		if total != kept.Replayed || len(s.ids()) != total {
+			t.Errorf("%d replayed, %d delivered of %d", total, len(s.ids()), kept.Replayed)
+		}
+		stop(t, out)
+	})
+}
+
+// files counts the letters that wait for a replay.
+func (d *dead) files() (r Replayed, err error) {
+	for _, name := range []string{replayName, deadName + ".1", deadName} {
+		r.Replayed += countLines(filepath.Join(d.dir, name))
+	}
+	return r, nil
+}
