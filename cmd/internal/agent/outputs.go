@@ -45,15 +45,18 @@ type delivery struct {
 }
 
 // PluginDir returns the folder of the plugins: the configured one, else the
-// program's own if plugins lie there, else the one where they are installed.
+// program's own if plugins lie there, else lib/flowhound beside the program's
+// (/usr/lib/flowhound for /usr/bin), else the one where install.sh puts them.
 func PluginDir(cfg *config.Config) string {
 	if cfg.PluginDir != "" {
 		return cfg.PluginDir
 	}
 	if program, err := os.Executable(); err == nil {
-		dir := filepath.Dir(program)
-		if found, err := host.List(dir); err == nil && len(found) > 0 {
-			return dir
+		own := filepath.Dir(program)
+		for _, dir := range []string{own, filepath.Join(filepath.Dir(own), "lib/flowhound")} {
+			if found, err := host.List(dir); err == nil && len(found) > 0 {
+				return dir
+			}
 		}
 	}
 	return defaultPluginDir
