@@ -42,6 +42,7 @@ type deliverer struct {
 	failures int    // in a row
 	pauseTo  time.Time
 	notReady bool // that is why it pauses
+	buriedAt time.Time
 	unsaved  bool // the spool's cursor cannot be written, and that was said
 }
 

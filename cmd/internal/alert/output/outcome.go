@@ -9,6 +9,9 @@ import (
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
+// buryEvery is how often a dead letter is said at most, with how many there are.
+const buryEvery = 10 * time.Second
+
 // tooOld begins the reason of letters that died of age.
 const tooOld = "older than max_age, and nothing gets through: "
 
@@ -187,6 +190,9 @@ func (d *deliverer) bury(it *item, why string) {
 		d.drop(1, err.Error())
 		return
 	}
-	d.buried.Add(1)
-	d.opts().Log.Warn("a hit could not be delivered; it is a dead letter now", "output", d.opts().Name, "id", it.hit.ID, "why", why)
+	n := d.buried.Add(1)
+	if now := time.Now(); now.Sub(d.buriedAt) >= buryEvery {
+		d.buriedAt = now
+		d.opts().Log.Warn("a hit could not be delivered; it is a dead letter now", "output", d.opts().Name, "id", it.hit.ID, "why", why, "dead", n)
+	}
 }
