@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // Problem is one thing that is wrong with an output's settings.
@@ -117,7 +119,7 @@ func (d *decoder) section(key string, raw json.RawMessage, v reflect.Value) {
 }
 
 func (d *decoder) unknown(section, name string, known []string) {
-	near := nearest(name, known)
+	near := nearest.Word(name, known)
 	switch {
 	case near != "":
 		d.wrong(join(section, name), "unknown key; did you mean %s?", near)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-playground/validator/v10"
+
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // Validator is an Output that checks what tags cannot say, such as two settings
@@ -99,7 +101,7 @@ func (d *decoder) plain(key string, e validator.FieldError) string {
 	case tag == "oneof":
 		words := strings.Fields(e.Param())
 		s := fmt.Sprintf("%s is not one of %s", shown(e), strings.Join(words, ", "))
-		if near := nearest(fmt.Sprint(e.Value()), words); near != "" {
+		if near := nearest.Word(fmt.Sprint(e.Value()), words); near != "" {
 			s += "; did you mean " + near + "?"
 		}
 		return s

@@ -62,6 +62,7 @@ var importRules = map[string][]string{
 	"plugin/host":                 {"plugin", "plugin/internal/pb", "plugin/internal/wire", "plugin/internal/redact", "github.com/hashicorp/", "google.golang.org/grpc", "google.golang.org/grpc/", "golang.org/x/"},
 	"plugin/plugintest":           {"plugin", "plugin/internal/redact", "plugin/hit", "plugin/internal/wire", "google.golang.org/grpc", "google.golang.org/grpc/"},
 	"plugin/hit":                  {},
+	"plugin/nearest":              {},
 	"plugin/webhook":              {"plugin", "plugin/hit"},
 	"plugin/syslog":               {"plugin", "plugin/hit", "golang.org/x/"},
 	"plugin/elasticsearch":        {"plugin", "plugin/hit", "integrations", "github.com/elastic/"},

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // NewFeed is a feed to be added to a configuration.
@@ -39,7 +40,7 @@ func AddFeed(path string, f NewFeed) (*AddedFeed, error) {
 	t, ok := catalog.Find(f.Type)
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("there is no type %q%s; the types are %s", f.Type, didYouMean(nearest(f.Type, catalog.Names())), strings.Join(catalog.Names(), ", "))
+		return nil, fmt.Errorf("there is no type %q%s; the types are %s", f.Type, didYouMean(nearest.Word(f.Type, catalog.Names())), strings.Join(catalog.Names(), ", "))
 	case f.URL != "" && f.Path != "":
 		return nil, errors.New("give either a URL or a path")
 	case f.URL == "" && f.Path == "" && !t.HasURL():

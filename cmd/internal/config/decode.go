@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // document is a configuration on its way from YAML nodes to a Config. The
@@ -159,7 +161,7 @@ func (d *document) decodeSection(key string, line int, n *yaml.Node, v reflect.V
 }
 
 func (d *document) unknown(key string, line int, name string, known []string) {
-	if near := nearest(name, known); near != "" {
+	if near := nearest.Word(name, known); near != "" {
 		d.errorf(line, key, "unknown key%s", didYouMean(near))
 		d.bad[join(parent(key), near)] = true // not also: "is missing"
 		return

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // DNSBL says which DNS blacklists are asked about the addresses that own hosts
@@ -92,7 +93,7 @@ func (d *document) checkDNSBL() {
 			case !answers.Contains(code):
 				d.errorf(d.line(at), at, "%s is no answer of a DNS blacklist: those lie in 127.0.0.0/8", code)
 			case !slices.Contains(meanings, meaning):
-				d.errorf(d.line(at), at, "%s is neither %s nor a category%s", d.text(at), DNSBLIgnore, didYouMean(nearest(meaning, meanings)))
+				d.errorf(d.line(at), at, "%s is neither %s nor a category%s", d.text(at), DNSBLIgnore, didYouMean(nearest.Word(meaning, meanings)))
 			}
 		}
 	}

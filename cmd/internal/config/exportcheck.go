@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 func (d *document) checkExports() {
@@ -91,7 +93,7 @@ func (d *document) checkExportFeeds(key string, e *Export) {
 	}
 	for i, name := range e.Feeds {
 		if at := fmt.Sprintf("%s.feeds[%d]", key, i); !slices.Contains(names, name) && !d.said(at) && !d.said("feeds") {
-			d.errorf(d.line(at), at, "%s is not the name of a feed%s", d.text(at), didYouMean(nearest(name, names)))
+			d.errorf(d.line(at), at, "%s is not the name of a feed%s", d.text(at), didYouMean(nearest.Word(name, names)))
 		}
 	}
 }

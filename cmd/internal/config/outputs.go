@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // Output is one place that hits are delivered to, by a plugin.
@@ -62,7 +63,7 @@ func (d *document) checkOutputs() {
 		key := fmt.Sprintf("outputs[%d]", i)
 		for j, name := range o.Feeds {
 			if at := fmt.Sprintf("%s.feeds[%d]", key, j); !slices.Contains(names, name) && !d.said(at) && !d.said("feeds") && !d.said("dnsbl") {
-				d.errorf(d.line(at), at, "%s is not the name of a feed%s", d.text(at), didYouMean(nearest(name, names)))
+				d.errorf(d.line(at), at, "%s is not the name of a feed%s", d.text(at), didYouMean(nearest.Word(name, names)))
 			}
 		}
 		if d.said(key+".name") || o.Name == "" {

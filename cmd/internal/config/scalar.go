@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // scalarType is how one Go type is written in YAML. Whether a value was quoted
@@ -49,7 +50,7 @@ var scalarTypes = map[reflect.Type]scalarType{
 	reflect.TypeFor[Action](): {
 		want: "one of " + strings.Join(actions, ", ") + ", or {cname: walled.example}", section: true,
 		set:     scalar("", text[Action], nil).set,
-		suggest: func(s string) string { return nearest(s, actions) },
+		suggest: func(s string) string { return nearest.Word(s, actions) },
 	},
 	reflect.TypeFor[intel.Category](): choice[intel.Category](intel.NumCategories),
 	reflect.TypeFor[hit.Severity]():   choice[hit.Severity](hit.NumSeverities),
@@ -127,7 +128,7 @@ func choice[T interface {
 	for i := range names {
 		names[i] = T(i).String()
 	}
-	suggest := func(s string) string { return nearest(s, names) }
+	suggest := func(s string) string { return nearest.Word(s, names) }
 	return scalar("one of "+strings.Join(names, ", "), text[T, P], suggest)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // validate checks what the types of single values do not: the validate tags of
@@ -84,7 +85,7 @@ func (d *document) plain(key string, e validator.FieldError) string {
 		if tag == "feed_type" {
 			words = catalog.Names()
 		}
-		return fmt.Sprintf("%s is not one of %s%s", d.text(key), strings.Join(words, ", "), didYouMean(nearest(d.places[key].text, words)))
+		return fmt.Sprintf("%s is not one of %s%s", d.text(key), strings.Join(words, ", "), didYouMean(nearest.Word(d.places[key].text, words)))
 	case tag == "feed_name":
 		return fmt.Sprintf("%s is not a feed's name: use a-z, 0-9, _ and - only", d.text(key))
 	case tag == "output_name":

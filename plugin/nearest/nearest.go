@@ -1,8 +1,10 @@
-package plugin
+// Package nearest guesses what a mistyped word was meant to be: a key of the
+// configuration, a setting of an output. It imports nothing.
+package nearest
 
-// nearest returns the one of words that name was probably meant to be: at most a
+// Word returns the one of words that name was probably meant to be: at most a
 // third of its letters are wrong. "" when there is none.
-func nearest(name string, words []string) string {
+func Word(name string, words []string) string {
 	best, fewest := "", len(name)
 	for _, w := range words {
 		limit := max(1, max(len(name), len(w))/3)
