@@ -114,6 +114,9 @@ func (w *worker) askAbout(st *state, set *intel.Set, r *flow.Record) {
 		w.pass(&match.Raw{Record: *r, Sides: sides, Set: set, Count: 1, DNSBL: true})
 		return
 	}
+	if !st.dnsbl.Ready() {
+		return
+	}
 	remote, ok := st.policy.Contacted(r)
 	if !ok || !w.asked.New(remote, r.Received) {
 		return

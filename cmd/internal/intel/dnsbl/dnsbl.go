@@ -65,6 +65,7 @@ type Lookups struct {
 
 	set     atomic.Pointer[intel.Set]
 	dropped atomic.Uint64
+	ready   atomic.Bool // a zone has passed its test
 	states  atomic.Pointer[[]State]
 
 	// What follows belongs to the goroutine of Run.
@@ -137,6 +138,11 @@ func (l *Lookups) Ask(q *Question) {
 	}
 }
 
+// Ready reports whether there is a zone to ask. Until then nothing should be
+// offered: what a Filter has let through once it holds back for a minute. Safe
+// for concurrent use.
+func (l *Lookups) Ready() bool { return l.ready.Load() }
+
 // Set returns the addresses that are listed now, as indicators of their zones;
 // nil while there are none. Safe for concurrent use.
 func (l *Lookups) Set() *intel.Set { return l.set.Load() }
@@ -174,6 +180,9 @@ func (l *Lookups) Run(ctx context.Context) {
 			l.take(&r, time.Now())
 		case t := <-l.tests:
 			l.zones[t.zone].noteTest(t, time.Now())
+			if t.why == "" {
+				l.ready.Store(true)
+			}
 		case <-swap.C:
 			l.swap()
 		case now := <-prune.C:
