@@ -263,7 +263,7 @@ func (a *Agent) health() web.Health {
 		}
 	}
 	for _, o := range a.outputs.states() {
-		if o.Status != output.OK {
+		if o.Status == output.Down || o.Status == output.Dropping {
 			h.Problems = append(h.Problems, "output "+o.Name+": "+o.Problem)
 		}
 	}

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// Status is the word of an output line.
+// Status is how an output is doing. All but Trying are words of output lines.
 type Status string
 
 // The statuses.
 const (
-	OK       Status = "ok"
-	Down     Status = "down"
-	Dropping Status = "dropping"
+	OK       Status = "ok"       // nothing is amiss
+	Trying   Status = "trying"   // it is not ready, or its last attempt failed, and that is not old enough to be news
+	Down     Status = "down"     // that is so for more than 5 s, or does not pass by itself
+	Dropping Status = "dropping" // it lost hits within the last minute
 )
 
 const (
@@ -100,17 +101,30 @@ func (c *condition) grew(before *uint64, count uint64) bool {
 	return grown
 }
 
-// now returns the status and what is to be said of it.
-func (c *condition) now() (Status, string) {
+// now returns the status and what is to be said of it; writer is what keeps the
+// writer from working now.
+func (c *condition) now(writer string) (Status, string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.down || !c.since.IsZero() && !time.Now().Before(c.at):
+	now := time.Now()
+	c.writer = writer
+	c.look(now)
+	switch failing := !c.since.IsZero(); {
+	case failing && (c.down || !now.Before(c.at)):
 		return Down, c.problem()
 	case c.dropping:
 		return Dropping, c.reason
+	case failing:
+		return Trying, c.problem()
 	}
-	return OK, c.problem()
+	return OK, ""
+}
+
+// why returns what keeps hits from being delivered.
+func (c *condition) why() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.problem()
 }
 
 // tick says what has changed by now: lost is how many hits were lost in all, writer

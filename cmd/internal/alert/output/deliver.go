@@ -164,8 +164,7 @@ func (d *deliverer) gather() error {
 			return err
 		}
 		if d.failures > 0 && d.expired(&it) {
-			_, problem := d.cond.now()
-			d.bury(&it, tooOld+problem)
+			d.bury(&it, tooOld+d.cond.why())
 		}
 		d.items = append(d.items, it)
 		d.ack()

@@ -233,7 +233,7 @@ func (out *Output) Stop(ctx context.Context) error {
 
 // Stats returns how the output is doing now.
 func (out *Output) Stats() Stats {
-	status, problem := out.cond.now()
+	status, problem := out.cond.now(out.opts().Problem())
 	s := Stats{
 		Status: status, Problem: problem,
 		Accepted: out.accepted.Load(), Delivered: out.delivered.Load(), Retried: out.retried.Load(),

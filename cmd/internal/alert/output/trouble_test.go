@@ -31,6 +31,10 @@ func TestNotReady(t *testing.T) {
 			o.Problem = func() string { mu.Lock(); defer mu.Unlock(); return problem }
 			o.Changed = changed
 		})
+		settle(time.Second)
+		if stats := out.Stats(); stats.Status != Trying || stats.Problem != problem || len(lines.lines) != 0 {
+			t.Errorf("stats: %+v; said %q", stats, lines.lines)
+		}
 		settle(10 * time.Second)
 		lines.has(t, "down there is no flowhound-output-syslog") // without any hit
 		put(out, 1, 300)
@@ -46,6 +50,9 @@ func TestNotReady(t *testing.T) {
 		synctest.Wait()
 		settle(100 * time.Millisecond)
 		wantIDs(t, "when it is ready", s.ids(), 1, 300)
+		if stats := out.Stats(); stats.Status != OK || stats.Problem != "" {
+			t.Errorf("stats: %+v", stats)
+		}
 		settle(2 * time.Second)
 		if lines.words() != "down ok" {
 			t.Errorf("said %q", lines.lines)
