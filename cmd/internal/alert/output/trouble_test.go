@@ -178,6 +178,12 @@ func TestDiskFull(t *testing.T) {
 		if got := len(s.ids()); got != int(stats.Accepted) {
 			t.Errorf("%d hits delivered, %d were accepted", got, stats.Accepted)
 		}
+		// What was delivered takes no room any more.
+		put(out, 1001, 1100)
+		settle(2 * time.Second)
+		if now := out.Stats(); now.Dropped != stats.Dropped || now.Delivered != stats.Accepted+100 {
+			t.Errorf("after the outage: %+v, before %+v", now, stats)
+		}
 		stop(t, out)
 	})
 }

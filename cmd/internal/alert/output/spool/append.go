@@ -22,7 +22,10 @@ func (s *Spool) Append(payload []byte, at time.Time, tries uint32, commit func()
 		return 0, fmt.Errorf("spool: %w", err)
 	}
 	s.buf = appendRecord(s.buf[:0], &r)
-	if _, err = s.active.Write(s.buf); err == nil && commit != nil && !commit() {
+	if _, err = s.active.Write(s.buf); err != nil && s.renew() {
+		_, err = s.active.Write(s.buf)
+	}
+	if err == nil && commit != nil && !commit() {
 		err = ErrAbandoned
 	}
 	if err != nil {
@@ -105,6 +108,27 @@ func (s *Spool) forget(drop bool) {
 	}
 	s.acked = max(s.acked, first)
 	s.taken = max(s.taken, first)
+}
+
+// renew begins a new segment in the place of one of which every record is
+// acknowledged: on a full disk that makes room. It reports whether it did.
+func (s *Spool) renew() bool {
+	s.mu.Lock()
+	old := s.segments[len(s.segments)-1]
+	spent := len(s.segments) == 1 && s.acked == s.next && old.size > 0
+	s.mu.Unlock()
+	if !spent || s.roll() != nil {
+		return false
+	}
+	s.mu.Lock()
+	if s.segments[0].first == old.first { // Ack has not come here first
+		s.forget(false)
+	}
+	s.mu.Unlock()
+	// The reader and Sync may have it open: its bytes go at once all the same.
+	_ = os.Truncate(s.path(old.first), 0)
+	_ = os.Remove(s.path(old.first))
+	return true
 }
 
 // roll begins a new segment, which the next record gives its name.
