@@ -94,6 +94,8 @@ func (s *server) Configure(ctx context.Context, req *pb.ConfigureRequest) (*pb.C
 
 // Setup calls the output's, if it has one.
 func (s *server) Setup(ctx context.Context, _ *pb.SetupRequest) (*pb.SetupResponse, error) {
+	ctx, cancel := early(ctx)
+	defer cancel()
 	err := s.call(ctx, func() error {
 		o, ok := s.out.(Setuper)
 		if !ok {
@@ -106,6 +108,8 @@ func (s *server) Setup(ctx context.Context, _ *pb.SetupRequest) (*pb.SetupRespon
 
 // Open calls the output's.
 func (s *server) Open(ctx context.Context, _ *pb.OpenRequest) (*pb.OpenResponse, error) {
+	ctx, cancel := early(ctx)
+	defer cancel()
 	err := s.call(ctx, func() error {
 		err := s.out.Open(ctx)
 		if err == nil {
@@ -114,6 +118,16 @@ func (s *server) Open(ctx context.Context, _ *pb.OpenRequest) (*pb.OpenResponse,
 		return err
 	}, configured)
 	return &pb.OpenResponse{Failure: s.failure(err)}, nil
+}
+
+// early returns ctx with a deadline so much earlier that what the output says of it
+// still reaches the host, which takes no answer for a plugin that hangs.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(2*time.Second, time.Until(deadline)/10)))
 }
 
 // Write calls the output's, with the deadline that the request names.
@@ -144,6 +158,8 @@ func (s *server) Write(ctx context.Context, req *pb.WriteRequest) (*pb.WriteResp
 
 // Close calls the output's, once.
 func (s *server) Close(ctx context.Context, _ *pb.CloseRequest) (*pb.CloseResponse, error) {
+	ctx, cancel := early(ctx)
+	defer cancel()
 	return &pb.CloseResponse{Failure: s.failure(s.end(ctx))}, nil
 }
 

@@ -61,7 +61,7 @@ func servePlugin(typ string) {
 type recorder struct {
 	typ    string
 	Path   string        `json:"path"` // where it appends what is called, a line each
-	Do     string        `json:"do" validate:"omitempty,oneof=ok refuse later some short panic goroutine hang deadline exit leak flood print giant environ child"`
+	Do     string        `json:"do" validate:"omitempty,oneof=ok refuse later some short panic goroutine hang deadline exit leak flood print giant environ child unheard"`
 	Fail   string        `json:"fail"` // Open fails while this file is there
 	Key    plugin.Secret `json:"key"`
 	Wait   time.Duration `json:"wait" validate:"max=1m"`
@@ -82,11 +82,15 @@ func (r *recorder) note(format string, args ...any) {
 	}
 }
 
-func (r *recorder) Open(context.Context) error {
+func (r *recorder) Open(ctx context.Context) error {
 	r.note("open")
 	slog.Info("opening", "with", r.Key, "n", 1000000)
 	if _, err := os.Stat(r.Fail); r.Fail != "" && err == nil {
 		return fmt.Errorf("%s is down for %s", r.Fail, r.Key.Reveal())
+	}
+	if r.Do == "unheard" { // as by a target that takes connections and says nothing
+		<-ctx.Done()
+		return fmt.Errorf("ask the target: %w", ctx.Err())
 	}
 	return nil
 }

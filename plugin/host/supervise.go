@@ -139,6 +139,8 @@ func (p *Plugin) prepare(ctx context.Context, proc *process) error {
 	if len(conf.Problems) > 0 {
 		return settingsError(conf)
 	}
+	// Until it answers this is all there is to say.
+	p.update(func(s *State) { s.Problem = "is being opened; its target has not answered yet" })
 	wait := backoff{p.times.backoff, p.times.backoffTo, 0}
 	for said := ""; ; {
 		err := proc.call(ctx, proc.output.Open)

@@ -271,6 +271,22 @@ func TestOpenIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestOpenThatTakesTooLong: what the output says of its deadline is the problem, and
+// costs no process.
+func TestOpenThatTakesTooLong(t *testing.T) {
+	o, _ := options(t, "good", map[string]any{"do": "unheard"})
+	p := New(o)
+	p.times = fastTimes()
+	p.times.call = 5 * time.Second
+	p.Start()
+	t.Cleanup(func() { stop(t, p) })
+	before := until(t, p, "opening", func(s State) bool { return strings.HasPrefix(s.Problem, "is being opened") })
+	s := until(t, p, "failing to open", func(s State) bool { return !strings.HasPrefix(s.Problem, "is being") })
+	if s.Problem != "ask the target: context deadline exceeded" || s.PID != before.PID || s.Restarts != 0 {
+		t.Errorf("%+v, before %+v", s, before)
+	}
+}
+
 func TestWriteEndsWithItsContext(t *testing.T) {
 	o, _ := options(t, "good", map[string]any{"do": "deadline"})
 	p := runPlugin(t, o)
