@@ -161,10 +161,12 @@ binaries() { # leaves the folder with all binaries in $built
 	command -v go >/dev/null || fail "there is no $here/bin/flowhound and no Go to build it with (https://go.dev/dl)"
 	mkdir "$built"
 	say "building flowhound and its output plugins"
-	(cd "$here" && CGO_ENABLED=0 go build -trimpath -o "$built/flowhound" ./cmd/flowhound)
-	for o in $outputs; do
-		(cd "$here" && CGO_ENABLED=0 go build -trimpath -o "$built/flowhound-output-$o" "./plugin/$o")
-	done
+	(
+		cd "$here"
+		export CGO_ENABLED=0
+		go build -trimpath -ldflags '-s -w' -o "$built/flowhound" ./cmd/flowhound
+		for o in $outputs; do go build -trimpath -ldflags '-s -w' -o "$built/flowhound-output-$o" "./plugin/$o"; done
+	)
 }
 
 account() {

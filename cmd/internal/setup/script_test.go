@@ -117,20 +117,28 @@ func TestScriptUsage(t *testing.T) {
 	}
 }
 
-// onHost installs for real, as root, where nobody else sees it: upper layers in
-// memory lie over the trees that install.sh touches, and the network is its own.
-const onHost = `set -e
+// asRoot gives a script the real thing, as root, where nobody else sees it: upper
+// layers in memory lie over the trees that install.sh touches, and the network, the
+// processes and /run are its own.
+const asRoot = `set -e
 ip link set lo up
 mkdir layers && mount -t tmpfs none layers
 for d in etc usr/local var; do
 	mkdir -p layers/$d/upper layers/$d/work
 	mount -t overlay overlay -o lowerdir=/$d,upperdir=$PWD/layers/$d/upper,workdir=$PWD/layers/$d/work /$d
 done
+mount -t tmpfs none /run
 PATH=$PWD/stub:$PATH
 rm -rf /var/ossec /etc/flowhound /var/lib/flowhound /var/log/flowhound
 userdel flowhound 2>/dev/null || true
 cp -a /etc before.etc
-sh install.sh
+no_trace() { # but for what useradd keeps of its own
+	diff -rq before.etc /etc 2>/dev/null | grep -v -e 'passwd-' -e 'group-' -e 'shadow-' -e subgid -e subuid -e pwd.lock || echo "no trace is left"
+}
+`
+
+// onHost is a host without a service manager.
+const onHost = `sh install.sh
 echo "-- owners --"
 stat -c '%n %a %U:%G' /etc/flowhound /etc/flowhound/* /var/lib/flowhound /var/log/flowhound /usr/local/bin/flowhound
 echo "-- run --"
@@ -138,30 +146,77 @@ su -s /bin/sh flowhound -c 'timeout -s TERM 2 /usr/local/bin/flowhound run' 2>/d
 cat /var/log/flowhound/alerts.log
 echo "-- uninstall --"
 sh install.sh --uninstall --purge
-# but for what useradd keeps of its own
-diff -rq before.etc /etc 2>/dev/null | grep -v -e 'passwd-' -e 'group-' -e 'shadow-' -e subgid -e subuid -e pwd.lock || echo "no trace is left"
+for f in passwd group shadow gshadow; do diff before.etc/$f /etc/$f; done
 ls /usr/local/bin/flowhound /usr/local/lib/flowhound /var/lib/flowhound /var/log/flowhound 2>&1 | grep -v 'No such file' || true
+no_trace
 `
+
+// withSystemd is one with systemd, of which only the client is there: it tells
+// what it was told, and that flowhound runs once it was started.
+const withSystemd = `mkdir -p /run/systemd/system
+cat >stub/systemctl <<'END'
+#!/bin/sh
+echo "systemctl $*"
+case $* in
+*is-active*) [ -e /run/active ] ;;
+*"enable --quiet --now flowhound") touch /run/active ;;
+esac
+END
+chmod +x stub/systemctl
+echo "-- first --"
+sh install.sh
+printf 'exports:\n  - {format: plain, path: /var/lib/bind/list.txt}\n' >>/etc/flowhound/flowhound.yaml
+echo "-- again --"
+sh install.sh
+cat /etc/systemd/system/flowhound.service.d/paths.conf
+echo "-- upgrade --"
+echo newer >>bin/flowhound-output-syslog
+sh install.sh --upgrade
+echo "-- uninstall --"
+sh install.sh --uninstall --purge
+no_trace
+`
+
+// inPrivate runs a script as root where it harms nobody.
+func inPrivate(t *testing.T, script string) (out string) {
+	t.Helper()
+	if out, err := exec.Command("unshare", "-mnpf", "--mount-proc", "true").CombinedOutput(); err != nil || os.Geteuid() != 0 {
+		t.Skipf("SKIPPED: this user may not make mount namespaces: %v %s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), "unshare", "-mnpf", "--mount-proc", "sh", "-c", asRoot+script)
+	cmd.Dir = release(t)
+	b, err := cmd.CombinedOutput()
+	if err != nil && strings.Contains(string(b), "overlay") {
+		t.Skipf("SKIPPED: no overlays can be mounted here:\n%s", b)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	return string(b)
+}
 
 func TestScriptOnHost(t *testing.T) {
 	t.Parallel()
-	if out, err := exec.Command("unshare", "-mn", "true").CombinedOutput(); err != nil || os.Geteuid() != 0 {
-		t.Skipf("SKIPPED: this user may not make mount namespaces: %v %s", err, out)
-	}
-	cmd := exec.CommandContext(t.Context(), "unshare", "-mn", "sh", "-c", onHost)
-	cmd.Dir = release(t)
-	b, err := cmd.CombinedOutput()
-	out := string(b)
-	if err != nil && strings.Contains(out, "overlay") {
-		t.Skipf("SKIPPED: no overlays can be mounted here:\n%s", out)
-	}
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	out := inPrivate(t, onHost)
 	for _, want := range []string{
 		"(?m)^added the user flowhound$", "(?m)^/etc/flowhound 750 root:flowhound$", "(?m)^/etc/flowhound/flowhound.yaml 640 root:flowhound$",
 		"(?m)^/var/log/flowhound 750 flowhound:flowhound$", "(?m)^/usr/local/bin/flowhound 755 root:root$",
 		"agent status=started .*", "agent status=stopped ", "(?m)^removed the user flowhound$", "(?m)^no trace is left\n\\z",
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("%s is missing:\n%s", want, out)
+		}
+	}
+}
+
+func TestScriptWithSystemd(t *testing.T) {
+	t.Parallel()
+	out := inPrivate(t, withSystemd)
+	for _, want := range []string{
+		"(?s)-- first --.*wrote /etc/systemd/system/flowhound.service\n.*systemctl daemon-reload\n.*systemctl enable --quiet --now flowhound\n.*-- again --",
+		"(?s)-- again --.*wrote /etc/systemd/system/flowhound.service.d/paths.conf\n.*flowhound runs on as it is.*ReadWritePaths=-/var/lib/bind\n.*-- upgrade --",
+		"(?s)-- upgrade --\nwrote /usr/local/lib/flowhound/flowhound-output-syslog\nsystemctl daemon-reload\n.*systemctl restart flowhound\n.*-- uninstall --",
+		"(?s)-- uninstall --.*systemctl disable --quiet --now flowhound flowhound-reload.path\n.*removed /etc/systemd/system/flowhound.service.d\n.*no trace is left\n\\z",
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("%s is missing:\n%s", want, out)
