@@ -40,6 +40,9 @@ func find(dir, typ, sum string) (*binary, error) {
 	if err == nil {
 		real, err = filepath.Abs(real)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s%s: the plugin directory %s does not exist; install the plugins there, or set plugin_dir", prefix, typ, dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("plugin directory: %w", err)
 	}

@@ -86,7 +86,7 @@ func TestFind(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		"no directory": {want: "no such file or directory", make: func(t *testing.T, dir string) { os.RemoveAll(dir) }},
+		"no directory": {want: "does not exist; install the plugins there, or set plugin_dir", make: func(t *testing.T, dir string) { os.RemoveAll(dir) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.rootToo && os.Geteuid() != 0 {
