@@ -45,15 +45,37 @@ func (a *Agent) findings(now time.Time) finding.List {
 	if n := a.kernelDrops(); n > 0 {
 		l.Bad("sysctl -w net.core.rmem_max=67108864, then restart flowhound", "this host's kernel has dropped %d datagrams: the socket buffers were full", n)
 	}
-	for _, o := range a.outputs.states() {
-		if o.Status != output.OK {
-			l.Bad("flowhound output list; flowhound output test "+o.Name, "output %s is %s: %s; %d hits wait, %d are lost", o.Name, o.Status, o.Problem, o.Depth, o.Dropped)
-		}
-	}
+	a.findOutputs(&l)
 	if a.file.Load().Stats().Failing {
 		l.Bad("df -h; ls -l "+a.state.Load().config.Log.Path, "the alert log cannot be written")
 	}
 	return l
+}
+
+// findOutputs says which outputs deliver and what became of hits that they did not.
+func (a *Agent) findOutputs(l *finding.List) {
+	fine := 0
+	for _, o := range a.outputs.states() {
+		tryIt := "flowhound output list; flowhound output test " + o.Name
+		switch o.Status {
+		case output.OK:
+			fine++
+		case output.Trying:
+			l.Warn(tryIt, "output %s does not deliver at the moment: %s; %d hits wait", o.Name, o.Problem, o.Depth)
+		case output.Dropping:
+			l.Bad("df -h; see outputs[].spool in the configuration", "output %s loses hits: %s; %d are lost, %d wait", o.Name, o.Problem, o.Dropped, o.Depth)
+		default:
+			l.Bad(tryIt, "output %s is %s: %s; %d hits wait, %d are lost", o.Name, o.Status, o.Problem, o.Depth, o.Dropped)
+		}
+		dir := spoolDir(a.state.Load().config, o.Name)
+		if n := output.Letters(dir); n > 0 {
+			l.Warn("see why in "+dir+", then: flowhound output replay-dead "+o.Name,
+				"output %s has %d dead letters: hits that its target refused, or could not take for too long", o.Name, n)
+		}
+	}
+	if fine > 0 {
+		l.OK("%d outputs deliver", fine)
+	}
 }
 
 // findExporters says who sends, and what is amiss with what comes.

@@ -2,6 +2,8 @@ package agent_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +18,11 @@ func TestDoctor(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "known.txt", "203.0.113.66\n")
-	r := start(t, dir, "feeds:\n  - {name: known, type: list, path: known.txt}\n  - {name: gone, type: list, path: gone.txt}\n")
+	if err := os.MkdirAll(filepath.Join(dir, "data/spool/siem"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "data/spool/siem/dead.ndjson", "{}\n{}\n")
+	r := start(t, dir, "outputs: [{name: siem, type: nothing}]\nfeeds:\n  - {name: known, type: list, path: known.txt}\n  - {name: gone, type: list, path: gone.txt}\n")
 	ask := func() (l finding.List) {
 		t.Helper()
 		err := control.Stream(t.Context(), r.path("data/run"), agent.DoctorPath, nil, func(v json.RawMessage) error {
@@ -45,6 +51,11 @@ func TestDoctor(t *testing.T) {
 	}
 	if !has(finding.Bad, "gone.txt does not exist") || !has(finding.OK, "1 indicators are loaded") {
 		t.Errorf("feeds: %+v", ask())
+	}
+
+	r.await("the output to be down", func() bool { return has(finding.Bad, "output siem is down: there is no flowhound-output-nothing") })
+	if !has(finding.Warn, "output siem has 2 dead letters") {
+		t.Errorf("outputs: %+v", ask())
 	}
 
 	// Flows that began long ago, all of them between strangers.

@@ -97,6 +97,14 @@ func deadLine(payload []byte, r reason) ([]byte, error) {
 	return append(line, "}\n"...), nil
 }
 
+// Letters counts the dead letters in the directory of a spool, which it reads.
+func Letters(dir string) (n int) {
+	for _, name := range []string{replayName, deadName + ".1", deadName} {
+		n += countLines(filepath.Join(dir, name))
+	}
+	return n
+}
+
 func countLines(path string) (n int) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -309,7 +309,8 @@ func (out *Output) syncAll() {
 	}
 }
 
-// Inspect returns what the spool in dir holds, of which no Output runs.
+// Inspect returns what the spool in dir holds, of which no Output runs: Dead counts
+// the dead letters that are there.
 func Inspect(dir string) (Stats, error) {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return Stats{Status: OK}, nil
@@ -319,7 +320,7 @@ func Inspect(dir string) (Stats, error) {
 		return Stats{}, err
 	}
 	held := s.Stats()
-	stats := Stats{Status: OK, Depth: held.Depth, Bytes: held.Bytes}
+	stats := Stats{Status: OK, Depth: held.Depth, Bytes: held.Bytes, Dead: uint64(Letters(dir))}
 	r := s.NewReader()
 	if first, more, err := r.Next(); err == nil && more {
 		stats.Oldest = first.At.UTC()
