@@ -25,6 +25,8 @@ type collector struct {
 	flows func(web int) (uint64, error)
 	// final reads the count from what the process printed.
 	final func(output string) (uint64, error)
+	// hits: 100 of the flows sent each second are hits.
+	hits bool
 }
 
 // process is a running collector.

@@ -4,6 +4,7 @@ package main
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -35,7 +36,7 @@ func run(what []string, only string) error {
 		return fmt.Errorf("build: %w: %s (run it at the top of the repository)", err, out)
 	}
 	if len(what) == 0 {
-		what = []string{"memory", "latency", "reload", "rate"}
+		what = []string{"memory", "latency", "reload", "outputs", "rate"}
 	}
 	for _, w := range what {
 		switch w {
@@ -45,6 +46,8 @@ func run(what []string, only string) error {
 			err = latency(root, binary)
 		case "reload":
 			err = reload(root, binary)
+		case "outputs":
+			err = outputs(root, binary)
 		case "memory":
 			err = memory(root, binary)
 		default:
@@ -195,7 +198,11 @@ func lossFree(root string, c collector, rate float64, d time.Duration) (ok bool,
 	defer os.RemoveAll(p.dir)
 	defer s.close()
 	start := time.Now()
-	if err := s.blast(rate, d, nil); err != nil {
+	var each func()
+	if c.hits {
+		each = func() { err = errors.Join(err, s.plant()) }
+	}
+	if err := errors.Join(s.blast(rate, d, each), err); err != nil {
 		return false, 0, err
 	}
 	reached = float64(s.sent) / time.Since(start).Seconds()
@@ -217,13 +224,9 @@ func latency(root, binary string) error {
 	defer s.close()
 
 	sentAt := map[string]time.Time{}
-	planted := uint32(0)
 	plant := func() {
-		src := 0x0a800000 | planted
-		sentAt[ip4(src)] = time.Now()
-		datagram := dataDatagram([]flow{{src: src, dst: 0xc6336400 | planted%100, sport: 40000, flags: 0x1b}})
-		_, err = s.udp.Write(s.stamp(datagram))
-		planted++
+		sentAt[ip4(hitFlow(s.planted).src)] = time.Now()
+		err = s.plant()
 	}
 	seenAt := make(chan map[string]time.Time)
 	stop := make(chan struct{})

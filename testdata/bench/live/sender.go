@@ -33,6 +33,7 @@ type sender struct {
 	sequence  uint32
 	next      int
 	sent      uint64 // flows
+	planted   uint32 // of these, hits
 }
 
 func newSender(port int) (*sender, error) {
@@ -77,6 +78,19 @@ func (s *sender) stamp(b []byte) []byte {
 func (s *sender) template() error {
 	_, err := s.udp.Write(s.stamp(templateDatagram()))
 	return err
+}
+
+// plant sends one flow that is a hit.
+func (s *sender) plant() error {
+	_, err := s.udp.Write(s.stamp(dataDatagram([]flow{hitFlow(s.planted)})))
+	s.planted++
+	s.sent++
+	return err
+}
+
+// hitFlow is a flow from a source of its own to a listed address.
+func hitFlow(n uint32) flow {
+	return flow{src: 0x0a800000 | n, dst: 0xc6336400 | n%100, sport: 40000, flags: 0x1b}
 }
 
 // blast sends flows at rate (a second) for d and calls each about every 10 ms.
