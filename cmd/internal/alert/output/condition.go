@@ -1,7 +1,6 @@
 package output
 
 import (
-	"fmt"
 	"sync"
 	"time"
 )
@@ -14,16 +13,13 @@ const (
 	OK       Status = "ok"       // nothing is amiss
 	Trying   Status = "trying"   // it is not ready, or its last attempt failed, and that is not old enough to be news
 	Down     Status = "down"     // that is so for more than 5 s, or does not pass by itself
-	Dropping Status = "dropping" // it lost hits within the last minute
+	Dropping Status = "dropping" // within the last minute it lost hits, or gave them up as dead letters
 )
 
 const (
 	// downAfter is how long an output may fail before it is said to be down: a
 	// restart of the other side is no news.
 	downAfter = 5 * time.Second
-	// dropEvery is how often it is said that hits are lost, and how long none may
-	// be until that is over.
-	dropEvery = time.Minute
 )
 
 // condition knows what was said of an output and says what changes.
@@ -37,12 +33,7 @@ type condition struct {
 	at      time.Time // it goes down then, unless it works before
 	down    bool      // that was said
 
-	reason    string // of the last loss
-	lossTold  uint64
-	dropping  bool // that was said
-	lastSaid  time.Time
-	lastGrown time.Time
-	lossSeen  uint64
+	losses losses
 
 	fullTold, brokenTold uint64
 }
@@ -89,7 +80,14 @@ func (c *condition) problem() string {
 func (c *condition) lostTo(why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reason = why
+	c.losses.lost.reason, c.losses.reason = why, why
+}
+
+// diedOf keeps why a hit became a dead letter.
+func (c *condition) diedOf(why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.losses.dead.reason, c.losses.reason = why, why
 }
 
 // grew reports whether a count is above what it was before.
@@ -112,8 +110,8 @@ func (c *condition) now(writer string) (Status, string) {
 	switch failing := !c.since.IsZero(); {
 	case failing && (c.down || !now.Before(c.at)):
 		return Down, c.problem()
-	case c.dropping:
-		return Dropping, c.reason
+	case c.losses.dropping:
+		return Dropping, c.losses.reason
 	case failing:
 		return Trying, c.problem()
 	}
@@ -127,13 +125,17 @@ func (c *condition) why() string {
 	return c.problem()
 }
 
-// tick says what has changed by now: lost is how many hits were lost in all, writer
-// what keeps the writer from working, "" when nothing does. An output that has
-// nothing to deliver is down, too, while it could not.
-func (c *condition) tick(now time.Time, lost uint64, writer string) {
+// tick says what has changed by now: lost is how many hits were lost in all, dead how
+// many became dead letters, writer what keeps the writer from working, "" when nothing
+// does. An output that has nothing to deliver is down, too, while it could not.
+func (c *condition) tick(now time.Time, lost, dead uint64, writer string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tickLosses(now, lost)
+	c.losses.tick(now, lost, dead, func(status Status, msg string) {
+		if status != OK || !c.down {
+			c.say(string(status), msg)
+		}
+	})
 	c.writer = writer
 	c.look(now)
 	switch failing := !c.since.IsZero(); {
@@ -143,21 +145,5 @@ func (c *condition) tick(now time.Time, lost uint64, writer string) {
 	case !failing && c.down:
 		c.down = false
 		c.say(string(OK), "delivers again")
-	}
-}
-
-func (c *condition) tickLosses(now time.Time, lost uint64) {
-	if lost > c.lossSeen {
-		c.lossSeen, c.lastGrown = lost, now
-	}
-	switch {
-	case lost > c.lossTold && (!c.dropping || now.Sub(c.lastSaid) >= dropEvery):
-		c.say(string(Dropping), fmt.Sprintf("%d hits are lost: %s", lost-c.lossTold, c.reason))
-		c.lossTold, c.dropping, c.lastSaid = lost, true, now
-	case c.dropping && lost == c.lossTold && now.Sub(c.lastGrown) >= dropEvery:
-		c.dropping = false
-		if !c.down {
-			c.say(string(OK), fmt.Sprintf("loses no hits any more; %d are lost since the start", lost))
-		}
 	}
 }

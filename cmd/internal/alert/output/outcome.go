@@ -190,6 +190,7 @@ func (d *deliverer) bury(it *item, why string) {
 		d.drop(1, err.Error())
 		return
 	}
+	d.cond.diedOf(why)
 	n := d.buried.Add(1)
 	if now := time.Now(); now.Sub(d.buriedAt) >= buryEvery {
 		d.buriedAt = now

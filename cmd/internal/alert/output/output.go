@@ -269,7 +269,7 @@ func (out *Output) tick() {
 			out.cond.lostTo("the spool was damaged on disk")
 		}
 	}
-	out.cond.tick(time.Now(), out.dropped(), out.opts().Problem())
+	out.cond.tick(time.Now(), out.dropped(), out.buried.Load(), out.opts().Problem())
 }
 
 // watch says what has changed, whatever the others wait for.

@@ -226,15 +226,24 @@ func TestMaxAge(t *testing.T) {
 	})
 }
 
-// TestPermanent: a whole batch that is refused for good.
+// TestPermanent: a whole batch that is refused for good is said, for a minute.
 func TestPermanent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{outcome: func([]hit.Hit) error { return plugin.Permanent(errors.New("404 no such channel")) }}
-		out := start(t, t.TempDir(), &s, nil, nil)
+		var lines said
+		out := start(t, t.TempDir(), &s, &lines, nil)
 		put(out, 1, 5)
-		settle(time.Second)
+		settle(2 * time.Second)
+		if stats := out.Stats(); stats.Status != Dropping || stats.Problem != "404 no such channel" {
+			t.Errorf("stats: %+v", stats)
+		}
+		lines.has(t, "dropping 5 hits are dead letters, which output replay-dead sends again: 404 no such channel")
 		if stats := out.Stats(); stats.Dead != 5 || stats.Depth != 0 || stats.Retried != 0 {
 			t.Errorf("stats: %+v", stats)
+		}
+		settle(2 * time.Minute)
+		if lines.words() != "dropping ok" || out.Stats().Status != OK {
+			t.Errorf("said %q, %+v", lines.lines, out.Stats())
 		}
 		stop(t, out)
 	})
