@@ -25,7 +25,7 @@ func checkCommand() *cobra.Command {
 			}
 			out := cmd.OutOrStdout()
 			for _, w := range cfg.Warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", w)
 			}
 			if err := checkOutputs(cmd, cfg); err != nil {
 				return err
@@ -62,7 +62,7 @@ func checkOutputs(cmd *cobra.Command, cfg *config.Config) error {
 	var wrong config.Problems
 	for _, p := range outputs.Check(cmd.Context()) {
 		if p.Warning {
-			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", p)
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", p)
 			continue
 		}
 		wrong = append(wrong, p)

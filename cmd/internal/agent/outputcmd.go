@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
@@ -179,10 +180,10 @@ func (o *Outputs) Test(ctx context.Context, name string) error {
 			select {
 			case <-p.Changed():
 			case <-ready.Done():
-				return fmt.Errorf("output %s: %s", name, pluginProblem(p))
+				return errors.New(pluginProblem(p))
 			}
 			if s := p.State(); !s.Ready && s.Problem != "" && s.Restarts > 0 {
-				return fmt.Errorf("output %s: %s", name, s.Problem)
+				return errors.New(s.Problem)
 			}
 		}
 		writing, cancel := context.WithTimeout(ctx, c.Timeout)
@@ -263,12 +264,16 @@ func (o *Outputs) alone(f func() error) error {
 // with the place of each; what it calls a secret is hidden when Config is printed. A
 // plugin that cannot be asked is a warning.
 func (o *Outputs) Check(ctx context.Context) config.Problems {
-	var problems config.Problems
+	reports, errs := make([]host.Report, len(o.Config.Outputs)), make([]error, len(o.Config.Outputs))
+	var all sync.WaitGroup // as one that hangs takes its time
 	for i := range o.Config.Outputs {
-		c := &o.Config.Outputs[i]
-		report, err := host.Check(ctx, o.host(c))
-		if err != nil {
-			p := o.Config.OutputProblem(i, "type", err.Error()+"; until its plugin runs, hits wait in its spool")
+		all.Go(func() { reports[i], errs[i] = host.Check(ctx, o.host(&o.Config.Outputs[i])) })
+	}
+	all.Wait()
+	var problems config.Problems
+	for i, report := range reports {
+		if errs[i] != nil {
+			p := o.Config.OutputProblem(i, "type", errs[i].Error()+"; until its plugin runs, hits wait in its spool")
 			p.Warning = true
 			problems = append(problems, p)
 			continue
