@@ -110,6 +110,7 @@ func (p *Plugin) session(ctx context.Context) (openFor time.Duration, err error)
 		defer t.Stop()
 		select {
 		case <-proc.run.done:
+			err = errEnded // whichever of it was seen first
 		case <-t.C:
 		}
 	}
