@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/host"
 )
 
@@ -72,6 +73,10 @@ func testServer(t *testing.T, s *server, flavor, retention string) {
 	}
 	stream(t, p, hits[:200], nil) // what a program that was killed would send again
 	search(t, s, hits)
+	inbound := fullHit()
+	inbound.ID, inbound.Direction, inbound.Matched, inbound.Src, inbound.Dst = "8l4n0r3w9x2ya-1", hit.Inbound, hit.MatchedSrc, inbound.Dst, inbound.Src
+	stream(t, p, []plugin.Hit{inbound}, nil)
+	charts(t, s, map[string]string{elasticFlavor: "kibana", openSearchFlavor: "opensearch"}[flavor]+"/dashboard.ndjson")
 	t.Logf("the plugin has %d MB, %d writes failed and were repeated", p.State().Memory>>20, failures)
 }
 
