@@ -111,7 +111,7 @@ func newThreat(h *plugin.Hit) threat {
 	for i := range best[:min(len(best), maxEnrichments)] {
 		ind := &best[i]
 		addr, field := covered(h, ind.IOC)
-		m := match{Field: field, ID: ind.Feed + ":" + ioc(ind.IOC), Index: ind.Feed, Type: "netflow_ip_match", Occurred: h.Last.UTC()}
+		m := match{Field: field, ID: ind.Feed + ":" + hit.FormatIOC(ind.IOC), Index: ind.Feed, Type: "netflow_ip_match", Occurred: h.Last.UTC()}
 		if addr.IsValid() {
 			m.Atomic = addr.String()
 		}
@@ -122,7 +122,7 @@ func newThreat(h *plugin.Hit) threat {
 
 func newIndicator(i *hit.Indicator) indicator {
 	n := indicator{
-		Name: ioc(i.IOC), Provider: i.Feed, Description: firstOf(i.Name, i.Category), Confidence: confidence(i.Score),
+		Name: hit.FormatIOC(i.IOC), Provider: i.Feed, Description: firstOf(i.Name, i.Category), Confidence: confidence(i.Score),
 		Reference: i.Ref, FirstSeen: i.FirstSeen.UTC(), LastSeen: i.LastSeen.UTC(),
 	}
 	switch {
@@ -140,7 +140,7 @@ func newIndicator(i *hit.Indicator) indicator {
 func newOwn(h *plugin.Hit) own {
 	o := own{
 		Kind: string(h.Kind), Severity: h.Severity.String(), Direction: string(h.Direction), State: string(h.State),
-		Category: h.Category, Feed: h.Feed, IOC: ioc(h.IOC), Series: series(h.ID), Count: h.Count,
+		Category: h.Category, Feed: h.Feed, IOC: hit.FormatIOC(h.IOC), Series: series(h.ID), Count: h.Count,
 		Sources: h.Sources, Targets: h.Targets, Indicators: len(h.Indicators), Matched: string(h.Matched),
 		Local: h.Local, Remote: h.Remote, First: h.First.UTC(), Last: h.Last.UTC(),
 		Exporter: exporter{Domain: h.Domain, Sampling: max(h.Sampling, 1)},
@@ -164,7 +164,7 @@ func message(h *plugin.Hit) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s -> %s %s %s %s: %s is listed by %s as %s", side(h.Src, h.SrcPort), side(h.Dst, h.DstPort),
-		firstOf(hit.ProtoName(h.Proto), "protocol "+strconv.Itoa(int(h.Proto))), h.Direction, h.State, ioc(h.IOC), h.Feed, h.Category)
+		firstOf(hit.ProtoName(h.Proto), "protocol "+strconv.Itoa(int(h.Proto))), h.Direction, h.State, hit.FormatIOC(h.IOC), h.Feed, h.Category)
 	if h.Name != "" {
 		fmt.Fprintf(&b, " (%s)", h.Name)
 	}
@@ -237,17 +237,6 @@ func confidence(score int) string {
 		return "Medium"
 	}
 	return "High"
-}
-
-// ioc prints a whole address without its length, as the log line does.
-func ioc(p netip.Prefix) string {
-	switch {
-	case !p.IsValid():
-		return ""
-	case p.IsSingleIP():
-		return p.Addr().String()
-	}
-	return p.String()
 }
 
 // series is what the ids of one series have in common.

@@ -94,6 +94,15 @@ func appendAddr(b []byte, a netip.Addr) []byte {
 	return a.Unmap().WithZone("").AppendTo(b)
 }
 
+// FormatIOC returns an IOC as the line prints it, a whole address without its length,
+// and "" for none.
+func FormatIOC(p netip.Prefix) string {
+	if !p.IsValid() {
+		return ""
+	}
+	return string(appendPrefix(nil, p))
+}
+
 // appendPrefix prints a whole address without its length.
 func appendPrefix(b []byte, p netip.Prefix) []byte {
 	switch {

@@ -188,3 +188,16 @@ func TestAppendLineDoesNotAllocate(t *testing.T) {
 		t.Errorf("a line costs %v allocations, want 0", n)
 	}
 }
+
+func TestFormatIOC(t *testing.T) {
+	for want, p := range map[string]netip.Prefix{
+		"":               {},
+		"198.51.100.7":   netip.MustParsePrefix("198.51.100.7/32"),
+		"2001:db8::1":    netip.MustParsePrefix("2001:db8::1/128"),
+		"203.0.113.0/24": netip.MustParsePrefix("203.0.113.0/24"),
+	} {
+		if got := FormatIOC(p); got != want {
+			t.Errorf("%v prints as %q, want %q", p, got, want)
+		}
+	}
+}

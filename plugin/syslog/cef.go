@@ -54,7 +54,7 @@ func (f *formatter) appendCEF(b []byte, h *plugin.Hit, end int) []byte {
 		p.text("deviceDirection", "1", 1)
 	}
 	p.labelled("cs1", "feed", h.Feed, maxFeed)
-	p.labelled("cs2", "indicator", prefix(h.IOC), maxFeed)
+	p.labelled("cs2", "indicator", hit.FormatIOC(h.IOC), maxFeed)
 	p.labelled("cn1", "score", strconv.Itoa(h.Score), maxToken)
 	p.cefDetails(h)
 	p.refAndName("cs6", "reference", "msg", h)

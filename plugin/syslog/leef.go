@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 // leefDelimiter stands between LEEF attributes, and the header names it. LEEF's
@@ -35,7 +36,7 @@ func (f *formatter) appendLEEF(b []byte, h *plugin.Hit, end int) []byte {
 	p.uint("count", h.Count)
 	p.text("externalId", h.ID, maxID)
 	p.text("policy", h.Feed, maxFeed)
-	p.text("indicator", prefix(h.IOC), maxFeed)
+	p.text("indicator", hit.FormatIOC(h.IOC), maxFeed)
 	p.text("score", strconv.Itoa(h.Score), maxToken)
 	p.text("exporter", address(h.Exporter), maxFeed)
 	p.leefDetails(h)

@@ -182,7 +182,7 @@ func lineKeys(h *plugin.Hit, add func(key, value string, limit int)) {
 	add("state", string(h.State), maxToken)
 	add("cat", h.Category, maxToken)
 	add("feed", h.Feed, maxFeed)
-	add("ioc", prefix(h.IOC), maxFeed)
+	add("ioc", hit.FormatIOC(h.IOC), maxFeed)
 	add("score", strconv.Itoa(h.Score), maxToken)
 	add("src", address(h.Src), maxFeed)
 	add("sport", port(h.SrcPort), maxToken)
@@ -219,17 +219,6 @@ func address(a netip.Addr) string {
 		return ""
 	}
 	return a.Unmap().WithZone("").String()
-}
-
-// prefix is p without its length when that is an address's own.
-func prefix(p netip.Prefix) string {
-	switch {
-	case !p.IsValid():
-		return ""
-	case p.IsSingleIP():
-		return p.Addr().String()
-	}
-	return p.String()
 }
 
 func port(p int) string {

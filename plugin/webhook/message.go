@@ -125,7 +125,7 @@ func fieldsOf(h *plugin.Hit) []field {
 	fs := []field{
 		{"Source", side(h, h.Src, h.SrcPort)},
 		{"Destination", side(h, h.Dst, h.DstPort) + " " + proto},
-		{"Listed", fmt.Sprintf("%s by %s as %s, score %d", prefix(h.IOC), word(h.Feed), word(h.Category), h.Score)},
+		{"Listed", fmt.Sprintf("%s by %s as %s, score %d", hit.FormatIOC(h.IOC), word(h.Feed), word(h.Category), h.Score)},
 	}
 	if name := defang(clean(h.Name, maxValue)); name != "" {
 		fs = append(fs, field{"Name", name})
@@ -160,16 +160,6 @@ func addr(a netip.Addr) string {
 		return "-"
 	}
 	return a.Unmap().WithZone("").String()
-}
-
-func prefix(p netip.Prefix) string {
-	switch {
-	case !p.IsValid():
-		return "-"
-	case p.IsSingleIP():
-		return p.Addr().String()
-	}
-	return p.String()
 }
 
 func seen(h *plugin.Hit) string {
@@ -260,7 +250,7 @@ func (m *message) digest() {
 			hosts[addr(h.Local)]++
 		}
 		if h.IOC.IsValid() {
-			indicators[fmt.Sprintf("%s %s", prefix(h.IOC), word(h.Feed))]++
+			indicators[fmt.Sprintf("%s %s", hit.FormatIOC(h.IOC), word(h.Feed))]++
 		}
 	}
 	var counts []string
