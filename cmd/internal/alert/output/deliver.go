@@ -79,6 +79,21 @@ func (d *deliverer) run() {
 	}
 	cancel()
 	watching.Wait()
+	d.leave()
+}
+
+// leave counts the hits in hand that the spool has not kept: while they were tried
+// they had to make room in it.
+func (d *deliverer) leave() {
+	kept, gone := d.spool.Load().Oldest(), uint64(0)
+	for i := range d.items {
+		if it := &d.items[i]; !it.done && it.seq < kept {
+			gone++
+		}
+	}
+	if gone > 0 {
+		d.drop(gone, "the spool was full, and they could not be delivered before the end")
+	}
 }
 
 // await gathers a batch and waits until it may be written. False: it is the end.

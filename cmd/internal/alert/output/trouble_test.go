@@ -211,6 +211,28 @@ func TestSpoolFull(t *testing.T) {
 	})
 }
 
+// TestSpoolFullAtTheEnd: hits that were being tried when they had to make room, and
+// cannot be delivered, are counted.
+func TestSpoolFullAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		out := start(t, dir, &sink{outcome: isDown}, nil, func(o *Options) { o.Size = 0 })
+		const n = 10000
+		put(out, 1, 100)
+		settle(2 * time.Second)
+		put(out, 101, n)
+		settle(2 * time.Second)
+		stop(t, out)
+		left, err := Inspect(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if dropped := out.Stats().Dropped; left.Depth+dropped != n {
+			t.Errorf("%d hits are left and %d dropped of %d", left.Depth, dropped, n)
+		}
+	})
+}
+
 // TestDeadLetters: they stay within their bound, and what is no hit does not keep
 // the others from being replayed.
 func TestDeadLetters(t *testing.T) {

@@ -202,6 +202,14 @@ func (s *Spool) Stats() Stats {
 	return stats
 }
 
+// Oldest returns the number of the oldest record that is kept: those before it are
+// acknowledged or made room for others.
+func (s *Spool) Oldest() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acked
+}
+
 // Sync brings what was appended to the disk, so that not even a crash of the host
 // loses it. It may take long; Append does not wait for it.
 func (s *Spool) Sync() error {
