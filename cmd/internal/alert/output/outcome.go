@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"time"
@@ -126,7 +127,10 @@ func (d *deliverer) succeeded() {
 // find out: where a later hit got through, this one is tried again after the
 // others. A Writer that is not ready says nothing of hits.
 func (d *deliverer) failed(from, to int, err error, pause time.Duration) {
-	if !d.notReady {
+	why := err.Error()
+	if d.notReady { // what keeps it says more
+		why = cmp.Or(d.opts().Problem(), why)
+	} else {
 		d.retried.Add(uint64(to - from))
 		if to-from == 1 && d.overtaken(from) {
 			d.again(&d.items[from], err)
@@ -137,10 +141,10 @@ func (d *deliverer) failed(from, to int, err error, pause time.Duration) {
 		}
 	}
 	d.failures++
-	d.cond.failed(err.Error(), false)
+	d.cond.failed(why, false)
 	for i := range d.items {
 		if it := &d.items[i]; !it.done && d.expired(it) {
-			d.bury(it, tooOld+err.Error())
+			d.bury(it, tooOld+why)
 		}
 	}
 	d.backoff(pause)

@@ -46,6 +46,9 @@ func TestNotReady(t *testing.T) {
 		mu.Lock()
 		problem = ""
 		mu.Unlock()
+		if why := out.Stats().Problem; why != "there is no flowhound-output-syslog" {
+			t.Errorf("until it is tried again the problem is %q", why)
+		}
 		changed <- struct{}{}
 		synctest.Wait()
 		settle(100 * time.Millisecond)
