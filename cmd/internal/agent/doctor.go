@@ -63,7 +63,7 @@ func (a *Agent) findOutputs(l *finding.List) {
 		case output.Trying:
 			l.Warn(tryIt, "output %s does not deliver at the moment: %s; %d hits wait", o.Name, o.Problem, o.Depth)
 		case output.Dropping:
-			l.Bad("df -h; see outputs[].spool in the configuration", "output %s loses hits: %s; %d are lost, %d wait", o.Name, o.Problem, o.Dropped, o.Depth)
+			l.Bad(tryIt, "output %s gives up hits: %s; %d are lost and %d dead letters since the start", o.Name, o.Problem, o.Dropped, o.Dead)
 		default:
 			l.Bad(tryIt, "output %s is %s: %s; %d hits wait, %d are lost", o.Name, o.Status, o.Problem, o.Depth, o.Dropped)
 		}
