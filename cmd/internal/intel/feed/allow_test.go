@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -79,6 +80,29 @@ func TestAllowListChanges(t *testing.T) {
 	b.nextState(OK, "2 indicators")
 	b.nextState(OK, "0 allowed entries")
 	b.quiet()
+}
+
+// What stays in use over an error is counted without what an allow list takes away.
+func TestCountOverErrors(t *testing.T) {
+	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n192.0.2.2\n192.0.2.3\n"})
+	dir := t.TempDir()
+	allow := filepath.Join(t.TempDir(), "good")
+	if err := os.WriteFile(allow, []byte("192.0.2.2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := fetching(t, dir, ownList(p), Config{Name: "allow:good", Type: TypeAllow, Path: allow})
+	b.updated(true)
+	p.answer(http.NotFound)
+	b.failed("404")
+	if s := b.feeds.States()[0]; s.Indicators != 2 || !strings.Contains(s.Message, "; the 2 indicators of ") {
+		t.Errorf("fetched: %+v", s)
+	}
+
+	a := allowing(t, "192.0.2.2\n")
+	a.nextState(OK, "2 indicators; left out: 1 on an allow list")
+	a.nextState(OK, "1 allowed entries")
+	a.write("a", "<html>503</html>\n")
+	a.nextState(Stale, "; the 2 indicators of ")
 }
 
 func TestAllowListsJoin(t *testing.T) {

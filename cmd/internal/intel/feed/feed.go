@@ -248,7 +248,7 @@ func (f *Feeds) reload(ctx context.Context, s *source) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err == nil || read.loaded() && !s.good.loaded() { // some files of a folder are better than none
-		s.good = read
+		s.good, s.state.Indicators = read, read.size().Indicators
 		s.state.LoadedAt, s.state.FreshAt, s.state.Took = start, start, time.Since(start)
 	}
 	if err == nil {
@@ -265,7 +265,7 @@ func (f *Feeds) reload(ctx context.Context, s *source) error {
 	s.state.Errors++
 	if s.good.loaded() {
 		s.state.Status = Stale
-		s.state.Message += fmt.Sprintf("; the %s of %s stay in use", s.count(s.good.len()), s.state.LoadedAt.UTC().Format(time.RFC3339))
+		s.state.Message += fmt.Sprintf("; the %s of %s stay in use", s.count(s.state.Indicators), s.state.LoadedAt.UTC().Format(time.RFC3339))
 	}
 	return err
 }

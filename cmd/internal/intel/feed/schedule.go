@@ -44,9 +44,9 @@ func (f *Feeds) restore(ctx context.Context, s *source) error {
 	s.good = read
 	s.state.LoadedAt, s.state.Took = n.saved.Loaded, time.Since(start)
 	s.state.Status = OK
-	f.judge(s, start)
 	s.size = read.size()
 	s.describe(s.size)
+	f.judge(s, start)
 	return nil
 }
 
@@ -86,7 +86,7 @@ func (f *Feeds) judge(s *source, now time.Time) {
 	if problem == "" {
 		problem = "it was not fetched since"
 	}
-	s.state.Message = fmt.Sprintf("feed %s: its %d indicators are of %s: %s", s.cfg.Name, s.good.len(), n.fresh.UTC().Format(time.RFC3339), problem)
+	s.state.Message = fmt.Sprintf("feed %s: its %d indicators are of %s: %s", s.cfg.Name, s.state.Indicators, n.fresh.UTC().Format(time.RFC3339), problem)
 }
 
 // keep fetches one feed whenever it is due or wanted, until ctx ends.
@@ -186,7 +186,7 @@ func (f *Feeds) note(s *source, changed bool, err error, took time.Duration) {
 		case changed:
 			st.Message += "; the rest is used"
 		case s.good.loaded():
-			st.Message += fmt.Sprintf("; the %d indicators of %s stay in use", s.good.len(), s.net.fresh.UTC().Format(time.RFC3339))
+			st.Message += fmt.Sprintf("; the %d indicators of %s stay in use", st.Indicators, s.net.fresh.UTC().Format(time.RFC3339))
 		}
 	}
 	f.judge(s, time.Now())
