@@ -81,9 +81,12 @@ type guard struct {
 
 type guardKey struct{}
 
-// watched ends a request when a read of its answer's body takes too long,
-// whoever reads: those of redirects and of tries that failed are drained by
-// others.
+// pace is how much of a body, in bytes, has to come within Options.Idle: less is a
+// server that hangs or holds us on purpose, while other feeds wait for their turn.
+const pace = 4 << 10
+
+// watched ends a request when its answer's body comes too slowly, whoever reads:
+// those of redirects and of tries that failed are drained by others.
 type watched struct {
 	http.RoundTripper
 	idle time.Duration
@@ -98,7 +101,7 @@ func (w *watched) RoundTrip(req *http.Request) (*http.Response, error) {
 	g, _ := req.Context().Value(guardKey{}).(*guard)
 	r := &idleReader{ReadCloser: resp.Body, ctx: req.Context(), limit: w.idle}
 	r.timer = time.AfterFunc(time.Hour, func() {
-		g.cancel(fmt.Errorf("%w: nothing came for %s", ErrTimeout, w.idle))
+		g.cancel(fmt.Errorf("%w: less than %d bytes came in %s", ErrTimeout, pace, w.idle))
 	})
 	r.timer.Stop()
 	resp.Body = r
@@ -110,12 +113,20 @@ type idleReader struct {
 	ctx   context.Context
 	limit time.Duration
 	timer *time.Timer
+
+	came   int           // since the pace was last kept, in bytes
+	waited time.Duration // for them; the time that the reader itself takes does not count
 }
 
 func (r *idleReader) Read(p []byte) (int, error) {
-	r.timer.Reset(r.limit)
+	start := time.Now()
+	r.timer.Reset(r.limit - r.waited)
 	n, err := r.ReadCloser.Read(p)
 	r.timer.Stop()
+	r.came, r.waited = r.came+n, r.waited+time.Since(start)
+	if r.came >= pace {
+		r.came, r.waited = 0, 0
+	}
 	switch {
 	case err == nil || errors.Is(err, io.EOF):
 	case r.ctx.Err() != nil:

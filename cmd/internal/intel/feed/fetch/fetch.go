@@ -45,7 +45,7 @@ type Options struct {
 
 	Connect time.Duration // for a connection with TLS: 15s
 	Header  time.Duration // until the answer begins: 60s
-	Idle    time.Duration // between two reads of a body: 60s
+	Idle    time.Duration // for each 4 KiB of a body, and its end: 60s
 	Total   time.Duration // for all of one Do with its retries and body: 30m
 
 	MaxBytes int64 // of a body, unpacked: 1 GiB

@@ -257,6 +257,13 @@ func TestTimeouts(t *testing.T) {
 			<-r.Context().Done()
 		})
 	}
+	trickle := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			fmt.Fprint(w, "1")
+			w.(http.Flusher).Flush()
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
 	drip := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			fmt.Fprint(w, "192.0.2.1\n")
@@ -272,8 +279,9 @@ func TestTimeouts(t *testing.T) {
 		says string
 	}{
 		{"no answer", hang("", 0), Options{Header: short, Retries: -1}, "headers"},
-		{"half a body", hang("192.0.2.1\n", 200), Options{Idle: short}, "nothing came for"},
-		{"an error without end", hang("busy", 503), Options{Idle: short}, "nothing came for"},
+		{"half a body", hang("192.0.2.1\n", 200), Options{Idle: short}, "less than 4096 bytes came in 50ms"},
+		{"an error without end", hang("busy", 503), Options{Idle: short}, "less than 4096 bytes came in 50ms"},
+		{"a body that trickles", trickle, Options{Idle: short, Total: time.Minute}, "less than 4096 bytes came in 50ms"},
 		{"a body that drips", drip, Options{Total: 4 * short}, "not done within"},
 		{"retries", hang("", 0), Options{Header: short, Total: 4 * short, Retries: 1000}, "not done within"},
 	} {
