@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
 
 func TestLookup(t *testing.T) {
@@ -61,6 +64,23 @@ func TestLookup(t *testing.T) {
 	} {
 		if !strings.Contains(out, want) || status != exitNoMatch {
 			t.Errorf("status %d, no %s in\n%s", status, want, out)
+		}
+	}
+}
+
+func TestLookupTellsAge(t *testing.T) {
+	now := time.Date(2026, 6, 10, 0, 0, 0, 0, time.UTC)
+	seen, ends := now.AddDate(0, 0, -4), now.AddDate(0, 0, 20)
+	a := answer{now: now}
+	for want, i := range map[string]intel.Indicator{
+		"60 at first, 56 now, last seen 4 days ago; it falls to 0 by 2026-06-30T00:00:00Z unless it is seen again": {LastSeen: seen},
+		"60 at first, 56 now, last seen 4 days ago":                                                                {LastSeen: seen, Expires: ends},
+		"60 at first, 56 now; if the feed cannot be fetched any more, it falls to 0 by 2026-06-30T00:00:00Z":       {},
+	} {
+		s := intel.Sighting{Indicator: i, Base: 60, Seen: seen, Ends: ends, Lifetime: 24 * 24 * time.Hour}
+		s.Score = 56
+		if got := a.age(&cover{Sighting: s}); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 }

@@ -76,8 +76,15 @@ func (a *answer) age(f *cover) string {
 	case f.Lifetime == 0:
 		return ""
 	}
-	return fmt.Sprintf("%d at first, %d now, %s after it was seen; nothing from %s on without a new sighting",
-		f.Base, f.Score, days(a.now.Sub(f.Seen)), stamp(f.Ends))
+	now := fmt.Sprintf("%d at first, %d now", f.Base, f.Score)
+	switch seen := ", last seen " + days(a.now.Sub(f.Seen)) + " ago"; {
+	case !f.Expires.IsZero():
+		return now + seen
+	case f.LastSeen.IsZero():
+		return fmt.Sprintf("%s; if the feed cannot be fetched any more, it falls to 0 by %s", now, stamp(f.Ends))
+	default:
+		return fmt.Sprintf("%s%s; it falls to 0 by %s unless it is seen again", now, seen, stamp(f.Ends))
+	}
 }
 
 // port tells what a port does to the score.
