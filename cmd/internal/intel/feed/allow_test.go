@@ -105,6 +105,26 @@ func TestCountOverErrors(t *testing.T) {
 	a.nextState(Stale, "; the 2 indicators of ")
 }
 
+// A feed is told once its allow lists are heard, not before, whoever tells.
+func TestToldAfterSwap(t *testing.T) {
+	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n192.0.2.2\n"})
+	allow := filepath.Join(t.TempDir(), "good")
+	if err := os.WriteFile(allow, []byte("192.0.2.2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := fetching(t, t.TempDir(), ownList(p), Config{Name: "allow:good", Type: TypeAllow, Path: allow})
+	b.nextState(OK, "1 allowed entries")
+	b.stop()
+	f, s := b.feeds, b.feeds.sources[0]
+	if changed, err := f.attempt(t.Context(), s, nil); !changed || err != nil {
+		t.Fatal(changed, err)
+	}
+	f.tell() // as another feed does
+	f.swap(time.Now())
+	f.tell()
+	b.nextState(OK, "1 indicators; left out: 1 on an allow list")
+}
+
 func TestAllowListsJoin(t *testing.T) {
 	dir := t.TempDir()
 	var cfgs []Config

@@ -127,6 +127,7 @@ type source struct {
 	size  intel.FeedSize // of good in the last Set
 	state State
 	told  State    // the last one that was
+	waits bool     // good is not in a Set yet: how much of it is in use is not known
 	watch watch    // of a feed that is read from Path
 	net   *network // nil: it is read from Path
 }
@@ -312,8 +313,11 @@ func (f *Feeds) tell() {
 	defer f.telling.Unlock()
 	for _, s := range f.sources {
 		f.mu.Lock()
-		state := s.state
+		state, waits := s.state, s.waits
 		f.mu.Unlock()
+		if waits {
+			continue // the swap tells
+		}
 		told := s.told
 		if !state.isNews(&told) {
 			continue
@@ -360,6 +364,9 @@ func (f *Feeds) swap(start time.Time) {
 	}
 	set := intel.NewSetExcept(intel.JoinAllow(allows...), blocks...)
 	f.mu.Lock()
+	for i, s := range f.sources {
+		s.waits = s.waits && s.good.block != blocks[i] // a newer one has come meanwhile
+	}
 	for _, size := range set.Feeds() {
 		for _, s := range f.sources {
 			if s.cfg.Name == size.Feed {

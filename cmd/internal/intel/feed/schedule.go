@@ -171,7 +171,7 @@ func (f *Feeds) note(s *source, changed bool, err error, took time.Duration) {
 	case changed:
 		st.Fetches++
 		st.LoadedAt, st.Took = s.net.saved.Loaded, took
-		s.size = s.good.size() // until the swap
+		s.size, s.waits = s.good.size(), true // until the swap
 	case err == nil:
 		st.Unchanged++
 	}
