@@ -99,7 +99,7 @@ type Output struct {
 
 	spool atomic.Pointer[spool.Spool] // nil while it cannot be opened
 	puts  chan *entry
-	stuck atomic.Bool   // the disk has not answered for longer than anyone waits
+	late  atomic.Bool   // the disk has not answered for longer than anyone waits
 	queue queue         // hits of the spool's end that need not be read again
 	news  chan struct{} // holds a token when there are new hits in the spool
 	tests chan *test
@@ -121,7 +121,7 @@ type Output struct {
 // New returns an Output that has touched nothing yet.
 func New(o Options) *Output {
 	out := &Output{
-		puts: make(chan *entry, 1), news: make(chan struct{}, 1), tests: make(chan *test), changed: make(chan struct{}, 1),
+		puts: make(chan *entry, maxLate), news: make(chan struct{}, 1), tests: make(chan *test), changed: make(chan struct{}, 1),
 		drain: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	out.configure(o)

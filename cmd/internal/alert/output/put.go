@@ -1,18 +1,20 @@
 package output
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/output/spool"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// putTime is the longest that a hit's line waits for the spools.
-const putTime = 50 * time.Millisecond
+const (
+	// putTime is the longest that a hit's line waits for the spools.
+	putTime = 50 * time.Millisecond
+	// maxLate is how many hits wait in memory, some 3 MB, for a disk that does not
+	// answer: more than the lines of a busy minute.
+	maxLate = 1024
+)
 
 // entry is a hit on its way into one spool.
 type entry struct {
@@ -20,27 +22,17 @@ type entry struct {
 	payload []byte // the hit as JSON, shared by all outputs
 	at      time.Time
 	tries   uint32
-	sent    bool
-	fate    atomic.Int32
+	put     *Output    // that counts it when it is lost; nil: whoever waits knows what to do
 	done    chan error // of one value, which nobody may wait for
 }
 
-// The fates of an entry: whoever comes first decides.
-const (
-	pending int32 = iota
-	committed
-	abandoned
-)
-
-func (e *entry) commit() bool  { return e.fate.CompareAndSwap(pending, committed) }
-func (e *entry) abandon() bool { return e.fate.CompareAndSwap(pending, abandoned) }
-
 // Put puts h into the spool of each output that wants it. When it returns, h is
-// there, or counted as dropped. It waits 50 ms at most, and for an output whose
-// disk did not answer the last time, not at all. It may be called concurrently.
+// there, or counted as dropped; only where the disk takes longer than 50 ms it
+// still waits in memory, and for such a disk the next ones are not waited for. It
+// may be called concurrently.
 func Put(outputs []*Output, h *hit.Hit) {
+	var payload []byte
 	var waiting []*entry
-	var owners []*Output
 	for _, out := range outputs {
 		if !out.opts().Filter.Wants(h) {
 			continue
@@ -49,64 +41,49 @@ func Put(outputs []*Output, h *hit.Hit) {
 			out.drop(1, "the spool cannot be opened")
 			continue
 		}
-		if out.stuck.Load() {
-			out.drop(1, "the disk of the spool does not answer")
-			continue
-		}
-		waiting = append(waiting, &entry{hit: *h, at: time.Now(), done: make(chan error, 1)})
-		owners = append(owners, out)
-	}
-	if len(waiting) == 0 {
-		return
-	}
-	payload, err := h.MarshalJSON()
-	if err != nil {
-		for _, out := range owners {
-			out.drop(1, err.Error())
-		}
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), putTime)
-	defer cancel()
-	for i, e := range waiting {
-		e.payload = payload
-		select {
-		case owners[i].puts <- e:
-			e.sent = true
-		default:
-			select {
-			case owners[i].puts <- e:
-				e.sent = true
-			case <-ctx.Done():
+		if payload == nil {
+			var err error
+			if payload, err = h.MarshalJSON(); err != nil {
+				out.drop(1, err.Error())
+				continue
 			}
 		}
+		e := &entry{hit: *h, payload: payload, at: time.Now(), put: out, done: make(chan error, 1)}
+		late := out.late.Load()
+		select {
+		case out.puts <- e:
+			if !late {
+				waiting = append(waiting, e)
+			}
+		default:
+			out.drop(1, "the disk of the spool does not answer")
+		}
 	}
-	for i, e := range waiting {
-		owners[i].finish(ctx, e)
+	if len(waiting) > 0 {
+		await(waiting)
 	}
 }
 
-// finish waits for what becomes of e.
-func (out *Output) finish(ctx context.Context, e *entry) {
-	var err error
-	select {
-	case err = <-e.done:
-	default:
-		select {
-		case err = <-e.done:
-		case <-ctx.Done():
-			if e.sent { // so that it comes to appendAll, which resets it after this
-				out.stuck.Store(true)
+// await waits until all entries are settled, for putTime in all. Outputs that have
+// not settled theirs by then are late.
+func await(entries []*entry) {
+	timer := time.NewTimer(putTime)
+	defer timer.Stop()
+	var over <-chan time.Time = timer.C
+	for _, e := range entries {
+		if over != nil {
+			select {
+			case <-e.done:
+				continue
+			case <-over:
+				over = nil
 			}
-			if !e.abandon() {
-				out.stuck.Store(false)
-				return // in the spool, just now
-			}
-			err = fmt.Errorf("the disk of the spool takes longer than %s", putTime)
 		}
-	}
-	if err != nil {
-		out.drop(1, err.Error())
+		select {
+		case <-e.done:
+		default:
+			e.put.late.Store(true)
+		}
 	}
 }
 
@@ -132,29 +109,42 @@ func (out *Output) append(e *entry) error {
 	}
 }
 
-// appendAll is the goroutine that alone appends to the spool.
+// appendAll is the goroutine that alone appends to the spool. At the end it takes
+// what still waits along.
 func (out *Output) appendAll() {
 	for {
+		select {
+		case e := <-out.puts:
+			out.appendOne(e)
+			continue
+		default:
+		}
 		select {
 		case <-out.quit:
 			return
 		case e := <-out.puts:
-			err := out.appendOne(e)
-			out.stuck.Store(false)
-			e.done <- err
+			out.appendOne(e)
 		}
 	}
 }
 
-func (out *Output) appendOne(e *entry) error {
-	if e.fate.Load() == abandoned {
-		return spool.ErrAbandoned
+func (out *Output) appendOne(e *entry) {
+	err := out.toSpool(e)
+	if err != nil && e.put != nil {
+		out.drop(1, err.Error())
 	}
+	if len(out.puts) == 0 {
+		out.late.Store(false)
+	}
+	e.done <- err
+}
+
+func (out *Output) toSpool(e *entry) error {
 	s := out.spool.Load()
 	if s == nil {
 		return errors.New("the spool cannot be opened")
 	}
-	seq, err := s.Append(e.payload, e.at, e.tries, e.commit)
+	seq, err := s.Append(e.payload, e.at, e.tries)
 	if err != nil {
 		return err
 	}

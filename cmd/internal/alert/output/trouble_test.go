@@ -32,8 +32,8 @@ func TestNotReady(t *testing.T) {
 			o.Changed = changed
 		})
 		settle(time.Second)
-		if stats := out.Stats(); stats.Status != Trying || stats.Problem != problem || len(lines.lines) != 0 {
-			t.Errorf("stats: %+v; said %q", stats, lines.lines)
+		if stats := out.Stats(); stats.Status != Trying || stats.Problem != problem || lines.words() != "" {
+			t.Errorf("stats: %+v; said %q", stats, lines.words())
 		}
 		settle(10 * time.Second)
 		lines.has(t, "down there is no flowhound-output-syslog") // without any hit
@@ -88,8 +88,9 @@ func TestHung(t *testing.T) {
 	})
 }
 
-// TestStuckDisk: a disk that does not answer holds one hit up for 50 ms, no other,
-// and what it did not take is dropped and counted.
+// TestStuckDisk: a disk that does not answer holds one hit up for 50 ms and no
+// other. They wait in memory until it does; what there is no room for is dropped
+// and counted.
 func TestStuckDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sink
@@ -99,7 +100,7 @@ func TestStuckDisk(t *testing.T) {
 			t.Fatal("no spool")
 		}
 		began := time.Now() // nothing takes from out.puts: so looks a write that hangs
-		for n := 1; n <= 10; n++ {
+		for n := 1; n <= maxLate+10; n++ {
 			Put([]*Output{out, healthy}, numbered(n))
 		}
 		if waited := time.Since(began); waited != putTime {
@@ -108,13 +109,17 @@ func TestStuckDisk(t *testing.T) {
 		if stats := out.Stats(); stats.Dropped != 10 || stats.Accepted != 0 {
 			t.Errorf("stats: %+v", stats)
 		}
-		if stats := healthy.Stats(); stats.Dropped != 0 || stats.Accepted != 10 {
+		if stats := healthy.Stats(); stats.Dropped != 0 || stats.Accepted != maxLate+10 {
 			t.Errorf("the other output's stats: %+v", stats)
 		}
 		out.running.Go(out.appendAll) // it answers again
 		synctest.Wait()
-		put(out, 11, 12)
-		if stats := out.Stats(); stats.Dropped != 10 || stats.Accepted != 2 || stats.Depth != 2 {
+		if stats := out.Stats(); stats.Dropped != 10 || stats.Accepted != maxLate || out.late.Load() {
+			t.Errorf("when it answers again: %+v", stats)
+		}
+		began = time.Now()
+		put(out, 1, 2)
+		if stats := out.Stats(); stats.Dropped != 10 || stats.Accepted != maxLate+2 || stats.Depth != maxLate+2 || time.Since(began) != 0 {
 			t.Errorf("stats: %+v", stats)
 		}
 		close(out.quit)

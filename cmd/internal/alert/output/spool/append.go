@@ -7,13 +7,9 @@ import (
 	"time"
 )
 
-// ErrAbandoned says that what was appended was not wanted any more.
-var ErrAbandoned = errors.New("it took too long")
-
-// Append writes a record with one write(2). commit is asked when that has
-// returned, however long it took: false takes the record back (ErrAbandoned);
-// nil always commits. An error of the disk costs this record only.
-func (s *Spool) Append(payload []byte, at time.Time, tries uint32, commit func() bool) (seq uint64, err error) {
+// Append writes a record with one write(2). An error of the disk costs this record
+// only.
+func (s *Spool) Append(payload []byte, at time.Time, tries uint32) (seq uint64, err error) {
 	if len(payload) > MaxPayload {
 		return 0, fmt.Errorf("spool: a record of %d bytes is longer than %d", len(payload), MaxPayload)
 	}
@@ -24,9 +20,6 @@ func (s *Spool) Append(payload []byte, at time.Time, tries uint32, commit func()
 	s.buf = appendRecord(s.buf[:0], &r)
 	if _, err = s.active.Write(s.buf); err != nil && s.renew() {
 		_, err = s.active.Write(s.buf)
-	}
-	if err == nil && commit != nil && !commit() {
-		err = ErrAbandoned
 	}
 	if err != nil {
 		s.takeBack()

@@ -33,7 +33,7 @@ func put(t testing.TB, s *Spool, n int) {
 	t.Helper()
 	for range n {
 		seq := s.nextSeq()
-		if got, err := s.Append(text(seq), time.Unix(0, int64(seq)), uint32(seq), nil); err != nil || got != seq {
+		if got, err := s.Append(text(seq), time.Unix(0, int64(seq)), uint32(seq)); err != nil || got != seq {
 			t.Fatalf("record %d: %d, %v", seq, got, err)
 		}
 	}
@@ -253,21 +253,17 @@ func TestOneOwner(t *testing.T) {
 	open(t, dir, 0)
 }
 
-// TestAbandoned: a record that is taken back leaves no trace, nor does one that is
-// too long.
-func TestAbandoned(t *testing.T) {
+// TestTooLong: a record that is too long leaves no trace.
+func TestTooLong(t *testing.T) {
 	s := open(t, t.TempDir(), 0)
 	put(t, s, 1)
-	if _, err := s.Append([]byte("late"), time.Now(), 0, func() bool { return false }); !errors.Is(err, ErrAbandoned) {
-		t.Errorf("an abandoned record: %v", err)
-	}
-	if _, err := s.Append(make([]byte, MaxPayload+1), time.Now(), 0, nil); err == nil {
+	if _, err := s.Append(make([]byte, MaxPayload+1), time.Now(), 0); err == nil {
 		t.Error("a record that is too long was taken")
 	}
 	put(t, s, 1)
 	r := s.NewReader()
 	defer r.Close()
-	want(t, "around an abandoned record", rest(t, r), numbers(1, 2))
+	want(t, "around a record that is too long", rest(t, r), numbers(1, 2))
 	if info, err := os.Stat(s.path(1)); err != nil || info.Size() != s.Stats().Bytes {
 		t.Errorf("%d bytes of %d: %v", s.Stats().Bytes, info.Size(), err)
 	}
@@ -293,7 +289,7 @@ func TestDiskFull(t *testing.T) {
 	written := uint64(0)
 	for ; ; written++ {
 		seq := s.nextSeq()
-		if _, err := s.Append(text(seq), time.Unix(0, int64(seq)), uint32(seq), nil); err != nil {
+		if _, err := s.Append(text(seq), time.Unix(0, int64(seq)), uint32(seq)); err != nil {
 			if !errors.Is(err, syscall.ENOSPC) {
 				t.Error(err)
 			}
@@ -321,7 +317,7 @@ func TestWhileReading(t *testing.T) {
 		defer close(done)
 		for range n {
 			seq := s.nextSeq()
-			if _, err := s.Append(text(seq), time.Unix(0, int64(seq)), uint32(seq), nil); err != nil {
+			if _, err := s.Append(text(seq), time.Unix(0, int64(seq)), uint32(seq)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -376,7 +372,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		seq, err := s.Append([]byte("the last"), time.Now(), 7, nil)
+		seq, err := s.Append([]byte("the last"), time.Now(), 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -409,7 +405,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(payload)))
 	for b.Loop() {
-		if _, err := s.Append(payload, now, 0, nil); err != nil {
+		if _, err := s.Append(payload, now, 0); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -419,7 +415,7 @@ func BenchmarkRead(b *testing.B) {
 	s := open(b, b.TempDir(), 64<<20)
 	payload := bytes.Repeat([]byte("x"), 900)
 	for range 50000 {
-		if _, err := s.Append(payload, time.Now(), 0, nil); err != nil {
+		if _, err := s.Append(payload, time.Now(), 0); err != nil {
 			b.Fatal(err)
 		}
 	}
