@@ -22,8 +22,9 @@ type entry struct {
 	payload []byte // the hit as JSON, shared by all outputs
 	at      time.Time
 	tries   uint32
-	put     *Output    // that counts it when it is lost; nil: whoever waits knows what to do
-	done    chan error // of one value, which nobody may wait for
+	put     *Output       // that counts it when it is lost; nil: whoever waits knows what to do
+	done    chan struct{} // closed once the spool has it or refused it
+	err     error         // why it refused; to be read after done
 }
 
 // Put puts h into the spool of each output that wants it. When it returns, h is
@@ -48,7 +49,7 @@ func Put(outputs []*Output, h *hit.Hit) {
 				continue
 			}
 		}
-		e := &entry{hit: *h, payload: payload, at: time.Now(), put: out, done: make(chan error, 1)}
+		e := &entry{hit: *h, payload: payload, at: time.Now(), put: out, done: make(chan struct{})}
 		late := out.late.Load()
 		select {
 		case out.puts <- e:
@@ -69,7 +70,7 @@ func Put(outputs []*Output, h *hit.Hit) {
 func await(entries []*entry) {
 	timer := time.NewTimer(putTime)
 	defer timer.Stop()
-	var over <-chan time.Time = timer.C
+	over := timer.C
 	for _, e := range entries {
 		if over != nil {
 			select {
@@ -95,15 +96,15 @@ func (out *Output) drop(n uint64, why string) {
 
 // append puts a hit into the spool again, however long the disk takes.
 func (out *Output) append(e *entry) error {
-	e.done = make(chan error, 1)
+	e.done = make(chan struct{})
 	select {
 	case out.puts <- e:
 	case <-out.quit:
 		return spool.ErrClosed
 	}
 	select {
-	case err := <-e.done:
-		return err
+	case <-e.done:
+		return e.err
 	case <-out.quit:
 		return spool.ErrClosed
 	}
@@ -129,14 +130,14 @@ func (out *Output) appendAll() {
 }
 
 func (out *Output) appendOne(e *entry) {
-	err := out.toSpool(e)
-	if err != nil && e.put != nil {
-		out.drop(1, err.Error())
+	e.err = out.toSpool(e)
+	if e.err != nil && e.put != nil {
+		out.drop(1, e.err.Error())
 	}
 	if len(out.puts) == 0 {
 		out.late.Store(false)
 	}
-	e.done <- err
+	close(e.done)
 }
 
 func (out *Output) toSpool(e *entry) error {
