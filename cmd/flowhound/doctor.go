@@ -89,14 +89,7 @@ func examine(ctx context.Context, cfg *config.Config, path string, o setup.Optio
 
 func printFindings(w io.Writer, l finding.List, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		for _, f := range l {
-			if err := enc.Encode(f); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printLines(w, l...)
 	}
 	for _, f := range l {
 		if _, err := fmt.Fprintf(w, "%-4s  %s\n", f.Level, f.What); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,17 +19,10 @@ import (
 )
 
 func feedCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "feed list|update|add",
+	return group(&cobra.Command{
+		Use:   "feed",
 		Short: "Show the feeds, fetch them now, or add one to the configuration",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(feedListCommand(), feedUpdateCommand(), feedAddCommand())
-	for _, c := range cmd.Commands() {
-		c.Args = usageArgs(c.Args)
-	}
-	return cmd
+	}, feedListCommand(), feedUpdateCommand(), feedAddCommand())
 }
 
 func feedListCommand() *cobra.Command {
@@ -38,7 +30,7 @@ func feedListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list [-c FILE]",
-		Short: "Show the state of each feed and allow list",
+		Short: "Show the state of each feed, allow list and DNS blacklist",
 		Long: `list asks the running agent, or reads what lies in data_dir where none runs. It
 never fetches. AGE is how long ago a feed was last known to be the newest.`,
 		Args: cobra.NoArgs,
@@ -52,7 +44,7 @@ never fetches. AGE is how long ago a feed was last known to be the newest.`,
 				return err
 			}
 			if asJSON {
-				return printStatesJSON(cmd.OutOrStdout(), states)
+				return printLines(cmd.OutOrStdout(), states...)
 			}
 			return printStates(cmd.OutOrStdout(), states, time.Now())
 		},
@@ -60,16 +52,6 @@ never fetches. AGE is how long ago a feed was last known to be the newest.`,
 	configFlag(cmd, &path)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each feed")
 	return cmd
-}
-
-func printStatesJSON(w io.Writer, states []feed.State) error {
-	enc := json.NewEncoder(w)
-	for _, s := range states {
-		if err := enc.Encode(s); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func printStates(w io.Writer, states []feed.State, now time.Time) error {
@@ -157,7 +139,7 @@ func updateError(err error, failed int) error {
 
 func printOutcome(w io.Writer, o *agent.FeedOutcome, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(o)
+		return printLines(w, o)
 	}
 	news := "unchanged"
 	if o.Changed {

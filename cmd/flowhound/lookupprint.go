@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -231,11 +230,5 @@ func (a *answer) printJSON(w io.Writer) error {
 		}
 		out = append(out, j)
 	}
-	enc := json.NewEncoder(w)
-	for _, v := range out {
-		if err := enc.Encode(v); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printLines(w, out...)
 }

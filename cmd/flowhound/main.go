@@ -63,7 +63,7 @@ func run() int {
 }
 
 func rootCommand() *cobra.Command {
-	root := &cobra.Command{
+	root := group(&cobra.Command{
 		Use:   "flowhound",
 		Short: "Warns when anything on the network talks to a known-bad address",
 		Long: `flowhound listens to the NetFlow and IPFIX that routers export, holds every flow
@@ -71,23 +71,29 @@ against your blacklists, and writes what it finds as lines that OSSEC and Wazuh
 decode. Start with "flowhound demo".`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError(fmt.Errorf("unknown command %q; see flowhound --help", args[0]))
-			}
-			return cmd.Help()
-		},
-		Args: cobra.ArbitraryArgs,
-	}
+	}, runCommand(), demoCommand(), replayCommand(), checkCommand(), lookupCommand(), feedCommand(), exportCommand(), outputCommand(), installCommand(), uninstallCommand(), doctorCommand(), manCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})
-	root.AddCommand(runCommand(), demoCommand(), replayCommand(), checkCommand(), lookupCommand(), feedCommand(), exportCommand(), outputCommand(), installCommand(), uninstallCommand(), doctorCommand(), manCommand(), versionCommand())
-	for _, c := range root.Commands() {
+	return root
+}
+
+// group makes cmd one that does nothing but have commands.
+func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	cmd.DisableFlagsInUseLine = true
+	cmd.Args = cobra.ArbitraryArgs // RunE says it better
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError(fmt.Errorf("unknown command %q; see %s --help", args[0], cmd.CommandPath()))
+		}
+		return cmd.Help()
+	}
+	cmd.AddCommand(commands...)
+	for _, c := range commands {
 		c.Args = usageArgs(c.Args)
 	}
-	return root
+	return cmd
 }
 
 // usageArgs makes a wrong number of arguments a usage error.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,24 +16,12 @@ import (
 )
 
 func outputCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "output list|test|setup|replay-dead",
+	return group(&cobra.Command{
+		Use:   "output",
 		Short: "State of the outputs; send a test hit, set up a target, replay dead letters",
 		Long: `output looks after the outputs, which deliver hits to other systems. It asks the
 running agent; without one it works on data_dir itself.`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError(fmt.Errorf("unknown command %q; see %s --help", args[0], cmd.CommandPath()))
-			}
-			return cmd.Help()
-		},
-	}
-	cmd.AddCommand(outputListCommand(), outputTestCommand(), outputSetupCommand(), outputReplayCommand())
-	for _, c := range cmd.Commands() {
-		c.Args = usageArgs(c.Args)
-	}
-	return cmd
+	}, outputListCommand(), outputTestCommand(), outputSetupCommand(), outputReplayCommand())
 }
 
 // openOutputs reads the configuration for a command about outputs.
@@ -73,7 +60,7 @@ func outputListCommand() *cobra.Command {
 				return outputError(err)
 			}
 			if asJSON {
-				return printLines(cmd.OutOrStdout(), states)
+				return printLines(cmd.OutOrStdout(), states...)
 			}
 			return printOutputs(cmd.OutOrStdout(), states, time.Now())
 		},
@@ -81,17 +68,6 @@ func outputListCommand() *cobra.Command {
 	configFlag(cmd, &path)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	return cmd
-}
-
-func printLines[T any](w io.Writer, values []T) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	for _, v := range values {
-		if err := enc.Encode(v); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func printOutputs(w io.Writer, states []agent.OutputState, now time.Time) error {
@@ -188,7 +164,7 @@ func outputReplayCommand() *cobra.Command {
 				return outputError(err)
 			}
 			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
+				return printLines(cmd.OutOrStdout(), r)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d hits wait for delivery again\n", args[0], r.Replayed)
 			if r.Broken > 0 {
