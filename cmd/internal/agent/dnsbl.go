@@ -10,10 +10,14 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/match"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
+
+// typeDNSBL is what "feed list" has as the type of DNS blacklists.
+const typeDNSBL = "dnsbl"
 
 // blacklists runs the look-ups in DNS blacklists. Workers find them in the state.
 type blacklists struct {
@@ -93,6 +97,19 @@ func (b *blacklists) halt() {
 	if stop != nil {
 		stop()
 	}
+}
+
+// zoneStates tells how the zones are, in the form of feeds.
+func zoneStates(l *dnsbl.Lookups) []feed.State {
+	if l == nil {
+		return nil
+	}
+	zones := l.States()
+	states := make([]feed.State, len(zones))
+	for i, z := range zones {
+		states[i] = feed.State{Name: z.Name, Type: typeDNSBL, Status: feed.Status(z.Status), Message: z.Message, Indicators: z.Listed}
+	}
+	return states
 }
 
 // passListed hands the records that led to new listings to the alert goroutine.

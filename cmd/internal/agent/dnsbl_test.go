@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/agent"
+	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnstest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 )
 
 // TestBlacklist: a real rbldnsd is asked about whom the own hosts contact, about
@@ -41,8 +44,26 @@ dnsbl:
 	r.awaitLine(`hit kind=new .* ioc=203\.0\.113\.66 `)
 	r.awaitMetric(`flowhound_dnsbl_lookups_total{result="clean",zone="bl.example"}`, 1)
 
+	cfg, err := config.Load(r.path("flowhound.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := func() feed.State {
+		states, err := agent.FeedStates(t.Context(), cfg)
+		if err != nil || len(states) != 3 {
+			t.Fatalf("%+v, %v", states, err)
+		}
+		return states[2]
+	}
+	if s := listed(); s.Name != "bl.example" || s.Type != "dnsbl" || s.Status != feed.OK || s.Indicators != 1 {
+		t.Errorf("%+v", s)
+	}
+
 	x.export(call("198.51.100.7"), call("198.51.100.7")) // known to be listed now: no question, and folded
 	r.stop()
+	if s := listed(); s.Name != "bl.example" || s.Status != feed.Pending {
+		t.Errorf("with no agent: %+v", s)
+	}
 	hits := 0
 	for _, l := range r.lines("alerts.log") {
 		if k := keys(l); k != nil && k["feed"] == "bl.example" {

@@ -16,7 +16,7 @@ import (
 
 // The paths of the control socket that are about feeds.
 const (
-	controlFeedList   = "/feed/list"   // {} -> a feed.State for each feed and allow list
+	controlFeedList   = "/feed/list"   // {} -> a feed.State for each feed, allow list and DNS blacklist
 	controlFeedUpdate = "/feed/update" // FeedUpdate -> FeedEvents
 )
 
@@ -44,7 +44,7 @@ type FeedOutcome struct {
 }
 
 func (a *Agent) controlFeedList(_ context.Context, r *control.Request) error {
-	for _, s := range a.feeds.states() {
+	for _, s := range append(a.feeds.states(), zoneStates(a.state.Load().dnsbl)...) {
 		if err := r.Send(s); err != nil {
 			return err
 		}
@@ -132,8 +132,8 @@ func tellOutcomes(feeds *feed.Feeds, outcomes []feed.Outcome, each func(FeedEven
 	return nil
 }
 
-// FeedStates tells how feeds are, by the running agent's word, or else by what lies
-// in the data_dir.
+// FeedStates tells how feeds and DNS blacklists are, by the running agent's word, or
+// else by what lies in the data_dir.
 func FeedStates(ctx context.Context, cfg *config.Config) ([]feed.State, error) {
 	var states []feed.State
 	err := streamInto(ctx, cfg.RunDir, controlFeedList, struct{}{}, func(s feed.State) error {
@@ -150,7 +150,11 @@ func FeedStates(ctx context.Context, cfg *config.Config) ([]feed.State, error) {
 	if err := f.Load(ctx); err != nil && ctx.Err() != nil {
 		return nil, err // otherwise the states tell
 	}
-	return f.States(), nil
+	states = f.States()
+	for _, z := range cfg.DNSBL.Zones {
+		states = append(states, feed.State{Name: z.Name, Type: typeDNSBL, Status: feed.Pending, Message: "only a running agent asks it"})
+	}
+	return states, nil
 }
 
 // UpdateFeeds fetches feeds now: it asks the running agent to, or else does it
