@@ -68,10 +68,11 @@ func TestPluginIsStartedAgain(t *testing.T) {
 			p.Start()
 			defer stop(t, p)
 			first := ready(t, p)
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			patience := 5 * time.Second
 			if do == "hang" {
-				ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+				patience = time.Second // and no less: one that is over at once asks nobody
 			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			if err := p.Write(ctx, plugintest.Hits(3)); err == nil || plugin.IsPermanent(err) {
 				t.Errorf("Write says %v", err)
@@ -291,7 +292,7 @@ func TestWriteEndsWithItsContext(t *testing.T) {
 	o, _ := options(t, "good", map[string]any{"do": "deadline"})
 	p := runPlugin(t, o)
 	s := ready(t, p)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if err := p.Write(ctx, plugintest.Hits(1)); err == nil || err.Error() != "context deadline exceeded" {
 		t.Errorf("at the deadline: %v", err)
