@@ -63,6 +63,8 @@ const (
 	grace     = 2 * time.Second // for an answer after a deadline: then the plugin hangs
 )
 
+var errHangs = fmt.Errorf("hangs: Write did not return within %v of its deadline", grace)
+
 // Plugin is one output process and who looks after it. Its methods may be called
 // concurrently.
 type Plugin struct {
@@ -170,11 +172,14 @@ func (p *Plugin) Write(ctx context.Context, hits []plugin.Hit) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("write to output %s: %w", p.opts.Name, err)
 	}
-	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout+grace)
-	defer cancel()
+	// A deadline would go along to the plugin's side, which may then end the call a
+	// little before ours does, and would not look hung.
+	wait, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	defer time.AfterFunc(timeout+grace, func() { end(errHangs) }).Stop()
 	defer context.AfterFunc(ctx, func() {
 		if errors.Is(ctx.Err(), context.Canceled) {
-			cancel()
+			end(ctx.Err())
 		}
 	})()
 	err := proc.output.Write(wait, hits, timeout)
@@ -182,14 +187,13 @@ func (p *Plugin) Write(ctx context.Context, hits []plugin.Hit) error {
 	if !errors.As(err, &lost) {
 		return err
 	}
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return fmt.Errorf("write to output %s: %w", p.opts.Name, ctx.Err())
-	case wait.Err() != nil:
-		err = fmt.Errorf("hangs: Write did not return within %v of its deadline", grace)
-		proc.condemn(err)
+	switch cause := context.Cause(wait); {
+	case cause == nil:
 		return err
+	case errors.Is(cause, errHangs):
+		proc.condemn(errHangs)
+		return errHangs
 	default:
-		return err
+		return fmt.Errorf("write to output %s: %w", p.opts.Name, cause)
 	}
 }

@@ -132,11 +132,16 @@ func (c *Client) write(ctx context.Context, hits []*pb.Hit, deadline time.Time) 
 }
 
 // halves writes hits in two messages, or more, and says of each what became of it.
+// When an answer is lost, so is what others said.
 func (c *Client) halves(ctx context.Context, hits []*pb.Hit, deadline time.Time) error {
 	half := len(hits) / 2
 	var errs []error
 	for _, part := range [][]*pb.Hit{hits[:half], hits[half:]} {
 		err := c.write(ctx, part, deadline)
+		var lost *Lost
+		if errors.As(err, &lost) {
+			return err
+		}
 		var partial *plugin.PartialError
 		if errors.As(err, &partial) {
 			errs = append(errs, partial.Errs...)

@@ -81,6 +81,27 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
+// TestLostInHalves: a batch too large for one message is lost as a whole when one
+// of its messages is, so that a plugin that hangs in the second one looks hung.
+func TestLostInHalves(t *testing.T) {
+	messages := 0
+	client := dial(t, &liar{write: func(*pb.WriteRequest) (*pb.WriteResponse, error) {
+		if messages++; messages == 2 {
+			return nil, errors.New("gone")
+		}
+		return &pb.WriteResponse{}, nil
+	}})
+	hits := make([]plugin.Hit, 3)
+	for i := range hits {
+		hits[i].Name = strings.Repeat("x", pb.MaxMessage/2)
+	}
+	err := client.Write(t.Context(), hits, time.Minute)
+	var lost *Lost
+	if !errors.As(err, &lost) || messages != 2 {
+		t.Errorf("%d messages, %v", messages, err)
+	}
+}
+
 func TestConfigureIsBounded(t *testing.T) {
 	client := dial(t, &liar{configure: &pb.ConfigureResponse{
 		Problems: make([]*pb.Problem, 5000), Secrets: make([]string, 5000), Version: "v1\n",
