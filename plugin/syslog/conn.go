@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"time"
 )
@@ -143,7 +142,8 @@ func (c *conn) writeAll(ctx context.Context, p []byte, timeout time.Duration) er
 			n = min(n, writeStep)
 		}
 		if _, err := c.Write(p[:n]); err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
+			var late net.Error // at our deadline or the kernel's, of userTimeout
+			if errors.As(err, &late) && late.Timeout() {
 				return errors.Join(fmt.Errorf("the peer takes nothing more: %w", err), ctx.Err())
 			}
 			return err

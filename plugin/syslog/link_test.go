@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -179,8 +178,8 @@ func TestPeerThatReadsNothing(t *testing.T) {
 	for _, tt := range []struct {
 		timeout string
 		ctx     time.Duration
-		want    error
-	}{{"200ms", time.Minute, os.ErrDeadlineExceeded}, {"10m", 200 * time.Millisecond, context.DeadlineExceeded}} {
+		want    string
+	}{{"200ms", time.Minute, "the peer takes nothing more"}, {"10m", 200 * time.Millisecond, context.DeadlineExceeded.Error()}} {
 		o := opened(t, map[string]any{"address": "tcp://" + l.Addr().String(), "timeout": tt.timeout})
 		ctx, cancel := context.WithTimeout(t.Context(), tt.ctx)
 		var err error
@@ -190,7 +189,7 @@ func TestPeerThatReadsNothing(t *testing.T) {
 			}
 		}
 		cancel()
-		if !errors.Is(err, tt.want) {
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("timeout %s, context %v: %v", tt.timeout, tt.ctx, err)
 		}
 	}
