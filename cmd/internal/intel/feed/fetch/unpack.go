@@ -54,9 +54,10 @@ func unzip(r io.ReaderAt, size int64, member string) (io.ReadCloser, error) {
 	if err := checkDirectory(r, size); err != nil {
 		return nil, err
 	}
-	z, err := zip.NewReader(r, size)
+	// Its offsets may be negative; a section answers those with its end.
+	z, err := zip.NewReader(io.NewSectionReader(r, 0, size), size)
 	if err != nil {
-		return nil, packed(err)
+		return nil, zipError(err)
 	}
 	var found *zip.File
 	files := 0
@@ -80,7 +81,15 @@ func unzip(r io.ReaderAt, size int64, member string) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("%w: the zip file has a password", ErrArchive)
 	}
 	in, err := found.Open()
-	return in, packed(err)
+	return in, zipError(err)
+}
+
+// zipError is packed for what is looked up in a zip file: nothing may end there.
+func zipError(err error) error {
+	if errors.Is(err, io.EOF) {
+		return ErrTruncated
+	}
+	return packed(err)
 }
 
 // maxDirectory bounds a zip file's table of contents, in bytes: some ten
