@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
@@ -82,7 +84,11 @@ func (a *Agent) findOutputs(l *finding.List) {
 func (a *Agent) findExporters(l *finding.List, now time.Time) {
 	exporters := exportersOf(a.decoderStats())
 	if len(exporters) == 0 {
-		l.Bad("point a router at this host, then: tcpdump -ni any udp port 2055", "no exporter has sent anything since the agent started, on %s", a.addresses())
+		ports := make([]string, len(a.listeners))
+		for i, x := range a.listeners {
+			ports[i] = fmt.Sprintf("udp port %d", x.Addr().Port())
+		}
+		l.Bad("point a router at this host, then: tcpdump -ni any "+strings.Join(ports, " or "), "no exporter has sent anything since the agent started, on %s", a.addresses())
 		return
 	}
 	silent, unread, example := 0, uint64(0), ""

@@ -2,8 +2,10 @@ package agent_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +50,10 @@ func TestDoctor(t *testing.T) {
 		if !has(level, what) {
 			t.Errorf("%s: %s is missing: %+v", level, what, ask())
 		}
+	}
+	port := fmt.Sprintf("tcpdump -ni any udp port %d", r.addr.Port())
+	if !slices.ContainsFunc(ask(), func(f finding.Finding) bool { return strings.Contains(f.Mend, port) }) {
+		t.Errorf("no finding says %s: %+v", port, ask())
 	}
 	if !has(finding.Bad, "gone.txt does not exist") || !has(finding.OK, "1 indicators are loaded") {
 		t.Errorf("feeds: %+v", ask())
