@@ -29,8 +29,8 @@ func eventName(h *plugin.Hit) string {
 func (f *formatter) appendCEF(b []byte, h *plugin.Hit, end int) []byte {
 	b = append(b, "CEF:0|flowhound|flowhound|"...)
 	b = append(appendText(b, f.version, inCEFHeader, maxFeed), '|')
-	b = append(appendText(b, orHit(h.Category), inCEFHeader, maxToken), '|')
-	b = append(appendText(b, orHit(eventName(h)), inCEFHeader, 3*maxToken), '|')
+	b = append(appendOrHit(b, h.Category, inCEFHeader, maxToken), '|')
+	b = append(appendOrHit(b, eventName(h), inCEFHeader, 3*maxToken), '|')
 	b = append(strconv.AppendInt(b, int64(siemSeverity(h.Severity)), 10), '|')
 
 	p := pairs{b: b, end: end, sep: ' ', esc: inCEF}
@@ -97,17 +97,17 @@ func (p *pairs) cefAddr(key4, key6, label string, a netip.Addr) {
 
 // detailLabelled is labelled for what a message can do without.
 func (p *pairs) detailLabelled(key, label, value string) {
-	if p.end-len(p.b)-keepForText >= 2*len(key)+len(label)+2*len(value)+len("Label= = ") {
-		p.labelled(key, label, value, 2*len(value))
-	}
+	p.spare(func() { p.labelled(key, label, value, 2*len(value)) })
 }
 
 // hasPorts reports whether SrcPort and DstPort are ports, not ICMP's type and code.
 func hasPorts(proto uint8) bool { return proto != 1 && proto != 58 }
 
-func orHit(s string) string {
-	if strings.TrimSpace(s) == "" {
-		return "hit"
+// appendOrHit is appendText for what must not be empty.
+func appendOrHit(b []byte, s string, e escaping, room int) []byte {
+	start := len(b)
+	if b = appendText(b, s, e, room); len(b) == start {
+		b = append(b, "hit"...)
 	}
-	return s
+	return b
 }

@@ -17,7 +17,7 @@ const leefDelimiter = '^'
 func (f *formatter) appendLEEF(b []byte, h *plugin.Hit, end int) []byte {
 	b = append(b, "LEEF:2.0|flowhound|flowhound|"...)
 	b = append(appendText(b, f.version, inLEEFHead, maxFeed), '|')
-	b = append(appendText(b, orHit(h.Category), inLEEFHead, maxToken), '|', leefDelimiter, '|')
+	b = append(appendOrHit(b, h.Category, inLEEFHead, maxToken), '|', leefDelimiter, '|')
 
 	p := pairs{b: b, end: end, sep: leefDelimiter, esc: inLEEF}
 	if t := timestamp(h.Time); t != "" {
