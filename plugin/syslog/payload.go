@@ -109,8 +109,14 @@ func (p *pairs) ended(key, value string, limit int, ending string) bool {
 
 // detail is text for what a message can do without: whole, or not at all.
 func (p *pairs) detail(key, value string) {
-	if p.end-len(p.b)-keepForText >= len(key)+len(value)+2 {
-		p.text(key, value, 2*len(value))
+	p.spare(func() { p.text(key, value, 2*len(value)) })
+}
+
+// spare takes back what add appends if that leaves too little room for the texts.
+func (p *pairs) spare(add func()) {
+	start, n := len(p.b), p.n
+	if add(); len(p.b) > p.end-keepForText {
+		p.b, p.n = p.b[:start], n
 	}
 }
 
