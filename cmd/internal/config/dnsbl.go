@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
@@ -72,14 +73,6 @@ func isResolver(s string) bool {
 	return err == nil && bad == nil && n > 0
 }
 
-var (
-	answers = netip.MustParsePrefix("127.0.0.0/8")
-	// noListings are answers by which zones complain, and notListed is that of
-	// resolvers which make answers up: package dnsbl takes neither for a listing.
-	noListings = netip.MustParsePrefix("127.255.255.0/24")
-	notListed  = netip.MustParseAddr("127.0.0.1")
-)
-
 func (d *document) checkDNSBL() {
 	meanings := []string{DNSBLIgnore}
 	for c := range intel.Category(intel.NumCategories) {
@@ -96,9 +89,9 @@ func (d *document) checkDNSBL() {
 			at := fmt.Sprintf("%s.codes[%v]", key, code)
 			switch {
 			case d.said(at):
-			case !answers.Contains(code):
+			case !dnsbl.IsAnswer(code):
 				d.errorf(d.line(at), at, "%s is no answer of a DNS blacklist: those lie in 127.0.0.0/8", code)
-			case noListings.Contains(code) || code == notListed:
+			case dnsbl.IsError(code):
 				d.errorf(d.line(at), at, "%s is an error, never a listing. Remove it", code)
 			case !slices.Contains(meanings, meaning):
 				d.errorf(d.line(at), at, "%s is neither %s nor a category%s", d.text(at), DNSBLIgnore, didYouMean(nearest.Word(meaning, meanings)))

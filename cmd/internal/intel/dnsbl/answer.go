@@ -47,6 +47,13 @@ var (
 	notListed = netip.MustParseAddr("127.0.0.1")
 )
 
+// IsAnswer reports whether zones answer with such an address.
+func IsAnswer(ip netip.Addr) bool { return loopback.Contains(ip) }
+
+// IsError reports whether an answer is a zone's complaint, or one that a resolver
+// made up: never a listing.
+func IsError(ip netip.Addr) bool { return errorCodes.Contains(ip) || ip == notListed }
+
 func failure(why string) outcome { return outcome{kind: failed, ttl: failedFor, why: why} }
 
 // judge reads the answer to a question about an address (RFC 5782). Only
@@ -77,7 +84,7 @@ func judge(m *dns.Msg) outcome {
 			return failure("an address that is none")
 		case errorCodes.Contains(ip):
 			return outcome{kind: refused, why: complaint(ip)}
-		case !loopback.Contains(ip) || ip == notListed:
+		case !IsAnswer(ip) || IsError(ip):
 			return outcome{kind: refused, why: fmt.Sprintf("it answers %s, which is no listing: has the zone been given up, or does the resolver make answers up?", ip)}
 		}
 		o.codes = append(o.codes, ip)
