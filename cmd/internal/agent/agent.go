@@ -250,11 +250,9 @@ func (a *Agent) health() web.Health {
 			h.Problems = append(h.Problems, f.Message)
 		}
 	}
-	if lookups := a.state.Load().dnsbl; lookups != nil {
-		for _, z := range lookups.States() {
-			if z.Status != dnsbl.OK {
-				h.Problems = append(h.Problems, "DNS blacklist "+z.Name+": "+z.Message)
-			}
+	for _, z := range a.zones() {
+		if z.Status != dnsbl.OK {
+			h.Problems = append(h.Problems, "DNS blacklist "+z.Name+": "+z.Message)
 		}
 	}
 	for _, x := range a.exports.states() {

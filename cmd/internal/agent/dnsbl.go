@@ -10,14 +10,10 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/match"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
-
-// typeDNSBL is what "feed list" has as the type of DNS blacklists.
-const typeDNSBL = "dnsbl"
 
 // blacklists runs the look-ups in DNS blacklists. Workers find them in the state.
 type blacklists struct {
@@ -99,17 +95,12 @@ func (b *blacklists) halt() {
 	}
 }
 
-// zoneStates tells how the zones are, in the form of feeds.
-func zoneStates(l *dnsbl.Lookups) []feed.State {
-	if l == nil {
-		return nil
+// zones tells how the zones are; nil while none is asked.
+func (a *Agent) zones() []dnsbl.State {
+	if l := a.state.Load().dnsbl; l != nil {
+		return l.States()
 	}
-	zones := l.States()
-	states := make([]feed.State, len(zones))
-	for i, z := range zones {
-		states[i] = feed.State{Name: z.Name, Type: typeDNSBL, Status: feed.Status(z.Status), Message: z.Message, Indicators: z.Listed}
-	}
-	return states
+	return nil
 }
 
 // passListed hands the records that led to new listings to the alert goroutine.

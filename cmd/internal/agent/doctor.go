@@ -9,6 +9,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
 )
@@ -134,11 +135,9 @@ func (a *Agent) findFeeds(l *finding.List) {
 			level("flowhound feed list", "%s", f.Message)
 		}
 	}
-	if lookups := a.state.Load().dnsbl; lookups != nil {
-		for _, z := range lookups.States() {
-			if z.Status != "ok" {
-				l.Warn("see dnsbl in the configuration", "DNS blacklist %s: %s", z.Name, z.Message)
-			}
+	for _, z := range a.zones() {
+		if z.Status != dnsbl.OK {
+			l.Warn("see dnsbl in the configuration", "DNS blacklist %s: %s", z.Name, z.Message)
 		}
 	}
 	for _, x := range a.exports.states() {

@@ -20,6 +20,9 @@ const (
 	controlFeedUpdate = "/feed/update" // FeedUpdate -> FeedEvents
 )
 
+// typeDNSBL is what stands as the type of DNS blacklists among those of feeds.
+const typeDNSBL = "dnsbl"
+
 // progressEvery is the least time between two FeedEvents with progress.
 const progressEvery = 100 * time.Millisecond
 
@@ -44,7 +47,11 @@ type FeedOutcome struct {
 }
 
 func (a *Agent) controlFeedList(_ context.Context, r *control.Request) error {
-	for _, s := range append(a.feeds.states(), zoneStates(a.state.Load().dnsbl)...) {
+	states := a.feeds.states()
+	for _, z := range a.zones() {
+		states = append(states, feed.State{Name: z.Name, Type: typeDNSBL, Status: feed.Status(z.Status), Message: z.Message, Indicators: z.Listed})
+	}
+	for _, s := range states {
 		if err := r.Send(s); err != nil {
 			return err
 		}
