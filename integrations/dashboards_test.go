@@ -13,14 +13,14 @@ import (
 // and for OpenSearch Dashboards; go test -run TestDashboards -update ./integrations
 // writes the files.
 type board struct {
-	file, title, description string
-	id                       string // which the ids of its objects begin with
-	index, timeField         string
-	query                    string   // in KQL, of every chart
-	link                     string   // the field that is a reference
-	bytes                    string   // the field that is a number of bytes; "" if none
-	list                     []string // columns of the list of hits
-	charts                   []chart
+	title, description string
+	id                 string // which the ids of its objects begin with
+	index, timeField   string
+	query              string   // in KQL, of every chart
+	link               string   // the field that is a reference
+	bytes              string   // the field that is a number of bytes; "" if none
+	list               []string // columns of the list of hits
+	charts             []chart
 }
 
 // chart is one of a dashboard, on a grid that is 48 wide.
@@ -45,9 +45,9 @@ var hits = column{label: "Hits", op: "count"}
 func by(label, field string, size int) column { return column{label: label, field: field, size: size} }
 
 // ours is the dashboard of the output elasticsearch's documents.
-func ours(file string) board {
+func ours() board {
 	d := board{
-		file: file, id: "flowhound", title: "[flowhound] Hits", description: "Flows to and from listed addresses",
+		id: "flowhound", title: "[flowhound] Hits", description: "Flows to and from listed addresses",
 		index: "logs-flowhound.hit-*", timeField: "@timestamp", query: `event.kind : "alert"`,
 		link: "threat.indicator.reference", bytes: "network.bytes",
 		list: []string{
@@ -103,7 +103,7 @@ func counted(severity, category, feed, time string) []chart {
 // indexer holds every field of an event as a keyword, so that nothing can be summed.
 func ofWazuh() board {
 	d := board{
-		file: "wazuh/dashboard.ndjson", id: "flowhound-alerts", title: "[flowhound] Alerts", description: "Flows to and from listed addresses, as Wazuh's alerts",
+		id: "flowhound-alerts", title: "[flowhound] Alerts", description: "Flows to and from listed addresses, as Wazuh's alerts",
 		index: "wazuh-alerts-*", timeField: "timestamp", query: `rule.groups : "flowhound_hit"`, link: "data.ref",
 		list: []string{
 			"agent.name", "rule.level", "data.kind", "data.sev", "data.dir", "data.state", "data.srcip", "data.dstip", "data.dport", "data.proto",
@@ -151,6 +151,14 @@ func text(v any) string {
 
 func kql(query string) object { return object{"language": "kuery", "query": query} }
 
+// queryOf is what a chart asks for.
+func (d *board) queryOf(c *chart) string {
+	if c.query == "" {
+		return d.query
+	}
+	return d.query + " and " + c.query
+}
+
 // panels places the charts, and the list of hits beneath them. A panel's reference
 // is named as the product has it.
 func (d *board) panels(version, kind string, name func(index string) (reference, panel string)) (panels []object, references []object) {
@@ -191,8 +199,7 @@ func with(a, b object) object {
 // TestDashboards: the files are what is written here.
 func TestDashboards(t *testing.T) {
 	for file, objects := range map[string][]object{
-		"kibana/dashboard.ndjson": kibana(ours("kibana/dashboard.ndjson")), "opensearch/dashboard.ndjson": openSearch(ours("opensearch/dashboard.ndjson")),
-		"wazuh/dashboard.ndjson": openSearch(ofWazuh()),
+		"kibana/dashboard.ndjson": kibana(ours()), "opensearch/dashboard.ndjson": openSearch(ours()), "wazuh/dashboard.ndjson": openSearch(ofWazuh()),
 	} {
 		var b bytes.Buffer
 		for _, o := range objects {

@@ -1,5 +1,7 @@
 package integrations_test
 
+import "slices"
+
 // Versions that Kibana 8.9 reads, and every later one: it brings older objects up
 // to date when it imports them, and refuses newer ones.
 const (
@@ -9,7 +11,6 @@ const (
 
 // kibana is a dashboard as saved objects of Kibana, its charts in Lens.
 func kibana(d board) []object {
-	view := object{"id": d.id, "name": "", "type": "index-pattern"}
 	object8 := func(kind, id, version string, attributes object, references ...object) object {
 		if references == nil {
 			references = []object{}
@@ -19,7 +20,7 @@ func kibana(d board) []object {
 			"type": kind, "typeMigrationVersion": version,
 		}
 	}
-	viewAs := func(name string) object { return object{"id": view["id"], "name": name, "type": view["type"]} }
+	viewAs := func(name string) object { return object{"id": d.id, "name": name, "type": "index-pattern"} }
 	const source = "kibanaSavedObjectMeta.searchSourceJSON.index"
 
 	out := []object{
@@ -52,7 +53,7 @@ func kibana(d board) []object {
 
 // lens is a chart, all of whose columns are in one layer, all.
 func (d *board) lens(c *chart) object {
-	columns, order := object{}, []string{}
+	columns := object{}
 	var buckets, metrics []string
 	for i, b := range c.by {
 		id := "by" + string(rune('1'+i))
@@ -64,17 +65,12 @@ func (d *board) lens(c *chart) object {
 		columns[id] = d.lensMetric(m)
 		metrics = append(metrics, id)
 	}
-	order = append(append(order, buckets...), metrics...)
 	kind, visualization := lensVisualization(c, buckets, metrics)
-	query := d.query
-	if c.query != "" {
-		query += " and " + c.query
-	}
 	return object{
 		"description": "", "title": d.title + ": " + c.title, "visualizationType": kind, "state": object{
-			"adHocDataViews": object{}, "internalReferences": []any{}, "filters": []any{}, "query": kql(query), "visualization": visualization,
+			"adHocDataViews": object{}, "internalReferences": []any{}, "filters": []any{}, "query": kql(d.queryOf(c)), "visualization": visualization,
 			"datasourceStates": object{"formBased": object{"layers": object{"all": object{
-				"columnOrder": order, "columns": columns, "incompleteColumns": object{}, "sampling": 1,
+				"columnOrder": slices.Concat(buckets, metrics), "columns": columns, "incompleteColumns": object{}, "sampling": 1,
 			}}}, "textBased": object{"layers": object{}}},
 		},
 	}
@@ -132,7 +128,7 @@ func lensVisualization(c *chart, buckets, metrics []string) (kind string, state 
 		})
 	case "table":
 		var columns []object
-		for _, id := range append(buckets[:len(buckets):len(buckets)], metrics...) {
+		for _, id := range slices.Concat(buckets, metrics) {
 			columns = append(columns, object{"columnId": id})
 		}
 		return "lnsDatatable", with(layer, object{

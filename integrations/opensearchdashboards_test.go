@@ -27,13 +27,10 @@ func openSearch(d board) []object {
 	}
 	for i := range d.charts {
 		c := &d.charts[i]
-		query, title := d.query, d.title+": "+c.title
-		if c.query != "" {
-			query += " and " + c.query
-		}
+		title := d.title + ": " + c.title
 		kind, params := visualization(c)
 		out = append(out, object7("visualization", d.id+"-"+c.id, "7.10.0", object{
-			"description": "", "kibanaSavedObjectMeta": search(query), "title": title, "uiStateJSON": "{}", "version": 1,
+			"description": "", "kibanaSavedObjectMeta": search(d.queryOf(c)), "title": title, "uiStateJSON": "{}", "version": 1,
 			"visState": text(object{"aggs": aggregations(c, d.timeField), "params": params, "title": title, "type": kind}),
 		}, index))
 	}
@@ -64,15 +61,13 @@ func aggregations(c *chart, timeField string) (aggs []object) {
 			add(m.op, "metric", params)
 		}
 	}
-	schema := map[string]string{"table": "bucket"}[c.shape]
 	for i, b := range c.by {
-		s := schema
+		s := "group"
 		switch {
-		case s != "":
+		case c.shape == "table":
+			s = "bucket"
 		case i == 0:
 			s = "segment"
-		default:
-			s = "group"
 		}
 		if b.field == timeField {
 			add("date_histogram", s, object{

@@ -2,7 +2,6 @@ package integrations_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -47,7 +46,9 @@ type flow struct {
 // TestSoftflowdTakesSnippet runs softflowd with the file's options on two minutes
 // of traffic, and reads what it sends.
 func TestSoftflowdTakesSnippet(t *testing.T) {
-	flows := softflowd(t, traffic(t, t.TempDir()))
+	traffic := filepath.Join(t.TempDir(), "traffic.pcap") // of the end-to-end tests
+	succeed(t, "sh", "-c", "gzip -dc ../testdata/pcap/traffic.pcap.gz >"+traffic)
+	flows := softflowd(t, traffic)
 	v6, answered := 0, 0
 	type ends struct {
 		src, dst     netip.Addr
@@ -115,29 +116,6 @@ func softflowd(t *testing.T, capture string) []flow {
 	args := append([]string{"-a", "-d", "-c", "none", "-p", filepath.Join(dir, "pid"), "-r", capture}, strings.Fields(options)...)
 	succeed(t, program, args...)
 	return replay(t, filepath.Join(dir, "sent.pcap"), received(t, conn))
-}
-
-// traffic unpacks the traffic of the end-to-end tests.
-func traffic(t *testing.T, dir string) string {
-	t.Helper()
-	f, err := os.Open("../testdata/pcap/traffic.pcap.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(dir, "traffic.pcap")
-	if err := os.WriteFile(name, b, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return name
 }
 
 // received are the datagrams that wait.
