@@ -31,9 +31,7 @@ func charts(t *testing.T, s *server, file string) {
 			Type       string
 			Attributes json.RawMessage
 		}
-		if err := json.Unmarshal([]byte(line), &o); err != nil {
-			t.Fatal(err)
-		}
+		decode(t, line, &o)
 		var q question
 		switch o.Type {
 		case "lens":
@@ -58,9 +56,7 @@ func charts(t *testing.T, s *server, file string) {
 				Value   *float64
 			}
 		}
-		if err := json.Unmarshal([]byte(s.ask("POST", "/logs-flowhound.hit-*/_search", string(body))), &answer); err != nil {
-			t.Fatal(err)
-		}
+		decode(t, s.ask("POST", "/logs-flowhound.hit-*/_search", string(body)), &answer)
 		if answer.Hits.Total.Value == 0 {
 			t.Errorf("%s: %s: no hit for %s", file, q.title, kql)
 		}
@@ -125,9 +121,7 @@ func ofLens(t *testing.T, attributes []byte) question {
 			}
 		}
 	}
-	if err := json.Unmarshal(attributes, &lens); err != nil {
-		t.Fatal(err)
-	}
+	decode(t, string(attributes), &lens)
 	q := question{lens.Title, lens.State.Query.Query, map[string]any{}}
 	for _, layer := range lens.State.DatasourceStates.FormBased.Layers {
 		at := q.aggregations
@@ -155,18 +149,9 @@ func ofVisualization(t *testing.T, attributes []byte) question {
 			}
 		}
 	}
-	for _, step := range []struct {
-		in func() []byte
-		to any
-	}{
-		{func() []byte { return attributes }, &v},
-		{func() []byte { return []byte(v.KibanaSavedObjectMeta.SearchSourceJSON) }, &source},
-		{func() []byte { return []byte(v.VisState) }, &state},
-	} {
-		if err := json.Unmarshal(step.in(), step.to); err != nil {
-			t.Fatal(err)
-		}
-	}
+	decode(t, string(attributes), &v)
+	decode(t, v.KibanaSavedObjectMeta.SearchSourceJSON, &source)
+	decode(t, v.VisState, &state)
 	q := question{v.Title, source.Query.Query, map[string]any{}}
 	at := q.aggregations
 	for _, metrics := range []bool{false, true} { // the buckets first

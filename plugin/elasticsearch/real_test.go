@@ -197,9 +197,7 @@ func search(t *testing.T, s *server, hits []plugin.Hit) {
 			} `json:"ids"`
 		} `json:"aggregations"`
 	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil {
-		t.Fatal(err)
-	}
+	decode(t, body, &answer)
 	found := map[string]int{}
 	for _, b := range answer.Aggregations.IDs.Buckets {
 		found[b.Key] = b.Count
@@ -216,8 +214,14 @@ func count(t *testing.T, s *server, query string) int {
 	var answer struct {
 		Count int `json:"count"`
 	}
-	if err := json.Unmarshal([]byte(s.ask("POST", "/logs-flowhound.hit-default/_count", `{"query": `+query+`}`)), &answer); err != nil {
-		t.Fatal(err)
-	}
+	decode(t, s.ask("POST", "/logs-flowhound.hit-default/_count", `{"query": `+query+`}`), &answer)
 	return answer.Count
+}
+
+// decode reads JSON that must be good.
+func decode(t *testing.T, text string, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		t.Fatalf("%v: %.200s", err, text)
+	}
 }
