@@ -199,10 +199,12 @@ func lossFree(root string, c collector, rate float64, d time.Duration) (ok bool,
 	defer s.close()
 	start := time.Now()
 	var each func()
+	var planting error
 	if c.hits {
-		each = func() { err = errors.Join(err, s.plant()) }
+		each = func() { planting = errors.Join(planting, s.plant(1)) }
 	}
-	if err := errors.Join(s.blast(rate, d, each), err); err != nil {
+	err = s.blast(rate, d, each)
+	if err = errors.Join(err, planting); err != nil {
 		return false, 0, err
 	}
 	reached = float64(s.sent) / time.Since(start).Seconds()
@@ -226,7 +228,7 @@ func latency(root, binary string) error {
 	sentAt := map[string]time.Time{}
 	plant := func() {
 		sentAt[ip4(hitFlow(s.planted).src)] = time.Now()
-		err = s.plant()
+		err = s.plant(1)
 	}
 	seenAt := make(chan map[string]time.Time)
 	stop := make(chan struct{})

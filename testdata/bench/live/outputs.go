@@ -71,16 +71,11 @@ func through(root, binary, list string) error {
 	if err != nil {
 		return err
 	}
-	for start, planted := time.Now(), uint32(0); planted < hits; {
-		flows := make([]flow, flowsPerDatagram)
-		for i := range flows {
-			flows[i] = hitFlow(planted)
-			planted++
-		}
-		if _, err := s.udp.Write(s.stamp(dataDatagram(flows))); err != nil {
+	for start := time.Now(); s.planted < hits; {
+		if err := s.plant(flowsPerDatagram); err != nil {
 			return err
 		}
-		time.Sleep(time.Until(start.Add(time.Duration(planted) * time.Second / perSecond)))
+		time.Sleep(time.Until(start.Add(time.Duration(s.planted) * time.Second / perSecond)))
 	}
 	time.Sleep(2 * time.Second)
 	waiting, err := metric(p.web, "/metrics", `flowhound_queue_depth{queue="output:siem"}`)

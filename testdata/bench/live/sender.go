@@ -80,11 +80,15 @@ func (s *sender) template() error {
 	return err
 }
 
-// plant sends one flow that is a hit.
-func (s *sender) plant() error {
-	_, err := s.udp.Write(s.stamp(dataDatagram([]flow{hitFlow(s.planted)})))
-	s.planted++
-	s.sent++
+// plant sends a datagram of n flows that are hits.
+func (s *sender) plant(n int) error {
+	flows := make([]flow, n)
+	for i := range flows {
+		flows[i] = hitFlow(s.planted)
+		s.planted++
+	}
+	s.sent += uint64(n)
+	_, err := s.udp.Write(s.stamp(dataDatagram(flows)))
 	return err
 }
 
