@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 )
 
 func checkCommand() *cobra.Command {
@@ -40,7 +41,8 @@ func checkCommand() *cobra.Command {
 				}
 				return nil
 			case categories:
-				return printTable(out, agent.Categories(cfg))
+				feedSettings := cfg.Feed()
+				return printTable(out, feedSettings.Meanings())
 			case severity:
 				return printTable(out, agent.Severities(cfg))
 			}
@@ -59,7 +61,7 @@ func checkCommand() *cobra.Command {
 // checkOutputs asks the plugins of the outputs about their settings.
 func checkOutputs(cmd *cobra.Command, cfg *config.Config) error {
 	outputs := agent.Outputs{Config: cfg, Version: buildInfo().Version}
-	var wrong config.Problems
+	var wrong settings.Problems
 	for _, p := range outputs.Check(cmd.Context()) {
 		if p.Warning {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", p)

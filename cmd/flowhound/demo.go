@@ -12,6 +12,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/demo"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -40,7 +41,7 @@ configuration and no network, and leaves nothing behind.`,
 			for i := range cfg.Feeds {
 				cfg.Feeds[i].Path = filepath.Join(dir, cfg.Feeds[i].Path)
 			}
-			set, err := agent.LoadSet(cmd.Context(), cfg, stderrLog(cmd))
+			set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
 			if err != nil {
 				return err
 			}

@@ -1,21 +1,20 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/setup"
-	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
 )
 
 // agentTime is how long a healthy agent takes to answer, many times over.

@@ -9,9 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
-	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 )
 
 func exportCommand() *cobra.Command {
@@ -78,11 +77,11 @@ func runExport(cmd *cobra.Command, src *source, o export.Options, path string) e
 		return err
 	}
 	for _, name := range o.Filter.Feeds {
-		if !slices.ContainsFunc(cfg.Feeds, func(f config.Feed) bool { return f.Name == name }) {
+		if !slices.ContainsFunc(cfg.Feeds, func(f feed.Source) bool { return f.Name == name }) {
 			return usageError(fmt.Errorf("there is no feed %q in the configuration", name))
 		}
 	}
-	set, err := agent.LoadSet(cmd.Context(), cfg, stderrLog(cmd))
+	set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
 	if err != nil {
 		return err
 	}

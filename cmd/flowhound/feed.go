@@ -11,11 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 )
 
 func feedCommand() *cobra.Command {
@@ -39,7 +38,7 @@ never fetches. AGE is how long ago a feed was last known to be the newest.`,
 			if err != nil {
 				return err
 			}
-			states, err := agent.FeedStates(cmd.Context(), cfg)
+			states, err := feedAgent(cfg).States(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -52,6 +51,15 @@ never fetches. AGE is how long ago a feed was last known to be the newest.`,
 	configFlag(cmd, &path)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each feed")
 	return cmd
+}
+
+// feedAgent is whom to ask about the feeds of cfg.
+func feedAgent(cfg *config.Config) *feeds.Agent {
+	a := &feeds.Agent{RunDir: cfg.RunDir, DataDir: cfg.DataDir, FeedDir: cfg.FeedDir(), Config: cfg.Feed(), Version: buildInfo().Version}
+	for _, z := range cfg.DNSBL.Zones {
+		a.Zones = append(a.Zones, z.Name)
+	}
+	return a
 }
 
 func printStates(w io.Writer, states []feed.State, now time.Time) error {
@@ -101,7 +109,7 @@ exits with 1 when a feed could not be fetched; what it had stays in use.`,
 			}
 			failed := 0
 			bar := newBar(cmd.ErrOrStderr())
-			err = agent.UpdateFeeds(cmd.Context(), cfg, buildInfo().Version, slog.New(slog.DiscardHandler), names, func(e agent.FeedEvent) error {
+			err = feedAgent(cfg).Update(cmd.Context(), slog.New(slog.DiscardHandler), names, func(e feeds.Event) error {
 				if e.Progress != nil {
 					bar.show(e.Progress)
 					return nil
@@ -137,7 +145,7 @@ func updateError(err error, failed int) error {
 	return nil
 }
 
-func printOutcome(w io.Writer, o *agent.FeedOutcome, asJSON bool) error {
+func printOutcome(w io.Writer, o *feeds.Outcome, asJSON bool) error {
 	if asJSON {
 		return printLines(w, o)
 	}
@@ -203,9 +211,9 @@ it over by itself. --types lists the types.`,
 
 func printTypes(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	for _, c := range catalog.Types() {
+	for _, c := range feed.Types() {
 		key := ""
-		if c.Key == catalog.NeedsKey {
+		if c.Key == feed.NeedsKey {
 			key = " (needs a key)"
 		}
 		fmt.Fprintf(t, "%s\t%s%s\n", c.Name, c.Title, key)

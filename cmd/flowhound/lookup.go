@@ -12,6 +12,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -33,7 +34,7 @@ last 90 days. It exits with 3 when no other is.`,
 			if err != nil {
 				return err
 			}
-			set, err := agent.LoadSet(cmd.Context(), cfg, stderrLog(cmd))
+			set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -65,7 +66,7 @@ func newReplay(cmd *cobra.Command, src *source, flows bool) (*agent.Replay, erro
 	if err != nil {
 		return nil, err
 	}
-	set, err := agent.LoadSet(cmd.Context(), cfg, stderrLog(cmd))
+	set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,10 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/datadir"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
@@ -62,7 +64,7 @@ type Agent struct {
 	listeners []*udp.Listener
 	workers   []*worker
 	alerts    *alerts
-	feeds     feeds
+	feeds     *feed.Keeper
 	dnsbl     blacklists
 	exports   exports
 	outputs   outputs
@@ -82,8 +84,21 @@ func New(cfg *config.Config, o Options) *Agent {
 	}
 	a := &Agent{options: o, log: o.Log}
 	a.state.Store(newState(cfg, 1))
+	a.feeds = must(feed.New(cfg.Feed(), feed.Dependencies{
+		Dir: cfg.FeedDir(), Version: o.Version, Fetch: o.Fetch, Log: o.Log,
+		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.changed() },
+		Say:    func(s *hit.Status) { a.file.status(s) },
+	}))
 	a.metrics = newMetrics(a)
 	return a
+}
+
+// must returns a part of a configuration that was validated.
+func must[T any](part T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return part
 }
 
 // Run starts the agent, reloads on every value from reload, and stops when ctx
@@ -122,7 +137,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		}
 	}()
 
-	if a.lock, err = lockDataDir(cfg.DataDir); err != nil {
+	if a.lock, err = datadir.Lock(cfg.DataDir); err != nil {
 		return err
 	}
 	file, err := openLog(cfg, a.log)
@@ -143,7 +158,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 			return err
 		}
 	}
-	if err := a.feeds.start(starting, a, cfg); err != nil {
+	if err := a.feeds.Start(starting); err != nil {
 		return err
 	}
 	if err := a.dnsbl.start(a, cfg); err != nil { // the feeds are worth running for
@@ -186,7 +201,7 @@ func (a *Agent) Stop() error {
 		errs = append(errs, l.Close())
 	}
 	a.cancel()
-	a.feeds.halt()
+	a.feeds.Stop()
 	a.dnsbl.halt()
 	if a.alerts != nil {
 		errs = append(errs, a.alerts.stop())
@@ -245,7 +260,7 @@ func (a *Agent) health() web.Health {
 	if a.state.Load().set.Len() == 0 {
 		h.Problems = append(h.Problems, "no indicators are loaded: nothing can match")
 	}
-	for _, f := range a.feeds.states() {
+	for _, f := range a.feeds.States() {
 		if f.Status != feed.OK && f.Status != feed.Pending {
 			h.Problems = append(h.Problems, f.Message)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	controlfeeds "github.com/flowhound/flowhound/cmd/internal/control/feeds"
 )
 
 // openControl opens the socket that commands ask. An agent that shares its run_dir
@@ -34,10 +35,9 @@ func (a *Agent) openControl(cfg *config.Config) error {
 // the beginning of Stop.
 func (a *Agent) handlers() map[string]control.Handler {
 	all := map[string]control.Handler{
-		DoctorPath:        a.doctor,
-		controlFeedList:   a.controlFeedList,
-		controlFeedUpdate: a.controlFeedUpdate,
+		DoctorPath: a.doctor,
 	}
+	maps.Copy(all, controlfeeds.Handlers(a.feeds, a.zoneStates))
 	maps.Copy(all, a.outputHandlers())
 	return all
 }

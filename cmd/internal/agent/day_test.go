@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -81,7 +82,7 @@ func replayDay(t *testing.T, d *day) ([]hit.Hit, agent.ReplaySummary) {
 
 func replayWith(t *testing.T, cfg *config.Config, d *day) ([]hit.Hit, agent.ReplaySummary) {
 	t.Helper()
-	set, err := agent.LoadSet(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	set, err := feed.LoadSet(t.Context(), cfg.Feed(), cfg.FeedDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -28,7 +28,7 @@ const (
 // day is what writeDay wrote, as planned and not as anything measured it.
 type day struct {
 	Capture string         // path of the pcap
-	Feeds   []config.Feed  // with paths that are there
+	Feeds   []feed.Source  // with paths that are there
 	Local   []netip.Prefix // the own networks
 	Start   time.Time      // of the 24 hours
 
@@ -349,9 +349,9 @@ func (p *dayPlan) writeLists(dir string) error {
 				if err := os.WriteFile(path, b, 0o600); err != nil {
 					return err
 				}
-				p.Feeds = append(p.Feeds, config.Feed{
-					Name: name, Type: config.FeedList, Format: config.FormatPlain, Path: path,
-					Category: category, Confidence: score,
+				p.Feeds = append(p.Feeds, feed.Source{
+					Name: name, Type: feed.List, Format: "plain", Path: path,
+					Category: category, HasCategory: true, Confidence: score,
 				})
 			}
 		}

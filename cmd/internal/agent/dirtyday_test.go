@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -31,14 +32,14 @@ func TestDirtyFeeds(t *testing.T) {
 	cfg.Networks.Local = d.Local
 	cfg.Exporters.Sampling = config.Sampling{who.router: 1} // names it, and changes nothing
 	cfg.Allow = []string{writeFile(t, dir, "allow.txt", fmt.Sprintf("%s # our resolver\n%s # a neighbour\n", who.resolver, who.neighbour))}
-	list := func(name, text string) config.Feed {
-		return config.Feed{Name: name, Type: config.FeedList, Format: config.FormatAuto, Path: writeFile(t, dir, name, text), Category: intel.C2, Confidence: 90}
+	list := func(name, text string) feed.Source {
+		return feed.Source{Name: name, Type: feed.List, Format: "auto", Path: writeFile(t, dir, name, text), Category: intel.C2, HasCategory: true, Confidence: 90}
 	}
 	planted := list("planted", plantedCSV(t, d))
-	planted.Format, planted.Column = config.FormatCSV, "ip"
-	cfg.Feeds = []config.Feed{
+	planted.Format, planted.Column = "csv", "ip"
+	cfg.Feeds = []feed.Source{
 		planted,
-		{Name: "pulses", Type: config.FeedOTX, Confidence: 90, Category: intel.Malware, Path: writeFile(t, dir, "pulses", fmt.Sprintf(
+		{Name: "pulses", Type: feed.OTX, Confidence: 90, Category: intel.Malware, HasCategory: true, Path: writeFile(t, dir, "pulses", fmt.Sprintf(
 			`{"results": [{"id": "6740d1a0f3b52c0e9a41e001", "name": "A pulse of all sorts", "modified": "2026-11-20T00:00:00", "indicators": [
 				{"type": "IPv4", "indicator": %q, "is_active": 1}, {"type": "IPv4", "indicator": "192.168.7.7", "is_active": 1},
 				{"type": "IPv4", "indicator": %q, "is_active": 0}, {"type": "IPv4", "indicator": %q, "expiration": "2026-11-21T00:00:00", "is_active": 1},

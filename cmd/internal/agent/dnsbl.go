@@ -7,9 +7,11 @@ import (
 	"sync"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	controlfeeds "github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/match"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -130,4 +132,12 @@ func (w *worker) askAbout(st *state, set *intel.Set, r *flow.Record) {
 		return
 	}
 	st.dnsbl.Ask(&dnsbl.Question{Remote: remote.IP(), Record: *r})
+}
+
+// zoneStates tells how the zones are, in the words of feeds.
+func (a *Agent) zoneStates() (states []feed.State) {
+	for _, z := range a.zones() {
+		states = append(states, feed.State{Name: z.Name, Type: controlfeeds.TypeDNSBL, Status: feed.Status(z.Status), Message: z.Message, Indicators: z.Listed})
+	}
+	return states
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnstest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -49,7 +48,7 @@ dnsbl:
 		t.Fatal(err)
 	}
 	listed := func() feed.State {
-		states, err := agent.FeedStates(t.Context(), cfg)
+		states, err := asked(cfg).States(t.Context())
 		if err != nil || len(states) != 3 {
 			t.Fatalf("%+v, %v", states, err)
 		}

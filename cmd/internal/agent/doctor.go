@@ -8,10 +8,9 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
-	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
 )
 
 const (
@@ -126,15 +125,7 @@ func (a *Agent) findFeeds(l *finding.List) {
 	} else {
 		l.OK("%d indicators are loaded", n)
 	}
-	for _, f := range a.feeds.states() {
-		if f.Status != feed.OK {
-			level := l.Warn
-			if f.Status == feed.Error {
-				level = l.Bad
-			}
-			level("flowhound feed list", "%s", f.Message)
-		}
-	}
+	a.feeds.Findings(l)
 	for _, z := range a.zones() {
 		if z.Status != dnsbl.OK {
 			l.Warn("see dnsbl in the configuration", "DNS blacklist %s: %s", z.Name, z.Message)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/control"
-	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 // TestDoctor: the agent tells what a person must mend, and nothing once it is.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 )
@@ -73,7 +74,7 @@ feeds:
 	}
 	r.update(cfg, 4)
 	r.awaitHit("198.51.100.5")
-	states, err := agent.FeedStates(t.Context(), cfg)
+	states, err := asked(cfg).States(t.Context())
 	if err != nil || len(states) != 1 || states[0].Status != feed.OK || states[0].Errors < 3 || states[0].NextAt.IsZero() {
 		t.Errorf("states %+v, %v", states, err)
 	}
@@ -86,7 +87,7 @@ feeds:
 	x.end(r, "alerts.log")
 
 	// Nobody runs: the commands work on data_dir.
-	if states, err = agent.FeedStates(t.Context(), cfg); err != nil || len(states) != 1 || states[0].Indicators != 4 {
+	if states, err = asked(cfg).States(t.Context()); err != nil || len(states) != 1 || states[0].Indicators != 4 {
 		t.Errorf("without an agent: %+v, %v", states, err)
 	}
 	list("2", "3", "5", "6")
@@ -111,7 +112,7 @@ feeds:
 func (r *running) update(cfg *config.Config, indicators int) {
 	r.t.Helper()
 	told := 0
-	err := agent.UpdateFeeds(r.t.Context(), cfg, "1.2.0", slog.New(slog.DiscardHandler), nil, func(e agent.FeedEvent) error {
+	err := asked(cfg).Update(r.t.Context(), slog.New(slog.DiscardHandler), nil, func(e feeds.Event) error {
 		if o := e.Outcome; o != nil {
 			told++
 			if o.Error != "" && !o.NotYet || !o.NotYet && o.State.Indicators != indicators {

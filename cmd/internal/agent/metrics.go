@@ -10,8 +10,6 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -50,16 +48,6 @@ var (
 	descMuted      = desc("hits_below_severity_total", "Hits below alert.min_severity.")
 	descMutes      = desc("muted_total", "Flow records that hit and were muted, by entry.", "mute")
 	descKeys       = desc("fold_keys", "Keys in the table that folds hits.")
-	descIndicators = desc("indicators", "Indicators in use, by feed.", "feed")
-	descChanged    = desc("indicators_changed", "Indicators that the last new version of a feed added, removed or changed, by feed.", "feed", "change")
-	descAllowed    = desc("indicators_allowed", "Indicators left out because an allow list covers them, by feed.", "feed")
-	descAllow      = desc("allow_entries", "Entries of an allow list, by file.", "list")
-	descFeedAge    = desc("feed_age_seconds", "Time since a feed was last known to be the newest, by feed.", "feed")
-	descFeedErrors = desc("feed_errors_total", "Failures to fetch or read a feed, by feed.", "feed")
-	descFeedAsked  = desc("feed_fetches_total", "Successful fetches of a feed, by feed and whether they brought a new version.", "feed", "result")
-	descFeedLeft   = desc("feed_left_out", "What of a feed is not in use, by feed and reason.", "feed", "reason")
-	descSwap       = desc("set_swap_seconds", "Time that the last build of the set of indicators took.")
-	descReload     = desc("reload_timestamp_seconds", "Unix time at which indicators or configuration were last swapped in.")
 	descDepth      = desc("queue_depth", "Entries waiting, by queue.", "queue")
 	descDropped    = desc("dropped_total", "Entries lost because a queue was full, by queue.", "queue")
 	descExportTime = desc("export_timestamp_seconds", "Unix time at which an export was last found or made up to date, by file.", "export")
@@ -86,7 +74,7 @@ func newMetrics(a *Agent) *metrics {
 			Name: "flowhound_hits_total", Help: "Hits reported, by kind, severity and direction.",
 		}, []string{"kind", "severity", "direction"}),
 	}
-	m.registry.MustRegister(m, m.hits, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m, m.hits, a.feeds, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -123,32 +111,6 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(descDropped, logged.Dropped, "log")
 	counter(descLogErrors, logged.Errors)
 
-	for _, f := range a.feeds.states() {
-		if f.Type == feed.TypeAllow {
-			gauge(descAllow, float64(f.Indicators), f.Path)
-			continue
-		}
-		gauge(descIndicators, float64(f.Indicators), f.Name)
-		gauge(descChanged, float64(f.Change.Added), f.Name, "added")
-		gauge(descChanged, float64(f.Change.Removed), f.Name, "removed")
-		gauge(descChanged, float64(f.Change.Changed), f.Name, "changed")
-		gauge(descAllowed, float64(f.Drops[ingest.Allowed].Count), f.Name)
-		counter(descFeedErrors, uint64(f.Errors), f.Name)
-		if f.URL != "" {
-			counter(descFeedAsked, uint64(f.Fetches), f.Name, "changed")
-			counter(descFeedAsked, uint64(f.Unchanged), f.Name, "unchanged")
-		}
-		for reason, drop := range f.Drops {
-			gauge(descFeedLeft, float64(drop.Count), f.Name, string(reason))
-		}
-		switch {
-		case f.FreshAt.IsZero():
-		case f.URL == "": // its file is watched: what was read last is the newest
-			gauge(descFeedAge, time.Since(f.LoadedAt).Seconds(), f.Name)
-		default:
-			gauge(descFeedAge, max(time.Since(f.FreshAt), 0).Seconds(), f.Name)
-		}
-	}
 	m.collectBlacklists(counter, gauge)
 	for _, x := range a.exports.states() {
 		counter(descExportFail, x.failures, x.path)
@@ -162,9 +124,6 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	m.collectOutputs(counter, gauge)
-	swapped, took := a.feeds.lastSwap()
-	gauge(descSwap, took.Seconds())
-	gauge(descReload, float64(swapped.UnixNano())/1e9)
 }
 
 // collectBlacklists reports the look-ups in DNS blacklists, when there are any.

@@ -15,6 +15,8 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/datadir"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/host"
 )
@@ -253,7 +255,7 @@ func (o *Outputs) alone(f func() error) error {
 	if _, err := os.Stat(o.Config.DataDir); err != nil {
 		return fmt.Errorf("no agent is running, and there is no data_dir: %w", err)
 	}
-	lock, err := lockDataDir(o.Config.DataDir)
+	lock, err := datadir.Lock(o.Config.DataDir)
 	if err != nil {
 		return fmt.Errorf("the agent cannot be asked: %w", err)
 	}
@@ -263,14 +265,14 @@ func (o *Outputs) alone(f func() error) error {
 // Check asks each output's plugin what it says of its settings, and returns that
 // with the place of each; what it calls a secret is hidden when Config is printed. A
 // plugin that cannot be asked is a warning.
-func (o *Outputs) Check(ctx context.Context) config.Problems {
+func (o *Outputs) Check(ctx context.Context) settings.Problems {
 	reports, errs := make([]host.Report, len(o.Config.Outputs)), make([]error, len(o.Config.Outputs))
 	var all sync.WaitGroup // as one that hangs takes its time
 	for i := range o.Config.Outputs {
 		all.Go(func() { reports[i], errs[i] = host.Check(ctx, o.host(&o.Config.Outputs[i])) })
 	}
 	all.Wait()
-	var problems config.Problems
+	var problems settings.Problems
 	for i, report := range reports {
 		if errs[i] != nil {
 			p := o.Config.OutputProblem(i, "type", errs[i].Error()+"; until its plugin runs, hits wait in its spool")

@@ -15,6 +15,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 )
 
 // TestOverflow lets more flows hit than the queue to the alert goroutine holds,
@@ -24,12 +25,12 @@ func TestOverflow(t *testing.T) {
 	dir := t.TempDir()
 	cfg := config.Default()
 	cfg.DataDir, cfg.Log.Path = dir, filepath.Join(dir, "alerts.log")
-	cfg.Feeds = []config.Feed{{Name: "ours", Type: config.FeedList, Path: filepath.Join(dir, "ours.txt"), Category: intel.C2, Confidence: 90}}
+	cfg.Feeds = []feed.Source{{Name: "ours", Type: feed.List, Path: filepath.Join(dir, "ours.txt"), Category: intel.C2, HasCategory: true, Confidence: 90}}
 	if err := os.WriteFile(cfg.Feeds[0].Path, []byte("198.51.100.0/24\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	set, err := LoadSet(t.Context(), cfg, log)
+	set, err := feed.LoadSet(t.Context(), cfg.Feed(), cfg.FeedDir(), log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,8 +56,8 @@ func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 	// Before the feeds change, or an export would see its own missing.
 	a.exports.retire(next.Exports)
 	defer func() { a.exports.start(a, a.state.Load().config.Exports) }()
-	if !reflect.DeepEqual(old.Feeds, next.Feeds) || !slices.Equal(old.Allow, next.Allow) || !slices.Equal(old.Networks.Local, next.Networks.Local) || old.Contact != next.Contact {
-		if err := a.feeds.start(ctx, a, next); err != nil {
+	if !reflect.DeepEqual(old.Feed(), next.Feed()) {
+		if err := a.feeds.Apply(ctx, next.Feed()); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	"github.com/flowhound/flowhound/cmd/internal/web"
 )
 
@@ -287,4 +288,13 @@ func keys(line string) map[string]string {
 func count(k map[string]string) int {
 	n, _ := strconv.Atoi(k["count"])
 	return n
+}
+
+// asked is whom commands ask about the feeds of cfg.
+func asked(cfg *config.Config) *feeds.Agent {
+	a := &feeds.Agent{RunDir: cfg.RunDir, DataDir: cfg.DataDir, FeedDir: cfg.FeedDir(), Config: cfg.Feed(), Version: "1.2.0"}
+	for _, z := range cfg.DNSBL.Zones {
+		a.Zones = append(a.Zones, z.Name)
+	}
+	return a
 }

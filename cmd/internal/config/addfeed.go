@@ -12,7 +12,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
@@ -37,10 +38,10 @@ type AddedFeed struct {
 // as it is, byte for byte. The result is put in place of the file only when it is
 // valid; links are followed, and mode and owner stay.
 func AddFeed(path string, f NewFeed) (*AddedFeed, error) {
-	t, ok := catalog.Find(f.Type)
+	t, ok := feed.Find(f.Type)
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("there is no type %q%s; the types are %s", f.Type, didYouMean(nearest.Word(f.Type, catalog.Names())), strings.Join(catalog.Names(), ", "))
+		return nil, fmt.Errorf("there is no type %q%s; the types are %s", f.Type, settings.DidYouMean(nearest.Word(f.Type, feed.Names())), strings.Join(feed.Names(), ", "))
 	case f.URL != "" && f.Path != "":
 		return nil, errors.New("give either a URL or a path")
 	case f.URL == "" && f.Path == "" && !t.HasURL():
@@ -77,7 +78,7 @@ func AddFeed(path string, f NewFeed) (*AddedFeed, error) {
 }
 
 // write makes the block.
-func (a *AddedFeed) write(f *NewFeed, t *catalog.Type, at *feedsPlace) {
+func (a *AddedFeed) write(f *NewFeed, t *feed.Type, at *feedsPlace) {
 	var b strings.Builder
 	line := func(format string, args ...any) {
 		b.WriteString(at.indent + fmt.Sprintf(format, args...) + at.newline)
@@ -92,32 +93,25 @@ func (a *AddedFeed) write(f *NewFeed, t *catalog.Type, at *feedsPlace) {
 	line("  type: %s", t.Name)
 	switch {
 	case f.Path != "":
-		line("  path: %s", quote(f.Path))
+		line("  path: %s", settings.Quote(f.Path))
 	case f.URL != "":
-		line("  url: %s", quote(f.URL))
+		line("  url: %s", settings.Quote(f.URL))
 	}
 	if f.Path == "" {
 		inURL := strings.Contains(f.URL, "{key}")
-		if t.Key == catalog.NeedsKey || inURL {
+		if t.Key == feed.NeedsKey || inURL {
 			a.KeyFile, a.KeyPage = a.Name+".key", t.Page
 			line("  api_key_file: %s", a.KeyFile)
-		} else if t.Key == catalog.OptionalKey && t.Name != FeedList {
+		} else if t.Key == feed.OptionalKey && t.Name != feed.List {
 			line("  #api_key_file: %s.key", a.Name)
 		}
 		line("  #every: %s", shortDuration(t.Every.String()))
-		if shrinks(t) {
+		if t.Shrinks() {
 			line("  #max_shrink: 50")
 		}
 	}
-	switch t.Name {
-	case FeedOTX:
-		line("  #pulses: {authors: [], tags: [], tlp: [white, green], deny_authors: [], min_subscribers: 0}")
-	case FeedTAXII:
-		if f.Path == "" {
-			line("  #username: me")
-			line("  #password_file: %s.password", a.Name)
-			line("  #collections: []")
-		}
+	for _, hint := range t.Hints {
+		line("  #%s", strings.ReplaceAll(hint, "%s", a.Name))
 	}
 	line("  #category: %s", t.Category)
 	line("  #confidence: %d", t.Confidence)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 )
 
 // addFeed adds f to a file of that content and returns what it is then.
@@ -61,8 +61,8 @@ func TestAddFeed(t *testing.T) {
 // TestAddEveryFeed adds each type to the example, also with all that the block
 // shows set.
 func TestAddEveryFeed(t *testing.T) {
-	for _, name := range catalog.Names() {
-		typ, _ := catalog.Find(name)
+	for _, name := range feed.Names() {
+		typ, _ := feed.Find(name)
 		f := NewFeed{Type: name}
 		if !typ.HasURL() {
 			f.URL = "https://lists.example/{key}/x"

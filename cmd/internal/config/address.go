@@ -3,43 +3,9 @@ package config
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 )
-
-// parseAddr takes an address without a zone, and v4-mapped ones as IPv4.
-func parseAddr(s string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(s)
-	if err != nil || a.Zone() != "" {
-		return netip.Addr{}, errRefused
-	}
-	return a.Unmap(), nil
-}
-
-// parsePrefix takes a network without host bits, or a bare address.
-func parsePrefix(s string) (netip.Prefix, error) {
-	if !strings.Contains(s, "/") {
-		a, err := parseAddr(s)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil || p != p.Masked() || p.Addr().Is4In6() {
-		return netip.Prefix{}, errRefused
-	}
-	return p, nil
-}
-
-// suggestPrefix clears host bits: 10.1.2.3/8 may be meant as 10.0.0.0/8, or not.
-func suggestPrefix(s string) string {
-	if p, err := netip.ParsePrefix(s); err == nil && !p.Addr().Is4In6() {
-		return p.Masked().String()
-	}
-	return ""
-}
 
 // PortRange is the ports First to Last, both included, 1-65535.
 type PortRange struct{ First, Last uint16 }
@@ -92,7 +58,7 @@ func (l Listen) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 // suggestListen completes what lacks its scheme: 192.0.2.1:2055, :2055, 2055.
 func suggestListen(s string) string {
 	for _, full := range []string{"udp://" + s, "udp://:" + s} {
-		if _, err := text[Listen](full); err == nil {
+		if new(Listen).UnmarshalText([]byte(full)) == nil {
 			return full
 		}
 	}

@@ -1,9 +1,8 @@
-// Package config reads flowhound's YAML file into a Config: defaults, strict
-// keys, types, validation, and what has to be said about it when something is
-// wrong, all in one go and each with its line.
+// Package config is flowhound's YAML file as a whole: the sections that each part
+// owns, put together, and what they say about each other. How it is read is package
+// settings' business.
 //
-// It never acts on a setting: it opens no socket and reads no feed, and it knows
-// nothing of the packages that do.
+// It never acts on a setting: it opens no socket and reads no feed.
 package config
 
 import (
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -21,10 +22,10 @@ import (
 // returned it, so any number of goroutines may read it.
 type Config struct {
 	// Listen names where datagrams are received, at least one.
-	Listen    []Listen  `yaml:"listen" validate:"min=1"`
-	Exporters Exporters `yaml:"exporters"`
-	Networks  Networks  `yaml:"networks"`
-	Feeds     []Feed    `yaml:"feeds" validate:"dive"` // at least one
+	Listen    []Listen      `yaml:"listen" validate:"min=1"`
+	Exporters Exporters     `yaml:"exporters"`
+	Networks  Networks      `yaml:"networks"`
+	Feeds     []feed.Source `yaml:"feeds" validate:"dive"` // at least one
 	// Contact is a mail address or page of whoever runs this flowhound, for the
 	// publishers of feeds that are fetched.
 	Contact string `yaml:"contact,omitempty" validate:"omitempty,max=200,printascii"`
@@ -50,7 +51,7 @@ type Config struct {
 	Web    Web    `yaml:"web"`
 
 	// Warnings are the problems that do not keep the agent from running.
-	Warnings Problems `yaml:"-" validate:"-"`
+	Warnings settings.Problems `yaml:"-" validate:"-"`
 
 	// written holds, by dotted key, the values that named an environment
 	// variable as the file has them: what is printed in the place of a secret.
@@ -135,7 +136,7 @@ type Log struct {
 	Path   string `yaml:"path" validate:"required"`
 	Format string `yaml:"format" validate:"oneof=syslog json"`
 	// MaxSize is the size at which the file is rotated; 0: never.
-	MaxSize Size `yaml:"max_size" validate:"omitempty,min=65536"`
+	MaxSize settings.Size `yaml:"max_size" validate:"omitempty,min=65536"`
 	// Keep is the number of rotated files kept.
 	Keep int `yaml:"keep" validate:"min=0,max=1000"`
 	// Hostname stands in the lines' header; "": this host's name.
@@ -146,6 +147,17 @@ type Log struct {
 type Web struct {
 	Listen string `yaml:"listen" validate:"omitempty,host_port"` // host:port; "": no server
 }
+
+// Feed returns what the configuration says of feeds.
+func (c *Config) Feed() feed.Config {
+	return feed.Config{
+		Feeds: c.Feeds, Allow: c.Allow, Categories: c.Categories, Contact: c.Contact,
+		Local: c.Networks.Local, Exporters: c.Exporters.Named(),
+	}
+}
+
+// FeedDir is the folder of what feeds have fetched.
+func (c *Config) FeedDir() string { return filepath.Join(c.DataDir, "feeds") }
 
 // Default returns the configuration of a file that sets nothing. It has no feeds
 // and so would not pass Parse.
@@ -167,7 +179,7 @@ func Default() *Config {
 		Log: Log{
 			Path:    "/var/log/flowhound/alerts.log",
 			Format:  LogSyslog,
-			MaxSize: 100 * MB,
+			MaxSize: 100 * settings.MB,
 			Keep:    7,
 		},
 		DataDir: "/var/lib/flowhound",
@@ -205,12 +217,7 @@ func (c *Config) resolve(folder string) {
 	}
 	paths := []*string{&c.DataDir, &c.RunDir, &c.Log.Path}
 	for i := range c.Feeds {
-		f := &c.Feeds[i]
-		for _, p := range []*string{&f.Path, &f.APIKeyFile, &f.PasswordFile} {
-			if *p != "" {
-				paths = append(paths, p)
-			}
-		}
+		paths = append(paths, c.Feeds[i].Paths()...)
 	}
 	for i := range c.Allow {
 		paths = append(paths, &c.Allow[i])

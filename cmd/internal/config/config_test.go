@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -72,7 +75,7 @@ func mustParse(t *testing.T, data string) *Config {
 
 func TestDefaults(t *testing.T) {
 	want := Default()
-	want.Feeds = []Feed{{Name: "a", Type: FeedList, Path: "/a", Confidence: 60, Format: FormatAuto}}
+	want.Feeds = []feed.Source{{Name: "a", Type: feed.List, Path: "/a", Confidence: 60, HasCategory: true, Format: "auto"}}
 	// Sections whose every line is commented out are as good as absent.
 	for _, empty := range []string{"", "\r\n# from Windows\r\nlog:\r\n  keep: 7\r\n", "alert:\nweb:\nlisten:\nnetworks: {local: }\n", "alert: {}\nlog: {}\n"} {
 		if got := mustParse(t, minimal+empty); !reflect.DeepEqual(got, want) {
@@ -130,15 +133,15 @@ web: {listen: ""}
 			KeyPort:  true,
 		},
 		Networks: Networks{Local: []netip.Prefix{}, ServicePorts: []PortRange{{8765, 8765}, {30000, 30002}}},
-		Feeds: []Feed{
+		Feeds: []feed.Source{
 			{
-				Name: "ours", Type: FeedList, Path: "/etc/flowhound/lists/a.csv", Format: FormatCSV, Column: "ip",
+				Name: "ours", Type: feed.List, Path: "/etc/flowhound/lists/a.csv", Format: "csv", Column: "ip",
 				Category: intel.C2, Reference: "https://wiki.example/a",
 			},
-			{Name: "o_t-x", Type: FeedOTX, Path: "/srv/p.json", Confidence: 100, Category: intel.Malware},
+			{Name: "o_t-x", Type: feed.OTX, Path: "/srv/p.json", Confidence: 100, Category: intel.Malware},
 			{
-				Name: "live", Type: FeedOTX, Every: 2 * time.Hour, APIKeyFile: "/etc/flowhound/otx.key", Confidence: 60, Category: intel.Malware,
-				Pulses: PulseChoice{Authors: []string{"AlienVault"}, DenyTLP: []string{"red"}, MinSubscribers: 3},
+				Name: "live", Type: feed.OTX, Every: 2 * time.Hour, KeyFile: "/etc/flowhound/otx.key", Confidence: 60, Category: intel.Malware,
+				Pulses: otx.Choice{Authors: []string{"AlienVault"}, DenyTLPs: []string{"red"}, MinSubscribers: 3},
 			},
 			{Name: "drop", Type: "spamhaus-drop", Every: 12 * time.Hour, MaxShrink: 50, Confidence: 90, Category: intel.Malware},
 			{
@@ -146,11 +149,11 @@ web: {listen: ""}
 				Category: intel.Policy, Reference: "https://metrics.torproject.org/exonerator.html",
 			},
 			{
-				Name: "zip", Type: FeedList, URL: "https://lists.example/{key}/a.zip", Member: "a.txt", APIKey: "/srv", Every: time.Hour, MaxShrink: 50,
-				Format: FormatAuto, Confidence: 60,
+				Name: "zip", Type: feed.List, URL: "https://lists.example/{key}/a.zip", Member: "a.txt", Key: "/srv", Every: time.Hour, MaxShrink: 50,
+				Format: "auto", Confidence: 60,
 			},
 			{
-				Name: "taxii", Type: FeedTAXII, URL: "https://taxii.example/", Every: time.Hour, Username: "me", Password: "/srv", Collections: []string{"a", "b"},
+				Name: "taxii", Type: feed.TAXII, URL: "https://taxii.example/", Every: time.Hour, Username: "me", Password: "/srv", Collections: []string{"a", "b"},
 				Confidence: 60, Category: intel.Malware,
 			},
 		},
@@ -178,7 +181,7 @@ web: {listen: ""}
 			Window: 90 * time.Second, MaxWindow: 36 * time.Hour, MinSeverity: hit.Medium,
 			Severity: map[intel.Category]hit.Severity{intel.C2: hit.Critical, intel.DDoS: hit.Info}, MaxKeys: 5000,
 		},
-		Log:     Log{Path: "/etc/flowhound/a.log", Format: LogJSON, MaxSize: GiB, Hostname: "gw-1.example"},
+		Log:     Log{Path: "/etc/flowhound/a.log", Format: LogJSON, MaxSize: settings.GiB, Hostname: "gw-1.example"},
 		DataDir: "/etc/flowhound/$HOME-${not-a-name}",
 		RunDir:  "/etc/flowhound/$HOME-${not-a-name}/run",
 	}
@@ -189,6 +192,9 @@ web: {listen: ""}
 		"feeds[6].password":    "${FLOWHOUND_TEST_DIR}",
 		"allow[1]":             "${FLOWHOUND_TEST_DIR}/warninglist.json",
 		"exports[0].reload[2]": "${FLOWHOUND_TEST_DIR}",
+	}
+	for i := range want.Feeds {
+		want.Feeds[i].HasCategory = true
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", got, want)
@@ -401,9 +407,9 @@ func TestExample(t *testing.T) {
 	if _, err := d.result(); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
+	for _, key := range settings.Keys(reflect.TypeFor[Config](), types()...) {
 		if !slices.ContainsFunc([]string{"", "[0]", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]"}, func(i string) bool {
-			return d.has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "mute.", "mute"+i+".", "outputs.", "outputs"+i+".", "zones.", "zones"+i+".").Replace(key))
+			return d.Has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "mute.", "mute"+i+".", "outputs.", "outputs"+i+".", "zones.", "zones"+i+".").Replace(key))
 		}) {
 			t.Errorf("the example does not show %s", key)
 		}
@@ -437,24 +443,4 @@ func TestIntegrations(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-// keysOf returns the dotted keys of struct t, those of list entries without index.
-func keysOf(t reflect.Type, prefix string) []string {
-	var keys []string
-	for f := range t.Fields() {
-		name := yamlName(f)
-		if name == "" {
-			continue
-		}
-		keys = append(keys, prefix+name)
-		ft := f.Type
-		if ft.Kind() == reflect.Slice {
-			ft = ft.Elem()
-		}
-		if _, scalar := scalarOf(ft); ft.Kind() == reflect.Struct && !scalar {
-			keys = append(keys, keysOf(ft, prefix+name+".")...)
-		}
-	}
-	return keys
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
@@ -39,8 +40,8 @@ type DNSBLZone struct {
 	Daily     int    `yaml:"daily" validate:"min=1,max=1000000000"` // look-ups a day (UTC) at most
 }
 
-// setDefaults follows what the large lists let anyone ask for free.
-func (z *DNSBLZone) setDefaults() {
+// SetDefaults follows what the large lists let anyone ask for free.
+func (z *DNSBLZone) SetDefaults() {
 	z.Confidence, z.Rate, z.Daily = intel.DefaultConfidence, 50, 100_000
 }
 
@@ -61,14 +62,14 @@ func (c DNSBLCodes) MarshalYAML() (any, error) {
 
 // isResolver takes an IP address, with or without a port.
 func isResolver(s string) bool {
-	if _, err := parseAddr(s); err == nil {
+	if _, err := settings.ParseAddr(s); err == nil {
 		return true
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
 		return false
 	}
-	_, err = parseAddr(host)
+	_, err = settings.ParseAddr(host)
 	n, bad := strconv.ParseUint(port, 10, 16)
 	return err == nil && bad == nil && n > 0
 }
@@ -82,46 +83,46 @@ func (d *document) checkDNSBL() {
 	for i := range d.config.DNSBL.Zones {
 		z := &d.config.DNSBL.Zones[i]
 		key := fmt.Sprintf("dnsbl.zones[%d]", i)
-		z.HasCategory = d.has(key + ".category")
+		z.HasCategory = d.Has(key + ".category")
 		d.checkZoneName(key, z, i, taken)
 		for _, code := range slices.SortedFunc(maps.Keys(z.Codes), netip.Addr.Compare) {
 			meaning := z.Codes[code]
 			at := fmt.Sprintf("%s.codes[%v]", key, code)
 			switch {
-			case d.said(at):
+			case d.Said(at):
 			case !dnsbl.IsAnswer(code):
-				d.errorf(d.line(at), at, "%s is no answer of a DNS blacklist: those lie in 127.0.0.0/8", code)
+				d.Errorf(d.Line(at), at, "%s is no answer of a DNS blacklist: those lie in 127.0.0.0/8", code)
 			case dnsbl.IsError(code):
-				d.errorf(d.line(at), at, "%s is an error, never a listing. Remove it", code)
+				d.Errorf(d.Line(at), at, "%s is an error, never a listing. Remove it", code)
 			case !slices.Contains(meanings, meaning):
-				d.errorf(d.line(at), at, "%s is neither %s nor a category%s", d.text(at), DNSBLIgnore, didYouMean(nearest.Word(meaning, meanings)))
+				d.Errorf(d.Line(at), at, "%s is neither %s nor a category%s", d.Text(at), DNSBLIgnore, settings.DidYouMean(nearest.Word(meaning, meanings)))
 			}
 		}
 	}
-	if len(d.config.DNSBL.Zones) == 0 && d.has("dnsbl.resolvers") && !d.said("dnsbl") {
-		d.errorf(d.line("dnsbl.resolvers"), "dnsbl.resolvers", "is for dnsbl.zones, and there are none. Remove the line")
+	if len(d.config.DNSBL.Zones) == 0 && d.Has("dnsbl.resolvers") && !d.Said("dnsbl") {
+		d.Errorf(d.Line("dnsbl.resolvers"), "dnsbl.resolvers", "is for dnsbl.zones, and there are none. Remove the line")
 	}
 }
 
 // checkZoneName gives zone z its name, which must be its own and hide a key.
 func (d *document) checkZoneName(key string, z *DNSBLZone, i int, taken map[string]int) {
-	_, fromEnv := d.config.written[key+".zone"]
+	_, fromEnv := d.Written()[key+".zone"]
 	if z.Name == "" && fromEnv {
-		d.errorf(d.line(key), key+".name", "is missing; what stands in the environment may be a key, so give the zone a name for alerts and logs, as in name: zen-dqs")
+		d.Errorf(d.Line(key), key+".name", "is missing; what stands in the environment may be a key, so give the zone a name for alerts and logs, as in name: zen-dqs")
 		return
 	}
 	if z.Name == "" {
 		z.Name = z.Zone
 	}
-	if z.Name == "" || d.said(key+".name") || d.said(key+".zone") {
+	if z.Name == "" || d.Said(key+".name") || d.Said(key+".zone") {
 		return
 	}
 	if j, twice := taken[z.Name]; twice {
-		d.errorf(d.line(key), key, "has the name of dnsbl.zones[%d] (line %d); give each zone its own", j, d.line(fmt.Sprintf("dnsbl.zones[%d]", j)))
+		d.Errorf(d.Line(key), key, "has the name of dnsbl.zones[%d] (line %d); give each zone its own", j, d.Line(fmt.Sprintf("dnsbl.zones[%d]", j)))
 	}
 	for j, f := range d.config.Feeds {
 		if f.Name == z.Name {
-			d.errorf(d.line(key), key, "has the name of feeds[%d] (line %d); give it another one", j, d.line(fmt.Sprintf("feeds[%d]", j)))
+			d.Errorf(d.Line(key), key, "has the name of feeds[%d] (line %d); give it another one", j, d.Line(fmt.Sprintf("feeds[%d]", j)))
 		}
 	}
 	taken[z.Name] = i

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
@@ -29,12 +30,12 @@ func (d *document) checkExports() {
 func (d *document) completeZone(key string, e *Export) {
 	at := key + ".action"
 	switch {
-	case !d.has(at):
+	case !d.Has(at):
 		e.Action.Word = "nxdomain"
 	case e.Action.CNAME != "":
 		e.Action.Word = ActionCNAME
-	case e.Action.Word == "" && !d.said(at+".cname"):
-		d.errorf(d.line(at), at, "is empty; write nxdomain, or {cname: walled.example}")
+	case e.Action.Word == "" && !d.Said(at+".cname"):
+		d.Errorf(d.Line(at), at, "is empty; write nxdomain, or {cname: walled.example}")
 	}
 	if e.Zone == "" {
 		e.Zone = defaultZone
@@ -54,21 +55,21 @@ func (d *document) checkExportFilter(key string, e *Export) {
 		fixed = "what the allow lists do"
 	}
 	for _, filter := range []string{"feeds", "categories", "kinds", "min_score", "max"} {
-		if at := key + "." + filter; fixed != "" && d.has(at) {
-			d.errorf(d.line(at), at, "chooses nothing: this export holds %s. Remove the line", fixed)
+		if at := key + "." + filter; fixed != "" && d.Has(at) {
+			d.Errorf(d.Line(at), at, "chooses nothing: this export holds %s. Remove the line", fixed)
 		}
 	}
 	holds, some := exportKinds[e.Format]
 	for i, kind := range e.Kinds {
-		if at := fmt.Sprintf("%s.kinds[%d]", key, i); some && !d.said(at) && !slices.Contains(holds, kind) {
-			d.errorf(d.line(at), at, "%s cannot be in an export of format %s, which holds %s only", d.text(at), e.Format, strings.Join(holds, " and "))
+		if at := fmt.Sprintf("%s.kinds[%d]", key, i); some && !d.Said(at) && !slices.Contains(holds, kind) {
+			d.Errorf(d.Line(at), at, "%s cannot be in an export of format %s, which holds %s only", d.Text(at), e.Format, strings.Join(holds, " and "))
 		}
 	}
 }
 
 // checkExportKeys refuses keys that would do nothing in export e, at key.
 func (d *document) checkExportKeys(key string, e *Export) {
-	if d.said(key + ".format") {
+	if d.Said(key + ".format") {
 		return
 	}
 	for _, k := range []struct {
@@ -79,8 +80,8 @@ func (d *document) checkExportKeys(key string, e *Export) {
 		{"action", []string{ExportRPZ}},
 		{"name", []string{ExportNftables, ExportIPSet}},
 	} {
-		if at := key + "." + k.name; d.has(at) && !slices.Contains(k.of, e.Format) {
-			d.errorf(d.line(at), at, "is for exports of format %s only. Remove the line", strings.Join(k.of, " and "))
+		if at := key + "." + k.name; d.Has(at) && !slices.Contains(k.of, e.Format) {
+			d.Errorf(d.Line(at), at, "is for exports of format %s only. Remove the line", strings.Join(k.of, " and "))
 		}
 	}
 }
@@ -92,35 +93,35 @@ func (d *document) checkExportFeeds(key string, e *Export) {
 		names[i] = f.Name
 	}
 	for i, name := range e.Feeds {
-		if at := fmt.Sprintf("%s.feeds[%d]", key, i); !slices.Contains(names, name) && !d.said(at) && !d.said("feeds") {
-			d.errorf(d.line(at), at, "%s is not the name of a feed%s", d.text(at), didYouMean(nearest.Word(name, names)))
+		if at := fmt.Sprintf("%s.feeds[%d]", key, i); !slices.Contains(names, name) && !d.Said(at) && !d.Said("feeds") {
+			d.Errorf(d.Line(at), at, "%s is not the name of a feed%s", d.Text(at), settings.DidYouMean(nearest.Word(name, names)))
 		}
 	}
 }
 
 func (d *document) checkReload(key string, e *Export) {
 	if len(e.Reload) > 0 {
-		if at := key + ".timeout"; !d.has(at) {
+		if at := key + ".timeout"; !d.Has(at) {
 			e.Timeout = defaultTimeout
-		} else if e.Timeout == 0 && !d.said(at) {
-			d.errorf(d.line(at), at, "%s is too small; the least is 1s", d.text(at))
+		} else if e.Timeout == 0 && !d.Said(at) {
+			d.Errorf(d.Line(at), at, "%s is too small; the least is 1s", d.Text(at))
 		}
-		if len(e.Reload) == 1 && strings.Contains(e.Reload[0], " ") && !d.said(key+".reload") {
-			d.warnf(d.line(key+".reload"), key+".reload", "%s is taken for the name of one program; write its arguments as entries of their own: [rndc, reload]", d.text(key+".reload[0]"))
+		if len(e.Reload) == 1 && strings.Contains(e.Reload[0], " ") && !d.Said(key+".reload") {
+			d.Warnf(d.Line(key+".reload"), key+".reload", "%s is taken for the name of one program; write its arguments as entries of their own: [rndc, reload]", d.Text(key+".reload[0]"))
 		}
 		return
 	}
-	if at := key + ".timeout"; d.has(at) && !d.said(key+".reload") {
-		d.errorf(d.line(at), at, "is for the reload command, and there is none. Remove the line")
+	if at := key + ".timeout"; d.Has(at) && !d.Said(key+".reload") {
+		d.Errorf(d.Line(at), at, "is for the reload command, and there is none. Remove the line")
 	}
 }
 
 // checkExportPaths refuses exports that would overwrite what is read or another
 // export. It needs resolved paths.
 func (d *document) checkExportPaths() {
-	self, err := filepath.Abs(d.file)
+	self, err := filepath.Abs(d.File())
 	if err != nil {
-		self = d.file
+		self = d.File()
 	}
 	taken := map[string]string{filepath.Clean(d.config.Log.Path): "the alert log", self: "this configuration"}
 	for i, f := range d.config.Feeds {
@@ -134,8 +135,8 @@ func (d *document) checkExportPaths() {
 	for i, e := range d.config.Exports {
 		key := fmt.Sprintf("exports[%d].path", i)
 		path := filepath.Clean(e.Path)
-		if whose, ok := taken[path]; ok && !d.said(key) {
-			d.errorf(d.line(key), key, "%s is %s; give the export a file of its own", d.text(key), whose)
+		if whose, ok := taken[path]; ok && !d.Said(key) {
+			d.Errorf(d.Line(key), key, "%s is %s; give the export a file of its own", d.Text(key), whose)
 			continue
 		}
 		taken[path] = fmt.Sprintf("the file of exports[%d]", i)
@@ -147,14 +148,14 @@ func (d *document) checkExportPaths() {
 func (d *document) checkExportPlaces() {
 	for i, e := range d.config.Exports {
 		key := fmt.Sprintf("exports[%d]", i)
-		if at := key + ".path"; !d.said(at) {
+		if at := key + ".path"; !d.Said(at) {
 			if info, err := os.Stat(filepath.Dir(e.Path)); err != nil || !info.IsDir() {
-				d.warnf(d.line(at), at, "there is no folder for %s; it cannot be written until there is", d.text(at))
+				d.Warnf(d.Line(at), at, "there is no folder for %s; it cannot be written until there is", d.Text(at))
 			}
 		}
-		if at := key + ".reload"; len(e.Reload) > 0 && !d.said(at) {
+		if at := key + ".reload"; len(e.Reload) > 0 && !d.Said(at) {
 			if _, err := exec.LookPath(e.Reload[0]); err != nil {
-				d.warnf(d.line(at), at, "there is no program %s; write its whole path", d.text(at+"[0]"))
+				d.Warnf(d.Line(at), at, "there is no program %s; write its whole path", d.Text(at+"[0]"))
 			}
 		}
 	}

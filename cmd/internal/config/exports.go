@@ -65,7 +65,8 @@ type Export struct {
 	Action Action `yaml:"action,omitempty"`
 }
 
-func (e *Export) setDefaults() { e.Every = 5 * time.Minute }
+// SetDefaults sets what an entry has that says nothing.
+func (e *Export) SetDefaults() { e.Every = 5 * time.Minute }
 
 const (
 	// The zones of RPZ exports that name none.

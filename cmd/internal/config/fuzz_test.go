@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 )
 
 // Whatever the file holds, it is either a configuration, which printing and
@@ -27,8 +29,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse("flowhound.yaml", data)
 		if err != nil {
-			var problems *Problems
-			if c != nil || !errors.As(err, &problems) || len(*problems) == 0 || len(*problems) > maxProblems+1 {
+			var problems *settings.Problems
+			if c != nil || !errors.As(err, &problems) || len(*problems) == 0 || len(*problems) > 100+1 {
 				t.Fatalf("%v and %v", c, err)
 			}
 			for _, p := range *problems {

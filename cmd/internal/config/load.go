@@ -7,6 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
+	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // maxFile is the largest configuration file that is read, in bytes: a thousand
@@ -26,7 +32,7 @@ func Load(path string) (*Config, error) {
 	}
 	d := parse(path, data)
 	if mode.IsRegular() && mode.Perm()&0o002 != 0 {
-		d.warnf(0, "", "everyone on this host may change this file; run: chmod o-w %s", path)
+		d.Warnf(0, "", "everyone on this host may change this file; run: chmod o-w %s", path)
 	}
 	d.checkFeedFiles()
 	d.checkExportPlaces()
@@ -57,16 +63,14 @@ func read(path string) ([]byte, fs.FileMode, error) {
 }
 
 func parse(name string, data []byte) *document {
-	d := newDocument(name)
+	d := &document{settings.New(name, types()...), Default()}
 	if len(data) > maxFile {
-		d.errorf(0, "", "is larger than %d bytes: this is not a configuration file; long lists of addresses belong into a feed's file", maxFile)
+		d.Errorf(0, "", "is larger than %d bytes: this is not a configuration file; long lists of addresses belong into a feed's file", maxFile)
 		return d
 	}
-	root := d.readYAML(data)
-	if d.failed {
+	if !d.Decode(data, d.config) {
 		return d
 	}
-	d.decodeRoot(root)
 	d.validate()
 	d.completeRunDir()
 	d.keepPlaces()
@@ -84,31 +88,57 @@ const maxRunDir = 94
 // wrote that path, the agent is worth running without.
 func (d *document) completeRunDir() {
 	const key = "run_dir"
-	if d.has(key) {
-		if len(d.config.RunDir) > maxRunDir && !d.said(key) {
-			d.errorf(d.line(key), key, "%s is too long for the sockets in it; the longest has %d bytes", d.text(key), maxRunDir)
+	if d.Has(key) {
+		if len(d.config.RunDir) > maxRunDir && !d.Said(key) {
+			d.Errorf(d.Line(key), key, "%s is too long for the sockets in it; the longest has %d bytes", d.Text(key), maxRunDir)
 		}
 		return
 	}
-	if d.config.DataDir == Default().DataDir || d.said("data_dir") {
+	if d.config.DataDir == Default().DataDir || d.Said("data_dir") {
 		return
 	}
 	d.config.RunDir = filepath.Join(d.config.DataDir, "run")
-	if text, ok := d.config.written["data_dir"]; ok {
-		d.config.noteWritten(key, filepath.Join(text, "run"))
+	if text, ok := d.Written()["data_dir"]; ok {
+		d.NoteWritten(key, filepath.Join(text, "run"))
 	}
 	if len(d.config.RunDir) > maxRunDir {
-		d.warnf(d.line("data_dir"), "data_dir", "%s is too long for the sockets in its folder run; set run_dir, to %d bytes at most, or commands cannot ask the agent", d.text("data_dir"), maxRunDir)
+		d.Warnf(d.Line("data_dir"), "data_dir", "%s is too long for the sockets in its folder run; set run_dir, to %d bytes at most, or commands cannot ask the agent", d.Text("data_dir"), maxRunDir)
 	}
 }
 
+// document is a file on its way to a Config.
+type document struct {
+	*settings.Document
+	config *Config
+}
+
+// types is how values of the configuration's own types are written.
+func types() []settings.Type {
+	return []settings.Type{
+		settings.Text[PortRange]("a port such as 443 or a range such as 8000-8100", noSuggestion),
+		settings.Text[Listen]("an address such as udp://:2055 or udp://192.0.2.1:2055", suggestListen),
+		settings.Text[Action]("one of "+strings.Join(actions, ", ")+", or {cname: walled.example}",
+			func(s string) string { return nearest.Word(s, actions) }).OrSection(),
+		settings.Enum[intel.Category](intel.NumCategories),
+		settings.Enum[hit.Severity](hit.NumSeverities),
+	}
+}
+
+func noSuggestion(string) string { return "" }
+
+// errRefused stands for any error of a value: the message is made from its Type.
+var errRefused = errors.New("refused")
+
 // result returns the configuration, or else all that is wrong with it.
 func (d *document) result() (*Config, error) {
-	problems := d.list()
-	if d.failed {
+	problems := d.Problems()
+	if d.Failed() {
 		return nil, &problems
 	}
 	d.config.Warnings = problems
+	if len(d.Written()) > 0 {
+		d.config.written = d.Written()
+	}
 	return d.config, nil
 }
 
@@ -118,31 +148,31 @@ func (d *document) result() (*Config, error) {
 func (d *document) checkFeedFiles() {
 	for i, f := range d.config.Feeds {
 		key := fmt.Sprintf("feeds[%d]", i)
-		if at := key + ".path"; f.Path != "" && !d.said(at) {
+		if at := key + ".path"; f.Path != "" && !d.Said(at) {
 			if err := readable(f.Path, true); err != nil {
-				d.warnf(d.line(at), at, "%s cannot be read (%v); the feed has no indicators until it can", d.text(at), err)
+				d.Warnf(d.Line(at), at, "%s cannot be read (%v); the feed has no indicators until it can", d.Text(at), err)
 			}
 		}
-		d.checkSecretFile(key+".api_key_file", f.APIKeyFile)
+		d.checkSecretFile(key+".api_key_file", f.KeyFile)
 		d.checkSecretFile(key+".password_file", f.PasswordFile)
 	}
 	for i, path := range d.config.Allow {
 		key := fmt.Sprintf("allow[%d]", i)
-		if err := readable(path, false); err != nil && !d.said(key) {
-			d.warnf(d.line(key), key, "%s cannot be read (%v); what it allows is reported until it can", d.text(key), err)
+		if err := readable(path, false); err != nil && !d.Said(key) {
+			d.Warnf(d.Line(key), key, "%s cannot be read (%v); what it allows is reported until it can", d.Text(key), err)
 		}
 	}
 }
 
 // checkSecretFile warns of a file with a secret that is not there, or not secret.
 func (d *document) checkSecretFile(at, path string) {
-	if path == "" || d.said(at) {
+	if path == "" || d.Said(at) {
 		return
 	}
 	if err := readable(path, false); err != nil {
-		d.warnf(d.line(at), at, "%s cannot be read (%v); nothing is fetched until it can", d.text(at), err)
+		d.Warnf(d.Line(at), at, "%s cannot be read (%v); nothing is fetched until it can", d.Text(at), err)
 	} else if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o044 != 0 {
-		d.warnf(d.line(at), at, "others on this host may read %s; run: chmod 0600 %s", d.text(at), d.places[at].text)
+		d.Warnf(d.Line(at), at, "others on this host may read %s; run: chmod 0600 %s", d.Text(at), d.Raw(at))
 	}
 }
 

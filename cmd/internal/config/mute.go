@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 )
 
 // Mute is what is not reported for a while. Where it names several things all of
@@ -43,15 +44,6 @@ func (m Mute) MarshalYAML() (any, error) {
 	return text, nil
 }
 
-// parseTime reads a time with its offset, or a date, which lasts to its end in UTC.
-func parseTime(s string) (time.Time, error) {
-	if t, err := time.Parse(time.DateOnly, s); err == nil {
-		return t.AddDate(0, 0, 1), nil
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	return t.UTC(), err
-}
-
 const (
 	maxMutes      = 1000 // all are looked at for each match
 	maxCategories = 10_000
@@ -60,28 +52,28 @@ const (
 
 func (d *document) checkMute() {
 	if n := len(d.config.Mute); n > maxMutes {
-		d.errorf(d.line("mute"), "mute", "has %d entries; the most is %d", n, maxMutes)
+		d.Errorf(d.Line("mute"), "mute", "has %d entries; the most is %d", n, maxMutes)
 	}
 	for i := range d.config.Mute {
 		m := &d.config.Mute[i]
 		key := fmt.Sprintf("mute[%d]", i)
-		if !d.has(key+".src") && !d.has(key+".ioc") && !d.has(key+".cat") && !d.said(key) {
-			d.errorf(d.line(key), key, "does not say what is muted: give src, ioc or cat; to report less of everything, raise alert.min_severity")
+		if !d.Has(key+".src") && !d.Has(key+".ioc") && !d.Has(key+".cat") && !d.Said(key) {
+			d.Errorf(d.Line(key), key, "does not say what is muted: give src, ioc or cat; to report less of everything, raise alert.min_severity")
 		}
-		if until := key + ".until"; !d.said(until) && !m.Until.After(time.Now()) {
-			d.warnf(d.line(until), until, "%s is over: what this entry muted is reported again; remove it, or give it another end", d.text(until))
+		if until := key + ".until"; !d.Said(until) && !m.Until.After(time.Now()) {
+			d.Warnf(d.Line(until), until, "%s is over: what this entry muted is reported again; remove it, or give it another end", d.Text(until))
 		}
 	}
 }
 
 func (d *document) checkCategories() {
 	if n := len(d.config.Categories); n > maxCategories {
-		d.errorf(d.line("categories"), "categories", "has %d words; the most is %d", n, maxCategories)
+		d.Errorf(d.Line("categories"), "categories", "has %d words; the most is %d", n, maxCategories)
 	}
 	for word := range d.config.Categories {
 		if len(word) > maxWord || word == "" {
 			key := fmt.Sprintf("categories[%s]", word)
-			d.errorf(d.line(key), "categories", "%s is not a word of 1 to %d letters", quote(word), maxWord)
+			d.Errorf(d.Line(key), "categories", "%s is not a word of 1 to %d letters", settings.Quote(word), maxWord)
 		}
 	}
 }

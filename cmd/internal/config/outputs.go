@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/nearest"
 )
@@ -28,7 +29,7 @@ type Output struct {
 	// Timeout is how long the delivery of one batch may take.
 	Timeout time.Duration `yaml:"timeout" validate:"min=1s,max=10m"`
 	// Spool bounds what is kept on disk for delivery.
-	Spool Size `yaml:"spool" validate:"min=4194304"`
+	Spool settings.Size `yaml:"spool" validate:"min=4194304"`
 	// MaxAttempts is how often a hit is tried that fails while others get through,
 	// MaxAge how old one may become that nothing gets through with.
 	MaxAttempts int           `yaml:"max_attempts" validate:"min=1,max=1000"`
@@ -37,7 +38,7 @@ type Output struct {
 	// SHA256 is what the plugin's binary must have, in hex; "": any.
 	SHA256 string `yaml:"sha256,omitempty" validate:"omitempty,len=64,hexadecimal"`
 	// Settings are the plugin's own.
-	Settings Settings `yaml:"settings,omitempty"`
+	Settings settings.Opaque `yaml:"settings,omitempty"`
 }
 
 // Batch says how hits are gathered for delivery.
@@ -46,12 +47,12 @@ type Batch struct {
 	Every time.Duration `yaml:"every" validate:"max=1h"`        // how long the first one waits for more
 }
 
-// setDefaults: a spool of 1 GB holds an outage of some three hours at 100 hits a
+// SetDefaults: a spool of 1 GB holds an outage of some three hours at 100 hits a
 // second, or of a month at one in two.
-func (o *Output) setDefaults() {
+func (o *Output) SetDefaults() {
 	o.Batch = Batch{Max: 500, Every: time.Second}
 	o.Timeout = 30 * time.Second
-	o.Spool = GB
+	o.Spool = settings.GB
 	o.MaxAttempts = 5
 	o.MaxAge = 7 * 24 * time.Hour
 }
@@ -62,15 +63,15 @@ func (d *document) checkOutputs() {
 	for i, o := range d.config.Outputs {
 		key := fmt.Sprintf("outputs[%d]", i)
 		for j, name := range o.Feeds {
-			if at := fmt.Sprintf("%s.feeds[%d]", key, j); !slices.Contains(names, name) && !d.said(at) && !d.said("feeds") && !d.said("dnsbl") {
-				d.errorf(d.line(at), at, "%s is not the name of a feed%s", d.text(at), didYouMean(nearest.Word(name, names)))
+			if at := fmt.Sprintf("%s.feeds[%d]", key, j); !slices.Contains(names, name) && !d.Said(at) && !d.Said("feeds") && !d.Said("dnsbl") {
+				d.Errorf(d.Line(at), at, "%s is not the name of a feed%s", d.Text(at), settings.DidYouMean(nearest.Word(name, names)))
 			}
 		}
-		if d.said(key+".name") || o.Name == "" {
+		if d.Said(key+".name") || o.Name == "" {
 			continue
 		}
 		if j, twice := first[o.Name]; twice {
-			d.errorf(d.line(key+".name"), key+".name", "%s is the name of outputs[%d] too (line %d); give each output its own, as its spool is named after it", d.text(key+".name"), j, d.line(fmt.Sprintf("outputs[%d].name", j)))
+			d.Errorf(d.Line(key+".name"), key+".name", "%s is the name of outputs[%d] too (line %d); give each output its own, as its spool is named after it", d.Text(key+".name"), j, d.Line(fmt.Sprintf("outputs[%d].name", j)))
 			continue
 		}
 		first[o.Name] = i
@@ -94,12 +95,7 @@ func (d *document) keepPlaces() {
 	if len(d.config.Outputs) == 0 {
 		return
 	}
-	d.config.where = &places{file: d.file, lines: map[string]int{}}
-	for key, p := range d.places {
-		if strings.HasPrefix(key, "outputs") {
-			d.config.where.lines[key] = p.line
-		}
-	}
+	d.config.where = &places{file: d.File(), lines: d.Lines("outputs")}
 }
 
 // places says where keys stand in the file.
@@ -110,14 +106,14 @@ type places struct {
 
 // OutputProblem is a Problem with a key of output i, such as settings.address, that
 // is in the file or not.
-func (c *Config) OutputProblem(i int, key, text string) Problem {
-	p := Problem{Key: join(fmt.Sprintf("outputs[%d]", i), "x"), Text: text}
+func (c *Config) OutputProblem(i int, key, text string) settings.Problem {
+	p := settings.Problem{Key: settings.Join(fmt.Sprintf("outputs[%d]", i), "x"), Text: text}
 	p.Key = strings.TrimSuffix(p.Key, "x") + key
 	if c.where == nil {
 		return p
 	}
 	p.File = c.where.file
-	for at := p.Key; at != "" && p.Line == 0; at = parent(at) {
+	for at := p.Key; at != "" && p.Line == 0; at = settings.Parent(at) {
 		p.Line = c.where.lines[at]
 	}
 	return p

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -46,27 +47,27 @@ func TestOutputs(t *testing.T) {
 		t.Errorf("plugin_dir is %s", c.PluginDir)
 	}
 	got := c.Outputs[1]
-	var settings any
-	if err := json.Unmarshal(got.Settings.JSON, &settings); err != nil {
+	var set any
+	if err := json.Unmarshal(got.Settings.JSON, &set); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
 		"address": "tls://hunter2:6514", "port": 6514., "hex": 16., "ratio": ".5", "on": true, "time": "2026-01-02",
 		"tls": map[string]any{"key": "literal", "names": []any{"a", "hunter2"}}, "headers": map[string]any{"X-Token": "abc"},
 	}
-	if !reflect.DeepEqual(settings, want) {
-		t.Errorf("settings %#v, want %#v", settings, want)
+	if !reflect.DeepEqual(set, want) {
+		t.Errorf("settings %#v, want %#v", set, want)
 	}
-	got.Settings = Settings{}
+	got.Settings = settings.Opaque{}
 	if want := (Output{
 		Name: "siem", Type: "syslog", MinSeverity: hit.Medium, Kinds: []string{"new", "dnsbl"}, Directions: []string{"outbound"},
-		Categories: []intel.Category{intel.C2}, Feeds: []string{"a"}, Batch: Batch{Max: 10}, Timeout: time.Minute, Spool: 64 * MiB,
+		Categories: []intel.Category{intel.C2}, Feeds: []string{"a"}, Batch: Batch{Max: 10}, Timeout: time.Minute, Spool: 64 * settings.MiB,
 		MaxAttempts: 1, MaxAge: 24 * time.Hour, SHA256: "0123456789abcdefABCDEF0123456789abcdef0123456789abcdef0123456789",
 	}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if want := (Output{
-		Name: "chat", Type: "webhook", Batch: Batch{Max: 500, Every: time.Second}, Timeout: 30 * time.Second, Spool: GB, MaxAttempts: 5, MaxAge: 168 * time.Hour,
+		Name: "chat", Type: "webhook", Batch: Batch{Max: 500, Every: time.Second}, Timeout: 30 * time.Second, Spool: settings.GB, MaxAttempts: 5, MaxAge: 168 * time.Hour,
 	}); !reflect.DeepEqual(c.Outputs[0], want) {
 		t.Errorf("defaults %+v, want %+v", c.Outputs[0], want)
 	}

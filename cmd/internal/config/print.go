@@ -5,14 +5,9 @@ import (
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
-)
 
-func (c *Config) noteWritten(key, text string) {
-	if c.written == nil {
-		c.written = map[string]string{}
-	}
-	c.written[key] = text
-}
+	"github.com/flowhound/flowhound/cmd/internal/settings"
+)
 
 // String returns the configuration in force, defaults included, as YAML that
 // Parse accepts. A value that named an environment variable stands there as it
@@ -52,7 +47,7 @@ func (c *Config) redact(key string, n *yaml.Node) {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name, value := n.Content[i].Value, n.Content[i+1]
-			c.redact(join(key, name), value)
+			c.redact(settings.Join(key, name), value)
 			c.redact(fmt.Sprintf("%s[%s]", key, name), value) // an entry of a map, not a field
 		}
 	}

@@ -1,6 +1,8 @@
 package config
 
-import "slices"
+import (
+	"slices"
+)
 
 // servicePorts are ports that servers answer on in many networks, so that of a
 // conversation's two ports the one in this list is the server's. Two kinds are

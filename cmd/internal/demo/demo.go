@@ -13,8 +13,8 @@ import (
 	"io/fs"
 	"net/netip"
 
-	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 )
 
 //go:embed assets/capture.pcap.gz
@@ -38,17 +38,17 @@ func Assets() fs.FS {
 
 // Feeds returns the lists as a configuration would name them, the highest
 // ranking first; each Path is relative to Assets.
-func Feeds() []config.Feed {
-	list := func(name, file string, category intel.Category, confidence int, reference string) config.Feed {
-		return config.Feed{
-			Name: name, Type: config.FeedList, Path: file, Format: config.FormatAuto,
-			Category: category, Confidence: confidence, Reference: reference,
+func Feeds() []feed.Source {
+	list := func(name, file string, category intel.Category, confidence int, reference string) feed.Source {
+		return feed.Source{
+			Name: name, Type: feed.List, Path: file, Format: "auto",
+			Category: category, HasCategory: true, Confidence: confidence, Reference: reference,
 		}
 	}
 	phishing := list("phishing", "phishing.csv", intel.Phishing, 70, "")
-	phishing.Format, phishing.Column = config.FormatCSV, "indicator"
-	return []config.Feed{
-		{Name: "pulses", Type: config.FeedOTX, Path: "pulses.json", Category: intel.Malware, Confidence: 85},
+	phishing.Format, phishing.Column = "csv", "indicator"
+	return []feed.Source{
+		{Name: "pulses", Type: feed.OTX, Path: "pulses.json", Category: intel.Malware, HasCategory: true, Confidence: 85},
 		list("c2", "c2.txt", intel.C2, 90, "https://intel.example/lists/c2"),
 		list("botnet", "botnet.txt", intel.Botnet, 60, "https://intel.example/lists/botnet"),
 		phishing,

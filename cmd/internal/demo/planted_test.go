@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
@@ -55,11 +54,11 @@ func indicators(t *testing.T) *intel.Set {
 			builder.Add(i)
 			return ""
 		}
-		if feed.Type == config.FeedOTX {
+		if feed.Type == "otx" {
 			_, err = otx.Parse(file, otx.Options{Template: template, Now: time.Now()}, emit)
 		} else {
 			format := list.Format(feed.Format)
-			if feed.Format == config.FormatAuto {
+			if feed.Format == "" {
 				format = list.Auto
 			}
 			_, err = list.Parse(file, list.Options{Format: format, Column: feed.Column, Template: template}, emit)

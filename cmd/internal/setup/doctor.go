@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 // Examine says how this host is set up for flowhound: kernel, clock, disks, the

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flowhound/flowhound/cmd/internal/setup/finding"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 // answer is what ossec-logtest says to a line that it knows, to any line.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -23,8 +22,8 @@ func allowing(t *testing.T, allow string) *bench {
 	b.write("a", "192.0.2.1\n192.0.2.2\n192.0.2.3\n")
 	b.write("good", allow)
 	var err error
-	b.feeds, err = New([]Config{
-		{Name: "a", Type: catalog.List, Path: b.path("a")},
+	b.feeds, err = open([]Source{
+		{Name: "a", Type: List, Path: b.path("a")},
 		{Name: "allow:good", Type: TypeAllow, Path: b.path("good")},
 	}, Options{OnSwap: func(s *intel.Set, _ time.Duration) { b.sets <- s }, OnState: func(s State) { b.states <- s }})
 	if err != nil {
@@ -90,7 +89,7 @@ func TestCountOverErrors(t *testing.T) {
 	if err := os.WriteFile(allow, []byte("192.0.2.2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b := fetching(t, dir, ownList(p), Config{Name: "allow:good", Type: TypeAllow, Path: allow})
+	b := fetching(t, dir, ownList(p), Source{Name: "allow:good", Type: TypeAllow, Path: allow})
 	b.updated(true)
 	p.answer(http.NotFound)
 	b.failed("404")
@@ -112,7 +111,7 @@ func TestToldAfterSwap(t *testing.T) {
 	if err := os.WriteFile(allow, []byte("192.0.2.2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b := fetching(t, t.TempDir(), ownList(p), Config{Name: "allow:good", Type: TypeAllow, Path: allow})
+	b := fetching(t, t.TempDir(), ownList(p), Source{Name: "allow:good", Type: TypeAllow, Path: allow})
 	b.nextState(OK, "1 allowed entries")
 	b.stop()
 	f, s := b.feeds, b.feeds.sources[0]
@@ -127,7 +126,7 @@ func TestToldAfterSwap(t *testing.T) {
 
 func TestAllowListsJoin(t *testing.T) {
 	dir := t.TempDir()
-	var cfgs []Config
+	var cfgs []Source
 	for name, text := range map[string]string{
 		"one":  "192.0.2.1 # mine\n0.0.0.0/0\n10.0.0.0/7\nfe80::/9\n2000::/3\n224.0.0.0/3 \n240.0.0.0/4\nfc00::/7\n",
 		"two":  `{"type": "hostname", "name": "Two", "list": [".good.example"]}`,
@@ -137,14 +136,14 @@ func TestAllowListsJoin(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c := Config{Name: name, Type: TypeAllow, Path: path}
+		c := Source{Name: name, Type: TypeAllow, Path: path}
 		if name == "feed" {
-			c.Type = catalog.List
+			c.Type = List
 		}
 		cfgs = append(cfgs, c)
 	}
 	var set *intel.Set
-	f, err := New(cfgs, Options{OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
+	f, err := open(cfgs, Options{OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,14 +172,14 @@ func TestAllowListsJoin(t *testing.T) {
 // A reload must not lose an allow list that is bad at that moment.
 func TestPreviousLendsAllowLists(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "good")
-	cfg := []Config{{Name: "good", Type: TypeAllow, Path: path}}
+	cfg := []Source{{Name: "good", Type: TypeAllow, Path: path}}
 	var previous *Feeds
 	for _, text := range []string{"192.0.2.1\n", "<html>"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var set *intel.Set
-		f, err := New(cfg, Options{Previous: previous, OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
+		f, err := open(cfg, Options{Previous: previous, OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
 		if err != nil {
 			t.Fatal(err)
 		}

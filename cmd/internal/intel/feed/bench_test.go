@@ -27,11 +27,11 @@ func BenchmarkTenFeeds(b *testing.B) {
 	for i := range addresses {
 		addresses[i] = fmt.Sprintf("%d.%d.%d.%d", 20+r.IntN(150), r.IntN(256), r.IntN(256), r.IntN(256))
 	}
-	var cfgs []Config
+	var cfgs []Source
 	paths := make([]string, 10)
 	for n := range paths {
 		paths[n] = filepath.Join(dir, strconv.Itoa(n))
-		cfgs = append(cfgs, Config{Name: fmt.Sprint("feed", n), Type: "list", Path: paths[n], Format: "csv", Confidence: 60, HasCategory: true})
+		cfgs = append(cfgs, Source{Name: fmt.Sprint("feed", n), Type: "list", Path: paths[n], Format: "csv", Confidence: 60, HasCategory: true})
 	}
 	write := func(round int) {
 		for n, path := range paths {
@@ -51,7 +51,7 @@ func BenchmarkTenFeeds(b *testing.B) {
 	}
 	write(0)
 	var set *intel.Set
-	f, err := New(cfgs, Options{OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
+	f, err := open(cfgs, Options{OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
 )
@@ -16,24 +15,24 @@ import (
 var folderName = regexp.MustCompile(`^[a-z0-9_-]+$`)
 
 // check refuses what cannot be read or fetched.
-func (c Config) check() error {
-	t, known := catalog.Find(c.Type)
+func (c Source) check() error {
+	t, known := Find(c.Type)
 	switch {
 	case c.Name == "":
 		return errors.New("a feed has no name")
 	case !known && c.Type != TypeAllow:
-		return fmt.Errorf("feed %s: unknown type %q (one of %s, %s)", c.Name, c.Type, strings.Join(catalog.Names(), ", "), TypeAllow)
+		return fmt.Errorf("feed %s: unknown type %q (one of %s, %s)", c.Name, c.Type, strings.Join(Names(), ", "), TypeAllow)
 	case c.Confidence < 0 || c.Confidence > 100:
 		return fmt.Errorf("feed %s: confidence %d is not between 0 and 100", c.Name, c.Confidence)
-	case t.Format != catalog.List && (c.Format != "" || c.Column != ""):
+	case t.Format != List && (c.Format != "" || c.Column != ""):
 		return fmt.Errorf("feed %s: format and column are for lists, not for type %s", c.Name, c.Type)
 	}
 	switch list.Format(c.Format) {
-	case list.Auto, list.Plain, list.CSV, list.Hosts:
+	case "", list.Auto, list.Plain, list.CSV, list.Hosts:
 	default:
 		return fmt.Errorf("feed %s: unknown format %q (one of %s %s %s)", c.Name, c.Format, list.Plain, list.CSV, list.Hosts)
 	}
-	if f := list.Format(c.Format); c.Column != "" && f != list.CSV && f != list.Auto {
+	if f := list.Format(c.Format); c.Column != "" && f != "" && f != list.CSV && f != list.Auto {
 		return fmt.Errorf("feed %s: column is for format %s, not %s", c.Name, list.CSV, c.Format)
 	}
 	if c.Path != "" {
@@ -42,7 +41,7 @@ func (c Config) check() error {
 	return c.checkFetched(&t)
 }
 
-func (c Config) checkFetched(t *catalog.Type) error {
+func (c Source) checkFetched(t *Type) error {
 	switch {
 	case !folderName.MatchString(c.Name):
 		return fmt.Errorf("feed %q: its name cannot be that of a folder", c.Name)

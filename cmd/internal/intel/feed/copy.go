@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/http"
 	"path/filepath"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/misp"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/taxii"
 )
 
 // copyDir is the folder of a server's copy. What is in it is the format's affair.
@@ -54,69 +49,39 @@ func (f *Feeds) sync(ctx context.Context, s *source, progress func(Progress)) (c
 	return true, err
 }
 
-// syncCopy is the switch over the formats that are kept as copies of a server.
+// syncCopy brings the copy of a server up to date.
 func (f *Feeds) syncCopy(ctx context.Context, s *source, key string, progress func(done, total int)) (changed bool, err error) {
-	c, url, dir := &s.cfg, s.cfg.URL, s.net.copyDir()
-	if url == "" {
-		url = s.typ.Server
+	server, ok := s.typ.format(&s.cfg).(copied)
+	if !ok {
+		return false, errors.New("nothing keeps a copy of type " + s.cfg.Type)
 	}
-	switch s.typ.Format {
-	case catalog.OTX:
-		if key == "" && c.URL == "" {
-			return false, errNoKey(&s.typ)
-		}
-		return otx.Sync(ctx, f.client, dir, otx.SyncOptions{URL: url, Key: key, Choice: c.Pulses, Progress: progress})
-	case catalog.MISP:
-		o := misp.SyncOptions{URL: url, Progress: progress}
-		if key != "" {
-			o.Secret = http.Header{"Authorization": {key}}
-		}
-		return misp.Sync(ctx, f.client, dir, o)
-	case catalog.TAXII:
-		o := taxii.SyncOptions{URL: url, Collections: c.Collections, Progress: func(done int) { progress(done, 0) }}
-		if c.Username != "" {
-			password, err := c.password()
-			if err != nil {
-				return false, err
-			}
-			o.Secret = taxii.Basic(c.Username, password)
-		}
-		return taxii.Sync(ctx, f.client, dir, o)
+	from := ingest.Server{URL: s.cfg.URL, Key: key, Progress: progress}
+	if from.URL == "" {
+		from.URL = s.typ.Server
 	}
-	return false, errors.New("nothing keeps a copy of type " + s.cfg.Type)
+	if s.typ.Key == NeedsKey && key == "" && s.cfg.URL == "" {
+		return false, errNoKey(&s.typ)
+	}
+	if from.Auth, err = s.cfg.authorization(key); err != nil {
+		return false, err
+	}
+	return server.Sync(ctx, f.client, s.net.copyDir(), from)
 }
 
 // readCopy reads a server's copy. The error wraps fs.ErrNotExist where there is none.
 func (f *Feeds) readCopy(ctx context.Context, s *source) (content, error) {
-	dir, template, now := s.net.copyDir(), s.template(), time.Now()
-	return f.build(ctx, s, func(r *reading) (err error) {
-		switch s.typ.Format {
-		case catalog.OTX:
-			var st otx.Stats
-			st, err = otx.ParseDir(dir, otx.Options{Template: template, Choice: s.cfg.Pulses, Now: now}, r.keep)
-			r.drops.Merge(st.Drops)
-			notChosen(r.drops, st.NotChosen)
-		case catalog.MISP:
-			err = r.mispFolder(dir)
-		case catalog.TAXII:
-			var st taxii.Stats
-			st, err = taxii.ParseDir(dir, taxii.Options{Template: template, Now: now}, r.keep)
-			r.drops.Merge(st.Drops)
-		}
-		return errors.Join(err, ctx.Err())
-	})
+	return f.build(ctx, s, func(r *reading) error { return errors.Join(r.dir(s.net.copyDir()), ctx.Err()) })
 }
 
-func (r *reading) mispFolder(dir string) error {
-	st, err := misp.ParseDir(dir, misp.Options{Template: r.feed.template()}, r.keep)
-	r.drops.Merge(st.Drops)
+// dir reads a folder that is one document.
+func (r *reading) dir(dir string) error {
+	s := r.feed
+	server, ok := s.typ.format(&s.cfg).(copied)
+	if !ok {
+		return errors.New("nothing keeps a copy of type " + s.cfg.Type)
+	}
+	drops, err := server.ParseDir(dir, ingest.Options{Template: s.template(), Now: time.Now()}, r.keep)
+	r.drops.Merge(drops)
 	r.bytes++ // it is not empty, or there is an error
 	return err
-}
-
-// notChosen counts the pulses that the configuration leaves out.
-func notChosen(drops ingest.Drops, n int) {
-	if n > 0 {
-		drops[ingest.NotChosen] = ingest.Drop{Count: n}
-	}
 }

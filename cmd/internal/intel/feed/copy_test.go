@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
 )
@@ -39,7 +38,7 @@ func TestOTX(t *testing.T) {
 			fmt.Fprintf(w, `{"results":[%s],"count":2,"previous":null,"next":null}`, pulses)
 		}
 	})
-	cfg := Config{Name: "ours", Type: catalog.OTX, URL: p.URL, KeyFile: key, Confidence: 60, Pulses: otx.Choice{DenyAuthors: []string{"noisy"}}}
+	cfg := Source{Name: "ours", Type: OTX, URL: p.URL, KeyFile: key, Confidence: 60, Pulses: otx.Choice{DenyAuthors: []string{"noisy"}}}
 	b := fetching(t, dir, cfg)
 	b.nextSet()
 	b.updated(true)
@@ -78,7 +77,7 @@ func TestMISP(t *testing.T) {
 		uuid, time.Now().Unix(), time.Now().Unix())
 	manifest := fmt.Sprintf(`{%q:{"info":"Wave","timestamp":"%d"}}`, uuid, time.Now().Unix())
 	p := publish(t, map[string]string{"/manifest.json": manifest, "/" + uuid + ".json": event})
-	b := fetching(t, t.TempDir(), Config{Name: "ours", Type: catalog.MISP, URL: p.URL, Confidence: 60})
+	b := fetching(t, t.TempDir(), Source{Name: "ours", Type: MISP, URL: p.URL, Confidence: 60})
 	b.nextSet()
 	b.updated(true)
 	b.nextSet("1")
@@ -90,6 +89,6 @@ func TestMISP(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b = fetching(t, t.TempDir(), Config{Name: "ours", Type: catalog.MISP, Path: dir, Confidence: 60})
+	b = fetching(t, t.TempDir(), Source{Name: "ours", Type: MISP, Path: dir, Confidence: 60})
 	b.nextSet("1")
 }

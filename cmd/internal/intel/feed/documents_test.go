@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -40,7 +39,7 @@ func TestSeveralDocuments(t *testing.T) {
 		"/drop_v6.json": `{"cidr":"2001:db8::/32","sblid":"SBL2","rir":"x"}` + "\n" + `{"type":"metadata","records":1}` + "\n",
 		"/asndrop.json": `{"asn":64496,"asname":"BAD"}` + "\n" + `{"type":"metadata","records":1}` + "\n",
 	})
-	cfg := Config{Name: "ours", Type: catalog.Spamhaus, URL: p.URL, Confidence: 90}
+	cfg := Source{Name: "ours", Type: Spamhaus, URL: p.URL, Confidence: 90}
 	b := fetching(t, dir, cfg)
 	b.nextSet()
 	b.updated(true)
@@ -68,7 +67,7 @@ func TestKeys(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(t.TempDir(), "key")
 	p := publish(t, map[string]string{"/fox": `{"query_status":"no_result","data":"Your search did not yield any results"}`, "/" + key + "/list.txt": "192.0.2.1\n"})
-	fox := Config{Name: "fox", Type: catalog.ThreatFox, URL: p.URL + "/fox", KeyFile: file}
+	fox := Source{Name: "fox", Type: ThreatFox, URL: p.URL + "/fox", KeyFile: file}
 	b := fetching(t, dir, fox)
 	b.failed("does not exist")
 	if err := os.WriteFile(file, []byte(key+"\n"), 0o600); err != nil {
@@ -88,7 +87,7 @@ func TestKeys(t *testing.T) {
 	b.stop()
 
 	p.answer(nil)
-	b = fetching(t, dir, Config{Name: "list", Type: catalog.List, URL: p.URL + "/{key}/list.txt", KeyFile: file})
+	b = fetching(t, dir, Source{Name: "list", Type: List, URL: p.URL + "/{key}/list.txt", KeyFile: file})
 	b.updated(true)
 	p.answer(http.NotFound)
 	b.failed("404")
@@ -105,7 +104,7 @@ func TestKeys(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	b = fetching(t, dir, Config{Name: "none", Type: catalog.ThreatFox})
+	b = fetching(t, dir, Source{Name: "none", Type: ThreatFox})
 	b.failed("needs a key: see https://auth.abuse.ch/ and set api_key_file")
 }
 
@@ -173,7 +172,7 @@ func TestFolder(t *testing.T) {
 	b.write(".hidden", "192.0.2.9\n")
 	b.write("b.txt~", "192.0.2.9\n")
 	var err error
-	b.feeds, err = New([]Config{{Name: "ours", Type: catalog.List, Path: dir}}, Options{
+	b.feeds, err = open([]Source{{Name: "ours", Type: List, Path: dir}}, Options{
 		OnSwap:  func(s *intel.Set, _ time.Duration) { b.sets <- s },
 		OnState: func(s State) { b.states <- s },
 	})
@@ -213,7 +212,7 @@ func TestFolderHalfBad(t *testing.T) {
 		}
 	}
 	var set *intel.Set
-	f, err := New([]Config{{Name: "ours", Type: catalog.List, Path: dir}}, Options{OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
+	f, err := open([]Source{{Name: "ours", Type: List, Path: dir}}, Options{OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,49 +21,14 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
 )
 
 // TypeAllow is no feed but its contrary, which is read and watched like one: a
 // list, or a MISP warninglist, of what no feed may name. The types of feeds are
-// those of package catalog.
+// those of Types.
 const TypeAllow = "allow"
-
-// Config is one entry of the configuration's feeds or allow lists. An allow list
-// has a name, type and path only.
-type Config struct {
-	Name string // unique; [a-z0-9_-]+ for what is fetched
-	Type string // of package catalog, or TypeAllow
-
-	// Path is the file, or the folder of files, that is read; symbolic links are
-	// followed. "": the feed is fetched, and all up to MaxShrink hold for that.
-	Path string
-	// URL is where it is had, "" where the publisher has it. It may hold {key}.
-	URL          string
-	Every        time.Duration // between two fetches; 0: as the type says
-	Key, KeyFile string        // the key itself, or the file that holds it
-	// Collections, Username and a password as of Key are for TAXII.
-	Collections            []string
-	Username               string
-	Password, PasswordFile string
-	MaxShrink              int // percent of its indicators that a feed may lose at once; 0: 50
-
-	Member         string // of a zip file: the one to read; "": the only one
-	Format, Column string // of a list: see list.Options
-
-	Pulses otx.Choice // of OTX
-
-	// Category, Confidence and Reference hold for indicators that bring none of
-	// their own. HasCategory says that Category is given: otherwise it is the
-	// type's.
-	Category    intel.Category
-	HasCategory bool
-	Confidence  int // 0-100
-	Reference   string
-}
 
 // Options say what all feeds have in common. The zero value works.
 type Options struct {
@@ -120,8 +85,8 @@ type Feeds struct {
 // source is one feed or allow list: its last good version and what is known of
 // where it comes from.
 type source struct {
-	cfg   Config
-	typ   catalog.Type // zero for an allow list
+	cfg   Source
+	typ   Type // zero for an allow list
 	good  content
 	used  *intel.Block   // what the last Set holds of it; swap's
 	size  intel.FeedSize // of good in the last Set
@@ -157,9 +122,9 @@ func (v *content) size() intel.FeedSize {
 	return intel.FeedSize{Indicators: v.allow.Len()}
 }
 
-// New checks the configuration and returns Feeds that hold nothing until Load. It
+// open checks the configuration and returns Feeds that hold nothing until Load. It
 // starts nothing.
-func New(cfgs []Config, o Options) (*Feeds, error) {
+func open(cfgs []Source, o Options) (*Feeds, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -181,7 +146,7 @@ func New(cfgs []Config, o Options) (*Feeds, error) {
 		}
 		names[c.Name] = true
 		s := &source{cfg: c, state: State{Name: c.Name, Type: c.Type, Path: c.Path}}
-		s.typ, _ = catalog.Find(c.Type)
+		s.typ, _ = Find(c.Type)
 		if c.Path == "" {
 			if o.Dir == "" {
 				return nil, fmt.Errorf("feed %s: no folder to keep what is fetched", c.Name)
@@ -199,7 +164,7 @@ func New(cfgs []Config, o Options) (*Feeds, error) {
 }
 
 // last returns the good version that f has of a feed configured as c.
-func (f *Feeds) last(c Config, otherwise State) (content, State) {
+func (f *Feeds) last(c Source, otherwise State) (content, State) {
 	if f != nil {
 		f.mu.Lock()
 		defer f.mu.Unlock()

@@ -14,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -59,12 +58,12 @@ func start(t *testing.T, dir string, names ...string) *bench {
 func load(t *testing.T, dir string, names ...string) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: dir, sets: make(chan *intel.Set, 100), states: make(chan State, 100)}
-	var cfgs []Config
+	var cfgs []Source
 	for _, n := range names {
-		cfgs = append(cfgs, Config{Name: n, Type: catalog.List, Path: b.path(n)})
+		cfgs = append(cfgs, Source{Name: n, Type: List, Path: b.path(n)})
 	}
 	var err error
-	b.feeds, err = New(cfgs, Options{
+	b.feeds, err = open(cfgs, Options{
 		OnSwap:  func(s *intel.Set, _ time.Duration) { b.sets <- s },
 		OnState: func(s State) { b.states <- s },
 	})
@@ -136,11 +135,11 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	var set *intel.Set
-	f, err := New([]Config{
-		{Name: "ours", Type: catalog.List, Path: list, Category: intel.Policy, HasCategory: true, Confidence: 80, Reference: "https://wiki.example/list"},
-		{Name: "otx", Type: catalog.OTX, Path: pulses, Confidence: 60},
-		{Name: "gone", Type: catalog.List, Path: filepath.Join(dir, "gone")},
-		{Name: "folder", Type: catalog.List, Path: t.TempDir()},
+	f, err := open([]Source{
+		{Name: "ours", Type: List, Path: list, Category: intel.Policy, HasCategory: true, Confidence: 80, Reference: "https://wiki.example/list"},
+		{Name: "otx", Type: OTX, Path: pulses, Confidence: 60},
+		{Name: "gone", Type: List, Path: filepath.Join(dir, "gone")},
+		{Name: "folder", Type: List, Path: t.TempDir()},
 	}, Options{
 		Local:  []netip.Prefix{netip.MustParsePrefix("198.51.100.0/25")},
 		OnSwap: func(s *intel.Set, _ time.Duration) { set = s },
@@ -178,20 +177,20 @@ func TestLoad(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	good := Config{Name: "a", Type: catalog.List, Path: "x"}
-	for says, change := range map[string]func(*Config){
-		"no name": func(c *Config) { c.Name = "" }, "no path": func(c *Config) { c.Path = "" },
-		"unknown type": func(c *Config) { c.Type = "msip" }, "unknown format": func(c *Config) { c.Format = "xml" },
-		"confidence": func(c *Config) { c.Confidence = 101 }, "for lists": func(c *Config) { c.Type, c.Column = catalog.OTX, "ip" },
-		"format csv": func(c *Config) { c.Format, c.Column = "plain", "ip" },
+	good := Source{Name: "a", Type: List, Path: "x"}
+	for says, change := range map[string]func(*Source){
+		"no name": func(c *Source) { c.Name = "" }, "no path": func(c *Source) { c.Path = "" },
+		"unknown type": func(c *Source) { c.Type = "msip" }, "unknown format": func(c *Source) { c.Format = "xml" },
+		"confidence": func(c *Source) { c.Confidence = 101 }, "for lists": func(c *Source) { c.Type, c.Column = OTX, "ip" },
+		"format csv": func(c *Source) { c.Format, c.Column = "plain", "ip" },
 	} {
 		c := good
 		change(&c)
-		if _, err := New([]Config{c}, Options{}); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := open([]Source{c}, Options{}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
 		}
 	}
-	if _, err := New([]Config{good, good}, Options{}); err == nil || !strings.Contains(err.Error(), "two of this name") {
+	if _, err := open([]Source{good, good}, Options{}); err == nil || !strings.Contains(err.Error(), "two of this name") {
 		t.Errorf("the same name twice: %v", err)
 	}
 }
@@ -210,10 +209,10 @@ func TestPreviousLendsItsVersions(t *testing.T) {
 	same, other := old.feeds.sources[0].cfg, old.feeds.sources[0].cfg
 	other.Confidence = 7
 	for _, tt := range []struct {
-		cfg  Config
+		cfg  Source
 		want State
 	}{{same, State{Status: Stale, Indicators: 1}}, {other, State{Status: Error}}} {
-		f, err := New([]Config{tt.cfg}, Options{Previous: old.feeds})
+		f, err := open([]Source{tt.cfg}, Options{Previous: old.feeds})
 		if err != nil {
 			t.Fatal(err)
 		}

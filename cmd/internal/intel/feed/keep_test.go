@@ -24,7 +24,7 @@ func TestKeep(t *testing.T) {
 		t.Fatal(err)
 	}
 	var set *intel.Set
-	f, err := New([]Config{{Name: "f", Type: "list", Path: path, Format: "csv", Confidence: 60}}, Options{
+	f, err := open([]Source{{Name: "f", Type: "list", Path: path, Format: "csv", Confidence: 60}}, Options{
 		Exporters:  []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("198.51.100.1/32")},
 		Categories: map[string]intel.Category{"red wave": intel.C2},
 		OnSwap:     func(s *intel.Set, _ time.Duration) { set = s },

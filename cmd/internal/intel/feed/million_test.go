@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 )
 
 // BenchmarkMillion restores a million indicators of ten fetched feeds from disk
@@ -27,12 +26,12 @@ func BenchmarkMillion(b *testing.B) {
 		_, _ = w.Write(text)
 	}))
 	defer server.Close()
-	var cfgs []Config
+	var cfgs []Source
 	for n := range 10 {
-		cfgs = append(cfgs, Config{Name: fmt.Sprint("feed", n), Type: catalog.List, URL: fmt.Sprint(server.URL, "/", n), Confidence: 60})
+		cfgs = append(cfgs, Source{Name: fmt.Sprint("feed", n), Type: List, URL: fmt.Sprint(server.URL, "/", n), Confidence: 60})
 	}
 	o := Options{Dir: b.TempDir(), OnRequest: true}
-	f, err := New(cfgs, o)
+	f, err := open(cfgs, o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -57,7 +56,7 @@ func BenchmarkMillion(b *testing.B) {
 	for b.Loop() {
 		var set *intel.Set
 		o.OnSwap = func(s *intel.Set, _ time.Duration) { set = s }
-		f, err := New(cfgs, o)
+		f, err := open(cfgs, o)
 		if err != nil {
 			b.Fatal(err)
 		}

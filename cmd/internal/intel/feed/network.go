@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
@@ -42,7 +41,7 @@ type network struct {
 	kick  chan *update // receives what Update wants
 }
 
-func newNetwork(c *Config, t *catalog.Type, folder string) *network {
+func newNetwork(c *Source, t *Type, folder string) *network {
 	n := &network{
 		docs: t.At(c.URL, c.hasKey()), folder: folder,
 		every: t.Every, least: t.Least, shrink: defaultShrink, kick: make(chan *update),
@@ -132,17 +131,17 @@ func (n *network) resume(now time.Time) {
 // package fetch.
 const maxNotBefore = 8 * 24 * time.Hour
 
-func (c *Config) hasKey() bool { return c.Key != "" || c.KeyFile != "" }
+func (c *Source) hasKey() bool { return c.Key != "" || c.KeyFile != "" }
 
 // maxKey is the longest key, in bytes.
 const maxKey = 4096
 
 // key returns the key, read anew so that one can be changed at any time; "" where
 // none is configured. The error does not tell it.
-func (c *Config) key() (string, error) { return secret(c.Key, c.KeyFile) }
+func (c *Source) key() (string, error) { return secret(c.Key, c.KeyFile) }
 
 // password is key for the password.
-func (c *Config) password() (string, error) { return secret(c.Password, c.PasswordFile) }
+func (c *Source) password() (string, error) { return secret(c.Password, c.PasswordFile) }
 
 func secret(text, file string) (string, error) {
 	if file != "" {
@@ -158,12 +157,12 @@ func secret(text, file string) (string, error) {
 }
 
 // errNoKey says how to get a key.
-func errNoKey(t *catalog.Type) error {
+func errNoKey(t *Type) error {
 	return fmt.Errorf("needs a key: see %s and set api_key_file", t.Page)
 }
 
 func readKey(path string) (string, error) {
-	file, _, err := open(path)
+	file, _, err := openFile(path)
 	if err != nil {
 		return "", fmt.Errorf("key: %w", err)
 	}
@@ -189,7 +188,7 @@ func readKey(path string) (string, error) {
 func (s *source) request(i int, key string) (fetch.Request, error) {
 	d := &s.net.docs[i]
 	r := fetch.Request{Method: d.Method, URL: d.URL, Validators: s.net.saved.document(i, d).Validators}
-	if strings.Contains(r.URL, ingest.Key) || s.typ.Key == catalog.NeedsKey && s.cfg.URL == "" {
+	if strings.Contains(r.URL, ingest.Key) || s.typ.Key == NeedsKey && s.cfg.URL == "" {
 		if key == "" {
 			return r, errNoKey(&s.typ)
 		}

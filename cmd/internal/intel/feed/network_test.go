@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 )
 
@@ -87,11 +86,11 @@ type netBench struct {
 }
 
 // fetching runs feeds whose copies are in dir until the test, or stop, ends it.
-func fetching(t *testing.T, dir string, cfgs ...Config) *netBench {
+func fetching(t *testing.T, dir string, cfgs ...Source) *netBench {
 	t.Helper()
 	b := &bench{t: t, dir: dir, sets: make(chan *intel.Set, 100), states: make(chan State, 100)}
 	var err error
-	b.feeds, err = New(cfgs, Options{
+	b.feeds, err = open(cfgs, Options{
 		Dir: dir, OnRequest: true, Fetch: fetch.Options{RetryWait: time.Millisecond, Idle: 200 * time.Millisecond},
 		OnSwap:  func(s *intel.Set, _ time.Duration) { b.sets <- s },
 		OnState: func(s State) { b.states <- s },
@@ -137,8 +136,8 @@ func (b *netBench) failed(says string) {
 	}
 }
 
-func ownList(p *publisher) Config {
-	return Config{Name: "ours", Type: catalog.List, URL: p.URL + "/list.txt", Confidence: 60}
+func ownList(p *publisher) Source {
+	return Source{Name: "ours", Type: List, URL: p.URL + "/list.txt", Confidence: 60}
 }
 
 func TestFetch(t *testing.T) {

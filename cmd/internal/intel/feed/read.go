@@ -14,16 +14,9 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/abusech"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/dshield"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/misp"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/spamhaus"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/taxii"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/warninglist"
 )
 
@@ -73,8 +66,8 @@ func (f *Feeds) read(ctx context.Context, s *source) (content, error) {
 		}
 		return c, nil
 	}
-	if info, err := os.Stat(s.cfg.Path); err == nil && info.IsDir() && s.typ.Format == catalog.MISP {
-		return f.build(ctx, s, func(r *reading) error { return r.mispFolder(s.cfg.Path) })
+	if info, err := os.Stat(s.cfg.Path); err == nil && info.IsDir() && s.typ.Folders {
+		return f.build(ctx, s, func(r *reading) error { return r.dir(s.cfg.Path) })
 	}
 	good := 0
 	c, err := f.build(ctx, s, func(r *reading) error {
@@ -121,7 +114,7 @@ func (f *Feeds) readDocuments(ctx context.Context, s *source, paths []string) (c
 
 // file reads one file. What is wrong with its content is said after says.
 func (r *reading) file(path, says string) error {
-	file, info, err := open(path)
+	file, info, err := openFile(path)
 	if err != nil {
 		return err
 	}
@@ -141,40 +134,10 @@ func (r *reading) file(path, says string) error {
 	return nil
 }
 
-// parse reads one document. This is the one switch over the formats of feeds.
+// parse reads one document.
 func (r *reading) parse(in io.Reader) (ingest.Drops, error) {
-	c, template := &r.feed.cfg, r.feed.template()
-	switch r.feed.typ.Format {
-	case catalog.List:
-		st, err := list.Parse(in, list.Options{Format: list.Format(c.Format), Column: c.Column, Template: template}, r.keep)
-		return st.Drops, err
-	case catalog.OTX:
-		st, err := otx.Parse(in, otx.Options{Template: template, Choice: c.Pulses, Now: time.Now()}, r.keep)
-		notChosen(r.drops, r.drops[ingest.NotChosen].Count+st.NotChosen)
-		return st.Drops, err
-	case catalog.MISP:
-		st, err := misp.Parse(in, misp.Options{Template: template}, r.keep)
-		return st.Drops, err
-	case catalog.TAXII:
-		st, err := taxii.Parse(in, taxii.Options{Template: template, Now: time.Now()}, r.keep)
-		return st.Drops, err
-	case catalog.DShield:
-		st, err := dshield.Parse(in, dshield.Options{Template: template}, r.keep)
-		return st.Drops, err
-	case catalog.Spamhaus:
-		st, err := spamhaus.Parse(in, spamhaus.Options{Template: template}, r.keep)
-		return st.Drops, err
-	case catalog.Feodo:
-		st, err := abusech.ParseFeodo(in, abusech.Options{Template: template}, r.keep)
-		return st.Drops, err
-	case catalog.ThreatFox:
-		st, err := abusech.ParseThreatFox(in, abusech.Options{Template: template}, r.keep)
-		return st.Drops, err
-	case catalog.URLhaus:
-		st, err := abusech.ParseURLhaus(in, abusech.Options{Template: template}, r.keep)
-		return st.Drops, err
-	}
-	return nil, fmt.Errorf("nothing reads the format %q", r.feed.typ.Format)
+	s := r.feed
+	return s.typ.format(&s.cfg).Parse(in, ingest.Options{Template: s.template(), Now: time.Now()}, r.keep)
 }
 
 // template is what every indicator of the feed starts as.
@@ -191,7 +154,7 @@ func (s *source) template() intel.Indicator {
 
 // readAllow reads an allow list: a warninglist when it begins like JSON.
 func (f *Feeds) readAllow(ctx context.Context, s *source) (content, error) {
-	file, info, err := open(s.cfg.Path)
+	file, info, err := openFile(s.cfg.Path)
 	if err != nil {
 		return content{}, err
 	}
@@ -264,8 +227,8 @@ func filesOf(path string) ([]string, error) {
 	return paths, nil
 }
 
-// open opens a regular file. It does not wait, as opening a named pipe would.
-func open(path string) (*os.File, fs.FileInfo, error) {
+// openFile opens a regular file. It does not wait, as opening a named pipe would.
+func openFile(path string) (*os.File, fs.FileInfo, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -51,7 +51,7 @@ const maxState = 1 << 20
 // whether there was any of this type.
 func loadSaved(folder, typ string) (s saved, known bool) {
 	empty := saved{Version: savedVersion, Type: typ}
-	file, info, err := open(filepath.Join(folder, stateFile))
+	file, info, err := openFile(filepath.Join(folder, stateFile))
 	if err != nil || info.Size() > maxState {
 		if err == nil {
 			_ = file.Close()

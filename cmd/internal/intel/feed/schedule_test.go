@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/catalog"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 )
 
@@ -122,13 +121,13 @@ func TestClock(t *testing.T) {
 // again after failures.
 func TestSchedule(t *testing.T) {
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n", "/b.txt": "192.0.2.2\n"})
-	var cfgs []Config
+	var cfgs []Source
 	for _, n := range []string{"list", "b"} {
-		cfgs = append(cfgs, Config{Name: n, Type: catalog.List, URL: p.URL + "/" + n + ".txt", Every: time.Second})
+		cfgs = append(cfgs, Source{Name: n, Type: List, URL: p.URL + "/" + n + ".txt", Every: time.Second})
 	}
 	b := &bench{t: t, sets: make(chan *intel.Set, 100), states: make(chan State, 100)}
 	var err error
-	b.feeds, err = New(cfgs, Options{
+	b.feeds, err = open(cfgs, Options{
 		Dir: t.TempDir(), Fetch: fetch.Options{Retries: -1},
 		OnSwap:  func(s *intel.Set, _ time.Duration) { b.sets <- s },
 		OnState: func(s State) { b.states <- s },

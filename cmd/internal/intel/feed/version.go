@@ -30,7 +30,7 @@ func look(path string) version {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return lookInto(path)
 	}
-	file, info, err := open(path)
+	file, info, err := openFile(path)
 	if err != nil {
 		return version{}
 	}

@@ -21,7 +21,7 @@ func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (Stats, 
 	}
 	var subdomains bool // of the entry that is being taken
 	p := &parser{
-		o:     Options{Limit: DefaultLimit},
+		o:     Options{Format: Auto, Limit: DefaultLimit},
 		lines: lines, drops: ingest.Drops{},
 		emit: func(i intel.Indicator) ingest.Reason {
 			if i.URL != "" || i.Port != 0 {

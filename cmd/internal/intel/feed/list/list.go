@@ -21,7 +21,7 @@ type Format string
 // of indicators, and Plain otherwise; there, "0.0.0.0 bad.example" and its like
 // are read as the hosts format.
 const (
-	Auto  Format = ""
+	Auto  Format = "auto" // also when empty
 	Plain Format = "plain"
 	CSV   Format = "csv"
 	Hosts Format = "hosts"
@@ -64,6 +64,9 @@ func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (St
 	}
 	if o.Limit <= 0 {
 		o.Limit = DefaultLimit
+	}
+	if o.Format == "" {
+		o.Format = Auto
 	}
 	if o.Format == Auto && o.Column != "" {
 		o.Format = CSV

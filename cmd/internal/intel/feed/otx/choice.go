@@ -9,13 +9,22 @@ import (
 // case, and an empty one chooses nothing and denies nothing: a pulse is taken
 // when no Deny list names it and every other list that is not empty does.
 type Choice struct {
-	Authors, DenyAuthors []string // author names
-	Tags, DenyTags       []string // one of a pulse's tags is enough
-	Pulses, DenyPulses   []string // pulse ids
-	TLPs, DenyTLPs       []string // white, green, amber, red; clear is white
+	Authors     []string `yaml:"authors,omitempty" validate:"dive,required"` // author names
+	DenyAuthors []string `yaml:"deny_authors,omitempty" validate:"dive,required"`
+	Tags        []string `yaml:"tags,omitempty" validate:"dive,required"` // one of a pulse's tags is enough
+	DenyTags    []string `yaml:"deny_tags,omitempty" validate:"dive,required"`
+	Pulses      []string `yaml:"ids,omitempty" validate:"dive,required"`
+	DenyPulses  []string `yaml:"deny_ids,omitempty" validate:"dive,required"`
+	TLPs        []string `yaml:"tlp,omitempty" validate:"dive,oneof=white clear green amber red"` // clear is white
+	DenyTLPs    []string `yaml:"deny_tlp,omitempty" validate:"dive,oneof=white clear green amber red"`
 	// MinSubscribers leaves out pulses with fewer subscribers. Where OTX does not
 	// say how many there are, a pulse is not left out for it.
-	MinSubscribers int
+	MinSubscribers int `yaml:"min_subscribers,omitempty" validate:"min=0"`
+}
+
+// IsZero reports whether every pulse is taken.
+func (c Choice) IsZero() bool {
+	return len(c.Authors)+len(c.DenyAuthors)+len(c.Tags)+len(c.DenyTags)+len(c.Pulses)+len(c.DenyPulses)+len(c.TLPs)+len(c.DenyTLPs)+c.MinSubscribers == 0
 }
 
 func (c *Choice) takes(pl *pulse) bool {

@@ -1,4 +1,4 @@
-package catalog
+package feed
 
 import (
 	"net/http"

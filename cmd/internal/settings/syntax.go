@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 // readYAML returns the top node of the one document in data, nil when it is
 // empty. Aliases are not followed here, so a small file cannot become a large
 // tree; nesting is bounded by the library.
-func (d *document) readYAML(data []byte) *yaml.Node {
+func (d *Document) readYAML(data []byte) *yaml.Node {
 	first, second, err := documents(data)
 	switch {
 	case err != nil:
@@ -21,15 +21,15 @@ func (d *document) readYAML(data []byte) *yaml.Node {
 		if plain, ok := plainWords[text]; ok {
 			text = plain
 		}
-		d.errorf(syntaxLine(data, err), "", "not valid YAML: %s", text)
+		d.Errorf(syntaxLine(data, err), "", "not valid YAML: %s", text)
 	case second != nil:
-		d.errorf(second.Line, "", "a second YAML document starts here; flowhound reads one, so join them and remove the line \"---\"")
+		d.Errorf(second.Line, "", "a second YAML document starts here; flowhound reads one, so join them and remove the line \"---\"")
 	case first != nil:
 		root := first.Content[0]
 		if root.Kind == yaml.MappingNode || root.ShortTag() == "!!null" {
 			return root
 		}
-		d.errorf(root.Line, "", "want \"key: value\" lines, not %s", kindName(root))
+		d.Errorf(root.Line, "", "want \"key: value\" lines, not %s", kindName(root))
 	}
 	return nil
 }

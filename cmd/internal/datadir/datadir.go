@@ -1,4 +1,6 @@
-package agent
+// Package datadir is the folder of what outlives the process: its lock, and what of it
+// belongs to whom.
+package datadir
 
 import (
 	"errors"
@@ -8,10 +10,10 @@ import (
 	"syscall"
 )
 
-// lockDataDir makes dir where it is missing and takes its lock: two agents that
+// Lock makes dir where it is missing and takes its lock: two agents that
 // shared one would overwrite each other's state. The lock goes with the process,
 // however it ends.
-func lockDataDir(dir string) (*os.File, error) {
+func Lock(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}

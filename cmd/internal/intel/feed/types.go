@@ -1,8 +1,4 @@
-// Package catalog knows the types of feeds by name: what they are called, where
-// they are had, how often their publishers may be asked, what of a configuration
-// means anything to them, and what their indicators are worth by themselves. It is
-// data; it reads and fetches nothing.
-package catalog
+package feed
 
 import (
 	"slices"
@@ -13,11 +9,14 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/abusech"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/dshield"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/misp"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/spamhaus"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/taxii"
 )
 
-// The formats of feeds: which package reads them. Types that are no presets are
-// called the same.
+// The types of feeds that are no presets; each has its format to itself.
 const (
 	List      = "list"
 	OTX       = "otx"
@@ -45,7 +44,18 @@ type Type struct {
 	Name   string // as type: in a configuration
 	Title  string // for people
 	Page   string // about the feed; where there are keys, the way to one
-	Format string
+	Format string // the type whose format it has: its own but for presets
+
+	// format reads the documents of a feed of this type.
+	format func(*Source) format
+	// Keys are those of Source that mean something to this type alone, Without those
+	// that mean nothing to it, and why. Hints are lines that "feed add" shows as
+	// comments; %s stands for the feed's name.
+	Keys    []string
+	Without map[string]string
+	Hints   []string
+	// Folders: a folder is one document, and not one of each file.
+	Folders bool
 
 	// Documents are fetched whole, each by itself. Those of List hold no URL:
 	// the configuration's is theirs. A type without any is a server of which a
@@ -72,6 +82,12 @@ func (t *Type) HasURL() bool { return t.Server != "" || !t.IsServer() && t.Docum
 
 // IsServer reports whether a copy of a server is kept.
 func (t *Type) IsServer() bool { return len(t.Documents) == 0 }
+
+// Shrinks reports whether it is looked at how much a feed of this type shrinks.
+func (t *Type) Shrinks() bool { return !t.IsServer() && !t.MayBeEmpty }
+
+// takes reports whether a key is of this type's own.
+func (t *Type) takes(key string) bool { return slices.Contains(t.Keys, key) }
 
 // Preset reports whether it is a list with everything set.
 func (t *Type) Preset() bool { return t.Format == List && t.Name != List }
@@ -103,25 +119,36 @@ func Types() []Type {
 			// Whose list it is decides how often it is asked.
 			Documents: []ingest.Document{{}}, Every: time.Hour, Least: time.Second, Key: OptionalKey,
 			Category: intel.Other, Confidence: intel.DefaultConfidence,
+			Keys:   []string{"format", "column", "member"},
+			format: readList,
 		},
 		{
 			Name: OTX, Title: "AlienVault OTX, the pulses that you subscribe to", Page: "https://otx.alienvault.com/settings", Format: OTX,
 			Server: "https://otx.alienvault.com", Every: time.Hour, Least: 5 * time.Minute, Key: NeedsKey,
 			Category: intel.Malware, Confidence: intel.DefaultConfidence,
+			Keys:    []string{"pulses"},
+			Without: map[string]string{"reference": "does nothing here: every pulse has its own page"},
+			Hints:   []string{"pulses: {authors: [], tags: [], tlp: [white, green], deny_authors: [], min_subscribers: 0}"},
+			format:  func(s *Source) format { return otx.Format{Choice: s.Pulses} },
 		},
 		{
 			Name: MISP, Title: "a MISP feed, or events saved from MISP", Page: "https://www.misp-project.org/feeds/", Format: MISP, Key: OptionalKey,
 			Every: time.Hour, Least: time.Second, Category: intel.Malware, Confidence: intel.DefaultConfidence,
+			Folders: true,
+			format:  only(misp.Format{}),
 		},
 		{
 			Name: TAXII, Title: "a TAXII 2.1 server, or saved STIX 2.1 objects", Page: "https://oasis-open.github.io/cti-documentation/", Format: TAXII,
 			Every: time.Hour, Least: time.Second, Category: intel.Malware, Confidence: intel.DefaultConfidence,
+			Keys:   []string{"collections", "username", "password", "password_file"},
+			Hints:  []string{"username: me", "password_file: %s.password", "collections: []"},
+			format: func(s *Source) format { return taxii.Format{Collections: s.Collections} },
 		},
-		published(Type{Name: DShield, Title: "DShield's most active attackers", Page: "https://isc.sans.edu/feeds_doc.html"}, time.Hour, dshield.Documents()...),
-		published(Type{Name: Spamhaus, Title: "Spamhaus DROP, networks in the hands of criminals", Page: "https://www.spamhaus.org/blocklists/do-not-route-or-peer/", Confidence: 90}, 12*time.Hour, spamhaus.Documents()...),
-		published(Type{Name: Feodo, Title: "abuse.ch Feodo Tracker, controllers of botnets", Page: "https://feodotracker.abuse.ch/", Confidence: 90}, time.Hour, abusech.FeodoDocuments()[:1]...),
-		published(Type{Name: ThreatFox, Title: "abuse.ch ThreatFox, indicators of the last days", Page: "https://auth.abuse.ch/", Key: NeedsKey}, time.Hour, abusech.ThreatFoxDocuments()[:1]...),
-		published(Type{Name: URLhaus, Title: "abuse.ch URLhaus, URLs that serve malware", Page: "https://auth.abuse.ch/", Key: OptionalKey, Keyed: abusech.URLhausDocuments()[:1]}, time.Hour, abusech.URLhausDocuments()[1:2]...),
+		published(Type{Name: DShield, format: only(parser(dshield.Read)), Title: "DShield's most active attackers", Page: "https://isc.sans.edu/feeds_doc.html"}, time.Hour, dshield.Documents()...),
+		published(Type{Name: Spamhaus, format: only(parser(spamhaus.Read)), Title: "Spamhaus DROP, networks in the hands of criminals", Page: "https://www.spamhaus.org/blocklists/do-not-route-or-peer/", Confidence: 90}, 12*time.Hour, spamhaus.Documents()...),
+		published(Type{Name: Feodo, format: only(parser(abusech.ReadFeodo)), Title: "abuse.ch Feodo Tracker, controllers of botnets", Page: "https://feodotracker.abuse.ch/", Confidence: 90}, time.Hour, abusech.FeodoDocuments()[:1]...),
+		published(Type{Name: ThreatFox, format: only(parser(abusech.ReadThreatFox)), Title: "abuse.ch ThreatFox, indicators of the last days", Page: "https://auth.abuse.ch/", Key: NeedsKey}, time.Hour, abusech.ThreatFoxDocuments()[:1]...),
+		published(Type{Name: URLhaus, format: only(parser(abusech.ReadURLhaus)), Title: "abuse.ch URLhaus, URLs that serve malware", Page: "https://auth.abuse.ch/", Key: OptionalKey, Keyed: abusech.URLhausDocuments()[:1]}, time.Hour, abusech.URLhausDocuments()[1:2]...),
 	}
 	return append(types, presets()...)
 }
@@ -166,3 +193,5 @@ func (t *Type) At(url string, hasKey bool) []ingest.Document {
 	}
 	return docs
 }
+
+func readList(s *Source) format { return list.Reader{Format: list.Format(s.Format), Column: s.Column} }

@@ -1,4 +1,4 @@
-package agent
+package datadir
 
 import (
 	"os"
@@ -9,17 +9,17 @@ import (
 
 func TestLockDataDir(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "when missing")
-	first, err := lockDataDir(dir)
+	first, err := Lock(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockDataDir(dir); err == nil || !strings.Contains(err.Error(), dir+" is in use by another flowhound") {
+	if _, err := Lock(dir); err == nil || !strings.Contains(err.Error(), dir+" is in use by another flowhound") {
 		t.Errorf("a second lock: %v", err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := lockDataDir(dir)
+	again, err := Lock(dir)
 	if err != nil {
 		t.Fatalf("after the first one ended: %v", err)
 	}
@@ -29,7 +29,7 @@ func TestLockDataDir(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockDataDir(file); err == nil || !strings.HasPrefix(err.Error(), "data_dir: ") {
+	if _, err := Lock(file); err == nil || !strings.HasPrefix(err.Error(), "data_dir: ") {
 		t.Errorf("a file for a folder: %v", err)
 	}
 }

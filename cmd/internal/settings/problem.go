@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"fmt"
@@ -56,35 +56,37 @@ func (ps Problems) String() string {
 
 // report collects the problems of one file.
 type report struct {
-	file     string
-	problems Problems
-	more     int             // problems beyond maxProblems
-	failed   bool            // one of them is an error
-	bad      map[string]bool // keys of which something was said: nothing more is
+	file   string
+	found  Problems
+	more   int             // problems beyond maxProblems
+	failed bool            // one of them is an error
+	bad    map[string]bool // keys of which something was said: nothing more is
 }
 
-func (r *report) errorf(line int, key, format string, args ...any) {
+// Errorf says what is wrong with key, which stands on line, and what to do.
+func (r *report) Errorf(line int, key, format string, args ...any) {
 	r.failed = true
 	r.add(Problem{Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
-func (r *report) warnf(line int, key, format string, args ...any) {
+// Warnf is Errorf for what the agent runs with nevertheless.
+func (r *report) Warnf(line int, key, format string, args ...any) {
 	r.add(Problem{Line: line, Key: key, Text: fmt.Sprintf(format, args...), Warning: true})
 }
 
 func (r *report) add(p Problem) {
 	p.File = r.file
 	r.bad[p.Key] = true
-	if len(r.problems) == maxProblems {
+	if len(r.found) == maxProblems {
 		r.more++
 		return
 	}
-	r.problems = append(r.problems, p)
+	r.found = append(r.found, p)
 }
 
-// said reports whether a problem of key or of what it lies in is known already.
-func (r *report) said(key string) bool {
-	for ; key != ""; key = parent(key) {
+// Said reports whether a problem of key or of what it lies in is known already.
+func (r *report) Said(key string) bool {
+	for ; key != ""; key = Parent(key) {
 		if r.bad[key] {
 			return true
 		}
@@ -92,9 +94,9 @@ func (r *report) said(key string) bool {
 	return false
 }
 
-// list returns what was collected, by line.
-func (r *report) list() Problems {
-	ps := slices.Clone(r.problems)
+// Problems returns what was collected, by line.
+func (r *report) Problems() Problems {
+	ps := slices.Clone(r.found)
 	slices.SortStableFunc(ps, func(a, b Problem) int { return a.Line - b.Line })
 	if r.more > 0 {
 		ps = append(ps, Problem{File: r.file, Text: fmt.Sprintf("and %d more problems", r.more), Warning: !r.failed})
@@ -102,14 +104,14 @@ func (r *report) list() Problems {
 	return ps
 }
 
-// parent returns the dotted key of what key lies in: feeds[0].path, feeds[0],
+// Parent returns the dotted key of what key lies in: feeds[0].path, feeds[0],
 // feeds, "".
-func parent(key string) string {
+func Parent(key string) string {
 	return key[:max(0, strings.LastIndexAny(key, ".["))]
 }
 
-// quote returns what a person wrote, safe to print and no longer than a line.
-func quote(text string) string {
+// Quote returns what a person wrote, safe to print and no longer than a line.
+func Quote(text string) string {
 	const longest = 60
 	if r := []rune(text); len(r) > longest {
 		text = string(r[:longest]) + "..."

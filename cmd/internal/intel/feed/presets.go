@@ -1,4 +1,4 @@
-package catalog
+package feed
 
 import (
 	"time"
@@ -48,6 +48,6 @@ func preset(name, title, url string, category intel.Category, confidence int, ev
 		Name: name, Title: title, Page: reference, Format: List,
 		Documents: []ingest.Document{{URL: url, Every: 30 * time.Minute, Category: category}},
 		Every:     every, Least: 30 * time.Minute,
-		Category: category, Confidence: confidence, Reference: reference, Aggregate: aggregate,
+		Category: category, Confidence: confidence, Reference: reference, Aggregate: aggregate, format: readList,
 	}
 }

@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"os"
@@ -11,18 +11,18 @@ var variable = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
 // variable and reports whether there was one. It runs on values only, after YAML
 // was parsed, so what a variable holds cannot change the file's structure, and
 // is not expanded again. Any other $ is a $.
-func (d *document) expand(key string, line int, text string) (expanded string, fromEnv bool) {
+func (d *Document) expand(key string, line int, text string) (expanded string, fromEnv bool) {
 	expanded = variable.ReplaceAllStringFunc(text, func(v string) string {
 		fromEnv = true
 		name := v[len("${") : len(v)-len("}")]
 		value, ok := os.LookupEnv(name)
 		if !ok {
-			d.errorf(line, key, "the environment variable %s is not set", name)
+			d.Errorf(line, key, "the environment variable %s is not set", name)
 		}
 		return value
 	})
 	if fromEnv {
-		d.config.noteWritten(key, text)
+		d.NoteWritten(key, text)
 	}
 	return expanded, fromEnv
 }

@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"encoding"
@@ -11,8 +11,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
@@ -26,8 +24,8 @@ type scalarType struct {
 }
 
 // scalarOf returns how t is written when it is written as a single value.
-func scalarOf(t reflect.Type) (scalarType, bool) {
-	if s, ok := scalarTypes[t]; ok {
+func (d *Document) scalarOf(t reflect.Type) (scalarType, bool) {
+	if s, ok := d.types[t]; ok {
 		return s, true
 	}
 	s, ok := scalarKinds[t.Kind()]
@@ -43,17 +41,40 @@ var scalarTypes = map[reflect.Type]scalarType{
 	reflect.TypeFor[time.Duration](): scalar("a duration such as 30s, 5m, 24h or 90d", parseDuration, noSuggestion),
 	reflect.TypeFor[time.Time]():     scalar("a date such as 2027-01-31 or a time such as 2027-01-31T18:00:00Z", parseTime, noSuggestion),
 	reflect.TypeFor[Size]():          scalar("a size such as 500KB, 100MB or 2GB", text[Size], noSuggestion),
-	reflect.TypeFor[PortRange]():     scalar("a port such as 443 or a range such as 8000-8100", text[PortRange], noSuggestion),
-	reflect.TypeFor[Listen]():        scalar("an address such as udp://:2055 or udp://192.0.2.1:2055", text[Listen], suggestListen),
-	reflect.TypeFor[netip.Addr]():    scalar("an IP address such as 192.0.2.1 or 2001:db8::1", parseAddr, noSuggestion),
+	reflect.TypeFor[netip.Addr]():    scalar("an IP address such as 192.0.2.1 or 2001:db8::1", ParseAddr, noSuggestion),
 	reflect.TypeFor[netip.Prefix]():  scalar("an IP address or network such as 192.0.2.0/24", parsePrefix, suggestPrefix),
-	reflect.TypeFor[Action](): {
-		want: "one of " + strings.Join(actions, ", ") + ", or {cname: walled.example}", section: true,
-		set:     scalar("", text[Action], nil).set,
-		suggest: func(s string) string { return nearest.Word(s, actions) },
-	},
-	reflect.TypeFor[intel.Category](): choice[intel.Category](intel.NumCategories),
-	reflect.TypeFor[hit.Severity]():   choice[hit.Severity](hit.NumSeverities),
+}
+
+// Type is how the values of a caller's type are written.
+type Type struct {
+	of reflect.Type
+	scalarType
+}
+
+// Text is the Type of a T that its UnmarshalText reads. want says what a value is,
+// for messages; suggest what was meant, "" when that cannot be told.
+func Text[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](want string, suggest func(string) string) Type {
+	return Type{reflect.TypeFor[T](), scalar(want, text[T, P], suggest)}
+}
+
+// Enum is the Type of an enumeration with the values 0 to n-1.
+func Enum[T interface {
+	~uint8
+	fmt.Stringer
+}, P interface {
+	*T
+	encoding.TextUnmarshaler
+}](n int) Type {
+	return Type{reflect.TypeFor[T](), choice[T, P](n)}
+}
+
+// OrSection is t where a section of the struct's keys may stand for a word.
+func (t Type) OrSection() Type {
+	t.section = true
+	return t
 }
 
 // scalarKinds holds the plain types, which have no entry in scalarTypes.
@@ -130,6 +151,15 @@ func choice[T interface {
 	}
 	suggest := func(s string) string { return nearest.Word(s, names) }
 	return scalar("one of "+strings.Join(names, ", "), text[T, P], suggest)
+}
+
+// parseTime reads a time with its offset, or a date, which lasts to its end in UTC.
+func parseTime(s string) (time.Time, error) {
+	if t, err := time.Parse(time.DateOnly, s); err == nil {
+		return t.AddDate(0, 0, 1), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	return t.UTC(), err
 }
 
 // parseDuration takes what time.ParseDuration takes, and days before it: 90d,

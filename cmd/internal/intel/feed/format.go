@@ -1,0 +1,47 @@
+package feed
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/taxii"
+)
+
+// format reads the documents of one type. What it leaves out it counts.
+type format interface {
+	Parse(in io.Reader, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error)
+}
+
+// copied is a format whose server has no documents: a copy of what it has is kept
+// in a folder, piece by piece. After an error the last good copy is there.
+type copied interface {
+	format
+	Sync(ctx context.Context, c *fetch.Client, dir string, from ingest.Server) (changed bool, err error)
+	ParseDir(dir string, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error)
+}
+
+// parser is a format that has no settings and no server.
+type parser func(in io.Reader, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error)
+
+func (p parser) Parse(in io.Reader, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error) {
+	return p(in, o, keep)
+}
+
+// only is the format of types without settings.
+func only(f format) func(*Source) format { return func(*Source) format { return f } }
+
+// authorization returns the headers that authenticate s to a server.
+func (s *Source) authorization(key string) (http.Header, error) {
+	if s.Username != "" {
+		password, err := s.password()
+		return taxii.Basic(s.Username, password), err
+	}
+	if key != "" {
+		return http.Header{"Authorization": {key}}, nil
+	}
+	return nil, nil
+}

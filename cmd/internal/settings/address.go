@@ -1,0 +1,39 @@
+package settings
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// ParseAddr takes an address without a zone, and v4-mapped ones as IPv4.
+func ParseAddr(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || a.Zone() != "" {
+		return netip.Addr{}, errRefused
+	}
+	return a.Unmap(), nil
+}
+
+// parsePrefix takes a network without host bits, or a bare address.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if !strings.Contains(s, "/") {
+		a, err := ParseAddr(s)
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p != p.Masked() || p.Addr().Is4In6() {
+		return netip.Prefix{}, errRefused
+	}
+	return p, nil
+}
+
+// suggestPrefix clears host bits: 10.1.2.3/8 may be meant as 10.0.0.0/8, or not.
+func suggestPrefix(s string) string {
+	if p, err := netip.ParsePrefix(s); err == nil && !p.Addr().Is4In6() {
+		return p.Masked().String()
+	}
+	return ""
+}
