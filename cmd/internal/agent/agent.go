@@ -28,6 +28,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
+	"github.com/flowhound/flowhound/cmd/internal/stage"
 	"github.com/flowhound/flowhound/cmd/internal/web"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -53,8 +54,8 @@ type Agent struct {
 	log     *slog.Logger
 	started time.Time
 
-	state    atomic.Pointer[state]
-	changing sync.Mutex // held by whoever builds the next state
+	config atomic.Pointer[config.Config]
+	stage  *stage.Stage
 
 	lock      *os.File
 	control   *control.Server // nil: there is none
@@ -62,7 +63,7 @@ type Agent struct {
 	file      logTo
 	templates *netflow.Store
 	listeners []*udp.Listener
-	workers   []*worker
+	intakes   []*intake // of the workers, in their order
 	alerts    *alerts
 	feeds     *feed.Keeper
 	dnsbl     blacklists
@@ -83,7 +84,8 @@ func New(cfg *config.Config, o Options) *Agent {
 		o.Notify = func(string) {}
 	}
 	a := &Agent{options: o, log: o.Log}
-	a.state.Store(newState(cfg, 1))
+	a.config.Store(cfg)
+	a.stage = stage.New(stageConfig(cfg), newPolicy(cfg))
 	a.feeds = must(feed.New(cfg.Feed(), feed.Dependencies{
 		Dir: cfg.FeedDir(), Version: o.Version, Fetch: o.Fetch, Log: o.Log,
 		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.changed() },
@@ -127,7 +129,7 @@ func (a *Agent) Run(ctx context.Context, reload <-chan os.Signal) error {
 // so that what arrives meanwhile waits in the kernel, and read after. An
 // end of starting breaks reading them off; afterwards Stop ends the agent.
 func (a *Agent) Start(starting context.Context) (err error) {
-	cfg := a.state.Load().config
+	cfg := a.config.Load()
 	a.started = time.Now()
 	ctx, cancel := context.WithCancel(context.Background())
 	a.ctx, a.cancel = ctx, cancel
@@ -178,7 +180,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	a.background.Go(func() { a.saveTemplates(ctx) })
 	a.background.Go(func() { a.watch(ctx) })
 	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds",
-		a.addresses(), len(a.workers), a.state.Load().set.Len(), len(cfg.Feeds)))
+		a.addresses(), len(a.intakes), a.stage.State().Set.Len(), len(cfg.Feeds)))
 	a.exports.start(a, cfg.Exports)
 	if a.control != nil {
 		a.control.Serve()
@@ -231,9 +233,9 @@ func (a *Agent) Stop() error {
 // listen binds one address; each of its sockets gets a worker.
 func (a *Agent) listen(address string) error {
 	l, err := udp.Listen(address, udp.Options{Log: a.log, NewHandler: func(int) udp.Handler {
-		w := newWorker(a)
-		a.workers = append(a.workers, w)
-		return w.receive
+		in := &intake{queue: a.alerts.queue}
+		a.intakes = append(a.intakes, in)
+		return a.stage.NewWorker(stage.Options{Templates: a.templates, Pass: in.pass}).Receive
 	}})
 	if err != nil {
 		return err
@@ -257,7 +259,7 @@ func (a *Agent) addresses() string {
 // health is the answer of /healthz.
 func (a *Agent) health() web.Health {
 	h := web.Health{Version: a.options.Version, UptimeSeconds: int64(time.Since(a.started).Seconds())}
-	if a.state.Load().set.Len() == 0 {
+	if a.stage.State().Set.Len() == 0 {
 		h.Problems = append(h.Problems, "no indicators are loaded: nothing can match")
 	}
 	for _, f := range a.feeds.States() {

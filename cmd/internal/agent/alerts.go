@@ -100,14 +100,14 @@ const stuckAfter = 30
 func (al *alerts) turns(now time.Time) bool { return now.Unix()-al.turned.Load() < stuckAfter }
 
 func (al *alerts) add(m *match.Raw) {
-	if event, ok := al.agent.state.Load().policy.Classify(m, time.Unix(0, m.Record.Received)); ok {
+	if event, ok := al.agent.stage.State().Policy.Classify(m, time.Unix(0, m.Record.Received)); ok {
 		al.table.Add(&event)
 	}
 }
 
 // drainOverflow takes what the workers could not queue.
 func (al *alerts) drainOverflow() {
-	for _, w := range al.agent.workers {
+	for _, w := range al.agent.intakes {
 		w.mu.Lock()
 		w.overflow.Drain(func(m *match.Raw) bool {
 			al.add(m)
@@ -124,7 +124,7 @@ func (al *alerts) publish() {
 
 // lost counts the matches that neither the queue nor the overflow had room for.
 func (al *alerts) lost() (n uint64) {
-	for _, w := range al.agent.workers {
+	for _, w := range al.agent.intakes {
 		w.mu.Lock()
 		n += w.overflow.Lost()
 		w.mu.Unlock()

@@ -152,9 +152,10 @@ func lost(s *netflow.ExporterStats, n uint64) string {
 
 // decoderStats returns what each worker's decoder counts.
 func (a *Agent) decoderStats() []netflow.Stats {
-	stats := make([]netflow.Stats, len(a.workers))
-	for i, w := range a.workers {
-		stats[i] = w.decoder.Stats()
+	workers := a.stage.Workers()
+	stats := make([]netflow.Stats, len(workers))
+	for i, w := range workers {
+		stats[i] = w.Decoder().Stats()
 	}
 	return stats
 }

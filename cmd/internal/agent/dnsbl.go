@@ -60,7 +60,7 @@ func (b *blacklists) start(a *Agent, cfg *config.Config) error {
 	policy := ingest.NewPolicy(cfg.Networks.Local, cfg.Exporters.Named()...)
 	o.Refuse = func(ip netip.Addr) bool {
 		network := netip.PrefixFrom(ip, ip.BitLen())
-		_, allowed := a.state.Load().set.Allow().Network(network)
+		_, allowed := a.stage.State().Set.Allow().Network(network)
 		return allowed || policy.Refuse(network) != ""
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -99,7 +99,7 @@ func (b *blacklists) halt() {
 
 // zones tells how the zones are; nil while none is asked.
 func (a *Agent) zones() []dnsbl.State {
-	if l := a.state.Load().dnsbl; l != nil {
+	if l := a.stage.State().DNSBL; l != nil {
 		return l.States()
 	}
 	return nil
@@ -115,23 +115,6 @@ func (a *Agent) passListed(ctx context.Context, set *intel.Set, news []flow.Reco
 			return
 		}
 	}
-}
-
-// askAbout holds a record that no feed knows against what DNS blacklists list, and
-// offers them the address that one of the own hosts has contacted.
-func (w *worker) askAbout(st *state, set *intel.Set, r *flow.Record) {
-	if sides := match.Sides(set, r); sides != 0 {
-		w.pass(&match.Raw{Record: *r, Sides: sides, Set: set, Count: 1, DNSBL: true})
-		return
-	}
-	if !st.dnsbl.Ready() {
-		return
-	}
-	remote, ok := st.policy.Contacted(r)
-	if !ok || !w.asked.New(remote, r.Received) {
-		return
-	}
-	st.dnsbl.Ask(&dnsbl.Question{Remote: remote.IP(), Record: *r})
 }
 
 // zoneStates tells how the zones are, in the words of feeds.

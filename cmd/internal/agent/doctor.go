@@ -9,8 +9,8 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
-	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
+	"github.com/flowhound/flowhound/cmd/internal/stage"
 )
 
 const (
@@ -18,16 +18,9 @@ const (
 	// value each.
 	DoctorPath = "/doctor"
 
-	// lateAfter is how long after its start a flow should have been told: with an
-	// active timeout of a minute all are.
-	lateAfter = 5 * time.Minute
+	lateAfter = stage.LateAfter * time.Nanosecond
 	lateShare = 10 // percent of sampled flows
 )
-
-// late reports whether a flow was told much later than it began.
-func late(r *flow.Record) bool {
-	return r.Has&flow.HasStart != 0 && r.Received-r.Start > int64(lateAfter)
-}
 
 func (a *Agent) doctor(_ context.Context, r *control.Request) error {
 	for _, f := range a.findings(time.Now()) {
@@ -49,7 +42,7 @@ func (a *Agent) findings(now time.Time) finding.List {
 	}
 	a.findOutputs(&l)
 	if a.file.Load().Stats().Failing {
-		l.Bad("df -h; ls -l "+a.state.Load().config.Log.Path, "the alert log cannot be written")
+		l.Bad("df -h; ls -l "+a.config.Load().Log.Path, "the alert log cannot be written")
 	}
 	return l
 }
@@ -69,7 +62,7 @@ func (a *Agent) findOutputs(l *finding.List) {
 		default:
 			l.Bad(tryIt, "output %s is %s: %s; %d hits wait, %d are lost", o.Name, o.Status, o.Problem, o.Depth, o.Dropped)
 		}
-		dir := spoolDir(a.state.Load().config, o.Name)
+		dir := spoolDir(a.config.Load(), o.Name)
 		if n := output.Letters(dir); n > 0 {
 			l.Warn("see why in "+dir+", then: flowhound output replay-dead "+o.Name,
 				"output %s has %d dead letters: hits that its target refused, or could not take for too long", o.Name, n)
@@ -106,11 +99,8 @@ func (a *Agent) findExporters(l *finding.List, now time.Time) {
 	if unread > 0 {
 		l.Warn("let exporters send their templates every minute", "%d sets of flows could not be read: their templates had not come", unread)
 	}
-	var lateFlows uint64
-	for _, w := range a.workers {
-		lateFlows += w.late.Load()
-	}
-	sampled, transit := a.directions()
+	counts := a.counts()
+	sampled, transit, lateFlows := counts.Sampled, counts.Transit, counts.Late
 	if sampled >= transitSample && lateFlows*100 >= sampled*lateShare {
 		l.Warn("set the exporters' active timeout to 60 seconds, and their clocks", "%d%% of flows come more than %s after they began: warnings come that late", lateFlows*100/sampled, lateAfter)
 	}
@@ -120,7 +110,7 @@ func (a *Agent) findExporters(l *finding.List, now time.Time) {
 }
 
 func (a *Agent) findFeeds(l *finding.List) {
-	if n := a.state.Load().set.Len(); n == 0 {
+	if n := a.stage.State().Set.Len(); n == 0 {
 		l.Bad("flowhound feed list", "no indicators are loaded: nothing can match")
 	} else {
 		l.OK("%d indicators are loaded", n)

@@ -126,7 +126,7 @@ func (k *keeper) keep() error {
 }
 
 func (k *keeper) write() error {
-	set := k.agent.state.Load().set
+	set := k.agent.stage.State().Set
 	if !k.loaded(set) {
 		return errors.New("nothing that it is made of could be read")
 	}

@@ -128,7 +128,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 
 // collectBlacklists reports the look-ups in DNS blacklists, when there are any.
 func (m *metrics) collectBlacklists(counter func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
-	lookups := m.agent.state.Load().dnsbl
+	lookups := m.agent.stage.State().DNSBL
 	if lookups == nil {
 		return
 	}
@@ -152,7 +152,7 @@ func (m *metrics) collectBlacklists(counter func(*prometheus.Desc, uint64, ...st
 // muted counts by what the entries say: two may say the same, with different ends.
 func (m *metrics) muted() map[string]uint64 {
 	out := make(map[string]uint64)
-	for _, mute := range m.agent.state.Load().policy.Mutes() {
+	for _, mute := range m.agent.stage.State().Policy.Mutes() {
 		out[mute.String()] += mute.Count
 	}
 	return out
@@ -186,14 +186,13 @@ func (m *metrics) collectOutputs(counter func(*prometheus.Desc, uint64, ...strin
 // collectFlows reports what the workers count.
 func (m *metrics) collectFlows(counter func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
 	var total netflow.Counters
-	var lookups, refused, forgotten uint64
+	var forgotten uint64
 	stats := m.agent.decoderStats()
-	for i, w := range m.agent.workers {
+	for i := range stats {
 		total.Add(&stats[i].Total)
 		forgotten += stats[i].Forgotten
-		lookups += w.lookups.Load()
-		refused += w.refused.Load()
 	}
+	counts := m.agent.counts()
 	for i, v := range netflow.Versions {
 		counter(descDatagrams, total.Datagrams[i], v)
 		counter(descRecords, total.Records[i], v)
@@ -202,8 +201,8 @@ func (m *metrics) collectFlows(counter func(*prometheus.Desc, uint64, ...string)
 		counter(descMalformed, total.Malformed[r], netflow.Reason(r).String())
 	}
 	counter(descAddrless, total.Addressless)
-	counter(descLookups, lookups)
-	counter(descRefused, refused)
+	counter(descLookups, counts.Lookups)
+	counter(descRefused, counts.Refused)
 	counter(descForgotten, forgotten)
 
 	byLabel := map[string]*netflow.ExporterStats{}

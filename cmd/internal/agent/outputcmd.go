@@ -68,7 +68,7 @@ func (a *Agent) outputHandlers() map[string]control.Handler {
 			return d.out.Test(ctx, TestHit(time.Now()))
 		}),
 		outputSetupPath: a.onOutput(func(ctx context.Context, d *delivery, _ *control.Request) error {
-			return host.Setup(ctx, a.hostOptions(a.state.Load().config, &d.cfg))
+			return host.Setup(ctx, a.hostOptions(a.config.Load(), &d.cfg))
 		}),
 		outputReplayPath: a.onOutput(func(ctx context.Context, d *delivery, r *control.Request) error {
 			replayed, err := d.out.ReplayDead(ctx)
@@ -86,7 +86,7 @@ func (a *Agent) onOutput(f func(context.Context, *delivery, *control.Request) er
 		}
 		d, ok := a.outputs.find(request.Name)
 		if !ok {
-			return noOutput(a.state.Load().config, request.Name)
+			return noOutput(a.config.Load(), request.Name)
 		}
 		return f(ctx, d, r)
 	}

@@ -42,13 +42,13 @@ func TestOverflow(t *testing.T) {
 	a.swapSet(set)
 	a.file.Store(file)
 	a.alerts = newAlerts(a, cfg)
-	w := newWorker(a)
-	a.workers = []*worker{w}
+	receive := receiver(a)
+	w := a.intakes[0]
 
 	const flows, conversations = 3 * alertQueue, 10
 	for sent := 0; sent < flows; {
 		datagram := v5Datagram(sent, min(30, flows-sent), conversations)
-		w.receive(time.Now().UnixNano(), []udp.Datagram{{Data: datagram, From: netip.MustParseAddrPort("192.0.2.1:2055")}})
+		receive(time.Now().UnixNano(), []udp.Datagram{{Data: datagram, From: netip.MustParseAddrPort("192.0.2.1:2055")}})
 		sent += 30
 	}
 	if n := len(a.alerts.queue); n != alertQueue {

@@ -32,8 +32,7 @@ func (a *Agent) reload(ctx context.Context, why string) {
 		return
 	}
 	a.log.Info("reloaded", "why", why)
-	st := a.state.Load()
-	a.say("reloaded", fmt.Sprintf("%s: %d indicators from %d feeds", why, st.set.Len(), len(st.config.Feeds)))
+	a.say("reloaded", fmt.Sprintf("%s: %d indicators from %d feeds", why, a.stage.State().Set.Len(), len(a.config.Load().Feeds)))
 }
 
 func (a *Agent) tryReload(ctx context.Context) error {
@@ -44,7 +43,7 @@ func (a *Agent) tryReload(ctx context.Context) error {
 	for _, w := range next.Warnings {
 		a.log.Warn(w.String())
 	}
-	if keys := a.state.Load().config.NeedsRestart(next); len(keys) > 0 {
+	if keys := a.config.Load().NeedsRestart(next); len(keys) > 0 {
 		return fmt.Errorf("a change of %s needs a restart", strings.Join(keys, ", "))
 	}
 	return a.apply(ctx, next)
@@ -52,10 +51,10 @@ func (a *Agent) tryReload(ctx context.Context) error {
 
 // apply makes next the configuration. What may fail comes first.
 func (a *Agent) apply(ctx context.Context, next *config.Config) error {
-	old := a.state.Load().config
+	old := a.config.Load()
 	// Before the feeds change, or an export would see its own missing.
 	a.exports.retire(next.Exports)
-	defer func() { a.exports.start(a, a.state.Load().config.Exports) }()
+	defer func() { a.exports.start(a, a.config.Load().Exports) }()
 	if !reflect.DeepEqual(old.Feed(), next.Feed()) {
 		if err := a.feeds.Apply(ctx, next.Feed()); err != nil {
 			return err
@@ -66,12 +65,8 @@ func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 			return err
 		}
 	}
-	a.changing.Lock()
-	now := a.state.Load()
-	st := newState(next, now.generation+1)
-	st.set, st.dnsbl = now.set, now.dnsbl
-	a.state.Store(st)
-	a.changing.Unlock()
+	a.config.Store(next)
+	a.stage.Apply(stageConfig(next), newPolicy(next))
 	a.alerts.configure(next)
 	a.outputs.apply(a, next)
 	return a.changeLog(old, next)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
@@ -15,6 +14,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/match"
+	"github.com/flowhound/flowhound/cmd/internal/stage"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -26,10 +26,9 @@ type Replay struct {
 	OnFlow func(*flow.Record)
 	OnHit  func(*hit.Hit)
 
-	state   *state
-	decoder *netflow.Decoder
+	stage   *stage.Stage
+	worker  *stage.Worker
 	table   *throttle.Table
-	batch   flow.Batch
 	now     time.Time // the capture's clock: never runs backwards
 	summary ReplaySummary
 }
@@ -46,16 +45,9 @@ type ReplaySummary struct {
 // NewReplay returns a Replay with the networks, exporters and alert settings of
 // cfg that matches against set.
 func NewReplay(cfg *config.Config, set *intel.Set) *Replay {
-	r := &Replay{state: newState(cfg, 1)}
-	r.state.set = set
-	r.decoder = netflow.NewDecoder(netflow.Options{
-		MaxExporters: cfg.Exporters.Max,
-		KeyPort:      cfg.Exporters.KeyPort,
-		Sampling: func(exporter netip.Addr) (uint32, bool) {
-			rate, ok := cfg.Exporters.Sampling[exporter]
-			return rate, ok
-		},
-	})
+	r := &Replay{stage: stage.New(stageConfig(cfg), newPolicy(cfg))}
+	r.stage.Change(func(st *stage.State) { st.Set = set })
+	r.worker = r.stage.NewWorker(stage.Options{Pass: r.hit, Sinks: []stage.Sink{sink{r}}})
 	r.table = throttle.New(throttleOptions(cfg), func(h *hit.Hit) {
 		r.summary.Hits++
 		if r.OnHit != nil {
@@ -89,38 +81,39 @@ func (r *Replay) Read(ctx context.Context, in io.Reader) error {
 }
 
 func (r *Replay) datagram(p *pcap.Packet) {
-	if !r.state.allows(p.Src.Addr()) {
+	if !r.stage.State().Allows(p.Src.Addr()) {
 		return
 	}
 	if p.Time.After(r.now) {
 		r.now = p.Time
 		r.table.Advance(r.now)
 	}
-	r.batch.Reset()
-	_ = r.decoder.Decode(p.Payload, p.Src, p.Time.UnixNano(), &r.batch) // counted by the decoder
 	r.summary.Datagrams++
-	r.summary.Flows += uint64(len(r.batch.Records))
-	for i := range r.batch.Records {
-		record := &r.batch.Records[i]
-		if r.OnFlow != nil {
-			r.OnFlow(record)
+	r.summary.Flows += uint64(r.worker.Datagram(p.Payload, p.Src, p.Time.UnixNano()))
+}
+
+// sink shows each flow.
+type sink struct{ *Replay }
+
+func (s sink) Flows(b *flow.Batch) {
+	for i := range b.Records {
+		if s.OnFlow != nil {
+			s.OnFlow(&b.Records[i])
 		}
-		sides := match.Sides(r.state.set, record)
-		if sides == 0 {
-			continue
-		}
-		raw := match.Raw{Record: *record, Sides: sides, Set: r.state.set, Count: 1}
-		if event, ok := r.state.policy.Classify(&raw, r.now); ok {
-			r.summary.HitFlows++
-			r.table.Add(&event)
-		}
+	}
+}
+
+func (r *Replay) hit(m *match.Raw) {
+	if event, ok := r.stage.State().Policy.Classify(m, r.now); ok {
+		r.summary.HitFlows++
+		r.table.Add(&event)
 	}
 }
 
 // Close says what is still held and returns the counts.
 func (r *Replay) Close() ReplaySummary {
 	r.table.Flush(r.now)
-	stats := r.decoder.Stats()
+	stats := r.worker.Decoder().Stats()
 	r.summary.Netflow, r.summary.Exporters = stats.Total, len(stats.Exporters)
 	return r.summary
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/stage"
 )
 
 const (
@@ -41,13 +43,13 @@ func (a *Agent) watch(ctx context.Context) {
 		if n := lost.moved(a.alerts.lost(), now); n > 0 {
 			a.say("dropping", fmt.Sprintf("%d matching flows lost: more conversations hit at once than could be judged", n))
 		}
-		for _, msg := range muted.ended(a.state.Load().policy.Mutes(), now) {
+		for _, msg := range muted.ended(a.stage.State().Policy.Mutes(), now) {
 			a.say("error", msg)
 		}
-		if sampled, transit := a.directions(); !transitSaid && mostlyTransit(sampled, transit) {
+		if c := a.counts(); !transitSaid && mostlyTransit(c.Sampled, c.Transit) {
 			transitSaid = true
 			a.say("error", fmt.Sprintf("%d%% of flows have neither side in networks.local: add your public addresses and IPv6 prefixes there, or directions and severities are wrong",
-				transit*100/sampled))
+				c.Transit*100/c.Sampled))
 		}
 		if now.Sub(alive) >= aliveEvery {
 			alive = now
@@ -62,22 +64,20 @@ func mostlyTransit(sampled, transit uint64) bool {
 	return sampled >= transitSample && transit*100 >= sampled*transitShare
 }
 
-// directions returns of how many records the direction was looked at, and how
-// many of those were transit.
-func (a *Agent) directions() (sampled, transit uint64) {
-	for _, w := range a.workers {
-		sampled += w.sampled.Load()
-		transit += w.transit.Load()
+// counts returns what all workers have done.
+func (a *Agent) counts() (c stage.Counts) {
+	for _, w := range a.stage.Workers() {
+		c.Add(w.Counts())
 	}
-	return sampled, transit
+	return c
 }
 
 // summary says what the agent has done since it started.
 func (a *Agent) summary() string {
 	var flows uint64
-	for _, w := range a.workers {
-		flows += sum(w.decoder.Stats().Total.Records)
+	for _, d := range a.decoderStats() {
+		flows += sum(d.Total.Records)
 	}
 	return fmt.Sprintf("%s up, %d flows, %d lines of hits, %d indicators",
-		time.Since(a.started).Round(time.Second), flows, a.alerts.stats.Load().Lines, a.state.Load().set.Len())
+		time.Since(a.started).Round(time.Second), flows, a.alerts.stats.Load().Lines, a.stage.State().Set.Len())
 }

@@ -44,6 +44,11 @@ type State struct {
 	generation uint64     // of config
 }
 
+// Allows reports whether an exporter's datagrams are read.
+func (s *State) Allows(exporter netip.Addr) bool {
+	return s.allow == nil || s.allow.Contains(exporter)
+}
+
 // Stage is what its workers have in common.
 type Stage struct {
 	state    atomic.Pointer[State]
@@ -199,7 +204,7 @@ func (w *Worker) begin() *State {
 }
 
 func (w *Worker) datagram(st *State, data []byte, from netip.AddrPort, received int64) int {
-	if st.allow != nil && !st.allow.Contains(from.Addr()) {
+	if !st.Allows(from.Addr()) {
 		w.counts.refused.Add(1)
 		return 0
 	}
