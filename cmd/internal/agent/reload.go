@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,27 +50,49 @@ func (a *Agent) tryReload(ctx context.Context) error {
 	return a.apply(ctx, next)
 }
 
-// apply makes next the configuration. What may fail comes first.
+// apply makes next the configuration, or changes nothing.
 func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 	old := a.config.Load()
 	// Before the feeds change, or an export would see its own missing.
 	a.exports.retire(next.Exports)
 	defer func() { a.exports.start(a, a.config.Load().Exports) }()
-	if !reflect.DeepEqual(old.Feed(), next.Feed()) {
-		if err := a.feeds.Apply(ctx, next.Feed()); err != nil {
+	steps := a.changes(ctx)
+	for i, change := range steps {
+		if err := change(old, next); err != nil {
+			for _, change := range slices.Backward(steps[:i]) {
+				err = errors.Join(err, change(next, old))
+			}
 			return err
 		}
 	}
-	if !reflect.DeepEqual(old.DNSBL, next.DNSBL) || !slices.Equal(old.Networks.Local, next.Networks.Local) || old.Contact != next.Contact {
-		if err := a.dnsbl.start(a, next); err != nil {
-			return err
-		}
+	return nil
+}
+
+// changes are what a reload does, in order. Each does nothing where both
+// configurations mean the same to its part, and all or nothing else.
+func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) error {
+	return []func(from, to *config.Config) error{
+		func(from, to *config.Config) error {
+			if reflect.DeepEqual(from.Feed(), to.Feed()) {
+				return nil
+			}
+			return a.feeds.Apply(ctx, to.Feed())
+		},
+		func(from, to *config.Config) error {
+			if reflect.DeepEqual(from.DNSBL, to.DNSBL) && slices.Equal(from.Networks.Local, to.Networks.Local) && from.Contact == to.Contact {
+				return nil
+			}
+			return a.dnsbl.start(a, to)
+		},
+		func(from, to *config.Config) error { return a.changeLog(from, to) },
+		func(_, to *config.Config) error {
+			a.config.Store(to)
+			a.stage.Apply(stageConfig(to), newPolicy(to))
+			a.alerts.configure(to)
+			a.outputs.apply(a, to)
+			return nil
+		},
 	}
-	a.config.Store(next)
-	a.stage.Apply(stageConfig(next), newPolicy(next))
-	a.alerts.configure(next)
-	a.outputs.apply(a, next)
-	return a.changeLog(old, next)
 }
 
 // watchConfig reports changes of the configuration file once they have settled.
