@@ -3,6 +3,7 @@ package integrations_test
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,22 +17,22 @@ var metricName = regexp.MustCompile(`flowhound_[a-z_]+`)
 // which series there are at run time depends on what was seen.
 func metrics(t *testing.T) map[string]bool {
 	t.Helper()
-	files, err := filepath.Glob("../cmd/internal/agent/*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no sources:", err)
-	}
 	names := map[string]bool{}
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
+	err := filepath.WalkDir("../cmd/internal", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
 		}
-		for _, m := range regexp.MustCompile(`desc\("([a-z_]+)"`).FindAllStringSubmatch(string(b), -1) {
+		b, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`(?:\bdesc|metric\.Desc|= Desc)\("([a-z_]+)"`).FindAllStringSubmatch(string(b), -1) {
 			names["flowhound_"+m[1]] = true
 		}
 		for _, m := range regexp.MustCompile(`Name: "(flowhound_[a-z_]+)"`).FindAllStringSubmatch(string(b), -1) {
 			names[m[1]] = true
 		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if len(names) < 20 {
 		t.Fatalf("%d metrics only", len(names))

@@ -55,14 +55,14 @@ func (f *Feeds) syncCopy(ctx context.Context, s *source, key string, progress fu
 	if !ok {
 		return false, errors.New("nothing keeps a copy of type " + s.cfg.Type)
 	}
-	from := ingest.Server{URL: s.cfg.URL, Key: key, Progress: progress}
+	from := ingest.Server{URL: s.cfg.URL, Key: key, User: s.cfg.Username, Progress: progress}
 	if from.URL == "" {
 		from.URL = s.typ.Server
 	}
 	if s.typ.Key == NeedsKey && key == "" && s.cfg.URL == "" {
 		return false, errNoKey(&s.typ)
 	}
-	if from.Auth, err = s.cfg.authorization(key); err != nil {
+	if from.Password, err = s.cfg.password(); err != nil {
 		return false, err
 	}
 	return server.Sync(ctx, f.client, s.net.copyDir(), from)

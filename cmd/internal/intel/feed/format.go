@@ -3,12 +3,10 @@ package feed
 import (
 	"context"
 	"io"
-	"net/http"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/taxii"
 )
 
 // format reads the documents of one type. What it leaves out it counts.
@@ -33,15 +31,3 @@ func (p parser) Parse(in io.Reader, o ingest.Options, keep func(intel.Indicator)
 
 // only is the format of types without settings.
 func only(f format) func(*Source) format { return func(*Source) format { return f } }
-
-// authorization returns the headers that authenticate s to a server.
-func (s *Source) authorization(key string) (http.Header, error) {
-	if s.Username != "" {
-		password, err := s.password()
-		return taxii.Basic(s.Username, password), err
-	}
-	if key != "" {
-		return http.Header{"Authorization": {key}}, nil
-	}
-	return nil, nil
-}

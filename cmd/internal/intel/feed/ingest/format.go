@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -16,9 +15,10 @@ type Options struct {
 
 // Server is where a copy is kept of.
 type Server struct {
-	URL  string
-	Auth http.Header // the headers that authenticate, a secret
-	Key  string      // the key, a secret; it is in Auth too
+	URL string
+	Key string // a secret
+	// User and Password are for servers that want those, a secret too.
+	User, Password string
 	// Progress, when set, is told how many items have come, of how many; 0: not known.
 	Progress func(done, total int)
 }

@@ -3,6 +3,7 @@ package misp
 import (
 	"context"
 	"io"
+	"net/http"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
@@ -26,5 +27,9 @@ func (Format) ParseDir(dir string, o ingest.Options, keep func(intel.Indicator) 
 
 // Sync is the function Sync.
 func (Format) Sync(ctx context.Context, c *fetch.Client, dir string, from ingest.Server) (changed bool, err error) {
-	return Sync(ctx, c, dir, SyncOptions{URL: from.URL, Secret: from.Auth, Progress: from.Progress})
+	o := SyncOptions{URL: from.URL, Progress: from.Progress}
+	if from.Key != "" {
+		o.Secret = http.Header{"Authorization": {from.Key}}
+	}
+	return Sync(ctx, c, dir, o)
 }

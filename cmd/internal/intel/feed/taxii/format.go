@@ -3,6 +3,7 @@ package taxii
 import (
 	"context"
 	"io"
+	"net/http"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
@@ -26,7 +27,11 @@ func (Format) ParseDir(dir string, o ingest.Options, keep func(intel.Indicator) 
 
 // Sync is the function Sync.
 func (f Format) Sync(ctx context.Context, c *fetch.Client, dir string, from ingest.Server) (changed bool, err error) {
-	return Sync(ctx, c, dir, SyncOptions{URL: from.URL, Secret: from.Auth, Collections: f.Collections, Progress: func(done int) {
+	var secret http.Header
+	if from.User != "" {
+		secret = Basic(from.User, from.Password)
+	}
+	return Sync(ctx, c, dir, SyncOptions{URL: from.URL, Secret: secret, Collections: f.Collections, Progress: func(done int) {
 		if from.Progress != nil {
 			from.Progress(done, 0)
 		}
