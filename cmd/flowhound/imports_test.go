@@ -68,8 +68,6 @@ var importRules = map[string][]string{
 	"cmd/internal/finding":       {},
 	"cmd/internal/metric":        {"github.com/prometheus/client_golang/prometheus"},
 	"cmd/internal/settings":      {"plugin/nearest", "github.com/go-playground/validator/", "go.yaml.in/yaml/"},
-	"cmd/internal/flow/lane":     {"cmd/internal/flow"},
-	"cmd/internal/history":       {"cmd/internal/flow", "cmd/internal/flow/lane"},
 	"cmd/internal/stage": {
 		"cmd/internal/flow", "cmd/internal/flow/netflow", "cmd/internal/flow/udp", "cmd/internal/intel", "cmd/internal/intel/dnsbl",
 		"cmd/internal/match", "cmd/internal/alert", "github.com/gaissmai/bart",

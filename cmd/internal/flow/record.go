@@ -40,11 +40,6 @@ type Record struct {
 	ICMPType, ICMPCode uint8
 	Firewall           FirewallEvent
 	Direction          BiflowDirection
-
-	// Where the names that the exporter sent with the flow stand in its Batch: see
-	// Batch.Names. They mean nothing without it.
-	nameLen uint16
-	nameAt  uint32
 }
 
 // Fields says which fields of a Record its exporter sent.
@@ -106,43 +101,10 @@ const (
 	BiflowPerimeter                        // Src lies outside the perimeter
 )
 
-// Batch is a reusable block of records, and of the names that came with them. The
-// zero value is empty and ready. Neither block holds pointers.
+// Batch is a reusable block of records. The zero value is empty and ready.
 type Batch struct {
 	Records []Record
-	names   []byte
 }
 
 // Reset empties the batch and keeps its memory.
-func (b *Batch) Reset() { b.Records, b.names = b.Records[:0], b.names[:0] }
-
-// Names returns what of names came with r, a record of b, nil for most: valid as
-// long as r is.
-func (b *Batch) Names(r *Record) []byte {
-	if r.nameLen == 0 {
-		return nil
-	}
-	return b.names[r.nameAt : r.nameAt+uint32(r.nameLen)]
-}
-
-// AddNames gives r, a record of b, names; those that are too long are cut.
-func (b *Batch) AddNames(r *Record, names []byte) {
-	r.nameAt, r.nameLen = uint32(len(b.names)), uint16(min(len(names), 1<<16-1))
-	b.names = append(b.names, names[:r.nameLen]...)
-}
-
-// AppendFrom appends records of from, with their names.
-func (b *Batch) AppendFrom(from *Batch, records []Record) {
-	n := len(b.Records)
-	b.Records = append(b.Records, records...)
-	if len(from.names) == 0 {
-		return
-	}
-	for i := n; i < len(b.Records); i++ {
-		if r := &b.Records[i]; r.nameLen > 0 {
-			at := uint32(len(b.names))
-			b.names = append(b.names, from.Names(r)...)
-			r.nameAt = at
-		}
-	}
-}
+func (b *Batch) Reset() { b.Records = b.Records[:0] }

@@ -99,18 +99,8 @@ func (s *Stage) Workers() []*Worker { return s.workers }
 // take it counts.
 type Sink interface{ Flows(*flow.Batch) }
 
-// Decoder reads the datagrams of another protocol than NetFlow and IPFIX. It belongs
-// to its worker.
-type Decoder interface {
-	// Reads reports whether a datagram is of this protocol, by its first bytes.
-	Reads(datagram []byte) bool
-	// Decode appends the datagram's flows to out. What is wrong it counts.
-	Decode(datagram []byte, from netip.AddrPort, received int64, out *flow.Batch) error
-}
-
 // Options of a Worker.
 type Options struct {
-	Decoders  []Decoder        // for what is not NetFlow
 	Templates *netflow.Store   // nil: nothing is kept
 	Pass      func(*match.Raw) // what matched; it is the callee's until it returns
 	Sinks     []Sink           // take every flow, before what matches is passed
@@ -122,7 +112,6 @@ type Worker struct {
 	stage      *Stage
 	options    Options
 	decoder    *netflow.Decoder
-	others     []Decoder
 	batch      flow.Batch
 	generation uint64        // that the decoder follows
 	asked      *dnsbl.Filter // addresses that DNS blacklists were asked about lately; nil before the first
@@ -156,7 +145,7 @@ func (c *Counts) Add(o Counts) {
 // NewWorker returns a Worker. All are made before the first one works.
 func (s *Stage) NewWorker(o Options) *Worker {
 	st := s.State()
-	w := &Worker{stage: s, options: o, others: o.Decoders, generation: st.generation}
+	w := &Worker{stage: s, options: o, generation: st.generation}
 	w.decoder = netflow.NewDecoder(netflow.Options{
 		Templates: o.Templates, MaxExporters: st.config.Max, KeyPort: st.config.KeyPort,
 		Sampling: func(exporter netip.Addr) (uint32, bool) {
@@ -220,23 +209,9 @@ func (w *Worker) datagram(st *State, data []byte, from netip.AddrPort, received 
 		return 0
 	}
 	w.batch.Reset()
-	if d := w.other(data); d != nil {
-		_ = d.Decode(data, from, received, &w.batch) // counted by the decoder
-	} else {
-		_ = w.decoder.Decode(data, from, received, &w.batch) // likewise
-	}
+	_ = w.decoder.Decode(data, from, received, &w.batch) // counted by the decoder
 	w.flows(st, &w.batch)
 	return len(w.batch.Records)
-}
-
-// other returns the decoder of a datagram that is not NetFlow, nil for one that is.
-func (w *Worker) other(data []byte) Decoder {
-	for _, d := range w.others {
-		if d.Reads(data) {
-			return d
-		}
-	}
-	return nil
 }
 
 func (w *Worker) flows(st *State, b *flow.Batch) {
