@@ -1,0 +1,194 @@
+package file
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// MaxRecord bounds one record of a Log, in bytes.
+const MaxRecord = 1 << 20
+
+const (
+	recordHeader = 12 // mark 4, CRC-32C of the rest 4, length 4
+	asideSuffix  = ".unreadable"
+)
+
+var (
+	recordMark = [4]byte{0xf1, 'F', 'H', 'L'}
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// Log is a file that only grows: a first line that names its kind and version,
+// then records, each with a length and a checksum. A record whose Append returned
+// nil survives the death of this process, and after Sync a power failure. A Log is
+// for one goroutine.
+type Log struct {
+	f    *os.File
+	kind string
+	size int64 // of what is whole
+	torn bool  // a write failed half-way and could not be taken back
+	buf  []byte
+}
+
+// Found is what OpenLog read.
+type Found struct {
+	Records int
+	Lost    int64  // bytes that held no whole record: a torn end, or damage
+	Aside   string // where a file of another kind or version was moved, else empty
+}
+
+// OpenLog opens or creates the log at path and gives every whole record to each,
+// in the order in which they were appended; the slice is valid during the call.
+// Damage costs the records that it hit: reading goes on behind it, and a torn end
+// is cut off. A file of another kind is moved aside. An error of each ends the
+// opening. kind is the first line, for example "flowhound-templates 1".
+func OpenLog(path, kind string, each func(record []byte) error) (*Log, Found, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, Found{}, err
+	}
+	l := &Log{f: f, kind: kind + "\n"}
+	found, err := l.read(each)
+	if errors.Is(err, errKind) {
+		found = Found{Lost: found.Lost, Aside: path + asideSuffix}
+		err = errors.Join(f.Close(), os.Rename(path, found.Aside))
+		if err == nil {
+			l.f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+		}
+		if err != nil {
+			return nil, found, err
+		}
+	}
+	if err == nil && l.size == 0 {
+		err = l.Reset()
+		_ = SyncFolder(filepath.Dir(path))
+	} else if err == nil {
+		err = l.f.Truncate(l.size)
+	}
+	if err != nil {
+		return nil, found, errors.Join(err, l.f.Close())
+	}
+	return l, found, nil
+}
+
+var errKind = errors.New("another kind of file")
+
+func (l *Log) read(each func([]byte) error) (found Found, err error) {
+	r := bufio.NewReaderSize(l.f, recordHeader+MaxRecord)
+	first, err := r.Peek(len(l.kind))
+	switch {
+	case errors.Is(err, io.EOF) && l.kind[:len(first)] == string(first): // empty, or torn at its birth
+		return Found{Lost: int64(len(first))}, nil
+	case err != nil && !errors.Is(err, io.EOF):
+		return found, err
+	case string(first) != l.kind:
+		info, err := l.f.Stat()
+		if err != nil {
+			return found, err
+		}
+		return Found{Lost: info.Size()}, errKind
+	}
+	_, _ = r.Discard(len(first)) // it was peeked at
+	l.size = int64(len(first))
+	at := l.size
+	for {
+		record, err := peekRecord(r)
+		if errors.Is(err, errDamaged) { // look for the next one behind it
+			_, _ = r.Discard(1)
+			at++
+			found.Lost++
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			return found, nil
+		}
+		if err == nil {
+			err = each(record)
+		}
+		if err != nil {
+			return found, err
+		}
+		found.Records++
+		n, _ := r.Discard(recordHeader + len(record))
+		at += int64(n)
+		l.size = at
+	}
+}
+
+var errDamaged = errors.New("no whole record")
+
+// peekRecord returns the record at which r stands, and io.EOF at the end.
+func peekRecord(r *bufio.Reader) ([]byte, error) {
+	head, err := r.Peek(recordHeader)
+	if err != nil {
+		if errors.Is(err, io.EOF) && len(head) > 0 {
+			return nil, errDamaged
+		}
+		return nil, err
+	}
+	n := binary.LittleEndian.Uint32(head[8:])
+	if [4]byte(head) != recordMark || n > MaxRecord {
+		return nil, errDamaged
+	}
+	b, err := r.Peek(recordHeader + int(n))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if err != nil || crc32.Checksum(b[8:], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
+		return nil, errDamaged
+	}
+	return b[recordHeader:], nil
+}
+
+// Append writes a record with one write(2). After an error nothing of it is left.
+func (l *Log) Append(record []byte) error {
+	if len(record) > MaxRecord {
+		return fmt.Errorf("%s: a record of %d bytes is larger than the limit of %d", l.f.Name(), len(record), MaxRecord)
+	}
+	b := append(l.buf[:0], recordMark[:]...)
+	b = append(b, 0, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(record)))
+	b = append(b, record...)
+	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
+	l.buf = b
+	return l.write(b)
+}
+
+func (l *Log) write(b []byte) error {
+	if l.torn {
+		if err := l.f.Truncate(l.size); err != nil {
+			return err
+		}
+		l.torn = false
+	}
+	if _, err := l.f.Write(b); err != nil {
+		l.torn = l.f.Truncate(l.size) != nil
+		return err
+	}
+	l.size += int64(len(b))
+	return nil
+}
+
+// Size returns the length of the file in bytes.
+func (l *Log) Size() int64 { return l.size }
+
+// Sync brings to the disk what was appended.
+func (l *Log) Sync() error { return l.f.Sync() }
+
+// Reset removes all records, after a snapshot that holds what they said.
+func (l *Log) Reset() error {
+	if err := l.f.Truncate(0); err != nil {
+		return err
+	}
+	l.size, l.torn = 0, false
+	return l.write([]byte(l.kind))
+}
+
+// Close closes the file.
+func (l *Log) Close() error { return l.f.Close() }
