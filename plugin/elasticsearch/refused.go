@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,6 +12,7 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/retry"
 )
 
 // maxReason bounds what an error repeats of a server's words, maxWait how long a
@@ -50,8 +50,8 @@ func (o *output) refused(res *esapi.Response, body []byte) error {
 	case res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusMethodNotAllowed:
 		e.msg += ": check the path in addresses"
 	}
-	if d := retryAfter(res.Header, time.Now()); d > 0 {
-		return plugin.RetryAfter(e, d)
+	if d, _ := retry.After(res.Header, time.Now()); d > 0 {
+		return plugin.RetryAfter(e, min(d, maxWait))
 	}
 	return e
 }
@@ -61,18 +61,6 @@ func redirect(location string) string {
 		return fmt.Sprintf(": it sends elsewhere (%s), which is not followed: set addresses to where it is", trim(u.Host))
 	}
 	return ": it sends elsewhere, which is not followed: set addresses to where it is"
-}
-
-// retryAfter reads the header of RFC 9110, section 10.2.3: seconds or a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	var d time.Duration
-	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
-		d = time.Duration(n) * time.Second
-	} else if t, err := http.ParseTime(v); err == nil {
-		d = t.Sub(now)
-	}
-	return min(max(d, 0), maxWait)
 }
 
 // reasonOf finds the server's words in the body of an error: an object with a

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/internal/wire"
+	"github.com/flowhound/flowhound/plugin/retry"
 )
 
 // times are how long things may take; tests have shorter ones.
@@ -30,9 +31,11 @@ func defaultTimes() times {
 	}
 }
 
+func (t *times) restart() retry.Backoff { return retry.Backoff{First: t.backoff, Most: t.backoffTo} }
+
 // supervise keeps a process running until ctx ends.
 func (p *Plugin) supervise(ctx context.Context) {
-	wait := backoff{p.times.backoff, p.times.backoffTo, 0}
+	wait, failures := p.times.restart(), 0
 	for {
 		openFor, err := p.session(ctx)
 		p.update(func(s *State) { s.Ready, s.PID, s.Memory, s.Problem = false, 0, 0, problem(err) })
@@ -40,9 +43,10 @@ func (p *Plugin) supervise(ctx context.Context) {
 			return
 		}
 		if openFor >= p.times.backoffTo {
-			wait.next = 0
+			failures = 0
 		}
-		d := wait.step()
+		failures++
+		d := wait.After(failures)
 		p.log.Warn("output plugin is down", "problem", err, "again_in", d)
 		if !sleep(ctx, d) {
 			p.update(func(s *State) { s.Problem = "" })
@@ -57,14 +61,6 @@ func problem(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-// backoff is how long to wait before the next try.
-type backoff struct{ first, most, next time.Duration }
-
-func (b *backoff) step() time.Duration {
-	b.next = min(max(2*b.next, b.first), b.most)
-	return b.next
 }
 
 // sleep waits for d, and reports whether ctx is still alive then.
@@ -142,14 +138,15 @@ func (p *Plugin) prepare(ctx context.Context, proc *process) error {
 	}
 	// Until it answers this is all there is to say.
 	p.update(func(s *State) { s.Problem = "is being opened; its target has not answered yet" })
-	wait := backoff{p.times.backoff, p.times.backoffTo, 0}
-	for said := ""; ; {
+	wait := p.times.restart()
+	said := ""
+	for failures := 1; ; failures++ {
 		err := proc.call(ctx, proc.output.Open)
 		var lost *wire.Lost
 		if err == nil || errors.As(err, &lost) || ctx.Err() != nil {
 			return err
 		}
-		d := wait.step()
+		d := wait.After(failures)
 		p.update(func(s *State) { s.Problem = err.Error() })
 		if err.Error() != said { // a target that stays down is told once
 			said = err.Error()

@@ -9,14 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/retry"
 )
 
 // maxAnswer is how much of an answer is read: those of the services have a few
@@ -147,25 +145,9 @@ func (a *answer) wait(now time.Time) time.Duration {
 	}
 	if json.Unmarshal(a.body, &said) == nil {
 		if s := max(said.RetryAfter, said.Parameters.RetryAfter); s > 0 {
-			return seconds(s)
+			return min(retry.Seconds(s), maxWait)
 		}
 	}
-	h := strings.TrimSpace(a.header.Get("Retry-After"))
-	if s, err := strconv.ParseFloat(h, 64); err == nil {
-		return seconds(s)
-	}
-	if t, err := http.ParseTime(h); err == nil {
-		return min(max(t.Sub(now), 0), maxWait)
-	}
-	return 0
-}
-
-func seconds(s float64) time.Duration {
-	if math.IsNaN(s) || s <= 0 {
-		return 0
-	}
-	if s >= maxWait.Seconds() {
-		return maxWait
-	}
-	return time.Duration(s * float64(time.Second))
+	d, _ := retry.After(a.header, now)
+	return min(d, maxWait)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/plugin/retry"
 )
 
 const (
@@ -87,7 +88,7 @@ func (n *network) next() time.Duration {
 // not before the server wants it (asked), and where it refused us, not before a
 // fetch would be due at the earliest.
 func (n *network) retry(failures int, err error) (wait time.Duration, asked bool) {
-	wait = min(firstRetry<<min(failures-1, 20), n.every)
+	wait = retry.Backoff{First: firstRetry, Most: n.every}.After(failures)
 	var status *fetch.StatusError
 	if errors.As(err, &status) {
 		if status.Code < 500 {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/flowhound/flowhound/plugin/retry"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -52,37 +52,10 @@ func (e *StatusError) Error() string {
 	return s
 }
 
-// maxRetryAfter bounds what a server may ask for.
-const maxRetryAfter = 7 * 24 * time.Hour
-
-// retryAfter reads Retry-After (RFC 9110, 10.2.3). A date is held against the
-// server's own clock where it tells it, so that ours may be wrong.
-func retryAfter(h http.Header) (time.Duration, bool) {
-	v := h.Get("Retry-After")
-	if v == "" {
-		return 0, false
-	}
-	if s, err := strconv.ParseInt(v, 10, 64); err == nil {
-		if s < 0 {
-			return 0, false
-		}
-		return time.Duration(min(s, int64(maxRetryAfter/time.Second))) * time.Second, true
-	}
-	at, err := http.ParseTime(v)
-	if err != nil {
-		return 0, false
-	}
-	now, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		now = time.Now()
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter), true
-}
-
 // statusError reads what an answer says of itself.
 func (c *Client) statusError(resp *http.Response) error {
 	e := &StatusError{Code: resp.StatusCode}
-	e.RetryAfter, _ = retryAfter(resp.Header)
+	e.RetryAfter, _ = retry.After(resp.Header, time.Now())
 	if body, err := c.body(resp, 4096); err == nil { // otherwise the status has to do
 		text, _ := io.ReadAll(io.LimitReader(body, 512)) // half of it is as good
 		if !isHTML(resp.Header.Get("Content-Type"), text) {

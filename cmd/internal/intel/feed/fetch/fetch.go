@@ -32,6 +32,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flowhound/flowhound/plugin/retry"
 	"github.com/hashicorp/go-retryablehttp"
 	"golang.org/x/net/http/httpproxy"
 )
@@ -319,7 +320,7 @@ func (c *Client) retry(ctx context.Context, resp *http.Response, err error) (boo
 	}
 	again, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
 	if resp != nil && again {
-		if wait, ok := retryAfter(resp.Header); ok && wait > c.o.RetryMost {
+		if wait, ok := retry.After(resp.Header, time.Now()); ok && wait > c.o.RetryMost {
 			again = false
 		}
 	}
@@ -338,10 +339,10 @@ func (c *Client) retry(ctx context.Context, resp *http.Response, err error) (boo
 // come back at one moment.
 func backoff(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
 	if resp != nil {
-		if wait, ok := retryAfter(resp.Header); ok {
+		if wait, ok := retry.After(resp.Header, time.Now()); ok {
 			return min(max(wait, least), most)
 		}
 	}
-	wait := min(least<<min(attempt, 20), most)
+	wait := retry.Backoff{First: least, Most: most}.After(attempt + 1)
 	return wait*3/4 + rand.N(wait/2+1) //nolint:gosec // jitter is no secret
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowhound/flowhound/plugin/retry"
 	"go.uber.org/goleak"
 )
 
@@ -113,7 +114,7 @@ func TestRetries(t *testing.T) {
 		{"soon", 429, "0", 1, 2, true, 0},
 		{"later than we wait", 429, "3600", 9, 1, false, time.Hour},
 		{"a date", 503, "Mon, 01 Jun 2026 02:00:00 GMT", 9, 1, false, 2 * time.Hour},
-		{"never", 503, "99999999999", 9, 1, false, maxRetryAfter},
+		{"never", 503, "99999999999", 9, 1, false, retry.MaxAfter},
 		{"a person must", 403, "", 9, 1, false, 0},
 		{"gone", 404, "", 9, 1, false, 0},
 	}
