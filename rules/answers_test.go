@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -12,41 +13,48 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/decoders"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/rules"
 )
 
 var update = flag.Bool("update", false, "write the golden lines, and record the engine's answers to them")
 
-// again says how the answers are recorded.
-const again = "record again, as root, with FLOWHOUND_OSSEC_LOGTEST=/var/ossec/bin/ossec-logtest go test ./rules -update"
-
-// set is a file of lines and the file of what the engine answered to them.
-type set struct{ lines, answers string }
+// set is a file of lines and of what the engines answered to them: NAME-lines.txt
+// is the same for both, and each has its own NAME-answers.txt in its folder.
+type set struct {
+	name    string
+	engines []*engine
+}
 
 var (
 	// made is a line for each thing that the rules tell apart; golden makes them.
-	made = set{"lines.txt", "answers.txt"}
+	made = set{"", []*engine{ossec, wazuh}}
+	// asJSON are the same hits and statuses in the log's other form.
+	asJSON = set{"json-", []*engine{wazuh}}
 	// live is what the agent wrote of a real exporter's flows; its own test writes
 	// the lines, and holds the answers against what was planted.
-	live = set{"live-lines.txt", "live-answers.txt"}
+	live = set{"live-", []*engine{ossec, wazuh}}
 	// bind is a line for each thing that the rules for BIND tell apart.
-	bind = set{"bind-lines.txt", "bind-answers.txt"}
+	bind = set{"bind-", []*engine{ossec, wazuh}}
 	// named is what a real named logged with the snippets of integrations/bind;
 	// the test there writes the lines.
-	named = set{"named-lines.txt", "named-answers.txt"}
+	named = set{"named-", []*engine{ossec, wazuh}}
 	// blocked is what named logged when the agent had told it of a new pulse; the
 	// agent's own test writes the lines, and says what the answers must be.
-	blocked = set{"blocked-lines.txt", "blocked-answers.txt"}
-	sets    = []set{made, live, bind, named, blocked}
+	blocked = set{"blocked-", []*engine{ossec, wazuh}}
+	sets    = []set{made, asJSON, live, bind, named, blocked}
 )
 
-func (set) path(name string) string { return "../testdata/golden/ossec/" + name }
+const goldenDir = "../testdata/golden/"
+
+// lines names the file of lines; they stand beside the first engine's answers.
+func (s set) lines() string { return s.engines[0].name + "/" + s.name + "lines.txt" }
+
+func (s set) answers(e *engine) string { return e.name + "/" + s.name + "answers.txt" }
 
 func (s set) readLines(t *testing.T) []string {
 	t.Helper()
-	return strings.Split(strings.TrimSuffix(read(t, s.path(s.lines)), "\n"), "\n")
+	return strings.Split(strings.TrimSuffix(read(t, goldenDir+s.lines()), "\n"), "\n")
 }
 
 func TestMain(m *testing.M) {
@@ -56,13 +64,16 @@ func TestMain(m *testing.M) {
 
 // TestGoldenLines: the lines are what the program writes today.
 func TestGoldenLines(t *testing.T) {
-	for s, lines := range map[set][]string{made: goldenLines(), bind: bindLines()} {
-		want := strings.Join(lines, "\n") + "\n"
+	for _, made := range []struct {
+		set
+		lines []string
+	}{{made, goldenLines()}, {asJSON, jsonLines(t)}, {bind, bindLines()}} {
+		path, want := goldenDir+made.set.lines(), strings.Join(made.lines, "\n")+"\n"
 		if *update {
-			write(t, s.path(s.lines), want)
+			write(t, path, want)
 		}
-		if got := read(t, s.path(s.lines)); got != want {
-			t.Errorf("%s is not what today's code writes: %s", s.lines, again)
+		if got := read(t, path); got != want {
+			t.Errorf("%s is not what today's code writes: %s", path, made.engines[0].again())
 		}
 	}
 }
@@ -83,35 +94,48 @@ func TestLongestLine(t *testing.T) {
 // decoders and rules.
 func TestAnswersAreOfTheseFiles(t *testing.T) {
 	for _, s := range sets {
-		if *update {
-			answers, version := ask(t, engine(t), s.readLines(t))
-			write(t, s.path(s.answers), fmt.Sprintf("Recorded from ossec-logtest %s. A line for each of %s: rule, level, fields.\n%s\n%s",
-				version, s.lines, s.hashes(t), format(answers)))
-		}
-		if !strings.Contains(read(t, s.path(s.answers)), s.hashes(t)) {
-			t.Errorf("%s was recorded for other lines, decoders or rules: %s", s.answers, again)
+		for _, e := range s.engines {
+			path := goldenDir + s.answers(e)
+			if program := e.find(); *update && program != "" {
+				answers, version := e.ask(t, program, s.readLines(t))
+				write(t, path, fmt.Sprintf("Recorded from %s %s. A line for each of %s: rule, level, fields.\n%s\n%s",
+					e.program, version, s.lines(), s.hashes(t, e), format(answers)))
+			}
+			if !strings.Contains(read(t, path), s.hashes(t, e)) {
+				t.Errorf("%s was recorded for other lines, decoders or rules: %s", path, e.again())
+			}
 		}
 	}
 }
 
-// TestEngine asks the real engine, where there is one.
+// TestEngine asks the real engines, where there are any.
 func TestEngine(t *testing.T) {
-	logtest := engine(t)
-	for _, s := range sets {
-		lines, want := s.readLines(t), s.recorded(t)
-		got, _ := ask(t, logtest, lines)
-		for i, a := range strings.Split(strings.TrimSpace(format(got)), "\n") {
-			if a != want[i] {
-				t.Errorf("%s\n got %s\nwant %s", lines[i], a, want[i])
+	for _, e := range []*engine{ossec, wazuh} {
+		t.Run(e.name, func(t *testing.T) {
+			program := e.find()
+			if program == "" {
+				t.Skipf("SKIPPED: no %s on PATH nor in %s, or not root: the recorded answers of the engine have to do", e.program, e.env)
 			}
-		}
+			for _, s := range sets {
+				if !slices.Contains(s.engines, e) {
+					continue
+				}
+				lines, want := s.readLines(t), s.recorded(t, e)
+				got, _ := e.ask(t, program, lines)
+				for i, a := range strings.Split(strings.TrimSpace(format(got)), "\n") {
+					if a != want[i] {
+						t.Errorf("%s\n got %s\nwant %s", lines[i], a, want[i])
+					}
+				}
+			}
+		})
 	}
 }
 
 // TestLiveAnswers: the engine decoded every value of the agent's own lines, and
 // has a rule for each.
 func TestLiveAnswers(t *testing.T) {
-	answers := live.recorded(t)
+	answers := live.recorded(t, ossec)
 	for i, line := range live.readLines(t) {
 		a := strings.Split(answers[i], "\t")
 		if a[0] <= "100900" || a[0] > "100969" {
@@ -126,7 +150,7 @@ func TestLiveAnswers(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	levels := map[string]string{"info": "3", "low": "5", "medium": "8", "high": "12", "critical": "14"}
 	fired := map[string]bool{}
-	answers := made.recorded(t)
+	answers := made.recorded(t, ossec)
 	for i, e := range golden() {
 		line := e.line()
 		a := strings.Split(answers[i], "\t")
@@ -192,13 +216,34 @@ func goldenLines() []string {
 	return lines
 }
 
-// recorded returns the recorded answers, one for each line.
-func (s set) recorded(t *testing.T) []string {
+// jsonLines are the golden lines in the log's other form. Lines that a longer
+// header makes are the same in it.
+func jsonLines(t *testing.T) []string {
 	t.Helper()
-	_, answers, _ := strings.Cut(read(t, s.path(s.answers)), "\n\n")
+	var lines []string
+	for _, e := range golden() {
+		var line []byte
+		var err error
+		if e.Hit != nil {
+			line, err = hit.AppendLogJSON(nil, e.Hit)
+		} else {
+			line, err = json.Marshal(e.Status)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, string(line))
+	}
+	return lines
+}
+
+// recorded returns the recorded answers, one for each line.
+func (s set) recorded(t *testing.T, e *engine) []string {
+	t.Helper()
+	_, answers, _ := strings.Cut(read(t, goldenDir+s.answers(e)), "\n\n")
 	all := strings.Split(strings.TrimSpace(answers), "\n")
 	if n := len(s.readLines(t)); len(all) != n {
-		t.Fatalf("%s has %d answers to %d lines: %s", s.answers, len(all), n, again)
+		t.Fatalf("%s has %d answers to %d lines: %s", s.answers(e), len(all), n, e.again())
 	}
 	return all
 }
@@ -212,16 +257,10 @@ func format(answers []answer) string {
 }
 
 // hashes names what the answers depend on, as sha256sum does.
-func (s set) hashes(t *testing.T) string {
+func (s set) hashes(t *testing.T, e *engine) string {
 	t.Helper()
 	var b strings.Builder
-	for _, f := range []struct{ name, content string }{
-		{"decoders/ossec/flowhound_decoders.xml", decoders.OSSEC},
-		{"decoders/ossec/flowhound_bind_decoders.xml", decoders.OSSECBind},
-		{"rules/ossec/flowhound_rules.xml", rules.OSSEC},
-		{"rules/ossec/flowhound_bind_rules.xml", rules.OSSECBind},
-		{"testdata/golden/ossec/" + s.lines, read(t, s.path(s.lines))},
-	} {
+	for _, f := range append(slices.Clone(e.ours), ourFile{"testdata/golden/" + s.lines(), read(t, goldenDir+s.lines())}) {
 		fmt.Fprintf(&b, "%x  %s\n", sha256.Sum256([]byte(f.content)), f.name)
 	}
 	return b.String()
@@ -231,7 +270,7 @@ func read(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.FromSlash(name))
 	if err != nil {
-		t.Fatalf("%v: %s", err, again)
+		t.Fatal(err)
 	}
 	return string(b)
 }

@@ -159,7 +159,7 @@ var rpzBody = regexp.MustCompile(` rpz (\S+) (\S+) rewrite (\S+) via (\S+)`)
 // zone; the engine found the client in it and, in files of BIND's own, all else.
 func TestBindAnswers(t *testing.T) {
 	fired := map[string]bool{}
-	answers := bind.recorded(t)
+	answers := bind.recorded(t, ossec)
 	level := map[string]string{"0": "0"}
 	for _, r := range parse(t, rules.OSSECBind) {
 		level[fmt.Sprint(r.ID)] = fmt.Sprint(r.Level)
@@ -192,7 +192,7 @@ func TestBindAnswers(t *testing.T) {
 func TestNamedAnswers(t *testing.T) {
 	rule := map[string]string{"allow": "100976", "c2": "100977", "malware": "100977", "botnet": "100977", "phishing": "100979", "policy": "100985"}
 	zone := regexp.MustCompile(`\.(\w+)\.rpz\.flowhound$`)
-	answers := named.recorded(t)
+	answers := named.recorded(t, ossec)
 	for i, line := range named.readLines(t) {
 		m := zone.FindStringSubmatch(line)
 		if m == nil || !strings.HasPrefix(answers[i], rule[m[1]]+"\t") || !strings.Contains(answers[i], "\tsrcip=") {

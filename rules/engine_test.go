@@ -15,77 +15,112 @@ import (
 	"github.com/flowhound/flowhound/rules"
 )
 
-// answer is what OSSEC makes of one line. Rule 0 is none.
+// answer is what an engine makes of one line. Rule 0 is none.
 type answer struct {
 	Rule, Level int
 	Fields      []string // name=value, in the order of decoding
 }
 
-// engine returns the ossec-logtest that FLOWHOUND_OSSEC_LOGTEST names or PATH
-// has, in the bin folder of an installation; or skips.
-func engine(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("FLOWHOUND_OSSEC_LOGTEST")
+// engine is one of the two programs that read flowhound's lines, with its stock
+// decoders and rules and ours after them.
+type engine struct {
+	name    string    // ossec or wazuh: the folder of its decoders, rules and golden answers
+	env     string    // the variable that names its test program
+	program string    // the test program, in the bin folder of an installation
+	ours    []ourFile // what the answers depend on
+	layOut  func(t *testing.T, from, root string, write func(name, content string))
+}
+
+type ourFile struct{ name, content string }
+
+var ossec = &engine{
+	name: "ossec", env: "FLOWHOUND_OSSEC_LOGTEST", program: "ossec-logtest", layOut: layOutOSSEC,
+	ours: []ourFile{
+		{"decoders/ossec/flowhound_decoders.xml", decoders.OSSEC},
+		{"decoders/ossec/flowhound_bind_decoders.xml", decoders.OSSECBind},
+		{"rules/ossec/flowhound_rules.xml", rules.OSSEC},
+		{"rules/ossec/flowhound_bind_rules.xml", rules.OSSECBind},
+	},
+}
+
+var wazuh = &engine{
+	name: "wazuh", env: "FLOWHOUND_WAZUH_LOGTEST", program: "wazuh-logtest-legacy", layOut: layOutWazuh,
+	ours: []ourFile{
+		{"decoders/wazuh/flowhound_decoders.xml", decoders.Wazuh},
+		{"decoders/wazuh/flowhound_bind_decoders.xml", decoders.WazuhBind},
+		{"rules/wazuh/flowhound_rules.xml", rules.Wazuh},
+		{"rules/wazuh/flowhound_bind_rules.xml", rules.WazuhBind},
+	},
+}
+
+// again says how the answers are recorded.
+func (e *engine) again() string {
+	return fmt.Sprintf("record again, as root: %s=.../bin/%s go test ./rules -update", e.env, e.program)
+}
+
+// find returns the engine's test program that its variable names or PATH has; "":
+// there is none, or this is not root, which it needs to change its root directory.
+func (e *engine) find() string {
+	path := os.Getenv(e.env)
 	if path == "" {
-		path, _ = exec.LookPath("ossec-logtest")
-	}
-	if path == "" {
-		t.Skip("SKIPPED: no ossec-logtest on PATH nor in FLOWHOUND_OSSEC_LOGTEST: the recorded answers of the engine have to do")
+		path, _ = exec.LookPath(e.program)
 	}
 	if os.Geteuid() != 0 {
-		t.Skip("SKIPPED: ossec-logtest changes its root directory and needs root: the recorded answers of the engine have to do")
+		return ""
 	}
 	return path
 }
 
-// ask runs the engine of an installation, with its stock decoders and rules and
-// ours after them, on lines.
-func ask(t *testing.T, logtest string, lines []string) (answers []answer, version string) {
+// ask runs the engine on lines, in a scratch copy of what it reads.
+func (e *engine) ask(t *testing.T, program string, lines []string) (answers []answer, version string) {
 	t.Helper()
-	root := installation(t, filepath.Dir(filepath.Dir(logtest)))
-	cmd := exec.CommandContext(t.Context(), logtest, "-D", root, "-c", filepath.Join(root, "etc/ossec.conf"))
+	root := t.TempDir()
+	e.layOut(t, filepath.Dir(filepath.Dir(program)), root, func(name, content string) {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	})
+	// The engine reads and writes as a user of its own.
+	for _, dir := range []string{"", "queue/fts"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(root, dir), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-D", root, "-c", filepath.Join(root, "etc/ossec.conf"))
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s: %v\n%s", logtest, err, stderr.String())
+		t.Fatalf("%s: %v\n%s", program, err, stderr.String())
+	}
+	if complaint := regexp.MustCompile(`(?m)^.*(?:WARNING|ERROR).*$`).FindString(stderr.String()); complaint != "" {
+		t.Errorf("%s complains: %s", program, complaint)
 	}
 	answers = parseAnswers(t, stdout.String()+stderr.String())
 	if len(answers) != len(lines) {
-		t.Fatalf("%s gave %d answers to %d lines\n%.2000s", logtest, len(answers), len(lines), stderr.String())
+		t.Fatalf("%s gave %d answers to %d lines\n%.2000s", program, len(answers), len(lines), stderr.String())
 	}
-	out, _ := exec.CommandContext(t.Context(), logtest, "-V").CombinedOutput()
+	out, _ := exec.CommandContext(t.Context(), program, "-V").CombinedOutput()
 	return answers, regexp.MustCompile(`v\d[\w.]*`).FindString(string(out))
 }
 
-// installation lays out a scratch copy of what the engine reads.
-func installation(t *testing.T, from string) string {
+func layOutOSSEC(t *testing.T, from, _ string, write func(name, content string)) {
 	t.Helper()
-	root := t.TempDir()
-	for _, dir := range []string{"etc", "rules", "queue/fts"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write := func(name, content string) {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	read := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			t.Fatalf("%v: is ossec-logtest in the bin folder of an installation?", err)
-		}
-		return string(b)
-	}
+	stock := func(name string) string { return read(t, filepath.Join(from, name)) }
 	for _, name := range []string{"etc/decoder.xml", "etc/internal_options.conf"} {
-		write(name, read(name))
+		write(name, stock(name))
 	}
 	conf := "<ossec_config>\n<rules>\n"
-	for _, m := range regexp.MustCompile(`<include>([\w.-]+\.xml)</include>`).FindAllStringSubmatch(read("etc/ossec.conf"), -1) {
+	for _, m := range regexp.MustCompile(`<include>([\w.-]+\.xml)</include>`).FindAllStringSubmatch(stock("etc/ossec.conf"), -1) {
 		if !strings.HasPrefix(m[1], "flowhound_") {
-			write("rules/"+m[1], read("rules/"+m[1]))
+			write("rules/"+m[1], stock("rules/"+m[1]))
 			conf += "<include>" + m[1] + "</include>\n"
 		}
 	}
@@ -93,27 +128,53 @@ func installation(t *testing.T, from string) string {
 	write("etc/local_decoder.xml", decoders.OSSEC+decoders.OSSECBind)
 	write("rules/flowhound_rules.xml", rules.OSSEC)
 	write("rules/flowhound_bind_rules.xml", rules.OSSECBind)
-	// The engine reads and writes as the user ossec.
-	for dir, mode := range map[string]os.FileMode{"": 0o755, "queue/fts": 0o777} {
-		if err := os.Chmod(filepath.Join(root, dir), mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
 }
 
-var field = regexp.MustCompile(`^       ([\w. ]+): '(.*)'$`)
+func layOutWazuh(t *testing.T, from, root string, write func(name, content string)) {
+	t.Helper()
+	if err := os.CopyFS(filepath.Join(root, "ruleset"), os.DirFS(filepath.Join(from, "ruleset"))); err != nil {
+		t.Fatal(err)
+	}
+	conf := "<ossec_config>\n<ruleset>\n<decoder_dir>ruleset/decoders</decoder_dir>\n<rule_dir>ruleset/rules</rule_dir>\n<rule_exclude>0215-policy_rules.xml</rule_exclude>\n"
+	lists, err := filepath.Glob(filepath.Join(from, "etc/lists/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inFolders, err := filepath.Glob(filepath.Join(from, "etc/lists/*/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range append(lists, inFolders...) {
+		if info, err := os.Stat(list); err != nil || info.IsDir() || strings.HasSuffix(list, ".cdb") {
+			continue
+		}
+		name, _ := filepath.Rel(from, list)
+		write(name, read(t, list))
+		conf += "<list>" + name + "</list>\n"
+	}
+	write("etc/ossec.conf", conf+"<decoder_dir>etc/decoders</decoder_dir>\n<rule_dir>etc/rules</rule_dir>\n</ruleset>\n</ossec_config>\n")
+	write("etc/internal_options.conf", read(t, filepath.Join(from, "etc/internal_options.conf")))
+	write("etc/decoders/flowhound_decoders.xml", decoders.Wazuh)
+	write("etc/decoders/flowhound_bind_decoders.xml", decoders.WazuhBind)
+	write("etc/rules/flowhound_rules.xml", rules.Wazuh)
+	write("etc/rules/flowhound_bind_rules.xml", rules.WazuhBind)
+}
 
-// parseAnswers reads what ossec-logtest prints: per line a phase 1 (header), 2
+var (
+	phase = regexp.MustCompile(`^\*\*Phase (\d):`)
+	field = regexp.MustCompile(`^       ([\w. ]+): '(.*)'$`)
+)
+
+// parseAnswers reads what the test programs print: per line a phase 1 (header), 2
 // (decoder and fields) and 3 (rule).
 func parseAnswers(t *testing.T, out string) []answer {
 	t.Helper()
 	var all []answer
-	phase := 0
+	in := ""
 	for line := range strings.Lines(out) {
 		line = strings.TrimSuffix(line, "\n")
-		if _, err := fmt.Sscanf(line, "**Phase %d:", &phase); err == nil {
-			if phase == 1 {
+		if m := phase.FindStringSubmatch(line); m != nil {
+			if in = m[1]; in == "1" {
 				all = append(all, answer{})
 			}
 			continue
@@ -125,7 +186,7 @@ func parseAnswers(t *testing.T, out string) []answer {
 		a := &all[len(all)-1]
 		var err error
 		switch {
-		case phase == 2:
+		case in == "2":
 			a.Fields = append(a.Fields, m[1]+"="+m[2])
 		case m[1] == "Rule id":
 			a.Rule, err = strconv.Atoi(m[2])
