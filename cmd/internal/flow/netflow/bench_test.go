@@ -20,6 +20,8 @@ func BenchmarkDecode(b *testing.B) {
 		{"ipfix4", 18, ipfixMessage(0, set(2, templateRecord(256, layoutIPFIX4...))), ipfixMessage(0, set(256, randomRecords(layoutIPFIX4, 18)))},
 		{"ipfix6", 12, ipfixMessage(0, set(2, templateRecord(256, layoutIPFIX6...))), ipfixMessage(0, set(256, randomRecords(layoutIPFIX6, 12)))},
 		{"ipfixVariable", 17, ipfixMessage(0, set(2, templateRecord(256, layoutVariable...))), ipfixMessage(0, set(256, randomRecords(layoutVariable, 17)))},
+		{"sections", 10, ipfixMessage(0, set(2, templateRecord(256, spec{10, 4, 0}, spec{14, 4, 0}, spec{312, 2, 0}, spec{315, variableLength, 0}))),
+			ipfixMessage(0, set(256, bytes.Repeat(cat(make([]byte, 10), u8(54), sampledFrame(0x0800)), 10)))},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			d := NewDecoder(Options{})

@@ -58,6 +58,7 @@ func compile(v version, options bool, wire []byte) *template {
 		t.layout[r.field].op, t.layout[r.field].kind = int16(i), e.kind
 		t.has |= e.has
 		t.extras = t.extras || e.kind.isExtra()
+		t.sections = t.sections || e.kind.isPacket()
 	}
 	t.hasICMP = t.has&flow.HasICMP != 0
 	t.ops = make(program, len(ranked))
@@ -113,7 +114,9 @@ func (k kind) op(length, end int) op {
 		return op{mask: 1<<32 - 1, end: uint32(end), kind: k}
 	case k.isAddress() && length == 16:
 		return op{end: uint32(end), kind: k + 1} // the IPv6 form
-	case !k.isAddress() && length >= 1 && length <= 8:
+	case k.isSection() && length >= 1: // not loaded: the mask is its length
+		return op{mask: uint64(length), end: uint32(end), kind: k}
+	case !k.isAddress() && !k.isSection() && length >= 1 && length <= 8:
 		return op{mask: ^uint64(0) >> (64 - 8*length), end: uint32(end), kind: k}
 	}
 	return op{end: uint32(end), kind: kindNone}

@@ -131,6 +131,19 @@ var elements = []element{
 	{0, 33002, kindFirewallExt, flow.HasFirewall}, // Cisco's NF_F_FW_EXT_EVENT
 	{0, 239, kindDirection, flow.HasDirection},
 
+	// A sampled packet in the place of a flow. 102 to 104 are v9's: NetFlow-Lite.
+	{0, 313, kindIPSection, 0},      // ipHeaderPacketSection
+	{0, 315, kindFrameSection, 0},   // dataLinkFrameSection
+	{0, 104, kindFrameSection, 0},   // layer2packetSectionData
+	{0, 317, kindIPSection, 0},      // mplsPayloadPacketSection
+	{0, 316, kindLabelSection, 0},   // mplsLabelStackSection
+	{0, 314, kindPayloadSection, 0}, // ipPayloadPacketSection
+	{0, 312, kindFrameSize, 0},
+	{0, 103, kindFrameSize, 0},
+	{0, 408, kindFrameType, 0},
+	{0, 409, kindSectionOffset, 0},
+	{0, 102, kindSectionOffset, 0},
+
 	// Sampling, in data and in options records.
 	{0, 48, kindSampler, 0},
 	{0, 302, kindSampler, 0},

@@ -25,6 +25,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(frame(v9Datagram(0, set(0, templateRecord(256, layoutV9...))), v9Datagram(1, set(256, randomRecords(layoutV9, 3)))))
 	f.Add(frame(ipfixMessage(0, set(2, templateRecord(256, layoutVariable...))), ipfixMessage(0, set(256, randomRecords(layoutVariable, 3)))))
 	f.Add(frame(ipfixMessage(0, options(ipfix, []fieldValue{{spec{302, 8, 0}, u64(7)}}, []fieldValue{{spec{34, 4, 0}, u32(9)}}), set(2, templateRecord(2)))))
+	f.Add(frame(ipfixMessage(0, set(2, templateRecord(256, spec{409, 2, 0}, spec{315, variableLength, 0})), set(256, u16(0), u8(54), sampledFrame(0x0800)))))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		d := NewDecoder(Options{MaxExporters: 2})
 		var out flow.Batch

@@ -39,6 +39,7 @@ type message struct {
 	options uint32  // of those, options
 	unread  bool    // a set had to be skipped, so records is too low
 	extras  extras  // what one record said beside the flow
+	section section // the packet that one record speaks of
 	scratch program // the ops of a record with variable-length fields
 }
 

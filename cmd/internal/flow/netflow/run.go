@@ -44,6 +44,15 @@ const (
 	kindFirewallExt
 	kindDirection
 
+	// A sampled packet: what is there of it, and what is said of it.
+	kindIPSection
+	kindPayloadSection
+	kindFrameSection
+	kindLabelSection
+	kindFrameSize
+	kindFrameType
+	kindSectionOffset
+
 	// Times.
 	kindStarted // when the exporter started, Unix ms
 	kindEndSecond
@@ -68,6 +77,11 @@ const (
 )
 
 func (k kind) isAddress() bool { return k >= kindSrc && k <= kindNATDst6 }
+
+// isSection reports whether the field is a piece of a packet, isPacket whether it
+// speaks of one.
+func (k kind) isSection() bool { return k >= kindIPSection && k <= kindLabelSection }
+func (k kind) isPacket() bool  { return k >= kindIPSection && k <= kindSectionOffset }
 
 // isExtra reports whether the field is no part of a flow.
 func (k kind) isExtra() bool { return k >= kindSampler || k == kindStarted }
@@ -111,9 +125,15 @@ func (m *message) flowRecords(t *template, from, to int) {
 		if t.extras {
 			m.extras = extras{}
 		}
+		if t.sections {
+			m.section = section{}
+		}
 		m.run(ops, at, r)
 		if t.extras {
 			m.applySampling(r)
+		}
+		if t.sections {
+			m.applySection(r)
 		}
 		if r.Has&(flow.HasICMP|flow.HasFirewall|flow.HasNATSrc|flow.HasNATDst) != 0 || !t.hasICMP && isICMP(r) {
 			m.settle(t, r)
@@ -233,6 +253,17 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 			setFirst(&r.Firewall, uint64(firewallEvent(v)))
 		case kindDirection:
 			setFirst(&r.Direction, v)
+
+		case kindIPSection, kindPayloadSection, kindFrameSection, kindLabelSection:
+			if m.section.kind == kindNone {
+				m.section.kind, m.section.at, m.section.length = o.kind, end-int(o.mask), int(o.mask)
+			}
+		case kindFrameSize:
+			setFirst(&m.section.frame, v)
+		case kindFrameType:
+			setFirst(&m.section.link, v)
+		case kindSectionOffset:
+			setFirst(&m.section.offset, v)
 
 		case kindStarted:
 			m.extras.started = v

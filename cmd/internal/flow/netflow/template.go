@@ -18,12 +18,13 @@ type template struct {
 	// the store keeps it.
 	wire []byte
 
-	length  int         // bytes of a record; with variable-length fields the least
-	ops     program     // what to do with a record
-	layout  []slot      // every field in wire order, if one has a variable length
-	has     flow.Fields // what every record carries
-	extras  bool        // records say something beside the flow: sampling
-	hasICMP bool        // ICMP has elements of its own
+	length   int         // bytes of a record; with variable-length fields the least
+	ops      program     // what to do with a record
+	layout   []slot      // every field in wire order, if one has a variable length
+	has      flow.Fields // what every record carries
+	extras   bool        // records say something beside the flow: sampling
+	sections bool        // records hold a piece of a packet, or speak of one
+	hasICMP  bool        // ICMP has elements of its own
 }
 
 // cost is the memory that a template takes, in bytes, about.
