@@ -55,13 +55,13 @@ func indicators(t *testing.T) *intel.Set {
 			return ""
 		}
 		if feed.Type == "otx" {
-			_, err = otx.Parse(file, otx.Options{Template: template, Now: time.Now()}, emit)
+			_, err = otx.Format{}.Parse(file, ingest.Options{Template: template, Now: time.Now()}, emit)
 		} else {
 			format := list.Format(feed.Format)
 			if feed.Format == "" {
 				format = list.Auto
 			}
-			_, err = list.Parse(file, list.Options{Format: format, Column: feed.Column, Template: template}, emit)
+			_, err = list.Reader{Format: format, Column: feed.Column}.Parse(file, ingest.Options{Template: template}, emit)
 		}
 		if err := errors.Join(err, file.Close()); err != nil {
 			t.Fatalf("feed %s: %v", feed.Name, err)

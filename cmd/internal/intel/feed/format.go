@@ -4,14 +4,13 @@ import (
 	"context"
 	"io"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
 // format reads the documents of one type. What it leaves out it counts.
 type format interface {
-	Parse(in io.Reader, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error)
+	Parse(in io.Reader, o ingest.Options, keep ingest.Keep) (ingest.Drops, error)
 }
 
 // copied is a format whose server has no documents: a copy of what it has is kept
@@ -19,13 +18,13 @@ type format interface {
 type copied interface {
 	format
 	Sync(ctx context.Context, c *fetch.Client, dir string, from ingest.Server) (changed bool, err error)
-	ParseDir(dir string, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error)
+	ParseDir(dir string, o ingest.Options, keep ingest.Keep) (ingest.Drops, error)
 }
 
 // parser is a format that has no settings and no server.
-type parser func(in io.Reader, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error)
+type parser func(in io.Reader, o ingest.Options, keep ingest.Keep) (ingest.Drops, error)
 
-func (p parser) Parse(in io.Reader, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error) {
+func (p parser) Parse(in io.Reader, o ingest.Options, keep ingest.Keep) (ingest.Drops, error) {
 	return p(in, o, keep)
 }
 

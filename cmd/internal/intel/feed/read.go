@@ -183,13 +183,9 @@ func (f *Feeds) readAllow(ctx context.Context, s *source) (content, error) {
 	head = bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
 	var drops ingest.Drops
 	if bytes.HasPrefix(head, []byte("{")) {
-		var st warninglist.Stats
-		st, err = warninglist.Parse(br, keep)
-		drops = st.Drops
+		drops, err = warninglist.Parse(br, keep)
 	} else {
-		var st list.Stats
-		st, err = list.ParseAllow(br, keep)
-		drops = st.Drops
+		drops, err = list.ParseAllow(br, keep)
 	}
 	if err == nil && counted.n == 0 && s.good.len() > 0 {
 		err = errEmptied

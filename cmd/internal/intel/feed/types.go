@@ -144,11 +144,11 @@ func Types() []Type {
 			Hints:  []string{"username: me", "password_file: %s.password", "collections: []"},
 			format: func(s *Source) format { return taxii.Format{Collections: s.Collections} },
 		},
-		published(Type{Name: DShield, format: only(parser(dshield.Read)), Title: "DShield's most active attackers", Page: "https://isc.sans.edu/feeds_doc.html"}, time.Hour, dshield.Documents()...),
-		published(Type{Name: Spamhaus, format: only(parser(spamhaus.Read)), Title: "Spamhaus DROP, networks in the hands of criminals", Page: "https://www.spamhaus.org/blocklists/do-not-route-or-peer/", Confidence: 90}, 12*time.Hour, spamhaus.Documents()...),
-		published(Type{Name: Feodo, format: only(parser(abusech.ReadFeodo)), Title: "abuse.ch Feodo Tracker, controllers of botnets", Page: "https://feodotracker.abuse.ch/", Confidence: 90}, time.Hour, abusech.FeodoDocuments()[:1]...),
-		published(Type{Name: ThreatFox, format: only(parser(abusech.ReadThreatFox)), Title: "abuse.ch ThreatFox, indicators of the last days", Page: "https://auth.abuse.ch/", Key: NeedsKey}, time.Hour, abusech.ThreatFoxDocuments()[:1]...),
-		published(Type{Name: URLhaus, format: only(parser(abusech.ReadURLhaus)), Title: "abuse.ch URLhaus, URLs that serve malware", Page: "https://auth.abuse.ch/", Key: OptionalKey, Keyed: abusech.URLhausDocuments()[:1]}, time.Hour, abusech.URLhausDocuments()[1:2]...),
+		published(Type{Name: DShield, format: only(parser(dshield.Parse)), Title: "DShield's most active attackers", Page: "https://isc.sans.edu/feeds_doc.html"}, time.Hour, dshield.Documents()...),
+		published(Type{Name: Spamhaus, format: only(parser(spamhaus.Parse)), Title: "Spamhaus DROP, networks in the hands of criminals", Page: "https://www.spamhaus.org/blocklists/do-not-route-or-peer/", Confidence: 90}, 12*time.Hour, spamhaus.Documents()...),
+		published(Type{Name: Feodo, format: only(parser(abusech.ParseFeodo)), Title: "abuse.ch Feodo Tracker, controllers of botnets", Page: "https://feodotracker.abuse.ch/", Confidence: 90}, time.Hour, abusech.FeodoDocuments()[:1]...),
+		published(Type{Name: ThreatFox, format: only(parser(abusech.ParseThreatFox)), Title: "abuse.ch ThreatFox, indicators of the last days", Page: "https://auth.abuse.ch/", Key: NeedsKey}, time.Hour, abusech.ThreatFoxDocuments()[:1]...),
+		published(Type{Name: URLhaus, format: only(parser(abusech.ParseURLhaus)), Title: "abuse.ch URLhaus, URLs that serve malware", Page: "https://auth.abuse.ch/", Key: OptionalKey, Keyed: abusech.URLhausDocuments()[:1]}, time.Hour, abusech.URLhausDocuments()[1:2]...),
 	}
 	return append(types, presets()...)
 }

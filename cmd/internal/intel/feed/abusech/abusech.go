@@ -5,6 +5,7 @@ package abusech
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -63,46 +64,22 @@ func URLhausDocuments() []ingest.Document {
 	return []ingest.Document{keyed, open, hosts}
 }
 
-// Options say how to read a document.
-type Options struct {
-	// Template is what every indicator starts as: its category, score, name, tags
-	// and reference hold where the document gives none.
-	Template intel.Indicator
-	Limit    int // 0: DefaultLimit
-}
-
-// Stats tell what a document held.
-type Stats struct {
-	Entries    int // whole ones, used or not
-	Indicators int // how many were emitted and kept
-	Drops      ingest.Drops
-}
-
 // parser emits what the three formats have found.
 type parser struct {
-	o     Options
-	emit  func(intel.Indicator) ingest.Reason
-	stats Stats
-	not   error // what the document is, when it is nothing of the platform's
+	template intel.Indicator
+	emit     ingest.Keep
+	drops    ingest.Drops
+	entries  int   // whole ones, used or not
+	not      error // what the document is, when it is nothing of the platform's
 }
 
-func newParser(o Options, not error, emit func(intel.Indicator) ingest.Reason) *parser {
-	if o.Limit <= 0 {
-		o.Limit = DefaultLimit
-	}
-	return &parser{o: o, emit: emit, not: not, stats: Stats{Drops: ingest.Drops{}}}
+func newParser(o ingest.Options, not error, emit ingest.Keep) *parser {
+	return &parser{template: o.Template, emit: emit.AtMost(cmp.Or(o.Limit, DefaultLimit)), not: not, drops: ingest.Drops{}}
 }
 
 // keep emits one indicator.
 func (p *parser) keep(i intel.Indicator, line int, text string) {
-	why := ingest.OverLimit
-	if p.stats.Indicators < p.o.Limit {
-		why = p.emit(i)
-	}
-	if why == "" {
-		p.stats.Indicators++
-	}
-	p.stats.Drops.Add(why, line, text)
+	p.drops.Add(p.emit(i), line, text)
 }
 
 // beginsLikeJSON looks at the first character of a document that Sniff has seen.
@@ -126,8 +103,8 @@ func (p *parser) none(said string) error {
 	if said = ingest.Text(said, 200); said != "" {
 		return fmt.Errorf("%w: abuse.ch answered %q", p.not, said)
 	}
-	if len(p.stats.Drops) > 0 {
-		return fmt.Errorf("%w: %s", p.not, p.stats.Drops)
+	if len(p.drops) > 0 {
+		return fmt.Errorf("%w: %s", p.not, p.drops)
 	}
 	return p.not
 }

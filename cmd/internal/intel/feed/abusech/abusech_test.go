@@ -13,13 +13,13 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
-type parseFunc func(io.Reader, Options, func(intel.Indicator) ingest.Reason) (Stats, error)
+type parseFunc func(io.Reader, ingest.Options, ingest.Keep) (ingest.Drops, error)
 
 var template = intel.Indicator{Feed: "f", Name: "f", Category: intel.Malware, Score: 60}
 
-func parse(f parseFunc, r io.Reader) (got []string, st Stats, err error) {
+func parse(f parseFunc, r io.Reader) (got []string, drops ingest.Drops, err error) {
 	policy := ingest.NewPolicy(nil)
-	st, err = f(r, Options{Template: template}, func(i intel.Indicator) ingest.Reason {
+	drops, err = f(r, ingest.Options{Template: template}, func(i intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
 			if why := policy.Refuse(i.Prefix); why != "" {
 				return why
@@ -28,7 +28,7 @@ func parse(f parseFunc, r io.Reader) (got []string, st Stats, err error) {
 		got = append(got, brief(i))
 		return ""
 	})
-	return got, st, err
+	return got, drops, err
 }
 
 // brief prints what an indicator is, and then what differs from the template.
@@ -110,18 +110,15 @@ func TestParse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, st, err := parse(tt.parse, strings.NewReader(string(b)))
+			got, drops, err := parse(tt.parse, strings.NewReader(string(b)))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 			}
-			if s := st.Drops.String(); s != tt.drops {
+			if s := drops.String(); s != tt.drops {
 				t.Errorf("left out: %s\nwant: %s", s, tt.drops)
-			}
-			if st.Indicators != len(tt.want) {
-				t.Errorf("%d indicators counted", st.Indicators)
 			}
 		})
 	}
@@ -139,8 +136,8 @@ func TestEmpty(t *testing.T) {
 		"# abuse.ch URLhaus Host file\n127.0.0.1\tlocalhost\n":                 ParseURLhaus,
 		"# abuse.ch URLhaus Host file\n":                                       ParseURLhaus,
 	} {
-		if _, st, err := parse(f, strings.NewReader(text)); err != nil || st.Indicators != 0 {
-			t.Errorf("%q: %+v, %v", text, st, err)
+		if got, _, err := parse(f, strings.NewReader(text)); err != nil || len(got) != 0 {
+			t.Errorf("%q: %q, %v", text, got, err)
 		}
 	}
 }
@@ -195,9 +192,9 @@ func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 // The exports are read over what is not wanted, 10,000 deep.
 func TestDeep(t *testing.T) {
 	deep := strings.Repeat("[", 9990) + strings.Repeat("]", 9990)
-	_, st, err := parse(ParseThreatFox, strings.NewReader(`{"x":`+deep+`,"1":[{"tags":`+deep+`,"ioc_value":"198.51.100.7:1","ioc_type":"ip:port"}]}`))
-	if err != nil || st.Indicators != 1 {
-		t.Errorf("%+v, %v", st, err)
+	got, _, err := parse(ParseThreatFox, strings.NewReader(`{"x":`+deep+`,"1":[{"tags":`+deep+`,"ioc_value":"198.51.100.7:1","ioc_type":"ip:port"}]}`))
+	if err != nil || len(got) != 1 {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
@@ -221,7 +218,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, which int) {
 		parse := [...]parseFunc{ParseFeodo, ParseThreatFox, ParseURLhaus}[uint(which)%3]
 		n := 0
-		st, _ := parse(strings.NewReader(text), Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		_, _ = parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
 			if !i.Prefix.IsValid() && i.Domain == "" && i.URL == "" || i.Prefix.IsValid() && i.URL != "" {
 				t.Fatalf("emitted %+v", i)
 			}
@@ -231,8 +228,8 @@ func FuzzParse(f *testing.F) {
 			n++
 			return ""
 		})
-		if st.Indicators != n || n > 50 {
-			t.Fatalf("%+v, %d emitted", st, n)
+		if n > 50 {
+			t.Fatalf("%d emitted", n)
 		}
 	})
 }

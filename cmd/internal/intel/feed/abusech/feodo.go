@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -23,16 +22,16 @@ type controller struct {
 // ingest.ErrWebPage, ingest.ErrBinary or ErrNotFeodo, wrapped, says where the
 // JSON is damaged or ends too soon, or is the reader's; what was emitted until
 // then should be thrown away.
-func ParseFeodo(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
+func ParseFeodo(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, ErrNotFeodo, emit)
 	br, isJSON, err := p.start(r)
 	if err != nil {
-		return p.stats, err
+		return p.drops, err
 	}
 	if isJSON {
-		return p.stats, p.feodoJSON(ingest.NewJSON(br))
+		return p.drops, p.feodoJSON(ingest.NewJSON(br))
 	}
-	found, err := readTable(br, "dst_ip", p.stats.Drops, func(t *table) {
+	found, err := readTable(br, "dst_ip", p.drops, func(t *table) {
 		c := controller{Address: ingest.Scalar(t.get("dst_ip")), Port: ingest.Scalar(t.get("dst_port")),
 			FirstSeen: ingest.Scalar(t.get("first_seen_utc")), LastOnline: ingest.Scalar(t.get("last_online")), Malware: ingest.Scalar(t.get("malware"))}
 		p.feodo(&c, t.lines.N())
@@ -40,7 +39,7 @@ func ParseFeodo(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason
 	if err == nil && !found {
 		err = p.none("")
 	}
-	return p.stats, err
+	return p.drops, err
 }
 
 func (p *parser) feodoJSON(in *ingest.JSON) error {
@@ -68,7 +67,7 @@ func (p *parser) feodoJSON(in *ingest.JSON) error {
 		var c controller
 		ok, err := in.Decode(&c)
 		if err == nil && !ok {
-			p.stats.Drops.Add(ingest.Unreadable, 0, "no object")
+			p.drops.Add(ingest.Unreadable, 0, "no object")
 		} else if err == nil {
 			p.feodo(&c, 0)
 		}
@@ -82,17 +81,17 @@ func (p *parser) feodoJSON(in *ingest.JSON) error {
 
 // feodo emits one controller.
 func (p *parser) feodo(c *controller, line int) {
-	i := p.o.Template
+	i := p.template
 	text := string(c.Address)
 	why := ingest.Parse(text, &i)
 	if why == "" && !i.Prefix.IsValid() {
 		why = ingest.Unreadable
 	}
 	if why != "" {
-		p.stats.Drops.Add(why, line, text)
+		p.drops.Add(why, line, text)
 		return
 	}
-	p.stats.Entries++
+	p.entries++
 	if port := portOf(string(c.Port)); port != 0 {
 		i.Port = port
 	}

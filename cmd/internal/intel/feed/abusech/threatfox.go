@@ -35,17 +35,17 @@ type ioc struct {
 // error is ingest.ErrWebPage, ingest.ErrBinary or ErrNotThreatFox, wrapped, says
 // where the JSON is damaged or ends too soon, or is the reader's; what was
 // emitted until then should be thrown away.
-func ParseThreatFox(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
+func ParseThreatFox(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, ErrNotThreatFox, emit)
 	br, isJSON, err := p.start(r)
 	if err != nil {
-		return p.stats, err
+		return p.drops, err
 	}
 	if isJSON {
 		in := ingest.NewJSON(br)
-		return p.stats, p.threatFoxJSON(in)
+		return p.drops, p.threatFoxJSON(in)
 	}
-	found, err := readTable(br, "ioc_value", p.stats.Drops, func(t *table) {
+	found, err := readTable(br, "ioc_value", p.drops, func(t *table) {
 		get := func(name string) ingest.Scalar { return ingest.Scalar(t.get(name)) }
 		tags, _ := json.Marshal(t.get("tags")) // a string always can be
 		p.threatFox(&ioc{ID: get("ioc_id"), Value: get("ioc_value"), Type: get("ioc_type"), Threat: get("threat_type"), Malware: get("malware_printable"),
@@ -54,7 +54,7 @@ func ParseThreatFox(r io.Reader, o Options, emit func(intel.Indicator) ingest.Re
 	if err == nil && !found {
 		err = p.none("")
 	}
-	return p.stats, err
+	return p.drops, err
 }
 
 // threatFoxJSON reads {"query_status": "ok", "data": [ioc...]} of the API and
@@ -75,7 +75,7 @@ func (p *parser) threatFoxJSON(in *ingest.JSON) error {
 			var x ioc
 			ok, err := in.Decode(&x)
 			if err == nil && !ok {
-				p.stats.Drops.Add(ingest.Unreadable, 0, "no object")
+				p.drops.Add(ingest.Unreadable, 0, "no object")
 			} else if err == nil {
 				if x.ID == "" {
 					x.ID = ingest.Scalar(key)
@@ -106,12 +106,12 @@ func (p *parser) threatFoxJSON(in *ingest.JSON) error {
 // threatFox emits one entry.
 func (p *parser) threatFox(x *ioc, line int) {
 	text := strings.TrimSpace(string(cmp.Or(x.IOC, x.Value)))
-	i := p.o.Template
+	i := p.template
 	if why := x.observe(text, &i); why != "" {
-		p.stats.Drops.Add(why, line, text)
+		p.drops.Add(why, line, text)
 		return
 	}
-	p.stats.Entries++
+	p.entries++
 	if c, ok := ingest.Category(string(x.Threat)); ok {
 		i.Category = c
 	}

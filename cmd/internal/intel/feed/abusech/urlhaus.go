@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -18,37 +17,37 @@ import (
 // from the hosts either. A bad entry costs that entry. The error is
 // ingest.ErrWebPage, ingest.ErrBinary or ErrNotURLhaus, wrapped, or the reader's;
 // what was emitted until then should be thrown away.
-func ParseURLhaus(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
+func ParseURLhaus(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, ErrNotURLhaus, emit)
 	br, isJSON, err := p.start(r)
 	switch {
 	case err != nil:
-		return p.stats, err
+		return p.drops, err
 	case isJSON:
-		return p.stats, p.none("")
+		return p.drops, p.none("")
 	case isHostfile(br):
-		return p.stats, p.hosts(br)
+		return p.drops, p.hosts(br)
 	}
-	found, err := readTable(br, "url", p.stats.Drops, p.urlhaus)
+	found, err := readTable(br, "url", p.drops, p.urlhaus)
 	if err == nil && !found {
 		err = p.none("")
 	}
-	return p.stats, err
+	return p.drops, err
 }
 
 // urlhaus emits one URL.
 func (p *parser) urlhaus(t *table) {
 	text := t.get("url")
-	i := p.o.Template
+	i := p.template
 	why := ingest.Parse(text, &i)
 	if why == "" && i.URL == "" {
 		why = ingest.Unreadable
 	}
 	if why != "" {
-		p.stats.Drops.Add(why, t.lines.N(), text)
+		p.drops.Add(why, t.lines.N(), text)
 		return
 	}
-	p.stats.Entries++
+	p.entries++
 	if c, ok := ingest.Category(t.get("threat")); ok {
 		i.Category = c
 	}
@@ -91,7 +90,7 @@ func (p *parser) hosts(r io.Reader) error {
 		if len(words) == 0 || len(words) > 1 && words[1] == "localhost" {
 			continue
 		}
-		i := p.o.Template
+		i := p.template
 		why, text := ingest.Unreadable, lines.Text()
 		if len(words) == 2 {
 			text = words[1]
@@ -104,14 +103,14 @@ func (p *parser) hosts(r io.Reader) error {
 			why = ingest.Shared
 		}
 		if why != "" {
-			p.stats.Drops.Add(why, lines.N(), text)
+			p.drops.Add(why, lines.N(), text)
 			continue
 		}
-		p.stats.Entries++
+		p.entries++
 		p.keep(i, lines.N(), text)
 	}
-	lines.CountLong(p.stats.Drops)
-	if unreadable := p.stats.Drops[ingest.Unreadable].Count; lines.Err() == nil && p.stats.Entries == 0 && unreadable > 0 {
+	lines.CountLong(p.drops)
+	if unreadable := p.drops[ingest.Unreadable].Count; lines.Err() == nil && p.entries == 0 && unreadable > 0 {
 		return p.none("")
 	}
 	return lines.Err()

@@ -82,6 +82,20 @@ func Open(dir string, state any) (a *Archive, fresh bool, err error) {
 	return a, fresh, nil
 }
 
+// Read gives the documents of the last Merge in a folder to parse, unless there are
+// none. Where there is no archive the error wraps fs.ErrNotExist.
+func Read(dir string, parse func(io.Reader) error) error {
+	f, err := os.Open(filepath.Join(dir, Documents))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err == nil && info.Size() == 0 {
+		return nil
+	}
+	return parse(f)
+}
+
 // load reads the state and checks that the other files are what it says.
 func (a *Archive) load(state any) error {
 	b, err := os.ReadFile(filepath.Join(a.dir, stateFile))

@@ -4,6 +4,7 @@
 package dshield
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -27,34 +28,18 @@ func Documents() []ingest.Document {
 	return []ingest.Document{{URL: "https://isc.sans.edu/feeds/block.txt", Every: time.Hour, Category: intel.Scanner}}
 }
 
-// Options say how to read the list.
-type Options struct {
-	// Template is what every indicator starts as; the list gives a name to some.
-	Template intel.Indicator
-	Limit    int // 0: DefaultLimit
-}
-
-// Stats tell what the list held.
-type Stats struct {
-	Lines      int // all of them
-	Indicators int // how many were emitted and kept
-	Drops      ingest.Drops
-}
-
 // Parse reads the list and calls emit for each network, which returns why it is
 // refused, or "" when it is kept. A bad row costs that row. The error is
 // ingest.ErrWebPage, ingest.ErrBinary or ErrNotDShield, wraps
 // io.ErrUnexpectedEOF where the end mark is missing, or is the reader's; what was
 // emitted until then should be thrown away.
-func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
-	s := Stats{Drops: ingest.Drops{}}
+func Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
+	drops := ingest.Drops{}
 	lines, err := ingest.NewLines(r)
 	if err != nil {
-		return s, err
+		return drops, err
 	}
-	if o.Limit <= 0 {
-		o.Limit = DefaultLimit
-	}
+	emit = emit.AtMost(cmp.Or(o.Limit, DefaultLimit))
 	var updated time.Time
 	begun, ended := false, false // the comments that DShield writes first and last
 	rows := 0
@@ -79,26 +64,20 @@ func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (St
 		why := row(columns, &i)
 		if why == "" {
 			rows++
-			if why = ingest.OverLimit; s.Indicators < o.Limit {
-				why = emit(i)
-			}
+			why = emit(i)
 		}
-		if why == "" {
-			s.Indicators++
-		}
-		s.Drops.Add(why, lines.N(), line)
+		drops.Add(why, lines.N(), line)
 	}
-	lines.CountLong(s.Drops)
-	s.Lines = lines.N()
+	lines.CountLong(drops)
 	switch {
 	case lines.Err() != nil:
-		return s, lines.Err()
+		return drops, lines.Err()
 	case begun && !ended:
-		return s, fmt.Errorf("list ends too soon, after %d networks: %w", rows, io.ErrUnexpectedEOF)
+		return drops, fmt.Errorf("list ends too soon, after %d networks: %w", rows, io.ErrUnexpectedEOF)
 	case rows == 0:
-		return s, fmt.Errorf("%w: it has no rows: %s", ErrNotDShield, s.Drops)
+		return drops, fmt.Errorf("%w: it has no rows: %s", ErrNotDShield, drops)
 	}
-	return s, nil
+	return drops, nil
 }
 
 // row reads one row: Start, End, Netblock, Attacks, Name, Country, email; the

@@ -11,6 +11,24 @@ type Options struct {
 	// Template is what every indicator starts as: it holds where the document says nothing.
 	Template intel.Indicator
 	Now      time.Time
+	Limit    int // how many indicators are kept at most; 0: the format's own
+}
+
+// Keep takes an indicator and returns why it is refused, or "" when it is kept.
+type Keep func(intel.Indicator) Reason
+
+// AtMost keeps n indicators and refuses what comes after them.
+func (k Keep) AtMost(n int) Keep {
+	return func(i intel.Indicator) Reason {
+		if n <= 0 {
+			return OverLimit
+		}
+		why := k(i)
+		if why == "" {
+			n--
+		}
+		return why
+	}
 }
 
 // Server is where a copy is kept of.

@@ -14,14 +14,14 @@ import (
 // it. What follows "#", ";" or a blank is the entry's reason. Entries narrower
 // than an address or name, which are URLs and those with a port, are left out:
 // taken for all of the host they would allow too much.
-func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (Stats, error) {
+func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.Drops, error) {
 	lines, err := ingest.NewLines(r)
 	if err != nil {
-		return Stats{}, err
+		return nil, err
 	}
 	var subdomains bool // of the entry that is being taken
 	p := &parser{
-		o:     Options{Format: Auto, Limit: DefaultLimit},
+		Reader: Reader{Format: Auto}, limit: DefaultLimit,
 		lines: lines, drops: ingest.Drops{},
 		emit: func(i intel.Indicator) ingest.Reason {
 			if i.URL != "" || i.Port != 0 {

@@ -38,7 +38,7 @@ var (
 // where abuse.ch puts it. It returns nil where the list is no CSV; isFirst says
 // that the first line was the header and is no record.
 func (p *parser) header(first, comment string) (h *header, isFirst bool, err error) {
-	if p.o.Format != CSV && p.o.Format != Auto {
+	if p.Format != CSV && p.Format != Auto {
 		return nil, false, nil
 	}
 	for _, line := range []string{first, strings.TrimLeft(comment, "#; \t")} {
@@ -47,32 +47,32 @@ func (p *parser) header(first, comment string) (h *header, isFirst bool, err err
 			return h, line == first, nil
 		}
 	}
-	if p.o.Format == Auto {
+	if p.Format == Auto {
 		return nil, false, nil
 	}
-	if p.o.Column != "" {
-		return nil, false, fmt.Errorf("CSV header has no column %q: %s", p.o.Column, ingest.Text(first, 200))
+	if p.Column != "" {
+		return nil, false, fmt.Errorf("CSV header has no column %q: %s", p.Column, ingest.Text(first, 200))
 	}
 	return nil, false, fmt.Errorf("CSV header has no column with a usual name (indicator, ip, cidr, domain, url, ...); name it with column: %s", ingest.Text(first, 200))
 }
 
 func (p *parser) readHeader(line string) *header {
 	for _, comma := range []rune{',', ';', '\t'} {
-		if comma == '\t' && p.o.Format == Auto {
+		if comma == '\t' && p.Format == Auto {
 			break // IPsum and DShield have such headers and are no CSV
 		}
 		r := csv.NewReader(strings.NewReader(line))
 		r.Comma, r.TrimLeadingSpace = comma, true
 		names, err := r.Read()
-		if err != nil || len(names) < 2 && p.o.Format == Auto {
+		if err != nil || len(names) < 2 && p.Format == Auto {
 			continue
 		}
 		for i := range names {
 			names[i] = strings.ToLower(strings.TrimSpace(names[i]))
 		}
 		wanted := indicatorColumns
-		if p.o.Column != "" {
-			wanted = []string{strings.ToLower(p.o.Column)}
+		if p.Column != "" {
+			wanted = []string{strings.ToLower(p.Column)}
 		}
 		h := &header{comma: comma, indicator: find(names, wanted)}
 		if h.indicator < 0 {
@@ -155,7 +155,7 @@ func (p *parser) row(h *header, fields []string) {
 			return s
 		}
 	}
-	i := p.o.Template
+	i := p.template
 	if c, ok := ingest.Category(field(h.category)); ok {
 		i.Category = c
 	} else if c, ok := ingest.TagCategory(field(h.tags)); ok {

@@ -15,7 +15,7 @@ func (p *parser) hosts(line string) {
 		p.count(ingest.Unreadable, line)
 		return
 	}
-	i := p.o.Template
+	i := p.template
 	if name := ingest.Text(comment, ingest.MaxName); name != "" {
 		i.Name = name
 	}

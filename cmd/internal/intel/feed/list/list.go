@@ -5,6 +5,7 @@
 package list
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,57 +34,45 @@ const DefaultLimit = 5_000_000
 // ErrNotAList is returned, wrapped, for a document of which hardly a line is an indicator.
 var ErrNotAList = errors.New("does not look like a list of indicators")
 
-// Options say how to read a list.
-type Options struct {
+// Reader reads lists of one format.
+type Reader struct {
 	Format Format
 	// Column names the CSV column that holds the indicators, in any case, and
 	// makes Auto mean CSV; empty: the first of the usual names that the header has.
 	Column string
-	// Template is what every indicator starts as: its category, score, reference,
-	// name and tags hold where the list itself gives none.
-	Template intel.Indicator
-	Limit    int // 0: DefaultLimit
-}
-
-// Stats tell what a list held.
-type Stats struct {
-	Lines      int // all lines, comments and empty ones too
-	Indicators int // how many were emitted and kept
-	Drops      ingest.Drops
 }
 
 // Parse reads a list and calls emit for each indicator, which returns why it is
 // refused, or "" when it is kept. A bad line costs that line and is counted in
-// Stats.Drops. The error is ingest.ErrWebPage, ingest.ErrBinary or ErrNotAList,
+// the drops. The error is ingest.ErrWebPage, ingest.ErrBinary or ErrNotAList,
 // wrapped, for a document that is refused as a whole, or the reader's; what was
 // emitted until then should be thrown away.
-func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
+func (f Reader) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	lines, err := ingest.NewLines(r)
 	if err != nil {
-		return Stats{}, err
+		return nil, err
 	}
-	if o.Limit <= 0 {
-		o.Limit = DefaultLimit
+	if f.Format == "" {
+		f.Format = Auto
 	}
-	if o.Format == "" {
-		o.Format = Auto
+	if f.Format == Auto && f.Column != "" {
+		f.Format = CSV
 	}
-	if o.Format == Auto && o.Column != "" {
-		o.Format = CSV
-	}
-	p := &parser{o: o, emit: emit, lines: lines, drops: ingest.Drops{}}
+	p := &parser{Reader: f, template: o.Template, limit: cmp.Or(o.Limit, DefaultLimit), emit: emit, lines: lines, drops: ingest.Drops{}}
 	if err := p.run(); err != nil {
-		return p.stats(), err
+		return p.leftOut(), err
 	}
 	return p.finish()
 }
 
 type parser struct {
-	o     Options
-	emit  func(intel.Indicator) ingest.Reason
-	lines *ingest.Lines
-	drops ingest.Drops
-	kept  int
+	Reader
+	template intel.Indicator
+	limit    int
+	emit     ingest.Keep
+	lines    *ingest.Lines
+	drops    ingest.Drops
+	kept     int
 
 	// understood and not count the things of the list that could be read, used
 	// or not, and those that could not: together they tell a list from prose.
@@ -91,17 +80,17 @@ type parser struct {
 }
 
 // finish judges a document that was read to its end.
-func (p *parser) finish() (Stats, error) {
+func (p *parser) finish() (ingest.Drops, error) {
 	err := p.lines.Err()
 	if err == nil {
 		err = p.judge()
 	}
-	return p.stats(), err
+	return p.leftOut(), err
 }
 
-func (p *parser) stats() Stats {
+func (p *parser) leftOut() ingest.Drops {
 	p.lines.CountLong(p.drops)
-	return Stats{Lines: p.lines.N(), Indicators: p.kept, Drops: p.drops}
+	return p.drops
 }
 
 func (p *parser) run() error {
@@ -141,7 +130,7 @@ func isComment(line string) bool {
 func (p *parser) each(line string) {
 	switch {
 	case p.full():
-	case p.o.Format == Hosts:
+	case p.Format == Hosts:
 		p.hosts(line)
 	default:
 		p.plain(line)
@@ -150,7 +139,7 @@ func (p *parser) each(line string) {
 
 // full reports whether the limit is reached, and counts what is left out for it.
 func (p *parser) full() bool {
-	if p.kept < p.o.Limit {
+	if p.kept < p.limit {
 		return false
 	}
 	p.drops.Add(ingest.OverLimit, p.lines.N(), "")

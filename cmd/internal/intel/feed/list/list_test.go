@@ -47,10 +47,10 @@ func brief(i intel.Indicator) string {
 	return out
 }
 
-func parse(r io.Reader, o Options) (got []string, st Stats, err error) {
+func parse(r io.Reader, f Reader, limit int) (got []string, drops ingest.Drops, err error) {
 	policy := ingest.NewPolicy(nil)
-	o.Template = intel.Indicator{Score: 50, Name: "ours"}
-	st, err = Parse(r, o, func(i intel.Indicator) ingest.Reason {
+	o := ingest.Options{Template: intel.Indicator{Score: 50, Name: "ours"}, Limit: limit}
+	drops, err = f.Parse(r, o, func(i intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
 			if why := policy.Refuse(i.Prefix); why != "" {
 				return why
@@ -59,13 +59,14 @@ func parse(r io.Reader, o Options) (got []string, st Stats, err error) {
 		got = append(got, brief(i))
 		return ""
 	})
-	return got, st, err
+	return got, drops, err
 }
 
 func TestParse(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
-		o          Options
+		f          Reader
+		limit      int
 		want       []string
 		drops      string
 	}{
@@ -111,13 +112,13 @@ func TestParse(t *testing.T) {
 			want: []string{"a.example name=two", "b.example name=two", "c.example"},
 		},
 		{
-			name: "hosts file, announced", o: Options{Format: Hosts},
+			name: "hosts file, announced", f: Reader{Format: Hosts},
 			text:  "192.0.2.1 a.example\nb.example\n",
 			want:  []string{"a.example"},
 			drops: "1 not an address, network, domain or URL (first: line 2, b.example)",
 		},
 		{
-			name: "plain means plain", o: Options{Format: Plain},
+			name: "plain means plain", f: Reader{Format: Plain},
 			text:  "0.0.0.0 a.example\nip,name\n192.0.2.1,x\n",
 			want:  []string{"192.0.2.1/32"},
 			drops: "1 name without a dot (first: line 2, ip), 1 special-use network (first: line 1, 0.0.0.0)",
@@ -131,12 +132,12 @@ func TestParse(t *testing.T) {
 			drops: "2 damaged CSV record (first: line 6, ,\"192.0.2.9,, short \"x\",192.0.2.4-192.0.2.5,,300), 1 special-use network (first: line 5, 10.1.2.3)",
 		},
 		{
-			name: "CSV with a named column and semicolons", o: Options{Format: CSV, Column: "Angreifer"},
+			name: "CSV with a named column and semicolons", f: Reader{Format: CSV, Column: "Angreifer"},
 			text: "Zeit;Angreifer;Port\n2026;192.0.2.1;443\n2026;2001:db8::1;\n",
 			want: []string{"192.0.2.1/32 port=443", "2001:db8::1/128"},
 		},
 		{
-			name: "CSV with tabs and empty first column", o: Options{Format: CSV},
+			name: "CSV with tabs and empty first column", f: Reader{Format: CSV},
 			text: "id\tip\n\t192.0.2.1\n",
 			want: []string{"192.0.2.1/32"},
 		},
@@ -151,7 +152,7 @@ func TestParse(t *testing.T) {
 			want: []string{"192.0.2.1/32 name=one two", "192.0.2.2/32"},
 		},
 		{
-			name: "the limit", o: Options{Limit: 2},
+			name: "the limit", limit: 2,
 			text:  "192.0.2.1\n192.0.2.2\n192.0.2.3\n192.0.2.4\n",
 			want:  []string{"192.0.2.1/32", "192.0.2.2/32"},
 			drops: "2 over the limit of indicators for one feed (first: line 3)",
@@ -168,17 +169,14 @@ func TestParse(t *testing.T) {
 		{name: "only what is refused", text: "10.0.0.0/8\n", drops: "1 special-use network (first: line 1, 10.0.0.0/8)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, st, err := parse(strings.NewReader(tt.text), tt.o)
+			got, drops, err := parse(strings.NewReader(tt.text), tt.f, tt.limit)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 			}
-			if st.Indicators != len(tt.want) {
-				t.Errorf("counted %d indicators", st.Indicators)
-			}
-			if s := st.Drops.String(); s != tt.drops {
+			if s := drops.String(); s != tt.drops {
 				t.Errorf("left out: %s\nwant: %s", s, tt.drops)
 			}
 		})
@@ -188,27 +186,27 @@ func TestParse(t *testing.T) {
 func TestRefusedWhole(t *testing.T) {
 	for name, tt := range map[string]struct {
 		text string
-		o    Options
+		f    Reader
 		want error
 	}{
-		"web page":       {"\n<!DOCTYPE html>\n<a href=http://bad.example>", Options{}, ingest.ErrWebPage},
-		"program":        {"\x7fELF\x02\x01\x01\x00\x00", Options{}, ingest.ErrBinary},
-		"prose":          {strings.Repeat("The quick brown fox jumps over the lazy dog.\n", 20) + "192.0.2.1\n", Options{}, ErrNotAList},
-		"noise":          {"\x80\x91\n\x93\xf1\xe2\n\n\x99", Options{}, ErrNotAList},
-		"JSON":           {`{"detail":"x"}`, Options{}, ErrNotAList},
-		"JSON array":     {"[\n1]", Options{}, ErrNotAList},
-		"damaged CSV":    {"ip,x\n\"a\"b,1\nc\"d,2\n", Options{}, ErrNotAList},
-		"hosts, but not": {"192.0.2.1\n192.0.2.2\n", Options{Format: Hosts}, ErrNotAList},
+		"web page":       {"\n<!DOCTYPE html>\n<a href=http://bad.example>", Reader{}, ingest.ErrWebPage},
+		"program":        {"\x7fELF\x02\x01\x01\x00\x00", Reader{}, ingest.ErrBinary},
+		"prose":          {strings.Repeat("The quick brown fox jumps over the lazy dog.\n", 20) + "192.0.2.1\n", Reader{}, ErrNotAList},
+		"noise":          {"\x80\x91\n\x93\xf1\xe2\n\n\x99", Reader{}, ErrNotAList},
+		"JSON":           {`{"detail":"x"}`, Reader{}, ErrNotAList},
+		"JSON array":     {"[\n1]", Reader{}, ErrNotAList},
+		"damaged CSV":    {"ip,x\n\"a\"b,1\nc\"d,2\n", Reader{}, ErrNotAList},
+		"hosts, but not": {"192.0.2.1\n192.0.2.2\n", Reader{Format: Hosts}, ErrNotAList},
 	} {
-		if _, _, err := parse(strings.NewReader(tt.text), tt.o); !errors.Is(err, tt.want) {
+		if _, _, err := parse(strings.NewReader(tt.text), tt.f, 0); !errors.Is(err, tt.want) {
 			t.Errorf("%s: error %v, want %v", name, err, tt.want)
 		}
 	}
-	_, _, err := parse(strings.NewReader("a,b\n1,2\n"), Options{Format: CSV, Column: "ip"})
+	_, _, err := parse(strings.NewReader("a,b\n1,2\n"), Reader{Format: CSV, Column: "ip"}, 0)
 	if err == nil || !strings.Contains(err.Error(), `no column "ip": a,b`) {
 		t.Errorf("a missing column says %v", err)
 	}
-	if _, _, err = parse(strings.NewReader("a,b\n1,2\n"), Options{Format: CSV}); err == nil || !strings.Contains(err.Error(), "name it with column") {
+	if _, _, err = parse(strings.NewReader("a,b\n1,2\n"), Reader{Format: CSV}, 0); err == nil || !strings.Contains(err.Error(), "name it with column") {
 		t.Errorf("a header without a usual name says %v", err)
 	}
 }
@@ -217,7 +215,7 @@ func TestRefusedWhole(t *testing.T) {
 func TestReadError(t *testing.T) {
 	broken := errors.New("disk on fire")
 	r := io.MultiReader(strings.NewReader("192.0.2.1\n192.0.2.2\n192.0"), errReader{broken})
-	if _, _, err := parse(r, Options{}); !errors.Is(err, broken) {
+	if _, _, err := parse(r, Reader{}, 0); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -233,9 +231,9 @@ func TestOpenQuote(t *testing.T) {
 	for i := range 500 {
 		fmt.Fprintf(&b, "198.51.%d.%d,\n", 100, i%250)
 	}
-	_, st, err := parse(strings.NewReader(b.String()), Options{})
-	if err != nil || st.Indicators != 500 || st.Drops[ingest.BadRecord].Count != 1 {
-		t.Errorf("%d indicators, %v, %v", st.Indicators, st.Drops, err)
+	got, drops, err := parse(strings.NewReader(b.String()), Reader{}, 0)
+	if err != nil || len(got) != 500 || drops[ingest.BadRecord].Count != 1 {
+		t.Errorf("%d indicators, %v, %v", len(got), drops, err)
 	}
 }
 
@@ -250,7 +248,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text, format, column string) {
 		n := 0
-		st, err := Parse(strings.NewReader(text), Options{Format: Format(format), Column: column, Limit: 100}, func(i intel.Indicator) ingest.Reason {
+		drops, err := Reader{Format: Format(format), Column: column}.Parse(strings.NewReader(text), ingest.Options{Limit: 100}, func(i intel.Indicator) ingest.Reason {
 			if p := i.Prefix; !p.IsValid() && i.Domain == "" && i.URL == "" || p.IsValid() && (p != p.Masked() || p.Addr().Is4In6()) {
 				t.Fatalf("emitted %+v", i)
 			}
@@ -260,8 +258,8 @@ func FuzzParse(f *testing.F) {
 			n++
 			return ""
 		})
-		if st.Indicators != n || n > 100 || err == nil && st.Lines > 1+strings.Count(text, "\n") {
-			t.Fatalf("%+v, %d emitted", st, n)
+		if n > 100 || err == nil && drops[ingest.Unreadable].Line > 1+strings.Count(text, "\n") {
+			t.Fatalf("%d emitted", n)
 		}
 	})
 }
@@ -276,8 +274,9 @@ func BenchmarkParse(b *testing.B) {
 	b.SetBytes(int64(text.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
-		if st, err := Parse(strings.NewReader(text.String()), Options{}, func(intel.Indicator) ingest.Reason { return "" }); err != nil || st.Indicators != 1_000_000 {
-			b.Fatal(st, err)
+		n := 0
+		if _, err := (Reader{}).Parse(strings.NewReader(text.String()), ingest.Options{}, func(intel.Indicator) ingest.Reason { n++; return "" }); err != nil || n != 1_000_000 {
+			b.Fatal(n, err)
 		}
 	}
 }

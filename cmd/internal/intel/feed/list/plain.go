@@ -21,7 +21,7 @@ import (
 //	0.0.0.0 bad.example            the hosts format, unless the format is plain
 func (p *parser) plain(line string) {
 	body, comment := cutComment(line)
-	i := p.o.Template
+	i := p.template
 	if name := ingest.Text(comment, ingest.MaxName); name != "" {
 		i.Name = name
 	}
@@ -46,7 +46,7 @@ func (p *parser) plain(line string) {
 		i.LastSeen = ingest.When(rest)
 	case word == "ExitNode" || word == "Published" || word == "LastStatus":
 		return
-	case p.o.Format == Auto && isSinkhole(word) && !strings.HasPrefix(rest, ","):
+	case p.Format == Auto && isSinkhole(word) && !strings.HasPrefix(rest, ","):
 		p.hosts(line)
 		return
 	}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -84,26 +83,31 @@ func isUUID(s string) bool {
 // one, all <uuid>.json. An event that is damaged or missing costs that event and is
 // counted. The error says that the folder cannot be read or that not one event
 // could be. What does not lie in the folder itself is never opened.
-func ParseDir(dir string, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
+func (Format) ParseDir(dir string, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, emit)
+	return p.drops, p.folder(dir)
+}
+
+// folder reads the events of a folder.
+func (p *parser) folder(dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return p.stats, err
+		return err
 	}
 	defer func() { _ = root.Close() }()
 	uuids, err := p.list(root)
 	if err != nil {
-		return p.stats, err
+		return err
 	}
 	for _, uuid := range uuids {
 		if err := p.file(root, uuid+".json"); err != nil {
-			p.stats.Drops.Add(ingest.BadDocument, 0, uuid+": "+err.Error())
+			p.drops.Add(ingest.BadDocument, 0, uuid+": "+err.Error())
 		}
 	}
-	if p.stats.Events == 0 && len(uuids) > 0 {
-		return p.stats, fmt.Errorf("%w: %s", ErrNoEvents, p.stats.Drops)
+	if p.events == 0 && len(uuids) > 0 {
+		return fmt.Errorf("%w: %s", ErrNoEvents, p.drops)
 	}
-	return p.stats, nil
+	return nil
 }
 
 // list returns the uuids of the folder's events, in order.
@@ -121,7 +125,7 @@ func (p *parser) list(root *os.Root) ([]string, error) {
 		return nil, err
 	}
 	if bad > 0 {
-		p.stats.Drops[ingest.BadDocument] = ingest.Drop{Count: bad, Text: "name in the manifest that is no UUID"}
+		p.drops[ingest.BadDocument] = ingest.Drop{Count: bad, Text: "name in the manifest that is no UUID"}
 	}
 	return slices.Sorted(maps.Keys(entries)), nil
 }
@@ -160,9 +164,9 @@ func (p *parser) file(root *os.Root, name string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	before := p.stats.Events
+	before := p.events
 	err = p.read(io.LimitReader(f, maxEvent))
-	if err == nil && p.stats.Events == before {
+	if err == nil && p.events == before {
 		err = ErrNoEvents
 	}
 	return err

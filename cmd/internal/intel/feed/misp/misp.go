@@ -5,6 +5,7 @@ package misp
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 
@@ -18,21 +19,6 @@ const DefaultLimit = 5_000_000
 // ErrNoEvents is returned, wrapped, for a document or folder that holds something else.
 var ErrNoEvents = errors.New("holds no MISP events")
 
-// Options say how to read events.
-type Options struct {
-	// Template is what every indicator starts as: its category, score, name, tags
-	// and reference hold where the event gives none.
-	Template intel.Indicator
-	Limit    int // 0: DefaultLimit
-}
-
-// Stats tell what was read.
-type Stats struct {
-	Events     int // whole ones
-	Indicators int // how many were emitted and kept
-	Drops      ingest.Drops
-}
-
 // Parse reads one event, an array of events, an answer of MISP's search, or
 // several of these one after the other, and calls emit for each indicator, which
 // returns why it is refused, or "" when it is kept. Attributes that are deleted or
@@ -40,27 +26,30 @@ type Stats struct {
 // gives what its parts are. The error is ingest.ErrWebPage, ingest.ErrBinary or
 // ErrNoEvents, wrapped, or says where the JSON is damaged or ends too soon; what
 // was emitted until then should be thrown away.
-func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
+func (Format) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, emit)
-	err := p.read(r)
-	if err == nil && p.stats.Events == 0 {
-		err = ErrNoEvents
-	}
-	return p.stats, err
+	return p.drops, p.document(r)
 }
 
 // parser makes indicators of events.
 type parser struct {
-	o     Options
-	emit  func(intel.Indicator) ingest.Reason
-	stats Stats
+	template intel.Indicator
+	emit     ingest.Keep
+	events   int // whole ones
+	drops    ingest.Drops
 }
 
-func newParser(o Options, emit func(intel.Indicator) ingest.Reason) *parser {
-	if o.Limit <= 0 {
-		o.Limit = DefaultLimit
+func newParser(o ingest.Options, emit ingest.Keep) *parser {
+	return &parser{template: o.Template, emit: emit.AtMost(cmp.Or(o.Limit, DefaultLimit)), drops: ingest.Drops{}}
+}
+
+// document reads a document that has to hold events.
+func (p *parser) document(r io.Reader) error {
+	err := p.read(r)
+	if err == nil && p.events == 0 {
+		err = ErrNoEvents
 	}
-	return &parser{o: o, emit: emit, stats: Stats{Drops: ingest.Drops{}}}
+	return err
 }
 
 // read reads one document.
@@ -75,9 +64,9 @@ func (p *parser) read(r io.Reader) error {
 
 // take emits the indicators of an event.
 func (p *parser) take(e *event) {
-	p.stats.Events++
-	p.stats.Drops.Merge(e.leftOut)
-	base := e.base(p.o.Template)
+	p.events++
+	p.drops.Merge(e.leftOut)
+	base := e.base(p.template)
 	for at := range e.attributes {
 		p.attribute(&e.attributes[at], base)
 	}
@@ -101,17 +90,10 @@ func (p *parser) attribute(a *attribute, base intel.Indicator) {
 	}
 	found, why := a.observe(i)
 	if why != "" {
-		p.stats.Drops.Add(why, 0, string(a.Value))
+		p.drops.Add(why, 0, string(a.Value))
 		return
 	}
 	for _, i := range found {
-		why := ingest.OverLimit
-		if p.stats.Indicators < p.o.Limit {
-			why = p.emit(i)
-		}
-		if why == "" {
-			p.stats.Indicators++
-		}
-		p.stats.Drops.Add(why, 0, string(a.Value))
+		p.drops.Add(p.emit(i), 0, string(a.Value))
 	}
 }

@@ -50,9 +50,9 @@ func brief(i intel.Indicator) string {
 	return out
 }
 
-func parse(text string) (got []string, st Stats, err error) {
-	st, err = Parse(strings.NewReader(text), Options{Template: template}, keeper(&got))
-	return got, st, err
+func parse(text string) (got []string, drops ingest.Drops, err error) {
+	drops, err = Format{}.Parse(strings.NewReader(text), ingest.Options{Template: template}, keeper(&got))
+	return got, drops, err
 }
 
 func document1(t testing.TB) string {
@@ -77,7 +77,7 @@ var wantFirst = []string{
 }
 
 func TestParse(t *testing.T) {
-	got, st, err := parse(document1(t))
+	got, drops, err := parse(document1(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,11 +86,11 @@ func TestParse(t *testing.T) {
 	}
 	want := "5 not an address, network, domain or URL, 2 unsupported type (first: 177add288b289d43236d2dba33e65956), " +
 		"1 context, not for detection (first: http://bad.example/context), 1 no longer active (first: gone.bad.example), 1 special-use network (first: 10.1.1.1)"
-	if s := st.Drops.String(); s != want {
+	if s := drops.String(); s != want {
 		t.Errorf("left out: %s", s)
 	}
 	var whole []intel.Indicator
-	_, _ = Parse(strings.NewReader(document1(t)), Options{Template: template}, func(i intel.Indicator) ingest.Reason {
+	_, _ = Format{}.Parse(strings.NewReader(document1(t)), ingest.Options{Template: template}, func(i intel.Indicator) ingest.Reason {
 		whole = append(whole, i)
 		return ""
 	})
@@ -116,8 +116,9 @@ func TestShapes(t *testing.T) {
 		"without attributes": {`{"Event":{"info":"x"}}`, 1},
 		"attributes null":    {`{"Event":{"info":"x","Attribute":null,"Object":{},"Tag":"x"}}`, 1},
 	} {
-		if _, st, err := parse(tt.text); err != nil || st.Events != tt.events {
-			t.Errorf("%s: %+v, %v", name, st, err)
+		p := newParser(ingest.Options{}, func(intel.Indicator) ingest.Reason { return "" })
+		if err := p.document(strings.NewReader(tt.text)); err != nil || p.events != tt.events {
+			t.Errorf("%s: %d events, %v", name, p.events, err)
 		}
 	}
 }
@@ -161,9 +162,8 @@ func TestCategoryOfTags(t *testing.T) {
 
 func TestParseDir(t *testing.T) {
 	var got []string
-	st, err := ParseDir("testdata/feed", Options{Template: template}, keeper(&got))
-	if err != nil || st.Events != 2 {
-		t.Fatalf("%+v, %v", st, err)
+	if _, err := (Format{}).ParseDir("testdata/feed", ingest.Options{Template: template}, keeper(&got)); err != nil {
+		t.Fatal(err)
 	}
 	want := append(slices.Clone(wantFirst), "2001:db8::23/128 malware 75 06-02/06-07T07")
 	if !slices.Equal(got, want) {
@@ -224,16 +224,17 @@ func TestDamagedDir(t *testing.T) {
 			dir := copyFeed(t)
 			tt.harm(dir)
 			var got []string
-			st, err := ParseDir(dir, Options{Template: template}, keeper(&got))
-			if st.Events != tt.events || st.Drops[ingest.BadDocument].Count != tt.bad || (err != nil) != tt.fails {
-				t.Errorf("%+v, %v", st, err)
+			p := newParser(ingest.Options{Template: template}, keeper(&got))
+			err := p.folder(dir)
+			if p.events != tt.events || p.drops[ingest.BadDocument].Count != tt.bad || (err != nil) != tt.fails {
+				t.Errorf("%d events, %v, %v", p.events, p.drops, err)
 			}
 		})
 	}
-	if _, err := ParseDir(t.TempDir(), Options{}, nil); !errors.Is(err, ErrNoEvents) {
+	if _, err := (Format{}).ParseDir(t.TempDir(), ingest.Options{}, nil); !errors.Is(err, ErrNoEvents) {
 		t.Errorf("an empty folder says %v", err)
 	}
-	if _, err := ParseDir("testdata/none", Options{}, nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := (Format{}).ParseDir("testdata/none", ingest.Options{}, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing folder says %v", err)
 	}
 }
@@ -243,7 +244,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(`[{"Event":{"Attribute":[{"type":"ip-dst|port","value":"[2001:db8::1]|1","to_ids":1}]}}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		n := 0
-		st, _ := Parse(strings.NewReader(text), Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		_, _ = Format{}.Parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
 			if kinds := strings.Count(fmt.Sprint(i.Prefix.IsValid(), i.Domain != "", i.URL != ""), "true"); kinds != 1 {
 				t.Fatalf("emitted %+v", i)
 			}
@@ -253,8 +254,8 @@ func FuzzParse(f *testing.F) {
 			n++
 			return ""
 		})
-		if st.Indicators != n || n > 50 {
-			t.Fatalf("%+v, %d emitted", st, n)
+		if n > 50 {
+			t.Fatalf("%d emitted", n)
 		}
 	})
 }

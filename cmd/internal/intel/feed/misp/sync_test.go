@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -122,7 +123,7 @@ func (c *copyOf) good() (changed bool, asked []string) {
 func (c *copyOf) expect(want ...int) {
 	c.t.Helper()
 	var got, text []string
-	_, err := ParseDir(c.dir, Options{Template: template}, keeper(&got))
+	_, err := Format{}.ParseDir(c.dir, ingest.Options{Template: template}, keeper(&got))
 	for _, n := range want {
 		text = append(text, fmt.Sprintf("198.51.100.%d/32 malware 60 01-01", n))
 	}

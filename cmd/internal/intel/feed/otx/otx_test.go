@@ -17,10 +17,10 @@ import (
 
 var now = time.Date(2026, 6, 7, 12, 0, 0, 0, time.UTC)
 
-func parse(r io.Reader) (got []intel.Indicator, st Stats, err error) {
+func parse(r io.Reader) (got []intel.Indicator, drops ingest.Drops, err error) {
 	policy := ingest.NewPolicy(nil)
-	o := Options{Now: now, Template: intel.Indicator{Feed: "otx", Category: intel.Phishing, Score: 60, Ref: "https://ref.example/"}}
-	st, err = Parse(r, o, func(i intel.Indicator) ingest.Reason {
+	o := ingest.Options{Now: now, Template: intel.Indicator{Feed: "otx", Category: intel.Phishing, Score: 60, Ref: "https://ref.example/"}}
+	drops, err = Format{}.Parse(r, o, func(i intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
 			if why := policy.Refuse(i.Prefix); why != "" {
 				return why
@@ -29,7 +29,7 @@ func parse(r io.Reader) (got []intel.Indicator, st Stats, err error) {
 		got = append(got, i)
 		return ""
 	})
-	return got, st, err
+	return got, drops, err
 }
 
 func brief(is []intel.Indicator) (out []string) {
@@ -57,7 +57,7 @@ func page(t *testing.T) []byte {
 }
 
 func TestParse(t *testing.T) {
-	got, st, err := parse(bytes.NewReader(page(t)))
+	got, drops, err := parse(bytes.NewReader(page(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,8 +76,8 @@ func TestParse(t *testing.T) {
 	}
 	wantDrops := "4 not an address, network, domain or URL, 2 unsupported type (first: /gate.php), 1 no longer active (first: 198.51.100.99), " +
 		"1 number with a leading zero (octal to some, decimal to others) (first: 198.51.100.023), 1 special-use network (first: 192.168.1.1)"
-	if s := st.Drops.String(); s != wantDrops || st.Pulses != 2 || st.Indicators != len(want) {
-		t.Errorf("%+v\nwant drops %s", st, wantDrops)
+	if s := drops.String(); s != wantDrops {
+		t.Errorf("left out %s\nwant     %s", s, wantDrops)
 	}
 	first, last := got[0], got[len(got)-1]
 	if first.Name != "Wave 3 of Emotet" || first.Tags != "backdoor,a  b,Emotet" || first.Ref != "https://otx.alienvault.com/pulse/5f0000000000000000000001" ||
@@ -109,9 +109,9 @@ func TestShapes(t *testing.T) {
 		"nested 10,000 deep":  {`{"x":` + strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + `,` + pulse[1:], 1},
 		"deep in the results": {`{"results":[[[[1]]],` + pulse + `]}`, 1},
 	} {
-		got, st, err := parse(strings.NewReader(tt.text))
-		if err != nil || st.Pulses != tt.pulses {
-			t.Errorf("%s: %d pulses, %d indicators, %v", name, st.Pulses, len(got), err)
+		p := newParser(Choice{}, ingest.Options{Now: now}, func(intel.Indicator) ingest.Reason { return "" })
+		if err := p.read(strings.NewReader(tt.text)); err != nil || p.pulses != tt.pulses {
+			t.Errorf("%s: %d pulses, %v", name, p.pulses, err)
 		}
 	}
 }
@@ -169,7 +169,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		n := 0
-		st, _ := Parse(bytes.NewReader(doc), Options{Now: now, Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		_, _ = Format{}.Parse(bytes.NewReader(doc), ingest.Options{Now: now, Limit: 50}, func(i intel.Indicator) ingest.Reason {
 			if !i.Prefix.IsValid() && i.Domain == "" && i.URL == "" {
 				t.Fatalf("emitted %+v", i)
 			}
@@ -182,8 +182,8 @@ func FuzzParse(f *testing.F) {
 			n++
 			return ""
 		})
-		if st.Indicators != n || n > 50 {
-			t.Fatalf("%+v, %d emitted", st, n)
+		if n > 50 {
+			t.Fatalf("%d emitted", n)
 		}
 	})
 }

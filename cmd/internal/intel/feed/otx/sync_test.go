@@ -60,7 +60,7 @@ func (c *copyOf) good() (changed bool, asked, served []string) {
 func (c *copyOf) expect(want ...string) {
 	c.t.Helper()
 	var got []string
-	_, err := ParseDir(c.dir, Options{Now: now, Choice: c.o.Choice}, func(i intel.Indicator) ingest.Reason {
+	_, err := Format{Choice: c.o.Choice}.ParseDir(c.dir, ingest.Options{Now: now}, func(i intel.Indicator) ingest.Reason {
 		got = append(got, i.Prefix.Addr().String())
 		return ""
 	})
@@ -81,7 +81,7 @@ func TestSyncFetchesWhatChanged(t *testing.T) {
 		c.otx.put(n, time.Duration(n+1)*24*time.Hour, addr(n))
 	}
 	c.o.PageSize = 3
-	if _, err := ParseDir(c.dir, Options{}, nil); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := (Format{}).ParseDir(c.dir, ingest.Options{}, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a copy: %v", err)
 	}
 	var progress []string
@@ -280,9 +280,9 @@ func TestSyncDirtyPulses(t *testing.T) {
 	c.otx.put(3, time.Hour, addr(3)).id = "../../etc/passwd"
 	c.good()
 	var names []string
-	st, err := ParseDir(c.dir, Options{Now: now}, func(i intel.Indicator) ingest.Reason { names = append(names, i.Name); return "" })
-	if err != nil || st.Pulses != 2 || st.Drops[ingest.SingleLabel].Count+st.Drops[ingest.Unreadable].Count != 1 {
-		t.Errorf("%+v, %v", st, err)
+	drops, err := Format{}.ParseDir(c.dir, ingest.Options{Now: now}, func(i intel.Indicator) ingest.Reason { names = append(names, i.Name); return "" })
+	if err != nil || drops[ingest.SingleLabel].Count+drops[ingest.Unreadable].Count != 1 {
+		t.Errorf("%v, %v", drops, err)
 	}
 	if !slices.Contains(names, `wave [31m "3"`) {
 		t.Errorf("names %q", names)

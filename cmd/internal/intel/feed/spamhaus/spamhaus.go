@@ -5,6 +5,7 @@
 package spamhaus
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,21 +32,6 @@ func Documents() []ingest.Document {
 	return []ingest.Document{v4, v6, asn}
 }
 
-// Options say how to read a list.
-type Options struct {
-	// Template is what every indicator starts as: its category and score hold for
-	// all, its name and reference where there is no SBL number.
-	Template intel.Indicator
-	Limit    int // 0: DefaultLimit
-}
-
-// Stats tell what a list held.
-type Stats struct {
-	Records    int // as read; the same as the metadata says
-	Indicators int // how many were emitted and kept
-	Drops      ingest.Drops
-}
-
 // record is a line: a network, an autonomous system, or the metadata that ends
 // the list.
 type record struct {
@@ -63,63 +49,53 @@ type record struct {
 // ingest.ErrBinary or ErrNotDROP, wrapped, wraps io.ErrUnexpectedEOF where the
 // last list's metadata is missing or counts more records than there are, or is
 // the reader's; what was emitted until then should be thrown away.
-func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
-	s := Stats{Drops: ingest.Drops{}}
+func Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
+	drops := ingest.Drops{}
 	lines, err := ingest.NewLines(r)
 	if err != nil {
-		return s, err
+		return drops, err
 	}
-	if o.Limit <= 0 {
-		o.Limit = DefaultLimit
-	}
+	emit = emit.AtMost(cmp.Or(o.Limit, DefaultLimit))
 	pending, lists := 0, 0 // records since the last metadata; metadata seen
 	for lines.Next() {
 		var rec record
 		if err := json.Unmarshal(lines.Raw(), &rec); err != nil {
 			pending++
-			s.Drops.Add(ingest.Unreadable, lines.N(), lines.Text())
+			drops.Add(ingest.Unreadable, lines.N(), lines.Text())
 			continue
 		}
 		if rec.Type == "metadata" {
 			if rec.Records != nil && *rec.Records != pending {
-				return s, fmt.Errorf("list has %d records where its metadata counts %d: %w", pending, *rec.Records, io.ErrUnexpectedEOF)
+				return drops, fmt.Errorf("list has %d records where its metadata counts %d: %w", pending, *rec.Records, io.ErrUnexpectedEOF)
 			}
-			s.Records += pending
 			pending, lists = 0, lists+1
 			continue
 		}
 		pending++
-		why := o.take(&rec, s.Indicators, emit)
-		if why == "" {
-			s.Indicators++
-		}
-		s.Drops.Add(why, lines.N(), rec.text(lines.Text()))
+		drops.Add(take(&rec, o.Template, emit), lines.N(), rec.text(lines.Text()))
 	}
-	lines.CountLong(s.Drops)
+	lines.CountLong(drops)
 	switch {
 	case lines.Err() != nil:
-		return s, lines.Err()
-	case lists == 0 && (pending == 0 || pending == s.Drops[ingest.Unreadable].Count):
-		return s, fmt.Errorf("%w: %s", ErrNotDROP, s.Drops)
+		return drops, lines.Err()
+	case lists == 0 && (pending == 0 || pending == drops[ingest.Unreadable].Count):
+		return drops, fmt.Errorf("%w: %s", ErrNotDROP, drops)
 	case pending > 0:
-		return s, fmt.Errorf("list ends after %d records without its metadata: %w", pending, io.ErrUnexpectedEOF)
+		return drops, fmt.Errorf("list ends after %d records without its metadata: %w", pending, io.ErrUnexpectedEOF)
 	}
-	return s, nil
+	return drops, nil
 }
 
-// take emits one network.
-func (o *Options) take(rec *record, kept int, emit func(intel.Indicator) ingest.Reason) ingest.Reason {
+// take emits one network, i being what all have in common.
+func take(rec *record, i intel.Indicator, emit ingest.Keep) ingest.Reason {
 	if rec.CIDR == "" && len(rec.ASN) > 0 {
 		return ingest.Unsupported
 	}
-	i := o.Template
 	switch why := ingest.Parse(rec.CIDR, &i); {
 	case why != "":
 		return why
 	case !i.Prefix.IsValid() || i.Port != 0:
 		return ingest.Unreadable
-	case kept >= o.Limit:
-		return ingest.OverLimit
 	}
 	if isSBL(rec.SBL) {
 		i.Name = "Spamhaus DROP " + rec.SBL

@@ -2,28 +2,14 @@ package taxii
 
 import (
 	"context"
-	"io"
 	"net/http"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
 // Format reads STIX objects, and keeps a copy of the collections that are named.
 type Format struct{ Collections []string }
-
-// Parse is the function Parse.
-func (Format) Parse(in io.Reader, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error) {
-	st, err := Parse(in, Options{Template: o.Template, Now: o.Now}, keep)
-	return st.Drops, err
-}
-
-// ParseDir is the function ParseDir.
-func (Format) ParseDir(dir string, o ingest.Options, keep func(intel.Indicator) ingest.Reason) (ingest.Drops, error) {
-	st, err := ParseDir(dir, Options{Template: o.Template, Now: o.Now}, keep)
-	return st.Drops, err
-}
 
 // Sync is the function Sync.
 func (f Format) Sync(ctx context.Context, c *fetch.Client, dir string, from ingest.Server) (changed bool, err error) {

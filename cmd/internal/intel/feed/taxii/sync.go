@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/archive"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -90,16 +88,12 @@ func Sync(ctx context.Context, c *fetch.Client, dir string, o SyncOptions) (chan
 
 // ParseDir reads the copy that Sync keeps in dir, like Parse. Without a copy the
 // error wraps fs.ErrNotExist.
-func ParseDir(dir string, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
-	f, err := os.Open(filepath.Join(dir, archive.Documents))
-	if err != nil {
-		return Stats{}, err
-	}
-	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err == nil && info.Size() == 0 {
-		return Stats{Drops: ingest.Drops{}}, nil // the collections are empty
-	}
-	return Parse(f, o, emit)
+func (f Format) ParseDir(dir string, o ingest.Options, emit ingest.Keep) (drops ingest.Drops, err error) {
+	err = archive.Read(dir, func(r io.Reader) error {
+		drops, err = f.Parse(r, o, emit)
+		return err
+	})
+	return drops, err
 }
 
 // state is what a copy remembers for the next sync.

@@ -171,7 +171,7 @@ func (c *copyOf) good() (changed bool) {
 func (c *copyOf) expect(want ...string) {
 	c.t.Helper()
 	var got []string
-	_, err := ParseDir(c.dir, Options{Now: c.o.Now}, func(i intel.Indicator) ingest.Reason {
+	_, err := Format{}.ParseDir(c.dir, ingest.Options{Now: c.o.Now}, func(i intel.Indicator) ingest.Reason {
 		got = append(got, what(i))
 		return ""
 	})

@@ -7,11 +7,11 @@ package taxii
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -23,52 +23,42 @@ const DefaultLimit = 5_000_000
 // ErrNotSTIX is returned, wrapped, for JSON that holds no STIX objects.
 var ErrNotSTIX = errors.New("holds no STIX objects")
 
-// Options say how to read objects.
-type Options struct {
-	// Template is what every indicator starts as: its category, score, name, tags
-	// and reference hold where the object gives none.
-	Template intel.Indicator
-	Now      time.Time // what is not valid yet is left out, and what expired long before: see ingest.Outdated
-	Limit    int       // 0: DefaultLimit
-}
-
-// Stats tell what a document held.
-type Stats struct {
-	Objects    int // of any type
-	Patterns   int // those of indicators
-	Indicators int // how many were emitted and kept
-	Drops      ingest.Drops
-}
-
 // Parse reads a bundle, a TAXII envelope, an array of objects, one object, or
 // several of these one after the other, and calls emit for each address, domain
 // and URL that the pattern of an indicator object names, which returns why it is
 // refused, or "" when it is kept. The error is ingest.ErrWebPage,
 // ingest.ErrBinary or ErrNotSTIX, wrapped, or says where the JSON is damaged or
 // ends too soon; what was emitted until then should be thrown away.
-func Parse(r io.Reader, o Options, emit func(intel.Indicator) ingest.Reason) (Stats, error) {
-	if o.Limit <= 0 {
-		o.Limit = DefaultLimit
-	}
-	p := &parser{o: o, emit: emit, stats: Stats{Drops: ingest.Drops{}}}
-	br := bufio.NewReader(r)
-	if err := ingest.Sniff(br); err != nil {
-		return p.stats, err
-	}
-	d := &document{in: ingest.NewJSON(br), drops: p.stats.Drops, each: func(x *object) error { p.take(x); return nil }}
-	err := d.read()
-	p.stats.Objects = d.objects
-	if err == nil && d.objects == 0 && d.envelopes == 0 {
-		err = ErrNotSTIX
-	}
-	return p.stats, err
+func (Format) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
+	p := newParser(o, emit)
+	return p.drops, p.read(r)
 }
 
 // parser makes indicators of objects.
 type parser struct {
-	o     Options
-	emit  func(intel.Indicator) ingest.Reason
-	stats Stats
+	o       ingest.Options
+	emit    ingest.Keep
+	objects int // of any type
+	drops   ingest.Drops
+}
+
+func newParser(o ingest.Options, emit ingest.Keep) *parser {
+	return &parser{o: o, emit: emit.AtMost(cmp.Or(o.Limit, DefaultLimit)), drops: ingest.Drops{}}
+}
+
+// read reads one document.
+func (p *parser) read(r io.Reader) error {
+	br := bufio.NewReader(r)
+	if err := ingest.Sniff(br); err != nil {
+		return err
+	}
+	d := &document{in: ingest.NewJSON(br), drops: p.drops, each: func(x *object) error { p.take(x); return nil }}
+	err := d.read()
+	p.objects = d.objects
+	if err == nil && d.objects == 0 && d.envelopes == 0 {
+		err = ErrNotSTIX
+	}
+	return err
 }
 
 // take emits what the pattern of an indicator object names.
@@ -76,24 +66,14 @@ func (p *parser) take(x *object) {
 	if x.Type != "indicator" {
 		return
 	}
-	p.stats.Patterns++
 	base := x.base(p.o.Template)
 	why := x.useless(p.o.Now, base)
 	if why != "" {
-		p.stats.Drops.Add(why, 0, string(x.Pattern))
+		p.drops.Add(why, 0, string(x.Pattern))
 		return
 	}
-	keep := func(i intel.Indicator, text string) {
-		why := ingest.OverLimit
-		if p.stats.Indicators < p.o.Limit {
-			why = p.emit(i)
-		}
-		if why == "" {
-			p.stats.Indicators++
-		}
-		p.stats.Drops.Add(why, 0, text)
-	}
-	match(string(x.Pattern), base, keep, func(why ingest.Reason, text string) { p.stats.Drops.Add(why, 0, text) })
+	keep := func(i intel.Indicator, text string) { p.drops.Add(p.emit(i), 0, text) }
+	match(string(x.Pattern), base, keep, func(why ingest.Reason, text string) { p.drops.Add(why, 0, text) })
 }
 
 // document walks through bundles, envelopes and arrays of objects.

@@ -23,12 +23,6 @@ const maxDocument = 256 << 20
 // a warninglist of a type that says nothing about addresses and names.
 var ErrNotAWarninglist = errors.New("is no MISP warninglist of type cidr or hostname")
 
-// Stats tell what a list held.
-type Stats struct {
-	Entries int // how many were emitted and kept
-	Drops   ingest.Drops
-}
-
 // document is what is wanted of a list.json.
 type document struct {
 	Name string  `json:"name"`
@@ -54,27 +48,27 @@ func (v *value) UnmarshalJSON(b []byte) error {
 // Entries of type cidr are networks or bare addresses; those of type hostname are
 // names, in any case, which stand for the names below them too with a leading
 // dot. An error refuses the document as a whole.
-func Parse(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (Stats, error) {
+func Parse(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.Drops, error) {
 	limited := &io.LimitedReader{R: r, N: maxDocument}
 	br := bufio.NewReader(limited)
 	if err := ingest.Sniff(br); err != nil {
-		return Stats{}, err
+		return nil, err
 	}
 	var d document
 	dec := json.NewDecoder(br)
 	if err := dec.Decode(&d); err != nil {
-		return Stats{}, explain(err, dec.InputOffset(), limited.N == 0)
+		return nil, explain(err, dec.InputOffset(), limited.N == 0)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return Stats{}, fmt.Errorf("%w: more follows its end at byte %d", ErrNotAWarninglist, dec.InputOffset())
+		return nil, fmt.Errorf("%w: more follows its end at byte %d", ErrNotAWarninglist, dec.InputOffset())
 	}
 	if d.Type != "cidr" && d.Type != "hostname" {
-		return Stats{}, fmt.Errorf("%w: its type is %q", ErrNotAWarninglist, ingest.Text(d.Type, 60))
+		return nil, fmt.Errorf("%w: its type is %q", ErrNotAWarninglist, ingest.Text(d.Type, 60))
 	}
 	if d.List == nil {
-		return Stats{}, fmt.Errorf("%w: it has no list", ErrNotAWarninglist)
+		return nil, fmt.Errorf("%w: it has no list", ErrNotAWarninglist)
 	}
-	s := Stats{Drops: ingest.Drops{}}
+	drops, kept := ingest.Drops{}, 0
 	name := ingest.Text(d.Name, ingest.MaxName)
 	for _, v := range d.List {
 		e, why := d.entry(strings.TrimSpace(string(v)))
@@ -83,14 +77,14 @@ func Parse(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (Stats, error
 			why = emit(e)
 		}
 		if why == "" {
-			s.Entries++
+			kept++
 		}
-		s.Drops.Add(why, 0, string(v))
+		drops.Add(why, 0, string(v))
 	}
-	if s.Entries == 0 && len(d.List) > 0 {
-		return s, fmt.Errorf("none of its %d entries can be used: %s", len(d.List), s.Drops)
+	if kept == 0 && len(d.List) > 0 {
+		return drops, fmt.Errorf("none of its %d entries can be used: %s", len(d.List), drops)
 	}
-	return s, nil
+	return drops, nil
 }
 
 // explain says why a document could not be read.
