@@ -72,6 +72,8 @@ func flags(f uint16) func(*flow.Record) {
 	return func(r *flow.Record) { r.TCPFlags, r.Has = f, r.Has|flow.HasTCPFlags }
 }
 
+func layer2Octets(r *flow.Record) { r.Has |= flow.HasLayer2 }
+
 func reverse(bytes, packets uint64) func(*flow.Record) {
 	return func(r *flow.Record) { r.RevBytes, r.RevPackets, r.Has = bytes, packets, r.Has|flow.HasReverse }
 }
@@ -152,6 +154,8 @@ func TestWhoCalledWhom(t *testing.T) {
 
 		// RST+ACK, SYN+ACK, ICMP error, echo reply: the sender answers.
 		{"only RST+ACK from inside", rec(6, us, 50000, pst, 443, 40, 1, flags(rstAck)), inbound, attempt, true, 50000},
+		{"only RST from inside, a frame of 64 bytes", rec(6, us, 50000, pst, 443, 64, 1, flags(rst), layer2Octets), inbound, attempt, true, 50000},
+		{"only RST+ACK from inside, frames with options", rec(6, us, 50000, pst, 443, 156, 2, flags(rstAck), layer2Octets), inbound, attempt, true, 50000},
 		{"only RST from inside", rec(6, us, 50000, pst, 443, 40, 1, flags(rst)), inbound, attempt, true, 50000},
 		{"only RST+ACK from outside", rec(6, bad, 50000, us, 443, 40, 1, flags(rstAck)), outbound, attempt, true, 50000},
 		{"only SYN+ACK from inside", rec(6, us, 50000, pst, 443, 44, 1, flags(synAck)), inbound, attempt, true, 50000},

@@ -10,6 +10,8 @@ import (
 const (
 	bareTCP4 = 60
 	bareTCP6 = 80
+	// layer2 is what Ethernet adds: header, two VLAN tags, checksum.
+	layer2 = 26
 )
 
 // evidence is what a record shows of how far a conversation came. Nothing in it
@@ -69,6 +71,9 @@ func hasData(r *flow.Record, bytes, packets uint64) bool {
 	bare := uint64(bareTCP4)
 	if !r.Src.Is4() {
 		bare = bareTCP6
+	}
+	if r.Has&flow.HasLayer2 != 0 {
+		bare += layer2
 	}
 	return bytes > bare*max(packets, 1)
 }

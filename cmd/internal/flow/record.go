@@ -65,6 +65,7 @@ const (
 	HasNATDst
 	HasFirewall
 	HasDirection
+	HasLayer2 // Bytes or RevBytes count octets of layer 2: a bare TCP segment takes 64
 )
 
 // TCP flags as they stand in the low byte of Record.TCPFlags (RFC 9293).

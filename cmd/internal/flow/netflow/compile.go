@@ -73,23 +73,38 @@ func compile(v version, options bool, wire []byte) *template {
 type rankedField struct{ rank, field int }
 
 // rank picks the fields that are used, in the order of elements. Of an element
-// that stands there twice only the last counts, so that the number of ops stays
-// bounded: of a tunnel the outer header comes first (RFC 7011 section 8), and
-// inside are those who talk. Routers with SRv6 send an outer IPv6 header and an
-// inner one of either family.
+// that stands there several times one counts, so that the number of ops stays
+// bounded. Of a packet's headers that is the last: of a tunnel the outer header
+// comes first (RFC 7011 section 8), and inside are those who talk; routers with
+// SRv6 send an outer IPv6 header and an inner one of either family. Of anything
+// else it is the first: counters of the input come before those of the output.
 func rank(list []field, v version) []rankedField {
 	var ranked []rankedField
-	var seen [256]bool
-	for i, f := range slices.Backward(list) {
+	var at [512]int16 // 1 + the place in ranked
+	prefixes := false
+	for i, f := range list {
 		if f.scope && v == v9 || f.length == 0 {
 			continue // the scopes of v9 have a numbering of their own
 		}
 		r, ok := ranks[elementKey{f.pen, f.id}]
-		if !ok || seen[r] {
+		if !ok {
 			continue
 		}
-		seen[r] = true
-		ranked = append(ranked, rankedField{r, i})
+		k := elements[r].kind
+		prefixes = prefixes || k.isPrefix()
+		switch {
+		case at[r] == 0:
+			ranked = append(ranked, rankedField{r, i})
+			at[r] = int16(len(ranked))
+		case k.isHeader():
+			ranked[at[r]-1].field = i
+		}
+	}
+	if !prefixes { // most routers send masks, which nothing else needs
+		ranked = slices.DeleteFunc(ranked, func(r rankedField) bool {
+			k := elements[r.rank].kind
+			return k == kindSrcMask || k == kindDstMask
+		})
 	}
 	slices.SortFunc(ranked, func(a, b rankedField) int { return cmp.Compare(a.rank, b.rank) })
 	return ranked

@@ -45,6 +45,15 @@ var elements = []element{
 	{0, 45006, kindSrc, 0},
 	{0, 45005, kindDst, 0},
 	{0, 45007, kindDst, 0},
+	// Aggregated by network; its mask says whether it is an address all the same.
+	{0, 9, kindSrcMask, 0},
+	{0, 29, kindSrcMask, 0},
+	{0, 44, kindSrcPrefix, 0},
+	{0, 170, kindSrcPrefix, 0},
+	{0, 13, kindDstMask, 0},
+	{0, 30, kindDstMask, 0},
+	{0, 45, kindDstPrefix, 0},
+	{0, 169, kindDstPrefix, 0},
 	{0, 225, kindNATSrc, flow.HasNATSrc},
 	{0, 281, kindNATSrc, flow.HasNATSrc},
 	{0, 40001, kindNATSrc, flow.HasNATSrc},
@@ -82,7 +91,8 @@ var elements = []element{
 	{0, 14, kindOutIf, flow.HasOutIf},
 
 	// Counters: of the flow since the last report, in total, after the device
-	// changed the packet, of the firewall's initiator, with layer 2.
+	// changed the packet, of the firewall's initiator, of the selected flows, of
+	// the copies of a multicast packet, without the IP header, with layer 2.
 	{0, 1, kindBytes, flow.HasBytes},
 	{0, 85, kindBytes, flow.HasBytes},
 	{0, 23, kindBytes, flow.HasBytes},
@@ -90,25 +100,49 @@ var elements = []element{
 	{0, 231, kindBytes, flow.HasBytes},
 	{penCisco, 8338, kindBytes, flow.HasBytes}, // clientBytesNetwork
 	{0, 41106, kindBytes, flow.HasBytes},
-	{0, 352, kindBytes, flow.HasBytes},
-	{0, 353, kindBytes, flow.HasBytes},
+	{0, 391, kindBytes, flow.HasBytes},
+	{0, 20, kindBytes, flow.HasBytes},
+	{0, 175, kindBytes, flow.HasBytes},
+	{0, 401, kindBytes, flow.HasBytes},
+	{0, 352, kindFrameBytes, flow.HasBytes},
+	{0, 353, kindFrameBytes, flow.HasBytes},
+	{0, 417, kindFrameBytes, flow.HasBytes},
+	{0, 420, kindFrameBytes, flow.HasBytes},
+	{0, 418, kindFrameBytes, flow.HasBytes},
+	{0, 421, kindFrameBytes, flow.HasBytes},
 	{0, 2, kindPackets, flow.HasPackets},
 	{0, 86, kindPackets, flow.HasPackets},
 	{0, 24, kindPackets, flow.HasPackets},
 	{0, 172, kindPackets, flow.HasPackets},
 	{0, 298, kindPackets, flow.HasPackets},
+	{0, 392, kindPackets, flow.HasPackets},
+	{0, 19, kindPackets, flow.HasPackets},
+	{0, 174, kindPackets, flow.HasPackets},
+	{0, 402, kindPackets, flow.HasPackets},
+	{0, 430, kindPackets, flow.HasPackets},
+	{0, 431, kindPackets, flow.HasPackets},
 
 	// The other direction.
 	{penReverse, 1, kindRevBytes, flow.HasReverse},
 	{penReverse, 85, kindRevBytes, flow.HasReverse},
 	{penReverse, 23, kindRevBytes, flow.HasReverse},
+	{penReverse, 171, kindRevBytes, flow.HasReverse},
 	{0, 232, kindRevBytes, flow.HasReverse},
 	{penCisco, 8337, kindRevBytes, flow.HasReverse}, // serverBytesNetwork
 	{0, 41105, kindRevBytes, flow.HasReverse},
+	{penReverse, 391, kindRevBytes, flow.HasReverse},
+	{penReverse, 401, kindRevBytes, flow.HasReverse},
+	{penReverse, 352, kindRevFrameBytes, flow.HasReverse},
+	{penReverse, 353, kindRevFrameBytes, flow.HasReverse},
 	{penReverse, 2, kindRevPackets, flow.HasReverse},
 	{penReverse, 86, kindRevPackets, flow.HasReverse},
 	{penReverse, 24, kindRevPackets, flow.HasReverse},
+	{penReverse, 172, kindRevPackets, flow.HasReverse},
 	{0, 299, kindRevPackets, flow.HasReverse},
+	{penReverse, 392, kindRevPackets, flow.HasReverse},
+	{penReverse, 402, kindRevPackets, flow.HasReverse},
+	{penReverse, 430, kindRevPackets, flow.HasReverse},
+	{penReverse, 431, kindRevPackets, flow.HasReverse},
 
 	// TCP flags are a union already; YAF splits it in the first packet's and
 	// the others'.

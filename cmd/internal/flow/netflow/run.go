@@ -21,6 +21,10 @@ const (
 	kindNATSrc6
 	kindNATDst
 	kindNATDst6
+	kindSrcPrefix
+	kindSrcPrefix6
+	kindDstPrefix
+	kindDstPrefix6
 
 	kindSrcPort
 	kindDstPort
@@ -35,6 +39,8 @@ const (
 	kindPackets
 	kindRevBytes
 	kindRevPackets
+	kindFrameBytes
+	kindRevFrameBytes
 	kindTCPFlags
 	kindRevTCPFlags
 	kindICMP
@@ -74,9 +80,20 @@ const (
 	kindSampled
 	kindSkipped
 	kindPopulation
+	kindSrcMask
+	kindDstMask
 )
 
-func (k kind) isAddress() bool { return k >= kindSrc && k <= kindNATDst6 }
+func (k kind) isAddress() bool { return k >= kindSrc && k <= kindDstPrefix6 }
+
+// isPrefix reports whether the field is a network's address, which needs its mask.
+func (k kind) isPrefix() bool { return k >= kindSrcPrefix && k <= kindDstPrefix6 }
+
+// isHeader reports whether the field stands in the headers of a packet, of which a
+// tunnel has several.
+func (k kind) isHeader() bool {
+	return k.isAddress() || k >= kindSrcPort && k <= kindDSCP || k >= kindTCPFlags && k <= kindICMPCode
+}
 
 // isSection reports whether the field is a piece of a packet, isPacket whether it
 // speaks of one.
@@ -210,6 +227,22 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 			setIPv4(&r.NATDst, v)
 		case kindNATDst6:
 			setIPv6(&r.NATDst, m.buf[end-16:end])
+		case kindSrcPrefix:
+			if m.extras.srcMask.hasHost4(v) {
+				setIPv4(&r.Src, v)
+			}
+		case kindSrcPrefix6:
+			if b := m.buf[end-16 : end]; m.extras.srcMask.hasHost6(b) {
+				setIPv6(&r.Src, b)
+			}
+		case kindDstPrefix:
+			if m.extras.dstMask.hasHost4(v) {
+				setIPv4(&r.Dst, v)
+			}
+		case kindDstPrefix6:
+			if b := m.buf[end-16 : end]; m.extras.dstMask.hasHost6(b) {
+				setIPv6(&r.Dst, b)
+			}
 		case kindSrcPort:
 			setFirst(&r.SrcPort, v)
 		case kindDstPort:
@@ -236,6 +269,10 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 			setFirst(&r.RevBytes, v)
 		case kindRevPackets:
 			setFirst(&r.RevPackets, v)
+		case kindFrameBytes:
+			setFrameBytes(r, &r.Bytes, v)
+		case kindRevFrameBytes:
+			setFrameBytes(r, &r.RevBytes, v)
 		case kindTCPFlags:
 			r.TCPFlags |= uint16(v)
 		case kindRevTCPFlags:
@@ -305,6 +342,10 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 			setFirst(&m.extras.skipped, v)
 		case kindPopulation:
 			setFirst(&m.extras.population, v)
+		case kindSrcMask:
+			m.extras.srcMask = mask{uint8(min(v, 128)), true}
+		case kindDstMask:
+			m.extras.dstMask = mask{uint8(min(v, 128)), true}
 		}
 	}
 }
@@ -329,6 +370,37 @@ func setIPv6(a *flow.Addr, b []byte) {
 	if v6 := flow.AddrFrom16(b); a.IsUnspecified() && v6 != (flow.Addr{}) {
 		*a = v6
 	}
+}
+
+// setFrameBytes sets a counter to octets of layer 2, and says so.
+func setFrameBytes(r *flow.Record, field *uint64, v uint64) {
+	if *field == 0 && v != 0 {
+		*field = v
+		r.Has |= flow.HasLayer2
+	}
+}
+
+// mask is the mask that stands beside the address of a network. What is aggregated
+// by network may be any of its hosts: an address with nothing behind the mask is
+// nobody's, unless the mask leaves no room or was not sent.
+type mask struct {
+	bits uint8
+	sent bool
+}
+
+func (k mask) hasHost4(v uint64) bool {
+	return !k.sent || k.bits >= 32 || v&(1<<(32-k.bits)-1) != 0
+}
+
+func (k mask) hasHost6(b []byte) bool {
+	a := flow.AddrFrom16(b)
+	switch {
+	case !k.sent || k.bits >= 128:
+		return true
+	case k.bits >= 64:
+		return a.Lo&(1<<(128-k.bits)-1) != 0
+	}
+	return a.Lo != 0 || a.Hi&(1<<(64-k.bits)-1) != 0
 }
 
 func isICMP(r *flow.Record) bool { return r.Proto == protoICMP || r.Proto == protoICMPv6 }

@@ -58,6 +58,8 @@ type extras struct {
 	skipped    uint64 // element 306: ... then so many are not,
 	population uint64 // element 310: ... out of so many
 	started    uint64 // element 160
+
+	srcMask, dstMask mask // of addresses that are a network's
 }
 
 // rate returns packets on the wire for one that was counted, 0 when the record
