@@ -81,28 +81,28 @@ var importRules = map[string][]string{
 	"cmd/internal/flow/pcap":     {"cmd/internal/flow/packet", "github.com/klauspost/compress/"},
 	"cmd/internal/intel":         {"github.com/gaissmai/bart"},
 	"cmd/internal/intel/dnstest": {"golang.org/x/"},
-	"cmd/internal/intel/export":  {"cmd/internal/intel", "golang.org/x/"},
+	"cmd/internal/intel/export":  {"cmd/internal/intel", "cmd/internal/file", "golang.org/x/"},
 	"cmd/internal/intel/dnsbl":   {"cmd/internal/flow", "cmd/internal/intel", "cmd/internal/intel/feed/ingest", "github.com/miekg/dns", "github.com/jellydator/ttlcache/v3", "golang.org/x/"},
 	"cmd/internal/intel/feed": {
-		"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/settings", "cmd/internal/finding", "cmd/internal/metric", "plugin/hit", "plugin/retry",
+		"cmd/internal/file", "cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/settings", "cmd/internal/finding", "cmd/internal/metric", "plugin/hit", "plugin/retry",
 		"github.com/fsnotify/fsnotify", "github.com/gaissmai/bart", "github.com/prometheus/client_golang/prometheus", "golang.org/x/",
 	},
 	"cmd/internal/match":          {"cmd/internal/flow", "cmd/internal/intel"},
 	"cmd/internal/alert":          {"cmd/internal/flow", "cmd/internal/intel", "cmd/internal/match", "plugin/hit"},
 	"cmd/internal/alert/throttle": {"cmd/internal/alert", "cmd/internal/intel", "cmd/internal/flow", "plugin/hit", "github.com/gaissmai/bart"},
 	"cmd/internal/alert/logfile":  {"plugin/hit", "golang.org/x/"},
-	"cmd/internal/setup":          {"cmd/internal/finding", "decoders", "rules", "golang.org/x/"},
+	"cmd/internal/setup":          {"cmd/internal/file", "cmd/internal/finding", "decoders", "rules", "golang.org/x/"},
 	"decoders":                    {},
 	"integrations":                {},
 	"rules":                       {},
 
 	"cmd/internal/intel/feed/fetch":   {"plugin/retry", "github.com/hashicorp/go-retryablehttp", "golang.org/x/"},
-	"cmd/internal/intel/feed/archive": {},
+	"cmd/internal/intel/feed/archive": {"cmd/internal/file"},
 	"cmd/internal/intel/feed/otx":     {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
 	"cmd/internal/alert/output":       {"cmd/internal/alert/output/spool", "plugin", "plugin/hit"},
 	"cmd/internal/alert/output/spool": {},
 	"cmd/internal/intel/feed/taxii":   {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
-	"cmd/internal/intel/feed/misp":    {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/intel/feed/archive", "cmd/internal/intel/feed/fetch"},
+	"cmd/internal/intel/feed/misp":    {"cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/file", "cmd/internal/intel/feed/fetch"},
 }
 
 func TestImportsPointDown(t *testing.T) {

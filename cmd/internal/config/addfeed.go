@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/nearest"
@@ -243,21 +244,21 @@ func replaceFile(path string, old, next []byte) error {
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	p, err := file.Create(path)
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	defer func() { _ = os.Remove(file.Name()) }() // gone when it was renamed
-	_, err = file.Write(next)
+	defer p.Discard()
+	_, err = p.Write(next)
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && err == nil && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
-		err = file.Chown(int(st.Uid), int(st.Gid))
+		err = p.Chown(int(st.Uid), int(st.Gid))
 	}
-	err = errors.Join(err, file.Chmod(info.Mode().Perm()), file.Sync(), file.Close())
+	err = errors.Join(err, p.KeepMode(0o600))
 	if now, readErr := os.ReadFile(path); err == nil && (readErr != nil || !bytes.Equal(now, old)) {
 		err = errors.New("somebody else has changed it meanwhile: try again")
 	}
 	if err == nil {
-		err = os.Rename(file.Name(), path)
+		err = p.Commit()
 	}
 	if err != nil {
 		return fmt.Errorf("configuration %s: %w", path, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -119,7 +120,7 @@ func (t *transaction) finish() error {
 		if t.existed[i] {
 			errs = append(errs, os.Remove(c.path+oldSuffix))
 		}
-		errs = append(errs, syncFolder(filepath.Dir(c.path)))
+		errs = append(errs, file.SyncFolder(filepath.Dir(c.path)))
 	}
 	return errors.Join(errs...)
 }
@@ -145,14 +146,6 @@ func (t *transaction) rollback() error {
 		t.done[i] = false
 	}
 	return errors.Join(errs...)
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // plain says what a person can do about an error of the file system.

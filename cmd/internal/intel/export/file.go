@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
 
@@ -34,16 +35,11 @@ func File(path string, set *intel.Set, o Options) (s Stats, changed bool, err er
 			return Stats{}, false, err
 		}
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	tmp, err := file.Create(path)
 	if err != nil {
 		return Stats{}, false, fmt.Errorf("create the export: %w", err)
 	}
-	defer func() {
-		tmp.Close()
-		if !changed {
-			os.Remove(tmp.Name())
-		}
-	}()
+	defer tmp.Discard()
 	if s, err = Write(tmp, set, o); err != nil {
 		return s, false, fmt.Errorf("write %s: %w", tmp.Name(), err)
 	}
@@ -52,7 +48,12 @@ func File(path string, set *intel.Set, o Options) (s Stats, changed bool, err er
 			return s, false, err
 		}
 	}
-	if err := replace(path, tmp); err != nil {
+	// Those who load it are other users.
+	err = tmp.KeepMode(0o644)
+	if err == nil {
+		err = tmp.Commit()
+	}
+	if err != nil {
 		return s, false, fmt.Errorf("replace the export: %w", err)
 	}
 	return s, true, nil
@@ -125,29 +126,4 @@ func sameContent(former, written io.ReadSeeker, serial func([]byte) (uint32, boo
 func isSerial(line []byte, serial func([]byte) (uint32, bool)) bool {
 	_, ok := serial(line)
 	return ok
-}
-
-// replace gives the written file the mode of the one it replaces, 0644 for the
-// first, because those who load it are other users; then it is synced and renamed.
-func replace(path string, written *os.File) error {
-	mode := fs.FileMode(0o644)
-	if former, err := os.Stat(path); err == nil {
-		mode = former.Mode().Perm()
-	}
-	if err := written.Chmod(mode); err != nil {
-		return err
-	}
-	if err := written.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(written.Name(), path); err != nil {
-		return err
-	}
-	// After a power failure either version is whole: that this one is there for
-	// good is not worth an error after the fact.
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		_ = dir.Sync()
-		dir.Close()
-	}
-	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
 
-func file(t *testing.T, path string, set *intel.Set, o Options) (changed bool) {
+func exportTo(t *testing.T, path string, set *intel.Set, o Options) (changed bool) {
 	t.Helper()
 	if o.Now.IsZero() {
 		o.Now = now
@@ -47,7 +47,7 @@ func TestFileIsRewrittenWhenItWouldDiffer(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x")
 			o := Options{Format: format}
-			if !file(t, path, sample(), o) {
+			if !exportTo(t, path, sample(), o) {
 				t.Error("the first is no change")
 			}
 			before, err := os.Stat(path)
@@ -55,7 +55,7 @@ func TestFileIsRewrittenWhenItWouldDiffer(t *testing.T) {
 				t.Fatal(err)
 			}
 			o.Now = now.AddDate(0, 0, 1) // nothing expires
-			if file(t, path, sample(), o) {
+			if exportTo(t, path, sample(), o) {
 				t.Error("the same is a change")
 			}
 			if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
@@ -64,7 +64,7 @@ func TestFileIsRewrittenWhenItWouldDiffer(t *testing.T) {
 			if format == "suricata-categories" { // is always the same
 				return
 			}
-			if !file(t, path, intel.NewSet(), o) {
+			if !exportTo(t, path, intel.NewSet(), o) {
 				t.Error("nothing is no change")
 			}
 			only(t, path)
@@ -75,7 +75,7 @@ func TestFileIsRewrittenWhenItWouldDiffer(t *testing.T) {
 func TestFileKeepsTheFormer(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x")
-	file(t, path, sample(), Options{Format: "plain"})
+	exportTo(t, path, sample(), Options{Format: "plain"})
 	was := content(t, path)
 	if _, _, err := File(path, sample(), Options{Format: "nftables", Name: "no such name"}); err == nil {
 		t.Error("wrong options were taken")
@@ -114,7 +114,7 @@ func TestFileReplacesFilesOnly(t *testing.T) {
 	if err := os.Symlink(target, link); err != nil {
 		t.Fatal(err)
 	}
-	file(t, link, sample(), Options{Format: "plain"})
+	exportTo(t, link, sample(), Options{Format: "plain"})
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link is gone: %v %v", info.Mode(), err)
 	}
@@ -131,7 +131,7 @@ func TestFileReplacesWhatItCannotRead(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.Repeat("x", 1<<20)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if !file(t, path, sample(), Options{Format: format}) {
+		if !exportTo(t, path, sample(), Options{Format: format}) {
 			t.Errorf("%s: no change", format)
 		}
 		want, _ := write(t, sample(), Options{Format: format})
@@ -165,12 +165,12 @@ func TestZeekRemovesWhatIsGone(t *testing.T) {
 	lines := func() []string {
 		return strings.Split(strings.TrimSpace(content(t, path)), "\n")[1:]
 	}
-	file(t, path, intel.NewSet(feed("x", a, b)), o)
+	exportTo(t, path, intel.NewSet(feed("x", a, b)), o)
 	if got := lines(); len(got) != 2 || !strings.HasSuffix(got[1], "\tF") {
 		t.Errorf("the first version: %q", got)
 	}
 	b.Score = 70 // better said of by another feed: Zeek would keep what x said, too
-	file(t, path, intel.NewSet(feed("y", b)), o)
+	exportTo(t, path, intel.NewSet(feed("y", b)), o)
 	want := []string{
 		"192.0.2.2\tIntel::ADDR\ty\tc2, score 70\t-\tF",
 		"192.0.2.1\tIntel::ADDR\tx\tc2, score 60\t-\tT",
@@ -180,7 +180,7 @@ func TestZeekRemovesWhatIsGone(t *testing.T) {
 		t.Errorf("the second version: %q\nwant %q", got, want)
 	}
 	b.Score = 80 // says it anew, and that is no removal
-	file(t, path, intel.NewSet(feed("y", b)), o)
+	exportTo(t, path, intel.NewSet(feed("y", b)), o)
 	if got := lines(); len(got) != 1 || !strings.HasPrefix(got[0], "192.0.2.2\t") {
 		t.Errorf("the third version: %q", got)
 	}

@@ -9,20 +9,21 @@ import (
 	"io"
 	"os"
 
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 )
 
 // download is a document that has come and not yet proved good.
 type download struct {
-	path string // of a temporary file; "": there is nothing new
+	file *file.Pending // nil: there is nothing new
 	meta savedDocument
 	err  error
 }
 
 func (d *download) discard() {
-	if d.path != "" {
-		_ = os.Remove(d.path)
-		d.path = ""
+	if d.file != nil {
+		d.file.Discard()
+		d.file = nil
 	}
 }
 
@@ -52,7 +53,7 @@ func (f *Feeds) refresh(ctx context.Context, s *source, progress func(Progress))
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		news = news || downloads[i].path != ""
+		news = news || downloads[i].file != nil
 	}
 	if news || !s.good.loaded() && s.net.holdsAny() {
 		if changed, err = f.adopt(ctx, s, downloads); err != nil {
@@ -94,7 +95,7 @@ func (f *Feeds) download(ctx context.Context, s *source, i int, key string, prog
 	if resp.NotModified {
 		return d
 	}
-	if d.path, d.meta.Sum, err = s.net.store(resp, s.progress(resp, progress)); err != nil {
+	if d.file, d.meta.Sum, err = s.net.store(i, resp, s.progress(resp, progress)); err != nil {
 		d.discard()
 		return download{err: err}
 	}
@@ -104,16 +105,15 @@ func (f *Feeds) download(ctx context.Context, s *source, i int, key string, prog
 	return d
 }
 
-// store writes an answer to a temporary file.
-func (n *network) store(resp *fetch.Response, progress io.Writer) (path, sum string, err error) {
-	file, err := os.CreateTemp(n.folder, ".new-*")
+// store writes an answer to a file that may take the place of document i.
+func (n *network) store(i int, resp *fetch.Response, progress io.Writer) (f *file.Pending, sum string, err error) {
+	f, err = file.Create(n.document(i))
 	if err != nil {
-		return "", "", err
+		return nil, "", err
 	}
 	hash := sha256.New()
-	_, err = io.Copy(io.MultiWriter(file, hash, progress), resp.Body)
-	err = errors.Join(err, file.Sync(), file.Close())
-	return file.Name(), hex.EncodeToString(hash.Sum(nil)), err
+	_, err = io.Copy(io.MultiWriter(f, hash, progress), resp.Body)
+	return f, hex.EncodeToString(hash.Sum(nil)), err
 }
 
 // adopt reads the documents, new and old, and makes them the version in use and
@@ -125,7 +125,9 @@ func (f *Feeds) adopt(ctx context.Context, s *source, downloads []download) (cha
 	for {
 		paths := make([]string, len(downloads))
 		for i := range downloads {
-			if paths[i] = downloads[i].path; paths[i] == "" && s.net.holds(i) {
+			if f := downloads[i].file; f != nil {
+				paths[i] = f.Name()
+			} else if s.net.holds(i) {
 				paths[i] = s.net.document(i)
 			}
 		}
@@ -133,7 +135,7 @@ func (f *Feeds) adopt(ctx context.Context, s *source, downloads []download) (cha
 		switch {
 		case ctx.Err() != nil:
 			return false, ctx.Err()
-		case err != nil && bad >= 0 && downloads[bad].path != "":
+		case err != nil && bad >= 0 && downloads[bad].file != nil:
 			downloads[bad].discard()
 			downloads[bad].err = fmt.Errorf("%s: %w", redact(s.net.docs[bad].URL), err)
 			continue
@@ -154,7 +156,7 @@ func (f *Feeds) take(s *source, read content, downloads []download) (changed boo
 	before, now := s.good.len(), read.len()
 	news := false
 	for i := range downloads {
-		news = news || downloads[i].path != ""
+		news = news || downloads[i].file != nil
 	}
 	if !news && s.good.loaded() { // all that is new was bad
 		return false, nil
@@ -169,11 +171,11 @@ func (f *Feeds) take(s *source, read content, downloads []download) (changed boo
 		}
 	}
 	for i := range downloads {
-		if d := &downloads[i]; d.path != "" {
-			if err := os.Rename(d.path, s.net.document(i)); err != nil {
+		if d := &downloads[i]; d.file != nil {
+			if err := d.file.Commit(); err != nil {
 				return false, err
 			}
-			d.path = ""
+			d.file = nil
 		}
 	}
 	f.mu.Lock()

@@ -4,13 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
@@ -51,15 +50,15 @@ const maxState = 1 << 20
 // whether there was any of this type.
 func loadSaved(folder, typ string) (s saved, known bool) {
 	empty := saved{Version: savedVersion, Type: typ}
-	file, info, err := openFile(filepath.Join(folder, stateFile))
+	f, info, err := openFile(filepath.Join(folder, stateFile))
 	if err != nil || info.Size() > maxState {
 		if err == nil {
-			_ = file.Close()
+			_ = f.Close()
 		}
 		return empty, false
 	}
-	defer func() { _ = file.Close() }()
-	if json.NewDecoder(io.LimitReader(file, maxState)).Decode(&s) != nil || s.Version != savedVersion || s.Type != typ {
+	defer func() { _ = f.Close() }()
+	if json.NewDecoder(io.LimitReader(f, maxState)).Decode(&s) != nil || s.Version != savedVersion || s.Type != typ {
 		return empty, false
 	}
 	return s, true
@@ -71,7 +70,7 @@ func (n *network) save() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(n.folder, stateFile), append(b, '\n'))
+	return file.Replace(filepath.Join(n.folder, stateFile), append(b, '\n'), 0o600)
 }
 
 // document returns what is known of the copy of document i, nothing where that
@@ -96,38 +95,12 @@ func sourceOf(d *ingest.Document) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// writeFile writes a file so that it is there whole or not at all, for its owner
-// alone.
-func writeFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(file.Name())
-	}
-	return err
-}
-
 // makeFolder makes the folder of a feed, whose parent may be missing, and removes
 // what a former run left half-written.
 func (n *network) makeFolder() error {
 	if err := os.MkdirAll(n.folder, 0o750); err != nil {
 		return err
 	}
-	left, err := filepath.Glob(filepath.Join(n.folder, ".*"))
-	for _, path := range left {
-		if info, statErr := os.Lstat(path); statErr == nil && info.Mode().IsRegular() {
-			err = errors.Join(err, os.Remove(path))
-		}
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	file.Sweep(n.folder)
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -66,7 +67,7 @@ func Open(dir string, state any) (a *Archive, fresh bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, false, err
 	}
-	Sweep(dir)
+	file.Sweep(dir)
 	spool, err := os.OpenFile(filepath.Join(dir, spoolFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, false, err
@@ -256,45 +257,8 @@ func (a *Archive) writeState(state any) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(filepath.Join(a.dir, stateFile), b)
+	return file.Replace(filepath.Join(a.dir, stateFile), b, 0o600)
 }
 
 // Close lets go of the files. What was added since the last Save or Merge is lost.
 func (a *Archive) Close() error { return a.spool.Close() }
-
-// Temp creates a file in a folder, to be renamed into place there. Sweep removes
-// it when a stop came between.
-func Temp(dir string) (*os.File, error) { return os.CreateTemp(dir, tempPrefix+"*") }
-
-const tempPrefix = ".unfinished-"
-
-// Sweep removes from a folder what an earlier process has left unfinished. What
-// cannot be removed stays.
-func Sweep(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, tempPrefix+"*")) // the pattern is good
-	for _, path := range left {
-		_ = os.Remove(path)
-	}
-}
-
-// WriteFile writes a file so that it is there whole or not at all.
-func WriteFile(path string, content []byte) error {
-	f, err := Temp(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone when it was renamed
-	_, err = f.Write(content)
-	return replace(f, path, err)
-}
-
-// replace renames a file that was written into place, unless writing it failed.
-func replace(f *os.File, path string, err error) error {
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}

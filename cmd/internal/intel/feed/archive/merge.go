@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"hash"
 	"hash/crc32"
 	"io"
@@ -30,23 +31,20 @@ func (a *Archive) merge(state any, gone func(id string, document []byte) bool, r
 	if err := a.w.Flush(); err != nil {
 		return false, err
 	}
-	out, err := Temp(a.dir)
+	out, err := file.Create(filepath.Join(a.dir, Documents))
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = os.Remove(out.Name()) }() // gone when it was renamed
+	defer out.Discard()
 	m := &merger{a: a, w: bufio.NewWriterSize(out, 1<<20), sum: crc32.New(crc32.MakeTable(crc32.Castagnoli)), gone: gone, done: make(map[string]bool)}
 	if err := errors.Join(m.run(), m.w.Flush()); err != nil {
-		_ = out.Close()
 		return false, fmt.Errorf("merging %s: %w", a.dir, err)
 	}
 	if m.changed || m.missing {
-		if err := replace(out, filepath.Join(a.dir, Documents), nil); err != nil {
+		if err := out.Commit(); err != nil {
 			return false, err
 		}
 		a.saved.Size, a.saved.Sum = m.size, m.sum.Sum32()
-	} else if err := out.Close(); err != nil {
-		return false, err
 	}
 	// A stop between the two renames leaves documents that the state does not
 	// know: they are asked for again then.

@@ -16,7 +16,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flowhound/flowhound/cmd/internal/intel/feed/archive"
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
@@ -89,7 +89,7 @@ func (s *syncer) load() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	archive.Sweep(s.dir)
+	file.Sweep(s.dir)
 	s.local = make(map[string]entry)
 	b, err := os.ReadFile(filepath.Join(s.dir, stateFile))
 	if err != nil || json.Unmarshal(b, &s.state) != nil || s.state.Source != s.base {
@@ -198,16 +198,15 @@ func (s *syncer) event(ctx context.Context, uuid string) (size int64, err error)
 		return 0, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	f, err := archive.Temp(s.dir)
+	f, err := file.Create(s.path(uuid))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone when it was renamed
-	size, err = check(io.TeeReader(resp.Body, f), uuid)
-	if err := errors.Join(err, f.Close()); err != nil {
+	defer f.Discard()
+	if size, err = check(io.TeeReader(resp.Body, f), uuid); err != nil {
 		return 0, fmt.Errorf("event %s: %w", uuid, err)
 	}
-	return size, os.Rename(f.Name(), s.path(uuid))
+	return size, f.Commit()
 }
 
 // check reads a document to its end and returns its length when it is one event
@@ -263,7 +262,7 @@ func (s *syncer) save() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.saveManifest(), archive.WriteFile(filepath.Join(s.dir, stateFile), b))
+	return errors.Join(s.saveManifest(), file.Replace(filepath.Join(s.dir, stateFile), b, 0o600))
 }
 
 func (s *syncer) saveManifest() error {
@@ -271,5 +270,5 @@ func (s *syncer) saveManifest() error {
 	if err != nil {
 		return err
 	}
-	return archive.WriteFile(filepath.Join(s.dir, manifestFile), b)
+	return file.Replace(filepath.Join(s.dir, manifestFile), b, 0o600)
 }
