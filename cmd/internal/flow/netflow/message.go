@@ -109,22 +109,65 @@ func (m *message) decodeV9() {
 func (m *message) decodeIPFIX() {
 	for at := 0; at < len(m.buf); {
 		rest := m.buf[at:]
-		if len(rest) < ipfixHeaderLen || binary.BigEndian.Uint16(rest) != 10 {
+		if !startsIPFIX(rest) {
 			if !allZero(rest) {
 				m.fail(TrailingBytes)
 			}
 			return
 		}
-		length := int(binary.BigEndian.Uint16(rest[2:]))
-		if length < ipfixHeaderLen {
-			m.fail(ShortHeader)
-			return
+		to := m.ipfixEnd(at)
+		m.ipfixMessage(at, to)
+		at = to
+	}
+}
+
+// startsIPFIX reports whether b starts with the header of a message. No set has the
+// id 10.
+func startsIPFIX(b []byte) bool {
+	return len(b) >= ipfixHeaderLen && binary.BigEndian.Uint16(b) == 10
+}
+
+// ipfixEnd returns where the message at the given offset ends. Its header says so,
+// and is believed only where that is the end of the datagram, or where something
+// follows that may: another message, or zeros. Else the sets tell.
+func (m *message) ipfixEnd(at int) int {
+	length := int(binary.BigEndian.Uint16(m.buf[at+2:]))
+	to := at + length
+	switch {
+	case to == len(m.buf):
+		return to
+	case to > len(m.buf):
+		m.fail(Truncated)
+		return len(m.buf)
+	case length >= ipfixHeaderLen && (startsIPFIX(m.buf[to:]) || allZero(m.buf[to:])):
+		return to
+	}
+	if end, ok := m.setsEnd(at + ipfixHeaderLen); ok {
+		m.fail(BadCount)
+		return end
+	}
+	if length < ipfixHeaderLen {
+		m.fail(BadCount)
+		return len(m.buf)
+	}
+	return to
+}
+
+// setsEnd follows the lengths of the sets from the given offset. It is false when
+// they do not lead to the end of the datagram, to another message or to padding.
+func (m *message) setsEnd(at int) (int, bool) {
+	for {
+		rest := m.buf[at:]
+		if allZero(rest) || startsIPFIX(rest) {
+			return at, true
 		}
-		if length > len(rest) {
-			m.fail(Truncated)
-			length = len(rest)
+		if len(rest) < setHeaderLen {
+			return at, false
 		}
-		m.ipfixMessage(at, at+length)
+		id, length := binary.BigEndian.Uint16(rest), int(binary.BigEndian.Uint16(rest[2:]))
+		if id > ipfixOptionsTemplates && id < firstDataSet || length < setHeaderLen || length > len(rest) {
+			return at, false
+		}
 		at += length
 	}
 }
@@ -185,10 +228,10 @@ func (m *message) set(id uint16, from, to int) {
 		} else {
 			m.withoutTemplate(id, from, to)
 		}
-	case v == v9 && id == v9Templates, v == ipfix && id == ipfixTemplates:
-		m.templateSet(m.buf[from:to], false)
-	case v == v9 && id == v9OptionsTemplates, v == ipfix && id == ipfixOptionsTemplates:
-		m.templateSet(m.buf[from:to], true)
+	case id == v9Templates, id == v9OptionsTemplates: // some send them in IPFIX, too
+		m.templateSet(m.buf[from:to], v9, id == v9OptionsTemplates)
+	case v == ipfix && (id == ipfixTemplates || id == ipfixOptionsTemplates):
+		m.templateSet(m.buf[from:to], ipfix, id == ipfixOptionsTemplates)
 	default:
 		m.fail(ReservedSet)
 	}

@@ -13,7 +13,7 @@ type Reason uint8
 const (
 	BadVersion    Reason = iota // neither 5, 9 nor 10
 	ShortHeader                 // datagram or message shorter than its header
-	BadCount                    // v5: header announces more or fewer records than there are bytes for
+	BadCount                    // header announces more or fewer records (v5) or bytes (IPFIX) than there are
 	BadSetLength                // set length below 4: the rest of the message is lost
 	Truncated                   // set or message claims more bytes than the datagram has
 	ReservedSet                 // set id that no RFC gives a meaning

@@ -118,7 +118,9 @@ func (e *exporter) publish(s *Store) {
 		sd := storedDomain{key: key, sampling: d.sampling}
 		sd.sampling.samplers = slices.Clone(d.sampling.samplers)
 		for _, t := range d.templates.oldestFirst {
-			sd.templates = append(sd.templates, t)
+			if t.version == key.version { // else the file could not tell its form
+				sd.templates = append(sd.templates, t)
+			}
 		}
 		if !sd.empty() {
 			domains = append(domains, sd)

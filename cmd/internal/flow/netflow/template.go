@@ -11,8 +11,8 @@ import (
 // template is one template, compiled. It never changes, so that a Decoder and
 // the Store may share it.
 type template struct {
-	version version
-	options bool // an options template: its records speak of the exporter
+	version version // of its form: IPFIX may carry v9's
+	options bool    // an options template: its records speak of the exporter
 	id      uint16
 	// wire is the template record as it came: a refresh is recognised by it, and
 	// the store keeps it.
@@ -33,16 +33,15 @@ func (t *template) cost() int {
 	return structs + len(t.wire) + len(t.ops)*opSize + len(t.layout)*slotSize
 }
 
-// templateSet reads the template records of a set. What stands behind the last
-// one is padding.
-func (m *message) templateSet(b []byte, options bool) {
-	v := m.domain.key.version
+// templateSet reads the template records of a set, in the form that version v has.
+// What stands behind the last one is padding.
+func (m *message) templateSet(b []byte, v version, options bool) {
 	for len(b) >= 4 {
 		id := binary.BigEndian.Uint16(b)
 		if id == 0 {
 			return // padding
 		}
-		if t, ok := m.domain.templates.get(id); ok && t.options == options && bytes.HasPrefix(b, t.wire) {
+		if t, ok := m.domain.templates.get(id); ok && t.options == options && t.version == v && bytes.HasPrefix(b, t.wire) {
 			m.exporter.stats.templateRecords.Add(1) // an identical refresh
 			b = b[len(t.wire):]
 			continue
