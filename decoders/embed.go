@@ -18,10 +18,11 @@ var OSSEC string
 var Wazuh string
 
 // OSSECBind and WazuhBind go where OSSEC and Wazuh go; rules.OSSECBind and
-// rules.WazuhBind need them.
+// rules.WazuhBind need them. The name of Wazuh's file has to sort before the stock
+// decoders, as it says.
 var (
 	//go:embed ossec/flowhound_bind_decoders.xml
 	OSSECBind string
-	//go:embed wazuh/flowhound_bind_decoders.xml
+	//go:embed wazuh/0001-flowhound_bind_decoders.xml
 	WazuhBind string
 )

@@ -47,7 +47,7 @@ var wazuh = &engine{
 	name: "wazuh", env: "FLOWHOUND_WAZUH_LOGTEST", program: "wazuh-logtest-legacy", layOut: layOutWazuh,
 	ours: []ourFile{
 		{"decoders/wazuh/flowhound_decoders.xml", decoders.Wazuh},
-		{"decoders/wazuh/flowhound_bind_decoders.xml", decoders.WazuhBind},
+		{"decoders/wazuh/0001-flowhound_bind_decoders.xml", decoders.WazuhBind},
 		{"rules/wazuh/flowhound_rules.xml", rules.Wazuh},
 		{"rules/wazuh/flowhound_bind_rules.xml", rules.WazuhBind},
 	},
@@ -155,7 +155,7 @@ func layOutWazuh(t *testing.T, from, root string, write func(name, content strin
 	write("etc/ossec.conf", conf+"<decoder_dir>etc/decoders</decoder_dir>\n<rule_dir>etc/rules</rule_dir>\n</ruleset>\n</ossec_config>\n")
 	write("etc/internal_options.conf", read(t, filepath.Join(from, "etc/internal_options.conf")))
 	write("etc/decoders/flowhound_decoders.xml", decoders.Wazuh)
-	write("etc/decoders/flowhound_bind_decoders.xml", decoders.WazuhBind)
+	write("etc/decoders/0001-flowhound_bind_decoders.xml", decoders.WazuhBind)
 	write("etc/rules/flowhound_rules.xml", rules.Wazuh)
 	write("etc/rules/flowhound_bind_rules.xml", rules.WazuhBind)
 }

@@ -73,7 +73,7 @@ func examineEngine(ctx context.Context, l *finding.List, o *Options) {
 		return
 	}
 	if err != nil {
-		l.Bad("mend the installation, then: flowhound install", "%v", err)
+		l.Bad("fix the installation, then: flowhound install", "%v", err)
 		return
 	}
 	if o.JSONLog && e.Kind == OSSEC {
@@ -86,10 +86,14 @@ func examineEngine(ctx context.Context, l *finding.List, o *Options) {
 		l.Warn("sudo flowhound doctor", "%s: its files may be read by root only", e)
 		return
 	case err != nil:
-		l.Bad("mend the file, then: flowhound install", "%v", err)
+		l.Bad("fix the file, then: flowhound install", "%v", err)
 		return
 	case len(changes) > 0:
 		l.Bad("sudo flowhound install --restart", "%s does not know this version's lines yet: %s would change", e, changes[0].says)
+		return
+	}
+	if err := e.clash(); err != nil {
+		l.Bad("give the rule another id, then: flowhound install --restart", "%v", err)
 		return
 	}
 	l.OK("%s is wired", e)
@@ -99,7 +103,7 @@ func examineEngine(ctx context.Context, l *finding.List, o *Options) {
 		l.Bad("put a file in its place", "the alert log %s is no regular file", o.LogPath)
 	}
 	examineResponses(l, e)
-	e.askAboutLine(ctx, l)
+	e.askAboutLine(ctx, l, o.JSONLog)
 }
 
 var (
@@ -125,16 +129,22 @@ func examineResponses(l *finding.List, e *Engine) {
 	}
 }
 
-// probe is a line as flowhound writes it, and the rule that it must reach.
+// What doctor asks about: a hit in both forms of the log, and the rule that it has
+// to reach, as rules/README.md promises.
 const (
-	probe     = `Jun  7 12:38:20 gw flowhound[1]: hit kind=new sev=critical dir=outbound state=established cat=c2 feed=doctor ioc=198.51.100.7 score=90 src=10.1.2.3 sport=51234 dst=198.51.100.7 dport=443 proto=tcp count=1 bytes=18412 pkts=97 cc=- exporter=192.0.2.1 seen=2026-06-07T10:37:51Z/2026-06-07T10:38:11Z id=0000000000000-1 ref="-" name="doctor"`
+	probeLine = `Jun  7 12:38:20 gw flowhound[1]: hit kind=new sev=critical dir=outbound state=established cat=c2 feed=doctor ioc=198.51.100.7 score=90 src=10.1.2.3 sport=51234 dst=198.51.100.7 dport=443 proto=tcp count=1 bytes=18412 pkts=97 cc=- exporter=192.0.2.1 seen=2026-06-07T10:37:51Z/2026-06-07T10:38:11Z id=0000000000000-1 ref="-" name="doctor"`
+	probeJSON = `{"v":1,"kind":"new","sev":"critical","dir":"outbound","state":"established","cat":"c2","feed":"doctor","ioc":"198.51.100.7","score":90,"src":"10.1.2.3","srcip":"10.1.2.3","dst":"198.51.100.7","dstip":"198.51.100.7","dport":443,"proto":"tcp","count":1,"id":"0000000000000-1"}`
+	probeRule = "100920"
 	probeTime = 20 * time.Second
 )
 
-var probeRule = regexp.MustCompile(`(?i)(?:rule )?id:?\s*'(1009\d\d)'`)
+var (
+	answerRule = regexp.MustCompile(`(?i)rule id:\s*'(\d+)'`)
+	ifSID      = regexp.MustCompile(`<if_sid>([^<]*)</if_sid>`)
+)
 
 // askAboutLine lets the engine's own test tool judge a line.
-func (e *Engine) askAboutLine(ctx context.Context, l *finding.List) {
+func (e *Engine) askAboutLine(ctx context.Context, l *finding.List, inJSON bool) {
 	if e.Role != Manager {
 		l.OK("decoders and rules are the manager's affair: look there with its logtest")
 		return
@@ -151,16 +161,38 @@ func (e *Engine) askAboutLine(ctx context.Context, l *finding.List) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Stdin = strings.NewReader(probe + "\n")
+	cmd.Stdin = strings.NewReader(probeLine + "\n")
+	if inJSON {
+		cmd.Stdin = strings.NewReader(probeJSON + "\n")
+	}
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if m := probeRule.FindSubmatch(out); m != nil {
-		l.OK("%s decodes a line, which reaches rule %s", e.Kind, m[1])
-		return
-	}
-	if err != nil {
+	m := answerRule.FindSubmatch(out)
+	switch {
+	case m != nil && string(m[1]) == probeRule:
+		l.OK("%s decodes a line, which reaches rule %s", e.Kind, probeRule)
+	case m != nil && e.buildsOn(string(m[1]), probeRule):
+		l.OK("%s decodes a line, which reaches your rule %s on top of rule %s", e.Kind, m[1], probeRule)
+	case m != nil:
+		l.Bad(strings.Join(command, " "), "%s gives a line of flowhound's rule %s instead of %s: another rule comes first", e.Kind, m[1], probeRule)
+	case err != nil:
 		l.Bad(strings.Join(command, " ")+" -t", "%s cannot be asked about a line: %v: %s", e.Kind, err, bytes.TrimSpace(tail(out, 300)))
-		return
+	default:
+		l.Bad("sudo flowhound install --restart", "%s does not recognise a line of flowhound's", e.Kind)
 	}
-	l.Bad("sudo flowhound install --restart", "%s takes a line of flowhound's for something else", e.Kind)
+}
+
+// buildsOn reports whether a rule of the operator's is a child of another rule: the
+// way to raise or silence one.
+func (e *Engine) buildsOn(id, parent string) bool {
+	all, err := e.rules()
+	if err != nil {
+		return false
+	}
+	for _, r := range all {
+		if m := ifSID.FindStringSubmatch(r.body); r.id == id && m != nil && strings.Contains(m[1], parent) {
+			return true
+		}
+	}
+	return false
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // answer is what ossec-logtest says to a line that it knows, to any line.
-const answer = "**Phase 3: Completed filtering (rules).\n       Rule id: '100901'\n       Level: '14'\n"
+const answer = "**Phase 3: Completed filtering (rules).\n       Rule id: '100920'\n       Level: '14'\n"
 
 // says returns the findings that hold text.
 func says(l finding.List, text string) (found finding.List) {
@@ -45,9 +45,9 @@ func TestDoctorOnTheEngine(t *testing.T) {
 	}
 	want(finding.OK, "is wired", "")
 	if os.Geteuid() == 0 {
-		want(finding.Bad, "for something else", "flowhound install")
+		want(finding.Bad, "does not recognise", "flowhound install")
 		write(t, filepath.Join(home, "bin/ossec-logtest"), "#!/bin/sh\nread line; case $line in *'hit kind=new'*) cat <<E\n"+answer+"E\nesac\n")
-		want(finding.OK, "rule 100901", "")
+		want(finding.OK, "rule 100920", "")
 		write(t, filepath.Join(home, "bin/ossec-logtest"), "#!/bin/sh\necho ERROR; exit 1\n")
 		want(finding.Bad, "cannot be asked", "-t")
 	}

@@ -55,8 +55,11 @@ func Install(ctx context.Context, o Options) error {
 		o.Say("it reads flowhound's lines already")
 		return nil
 	}
+	if err := e.clash(); err != nil {
+		return err
+	}
 	if err := e.judge(ctx); err != nil {
-		return fmt.Errorf("%s complains of its configuration as it is, without flowhound: mend that first\n%w", e.Kind, err)
+		return fmt.Errorf("%s reports an error in its configuration as it is, without flowhound: fix that first\n%w", e.Kind, err)
 	}
 	if !o.DryRun {
 		if err := ensureLog(&o); err != nil {
@@ -132,7 +135,7 @@ func (e *Engine) dropIns() []dropIn {
 		return []dropIn{
 			{"etc/decoders/flowhound_decoders.xml", decoders.Wazuh, false},
 			{"etc/rules/flowhound_rules.xml", rules.Wazuh, false},
-			{"etc/decoders/flowhound_bind_decoders.xml", decoders.WazuhBind, true},
+			{"etc/decoders/0001-flowhound_bind_decoders.xml", decoders.WazuhBind, true},
 			{"etc/rules/flowhound_bind_rules.xml", rules.WazuhBind, true},
 		}
 	}
@@ -140,6 +143,15 @@ func (e *Engine) dropIns() []dropIn {
 		{"rules/flowhound_rules.xml", rules.OSSEC, false},
 		{"rules/flowhound_bind_rules.xml", rules.OSSECBind, true},
 	}
+}
+
+// retired are files that earlier versions wrote. Beside those of today Wazuh would
+// read the same decoders twice, which is fatal.
+func (e *Engine) retired() []string {
+	if e.Kind == Wazuh {
+		return []string{"etc/decoders/flowhound_bind_decoders.xml"}
+	}
+	return nil
 }
 
 // wire returns the changes that teach the engine flowhound's lines.
@@ -164,6 +176,7 @@ func (e *Engine) wire(o *Options) ([]change, error) {
 				changes = append(changes, c)
 			}
 		}
+		changes = append(changes, e.remove(e.retired())...)
 		if e.Kind == OSSEC {
 			local, err := e.edit("etc/local_decoder.xml")
 			if err != nil {
@@ -218,12 +231,24 @@ func (e *Engine) unwire() ([]change, error) {
 		}
 		changes = append(changes, x.change)
 	}
-	for _, d := range e.dropIns() {
-		if e.Role == Manager && exists(e.path(d.name)) {
-			changes = append(changes, change{path: e.path(d.name), says: e.says(d.name)})
+	if e.Role == Manager {
+		names := e.retired()
+		for _, d := range e.dropIns() {
+			names = append(names, d.name)
 		}
+		changes = append(changes, e.remove(names)...)
 	}
 	return changes, nil
+}
+
+// remove returns the changes that take out those of the files that are there.
+func (e *Engine) remove(names []string) (changes []change) {
+	for _, name := range names {
+		if exists(e.path(name)) {
+			changes = append(changes, change{path: e.path(name), says: e.says(name)})
+		}
+	}
+	return changes
 }
 
 // edit is a change of a file that others share.

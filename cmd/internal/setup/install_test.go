@@ -145,7 +145,7 @@ func TestInstallAndUninstall(t *testing.T) {
 		"OSSEC manager": {"etc/local_decoder.xml", "etc/ossec.conf", "rules/flowhound_bind_rules.xml", "rules/flowhound_rules.xml"},
 		"OSSEC agent":   {"etc/ossec.conf"},
 		"Wazuh manager": {
-			"etc/decoders/flowhound_bind_decoders.xml", "etc/decoders/flowhound_decoders.xml", "etc/ossec.conf",
+			"etc/decoders/0001-flowhound_bind_decoders.xml", "etc/decoders/flowhound_decoders.xml", "etc/ossec.conf",
 			"etc/rules/flowhound_bind_rules.xml", "etc/rules/flowhound_rules.xml",
 		},
 		"Wazuh agent": {"etc/ossec.conf"},
@@ -252,7 +252,7 @@ func TestRefused(t *testing.T) {
 		"Wazuh 5":           {engine(t, "Wazuh 5"), nil, "elasticsearch output"},
 		"JSON":              {engine(t, "OSSEC manager"), func(o *Options) { o.JSONLog = true }, "set it to syslog"},
 		"no folder for log": {engine(t, "OSSEC manager"), func(o *Options) { o.LogPath = "/nowhere/alerts.log" }, "no folder"},
-		"broken before":     {manager(t, conf(strings.Replace(serverConf, "no<", "BROKEN<", 1))), nil, "mend that first"},
+		"broken before":     {manager(t, conf(strings.Replace(serverConf, "no<", "BROKEN<", 1))), nil, "fix that first"},
 		"no rules":          {manager(t, conf("<ossec_config/>\n")), nil, "no section <rules>"},
 		"comment":           {manager(t, conf(serverConf+"<!-- ")), nil, "comment that does not end"},
 		"UTF-16":            {manager(t, conf("<\x00o\x00")), nil, "not UTF-8"},
