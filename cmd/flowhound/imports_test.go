@@ -90,6 +90,7 @@ var importRules = map[string][]string{
 	"cmd/internal/match":          {"cmd/internal/flow", "cmd/internal/intel"},
 	"cmd/internal/alert":          {"cmd/internal/flow", "cmd/internal/intel", "cmd/internal/match", "plugin/hit"},
 	"cmd/internal/alert/throttle": {"cmd/internal/alert", "cmd/internal/intel", "cmd/internal/flow", "plugin/hit", "github.com/gaissmai/bart"},
+	"cmd/internal/alert/journal":  {"cmd/internal/file", "plugin/hit"},
 	"cmd/internal/alert/logfile":  {"plugin/hit", "golang.org/x/"},
 	"cmd/internal/setup":          {"cmd/internal/file", "cmd/internal/finding", "decoders", "rules", "golang.org/x/"},
 	"decoders":                    {},

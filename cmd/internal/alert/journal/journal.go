@@ -1,298 +1,275 @@
-// Package journal keeps what was said on disk, once, for all who have to be told:
-// the alert log and every output read the same records, each behind a cursor of its
-// own. A record is on disk, as far as a crash of this program goes, before anybody
-// is told of it; what a crash of the host may take is the Sync of whoever owns it.
+// Package journal keeps what is said on disk, once, for all who have to be told:
+// the alert log and every output read the same records, each behind a cursor of
+// its own. A record is on disk before anybody is told of it, so that no kill of
+// this program loses one; Sync says what a power failure may cost.
 //
-// It knows nothing of what records mean.
+// While the disk cannot be written or does not answer, records are delivered from
+// memory, which is bounded. What is lost, to damage, for want of room or with the
+// memory, is counted for each consumer that missed it.
 package journal
 
 import (
-	"encoding/binary"
+	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
-	"sort"
-	"strconv"
-	"strings"
 	"sync"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
+)
+
+// Sync says what a power failure may cost. It is the configuration's key sync, and
+// its documentation stands there.
+type Sync string
+
+// The values of Sync; "" is SyncSecond.
+const (
+	SyncNever  Sync = "never"
+	SyncSecond Sync = "1s"
+	SyncAlways Sync = "always"
 )
 
 const (
-	headerSize = 20 // magic 4, CRC-32C 4, length 4, seq 8
-	maxPayload = 1 << 20
-	suffix     = ".segment"
+	segmentSuffix = ".segment"
+	cursorSuffix  = ".cursor"
+	badSuffix     = ".bad"
+	// keepBad is how many damaged segments are kept, for whoever wants to look.
+	keepBad = 4
+	// A segment has a sixteenth of the smallest limit of a cursor, within these.
+	minSegment = 256 << 10
+	maxSegment = 16 << 20
+	// maxMemory bounds the records that the disk has not taken, maxTail those that
+	// are kept besides so that they need not be read again, in bytes.
+	maxMemory = 16 << 20
+	maxTail   = 2 << 20
+	// retryEvery is how often a disk that failed is tried again.
+	retryEvery = time.Second
+	// lateAfter is how long consumers wait for a disk that does not answer, and
+	// lateAlways that with SyncAlways.
+	lateAfter  = 50 * time.Millisecond
+	lateAlways = 5 * time.Second
 )
 
-var (
-	magic      = [4]byte{0xf1, 'F', 'H', 'J'}
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-	le         = binary.LittleEndian
-)
-
-// Journal is an open journal. Append and Sync may be called by a goroutine each,
-// every Cursor by one of its own.
-type Journal struct {
-	dir     string
-	segment int64 // bytes at which one is full
-
-	mu       sync.Mutex // never held while the disk works, but for Append's write
-	active   *os.File
-	size     int64
-	starts   []uint64 // first record of each segment, in order
-	next     uint64
-	cursors  map[string]*Cursor
-	appended chan struct{} // closed and replaced by every Append
+// Options of a Journal.
+type Options struct {
+	Dir  string // made when it is missing
+	Sync Sync
+	// Say is told of trouble with the disk and of its end, once each: a word of the
+	// agent's lines and a sentence. It may append to the journal. May be nil.
+	Say func(status, msg string)
+	Log *slog.Logger
 }
 
-// Open opens the journal in dir; segments of that many bytes are removed when every
-// cursor is past them.
-func Open(dir string, segment int64) (*Journal, error) {
-	j := &Journal{dir: dir, segment: segment, next: 1, cursors: map[string]*Cursor{}, appended: make(chan struct{})}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+// Journal is an open journal. Its methods may be called concurrently, those of each
+// Cursor by one goroutine at a time, but where they say otherwise.
+type Journal struct {
+	dir string
+	o   Options
+
+	mu       sync.Mutex // never held while the disk works
+	sync     Sync
+	segments []*segment // oldest first; the last one is written to, if active is open
+	cursors  map[string]*Cursor
+	tail     []*Record     // the last records, without a gap
+	next     uint64        // number of the record that comes next
+	written  uint64        // all before this number are on disk, or given up
+	visible  uint64        // all before this number may be read
+	memory   int64         // bytes of tail that are not on disk
+	kept     int64         // bytes of tail that are
+	keep     uint64        // records from this number on are kept for Replay
+	late     bool          // the disk does not answer
+	more     chan struct{} // closed and replaced when visible grows
+	stats    Stats
+	unsynced []*os.File // finished segments that are to be synced and closed
+	newNames bool       // the folder is to be synced
+	dirty    bool       // something is to be synced
+
+	// Of the goroutine that writes.
+	active *os.File
+	broken bool // what stands behind the active segment's size is not known
+	whole  bool // the last segment that Open found
+	buf    []byte
+
+	syncing sync.Mutex // held for a sync
+	wake    chan struct{}
+	quit    chan struct{}
+	running sync.WaitGroup
+}
+
+// Stats says how the journal is doing. Counts are since Open.
+type Stats struct {
+	Bytes    int64  // on disk
+	Waiting  int64  // bytes in memory that are not on disk
+	Appended uint64 // records
+	Memory   uint64 // records that were delivered from memory before the disk took them
+	Evicted  uint64 // records that never reached the disk
+	Damaged  uint64 // records that are lost to damage or to a power failure
+	Errors   uint64 // attempts to write or to sync that failed
+	// Write and Sync say why the disk cannot be written or synced, "" where it can;
+	// Late that it does not answer. Damage names what was set aside at the start.
+	Write, Sync string
+	Late        bool
+	Damage      []string
+}
+
+// Open reads what is there, all of it: its damage and what each cursor has to
+// deliver are known when it returns. A folder that cannot be written is no error:
+// the journal works from memory until it can be.
+func Open(o Options) (*Journal, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
 	}
-	names, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
+	if o.Say == nil {
+		o.Say = func(string, string) {}
 	}
-	for _, n := range names {
-		if digits, ok := strings.CutSuffix(n.Name(), suffix); ok {
-			if first, err := strconv.ParseUint(digits, 10, 63); err == nil {
-				j.starts = append(j.starts, first)
-			}
-		}
+	j := &Journal{
+		dir: o.Dir, o: o, sync: o.Sync, next: 1, cursors: map[string]*Cursor{}, more: make(chan struct{}),
+		wake: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
-	sort.Slice(j.starts, func(a, b int) bool { return j.starts[a] < j.starts[b] })
-	if len(j.starts) == 0 {
-		return j, j.roll()
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		o.Log.Warn("the journal's folder cannot be made", "err", err)
 	}
-	return j, j.recover()
+	file.Sweep(o.Dir)
+	if err := j.recover(); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	j.written, j.visible = j.next, j.next
+	j.running.Go(j.write)
+	j.running.Go(j.syncEverySecond)
+	return j, nil
 }
 
 func (j *Journal) path(first uint64) string {
-	return filepath.Join(j.dir, fmt.Sprintf("%020d%s", first, suffix))
+	return filepath.Join(j.dir, fmt.Sprintf("%020d%s", first, segmentSuffix))
 }
 
-// recover finds the end of the last segment and cuts what a crash tore.
-func (j *Journal) recover() error {
-	last := j.starts[len(j.starts)-1]
-	f, err := os.OpenFile(j.path(last), os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	j.next = last
-	r := reader{in: f}
-	for {
-		seq, _, err := r.next()
-		if err != nil {
-			break
-		}
-		j.next = seq + 1
-	}
-	j.active, j.size = f, r.at
-	return f.Truncate(r.at)
-}
-
-func (j *Journal) roll() error {
-	f, err := os.OpenFile(j.path(j.next), os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	if j.active != nil {
-		err = errors.Join(j.active.Sync(), j.active.Close())
-	}
-	j.active, j.size = f, 0
-	j.starts = append(j.starts, j.next)
-	return err
-}
-
-// Append writes a record with one write(2). When it returns a number, whatever
-// kills this program leaves the record there.
-func (j *Journal) Append(payload []byte) (seq uint64, err error) {
-	if len(payload) > maxPayload {
-		return 0, fmt.Errorf("journal: a record of %d bytes", len(payload))
-	}
+// SetSync changes what a power failure may cost.
+func (j *Journal) SetSync(s Sync) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.size > 0 && j.size+int64(headerSize+len(payload)) > j.segment {
-		if err := j.roll(); err != nil {
-			return 0, err
-		}
-	}
-	b := make([]byte, headerSize, headerSize+len(payload))
-	copy(b, magic[:])
-	le.PutUint32(b[8:], uint32(len(payload)))
-	le.PutUint64(b[12:], j.next)
-	b = append(b, payload...)
-	le.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
-	if _, err := j.active.Write(b); err != nil {
-		return 0, errors.Join(err, j.active.Truncate(j.size))
-	}
-	j.size += int64(len(b))
-	seq = j.next
-	j.next++
-	close(j.appended)
-	j.appended = make(chan struct{})
-	return seq, nil
+	j.sync = s
 }
 
-// Sync brings what was appended to the disk.
-func (j *Journal) Sync() error {
+// Stats returns how the journal is doing now. It may be called by anyone.
+func (j *Journal) Stats() Stats {
 	j.mu.Lock()
-	f := j.active
+	defer j.mu.Unlock()
+	s := j.stats
+	s.Late, s.Waiting = j.late, j.memory
+	for _, g := range j.segments {
+		s.Bytes += g.size
+	}
+	return s
+}
+
+// Next returns the number that the next record will have.
+func (j *Journal) Next() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.next
+}
+
+// Settle waits until consumers may read all that was appended so far: a moment,
+// unless ctx ends.
+func (j *Journal) Settle(ctx context.Context) error {
+	return j.await(ctx, func() (bool, error) { return j.visible >= j.next, nil })
+}
+
+// Flush waits until all that was appended so far is on disk, as far as SetSync
+// asks for. It is an error when the disk cannot be written.
+func (j *Journal) Flush(ctx context.Context) error {
+	end := j.Next()
+	err := j.await(ctx, func() (bool, error) {
+		if j.stats.Write != "" && j.written < end {
+			return false, errors.New(j.stats.Write)
+		}
+		return j.written >= end, nil
+	})
+	if err != nil || j.mode() == SyncNever {
+		return err
+	}
+	return j.syncNow()
+}
+
+func (j *Journal) mode() Sync {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.sync
+}
+
+// await waits for done, which is called with mu held.
+func (j *Journal) await(ctx context.Context, done func() (bool, error)) error {
+	for {
+		j.mu.Lock()
+		ok, err := done()
+		more := j.more
+		j.mu.Unlock()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-more:
+		case <-time.After(lateAfter): // not all that it may look at closes more
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Close writes what is in memory, syncs and closes. Nothing else may be called any
+// more but Stats. It is an error when records that somebody still wants are lost.
+func (j *Journal) Close(ctx context.Context) error {
+	flushed := j.Flush(ctx)
+	close(j.quit)
+	ended := make(chan struct{})
+	go func() {
+		j.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return errors.New("journal: the disk does not answer")
+	}
+	j.mu.Lock()
+	lost := uint64(0)
+	for _, r := range j.tail {
+		if r.Seq >= j.written && j.anyWants(r) {
+			lost++
+		}
+	}
+	files := append(j.unsynced, j.active)
+	j.unsynced, j.active = nil, nil
+	cursors := j.cursors
 	j.mu.Unlock()
-	return f.Sync()
-}
-
-// Cursor is how far one consumer is.
-type Cursor struct {
-	j    *Journal
-	name string
-	at   uint64 // the record that comes next
-	file *os.File
-	of   uint64 // first record of file
-	r    reader
-	done uint64 // all up to this one are done
-}
-
-// Cursor returns the cursor of that name, where it was left; a new one is at the
-// end. A cursor that cannot be read stands at the oldest record: better twice than
-// never, and the consumer can tell.
-func (j *Journal) Cursor(name string) (*Cursor, error) {
-	c := &Cursor{j: j, name: name}
-	b, err := os.ReadFile(c.path())
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		c.at = j.next
-	case err != nil:
-		return nil, err
-	case len(b) == 12 && crc32.Checksum(b[:8], castagnoli) == le.Uint32(b[8:]):
-		c.at = max(le.Uint64(b), j.starts[0])
-	default:
-		c.at = j.starts[0]
+	errs := []error{flushed}
+	if lost > 0 {
+		errs = append(errs, fmt.Errorf("%d records are lost: they were in memory only, and not all outputs have them", lost))
 	}
-	c.done = c.at - 1
-	j.cursors[name] = c
-	return c, c.save()
-}
-
-func (c *Cursor) path() string { return filepath.Join(c.j.dir, c.name+".cursor") }
-
-// Next returns the record that comes next; ok is false when there is none yet.
-// The payload is valid until the call after.
-func (c *Cursor) Next() (seq uint64, payload []byte, ok bool, err error) {
-	for {
-		c.j.mu.Lock()
-		next, starts := c.j.next, c.j.starts
-		c.j.mu.Unlock()
-		if c.at >= next {
-			return 0, nil, false, nil
-		}
-		i := sort.Search(len(starts), func(i int) bool { return starts[i] > c.at }) - 1
-		if c.file == nil || c.of != starts[i] {
-			if c.file != nil {
-				_ = c.file.Close() // it was only read
-			}
-			f, err := os.Open(c.j.path(starts[i]))
-			if err != nil {
-				return 0, nil, false, err
-			}
-			c.file, c.of, c.r = f, starts[i], reader{in: f}
-		}
-		seq, payload, err := c.r.next()
-		switch {
-		case errors.Is(err, io.EOF) && i+1 < len(starts): // what is missing was damaged
-			c.at = starts[i+1]
-		case err != nil:
-			return 0, nil, false, err
-		case seq >= c.at:
-			c.at = seq + 1
-			return seq, payload, true, nil
+	for _, f := range files {
+		if f != nil {
+			errs = append(errs, f.Close())
 		}
 	}
+	for _, c := range cursors {
+		c.close()
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
 }
 
-// Wait returns a channel that is closed when there is more than there was.
-func (c *Cursor) Wait() <-chan struct{} {
-	c.j.mu.Lock()
-	defer c.j.mu.Unlock()
-	if c.at < c.j.next {
-		now := make(chan struct{})
-		close(now)
-		return now
-	}
-	return c.j.appended
-}
-
-// Ack says that all records up to seq are done, and forgets segments that nobody
-// wants any more. It may be called now and then only: what it has not said comes
-// again after a crash.
-func (c *Cursor) Ack(seq uint64) error {
-	c.j.mu.Lock()
-	c.done = max(c.done, seq)
-	oldest := c.done
-	for _, other := range c.j.cursors {
-		oldest = min(oldest, other.done)
-	}
-	var gone []uint64
-	for len(c.j.starts) > 1 && c.j.starts[1] <= oldest+1 {
-		gone = append(gone, c.j.starts[0])
-		c.j.starts = c.j.starts[1:]
-	}
-	c.j.mu.Unlock()
-	err := c.save()
-	for _, first := range gone {
-		err = errors.Join(err, os.Remove(c.j.path(first)))
-	}
-	return err
-}
-
-func (c *Cursor) save() error {
-	b := le.AppendUint64(nil, c.done+1)
-	b = le.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	if err := os.WriteFile(c.path()+".new", b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(c.path()+".new", c.path())
-}
-
-// reader reads records one after the other.
-type reader struct {
-	in  io.ReaderAt
-	at  int64
-	buf []byte
-}
-
-var errTorn = errors.New("journal: damaged")
-
-func (r *reader) next() (seq uint64, payload []byte, err error) {
-	var head [headerSize]byte
-	if n, err := r.in.ReadAt(head[:], r.at); n < headerSize {
-		if n > 0 || err == nil {
-			return 0, nil, errTorn
+// anyWants reports whether a cursor has still to take r. mu is held.
+func (j *Journal) anyWants(r *Record) bool {
+	for _, name := range r.To {
+		if c := j.cursors[name]; c != nil && c.at <= r.Seq {
+			return true
 		}
-		return 0, nil, err
 	}
-	n := int(le.Uint32(head[8:]))
-	if [4]byte(head[:4]) != magic || n > maxPayload {
-		return 0, nil, errTorn
-	}
-	if cap(r.buf) < n {
-		r.buf = make([]byte, n)
-	}
-	if m, _ := r.in.ReadAt(r.buf[:n], r.at+headerSize); m < n {
-		return 0, nil, errTorn
-	}
-	sum := crc32.Update(crc32.Checksum(head[8:], castagnoli), castagnoli, r.buf[:n])
-	if sum != le.Uint32(head[4:]) {
-		return 0, nil, errTorn
-	}
-	r.at += int64(headerSize + n)
-	return le.Uint64(head[12:]), r.buf[:n], nil
+	return false
 }

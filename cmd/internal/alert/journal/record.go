@@ -1,0 +1,125 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// Record is one thing that consumers have to be told: a hit, or a line about
+// flowhound itself. It is not changed once it was appended.
+type Record struct {
+	Seq   uint64    // 1, 2, 3, ... in the order of appending
+	At    time.Time // when it was first accepted, to the nanosecond
+	Tries uint32    // how often its one consumer has tried in vain
+	To    []string  // the names of the cursors that want it
+	// Said is what the fold table changed by this hit: with the hit in one record,
+	// neither is durable without the other. Empty: nothing.
+	Said []byte
+
+	Hit    *hit.Hit
+	Status *hit.Status
+	// Raw is what was read where it makes neither: the record is whole, and of
+	// another version.
+	Raw []byte
+
+	payload []byte // as on disk, until it is there
+	size    int64  // of that, with the header
+	evicted bool   // from memory, before it was on disk
+}
+
+const (
+	isHit    = 1
+	isStatus = 2
+)
+
+var errRecord = errors.New("journal: a record that cannot be read")
+
+// plainStatus is a Status with the JSON of its fields.
+type plainStatus hit.Status
+
+// encode makes the payload: kind 1 | at 8 | tries 4 | number of names 1, each with
+// its length 1 | length of said 4, said | the hit or status as JSON.
+func (r *Record) encode() error {
+	kind, body, err := byte(isHit), []byte(nil), error(nil)
+	if r.Hit != nil {
+		body, err = r.Hit.MarshalJSON()
+	} else {
+		kind = isStatus
+		body, err = json.Marshal((*plainStatus)(r.Status))
+	}
+	if err != nil {
+		return err
+	}
+	size := 18 + len(r.Said) + len(body)
+	for _, name := range r.To {
+		size += 1 + len(name)
+	}
+	b := append(make([]byte, 0, size), kind)
+	b = le.AppendUint64(b, uint64(r.At.UnixNano()))
+	b = le.AppendUint32(b, r.Tries)
+	b = append(b, byte(len(r.To)))
+	for _, name := range r.To {
+		b = append(append(b, byte(len(name))), name...)
+	}
+	b = le.AppendUint32(b, uint32(len(r.Said)))
+	b = append(append(b, r.Said...), body...)
+	if len(b) > maxPayload || len(r.To) > 255 || slices.ContainsFunc(r.To, func(s string) bool { return len(s) > 255 }) {
+		return errRecord
+	}
+	r.payload, r.size = b, int64(headerSize+len(b))
+	return nil
+}
+
+// decode reads all of a payload but its body, which it returns.
+func (r *Record) decode(b []byte) (kind byte, body []byte, err error) {
+	if len(b) < 14 {
+		return 0, nil, errRecord
+	}
+	kind = b[0]
+	r.At, r.Tries = time.Unix(0, int64(le.Uint64(b[1:]))), le.Uint32(b[9:])
+	n := int(b[13])
+	b = b[14:]
+	r.To = make([]string, 0, n)
+	for range n {
+		if len(b) < 1 || len(b) < 1+int(b[0]) {
+			return 0, nil, errRecord
+		}
+		r.To = append(r.To, string(b[1:1+b[0]]))
+		b = b[1+b[0]:]
+	}
+	if len(b) < 4 || uint64(len(b)-4) < uint64(le.Uint32(b)) {
+		return 0, nil, errRecord
+	}
+	end := 4 + int(le.Uint32(b))
+	r.Said, body = b[4:end:end], b[end:]
+	return kind, body, nil
+}
+
+// fill makes the hit or status of a body.
+func (r *Record) fill(kind byte, body []byte) {
+	var err error
+	switch kind {
+	case isHit:
+		r.Hit = new(hit.Hit)
+		if err = r.Hit.UnmarshalJSON(body); err != nil {
+			r.Hit = nil
+		}
+	case isStatus:
+		r.Status = new(hit.Status)
+		if err = json.Unmarshal(body, (*plainStatus)(r.Status)); err != nil {
+			r.Status = nil
+		}
+	default:
+		err = errRecord
+	}
+	if err != nil {
+		r.Raw = slices.Clone(body)
+	}
+}
+
+// wants reports whether the record is for the cursor of that name.
+func (r *Record) wants(name string) bool { return slices.Contains(r.To, name) }
