@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/flowhound/flowhound/plugin/internal/redact"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // withoutSecrets returns a as the log may have it. What slog would print by
 // reflection, or by its own encoding, is made a text first.
-func withoutSecrets(r *redact.Redactor, a slog.Attr) slog.Attr {
+func withoutSecrets(r *text.Redactor, a slog.Attr) slog.Attr {
 	switch v := a.Value.Resolve(); v.Kind() {
 	case slog.KindString:
 		a.Value = slog.StringValue(r.Redact(v.String()))

@@ -7,11 +7,10 @@ import (
 	"log/slog"
 	"reflect"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/internal/pb"
-	"github.com/flowhound/flowhound/plugin/internal/redact"
+	"github.com/flowhound/flowhound/plugin/text"
 	"google.golang.org/grpc"
 )
 
@@ -28,7 +27,7 @@ type server struct {
 	level   *slog.LevelVar // of the log, as the host wants it
 	turn    chan struct{}  // held by the call that is in out, and to read what follows
 	state   state
-	secrets redact.Redactor
+	secrets text.Redactor
 }
 
 type state int
@@ -77,8 +76,9 @@ func (s *server) Configure(ctx context.Context, req *pb.ConfigureRequest) (*pb.C
 	err := s.call(ctx, func() error {
 		s.level.Set(slog.Level(req.GetLogLevel()))
 		resp.Secrets = secretKeys(s.out)
+		s.secrets.Learn(text.SecretsIn(req.GetSettings(), resp.Secrets))
 		for _, p := range Configure(s.out, req.GetSettings()) {
-			resp.Problems = append(resp.Problems, &pb.Problem{Key: wireText(p.Key), Message: wireText(p.Message)})
+			resp.Problems = append(resp.Problems, &pb.Problem{Key: s.secrets.Said(p.Key, maxText), Message: s.secrets.Said(p.Message, maxText)})
 		}
 		if len(resp.Problems) == 0 {
 			s.state = configured
@@ -87,7 +87,7 @@ func (s *server) Configure(ctx context.Context, req *pb.ConfigureRequest) (*pb.C
 		return nil
 	}, fresh, configured)
 	if err != nil {
-		resp.Problems = append(resp.Problems, &pb.Problem{Message: wireText(err.Error())})
+		resp.Problems = append(resp.Problems, &pb.Problem{Message: s.secrets.Said(err.Error(), maxText)})
 	}
 	return resp, nil
 }
@@ -180,7 +180,7 @@ func (s *server) failure(err error) *pb.Failure {
 	if err == nil {
 		return nil
 	}
-	f := &pb.Failure{Message: wireText(s.secrets.Redact(err.Error())), Permanent: IsPermanent(err)}
+	f := &pb.Failure{Message: s.secrets.Said(err.Error(), maxText), Permanent: IsPermanent(err)}
 	var later *RetryAfterError
 	if errors.As(err, &later) {
 		f.RetryAfterNs = int64(max(later.After, 0))
@@ -191,13 +191,6 @@ func (s *server) failure(err error) *pb.Failure {
 // maxText is how many bytes of an error's text cross the wire: a page that a
 // server answered with is not for a log line.
 const maxText = 1024
-
-func wireText(s string) string {
-	if len(s) > maxText {
-		s = s[:maxText] + "..."
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
-}
 
 // stack is where a panic was, short enough for a line of the log.
 func stack() string {

@@ -9,7 +9,7 @@ import (
 	"os"
 	"reflect"
 
-	"github.com/flowhound/flowhound/plugin/internal/redact"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Secret is a setting that must not be shown: a password, a token, the URL of a
@@ -20,12 +20,12 @@ type Secret string
 // Reveal returns the secret itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// String returns "<secret>", or "" when there is none.
+// String returns <secret>, or "" when there is none.
 func (s Secret) String() string {
 	if s == "" {
 		return ""
 	}
-	return redact.Mark
+	return text.Secret
 }
 
 // GoString hides the secret from %#v.

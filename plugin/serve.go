@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/internal/pb"
-	"github.com/flowhound/flowhound/plugin/internal/redact"
+	"github.com/flowhound/flowhound/plugin/text"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -115,7 +115,7 @@ func (p *served) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.ClientC
 }
 
 // logHandler writes what go-plugin's hosts read: hclog's JSON, a line each, on w.
-func logHandler(w io.Writer, level slog.Leveler, secrets *redact.Redactor) slog.Handler {
+func logHandler(w io.Writer, level slog.Leveler, secrets *text.Redactor) slog.Handler {
 	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) > 0 {
 			return withoutSecrets(secrets, a)

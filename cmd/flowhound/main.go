@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/flowhound/flowhound/plugin/text"
 	"github.com/spf13/cobra"
 )
 
@@ -53,7 +54,7 @@ func run() int {
 		return exitFine
 	}
 	if msg := err.Error(); msg != "" {
-		fmt.Fprintf(os.Stderr, "flowhound: %s\n", strings.TrimSuffix(msg, "\n"))
+		fmt.Fprintf(os.Stderr, "flowhound: %s\n", text.Screen(strings.TrimSuffix(msg, "\n")))
 	}
 	var exit *exitError
 	if errors.As(err, &exit) {

@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/retry"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // maxReason bounds what an error repeats of a server's words, maxWait how long a
@@ -58,7 +57,7 @@ func (o *output) refused(res *esapi.Response, body []byte) error {
 
 func redirect(location string) string {
 	if u, err := url.Parse(location); err == nil && u.Host != "" {
-		return fmt.Sprintf(": it sends elsewhere (%s), which is not followed: set addresses to where it is", trim(u.Host))
+		return fmt.Sprintf(": it sends elsewhere (%s), which is not followed: set addresses to where it is", text.Said(u.Host, maxReason))
 	}
 	return ": it sends elsewhere, which is not followed: set addresses to where it is"
 }
@@ -74,7 +73,7 @@ func reasonOf(body []byte) string {
 	}
 	var plain string
 	if json.Unmarshal(answer.Error, &plain) == nil {
-		return trim(plain)
+		return text.Said(plain, maxReason)
 	}
 	var c cause
 	if json.Unmarshal(answer.Error, &c) != nil {
@@ -100,22 +99,5 @@ func (c *cause) String() string {
 	if c.By != nil && c.By.Reason != "" {
 		s += ": " + c.By.Reason
 	}
-	return trim(s)
-}
-
-// trim bounds a server's words and keeps them on one line.
-func trim(s string) string {
-	if len(s) > maxReason {
-		s = s[:maxReason]
-		for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) {
-			s = s[:len(s)-1]
-		}
-		s += "..."
-	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
+	return text.Said(s, maxReason)
 }

@@ -3,6 +3,8 @@ package hit
 import (
 	"strconv"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // maxHost is the longest host name a header takes: Linux' HOST_NAME_MAX.
@@ -18,23 +20,10 @@ const maxHeader = len("Jan _2 15:04:05 ") + maxHost + len(" flowhound[2147483647
 // bytes goes.
 func AppendHeader(b []byte, t time.Time, host string, pid int) []byte {
 	b = t.Local().AppendFormat(b, time.Stamp)
-	b = appendHost(append(b, ' '), host)
+	if host == "" {
+		host = "localhost"
+	}
+	b = text.Host.Append(append(b, ' '), host, maxHost)
 	b = strconv.AppendInt(append(b, " flowhound["...), int64(int32(pid)), 10)
 	return append(b, "]: "...)
-}
-
-func appendHost(b []byte, host string) []byte {
-	if host == "" {
-		return append(b, "localhost"...)
-	}
-	for i := 0; i < len(host) && i < maxHost; i++ {
-		c := host[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			c = '-'
-		}
-		b = append(b, c)
-	}
-	return b
 }

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // MaxLine is the most bytes a line for OSSEC and Wazuh has, header and newline
@@ -31,12 +33,12 @@ const (
 // when b has room for MaxLine bytes.
 func AppendLine(b []byte, h *Hit) []byte {
 	start := len(b)
-	b = appendToken(append(b, "hit kind="...), string(h.Kind), maxToken)
+	b = text.Token.Append(append(b, "hit kind="...), string(h.Kind), maxToken)
 	b = append(append(b, " sev="...), h.Severity.String()...)
-	b = appendToken(append(b, " dir="...), string(h.Direction), maxToken)
-	b = appendToken(append(b, " state="...), string(h.State), maxToken)
-	b = appendToken(append(b, " cat="...), h.Category, maxToken)
-	b = appendToken(append(b, " feed="...), h.Feed, maxFeed)
+	b = text.Token.Append(append(b, " dir="...), string(h.Direction), maxToken)
+	b = text.Token.Append(append(b, " state="...), string(h.State), maxToken)
+	b = text.Token.Append(append(b, " cat="...), h.Category, maxToken)
+	b = text.Token.Append(append(b, " feed="...), h.Feed, maxFeed)
 	b = appendPrefix(append(b, " ioc="...), h.IOC)
 	b = strconv.AppendInt(append(b, " score="...), int64(h.Score), 10)
 	b = appendAddr(append(b, " src="...), h.Src)
@@ -47,10 +49,10 @@ func AppendLine(b []byte, h *Hit) []byte {
 	b = strconv.AppendUint(append(b, " count="...), h.Count, 10)
 	b = strconv.AppendUint(append(b, " bytes="...), h.Bytes, 10)
 	b = strconv.AppendUint(append(b, " pkts="...), h.Packets, 10)
-	b = appendToken(append(b, " cc="...), h.Country, maxToken)
+	b = text.Token.Append(append(b, " cc="...), h.Country, maxToken)
 	b = appendAddr(append(b, " exporter="...), h.Exporter)
 	b = appendSeen(append(b, " seen="...), h.Start, h.End)
-	b = appendToken(append(b, " id="...), h.ID, maxID)
+	b = text.Token.Append(append(b, " id="...), h.ID, maxID)
 	return appendFreeText(b, h, start+maxBody)
 }
 
@@ -62,11 +64,11 @@ func appendFreeText(b []byte, h *Hit, end int) []byte {
 
 	b = append(b, ` ref="`...)
 	room := end - len(b) - len(`" name="-"`) - len(suffix)
-	b = appendText(b, h.Ref, room)
+	b = text.Line.Append(b, h.Ref, room)
 
 	b = append(b, `" name="`...)
 	name := len(b)
-	b = appendText(b, h.Name, end-len(b)-len(`"`)-len(suffix))
+	b = text.Line.Append(b, h.Name, end-len(b)-len(`"`)-len(suffix))
 	if len(suffix) > 0 {
 		if string(b[name:]) == "-" { // nothing but the suffix
 			b, suffix = b[:name], suffix[1:]

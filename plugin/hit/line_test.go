@@ -42,7 +42,7 @@ func TestAppendLine(t *testing.T) {
 		{"icmp", func(h *Hit) { h.SrcPort, h.DstPort, h.Proto = 8, 0, 1 }, "sport=51234 dst=198.51.100.7 dport=443 proto=tcp", "sport=8 dst=198.51.100.7 dport=0 proto=icmp"},
 		{"protocol without a name", func(h *Hit) { h.Proto = 253 }, "proto=tcp", "proto=253"},
 		{"only an end", func(h *Hit) { h.Start = time.Time{} }, "seen=2026-06-07T10:37:51Z", "seen=2026-06-07T10:38:11Z"},
-		{"feed with a space", func(h *Hit) { h.Feed = `my "feed" ä` }, "feed=otx", "feed=my__feed____"},
+		{"feed with a space", func(h *Hit) { h.Feed = `my "feed" ä` }, "feed=otx", "feed=my__feed___"},
 		{"spoofed key", func(h *Hit) { h.Name = `x" cat=spam src=192.0.2.9 name="y` }, `"Emotet wave 3"`, `"x' cat=spam src=192.0.2.9 name='y"`},
 		{"control characters", func(h *Hit) { h.Name = "\x1b[31mred\x00\nhit kind=new\u202e" }, "Emotet wave 3", "[31mred hit kind=new"},
 		{"invalid UTF-8", func(h *Hit) { h.Name = "caf\xe9 é" }, "Emotet wave 3", "caf? é"},
@@ -124,7 +124,7 @@ func TestAppendHeader(t *testing.T) {
 		"":                "Jun  7 12:38:20 localhost flowhound[123]: ",
 		"2001:db8::1 x":   "Jun  7 12:38:20 2001-db8--1-x flowhound[123]: ",
 		"gw-1_a.example":  "Jun  7 12:38:20 gw-1_a.example flowhound[123]: ",
-		"g\nw\x00é[1]: x": "Jun  7 12:38:20 g-w----1---x flowhound[123]: ",
+		"g\nw\x00é[1]: x": "Jun  7 12:38:20 g-w---1---x flowhound[123]: ",
 	} {
 		if got := string(AppendHeader(nil, at, host, 123)); got != want {
 			t.Errorf("host %q: got %q, want %q", host, got, want)

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Part names who a Status speaks of.
@@ -41,21 +43,21 @@ type Status struct {
 //	export id=rpz.db status=ok indicators=1234 msg="..."
 func AppendStatus(b []byte, s *Status) []byte {
 	end := len(b) + maxBody
-	b = appendToken(b, string(s.Part), maxToken)
+	b = text.Token.Append(b, string(s.Part), maxToken)
 	if s.Part == Feed || s.Part == Output || s.Part == Export {
-		b = appendToken(append(b, " id="...), s.ID, maxFeed)
+		b = text.Token.Append(append(b, " id="...), s.ID, maxFeed)
 	}
-	b = appendToken(append(b, " status="...), s.Status, maxToken)
+	b = text.Token.Append(append(b, " status="...), s.Status, maxToken)
 	switch s.Part {
 	case Agent:
-		b = appendToken(append(b, " version="...), s.Version, maxFeed)
+		b = text.Token.Append(append(b, " version="...), s.Version, maxFeed)
 	case Feed, Export:
 		b = strconv.AppendInt(append(b, " indicators="...), int64(s.Indicators), 10)
 	case Collector:
 		b = appendAddr(append(b, " exporter="...), s.Exporter)
 	}
 	b = append(b, ` msg="`...)
-	b = appendText(b, s.Msg, end-len(b)-len(`"`))
+	b = text.Line.Append(b, s.Msg, end-len(b)-len(`"`))
 	return append(b, '"')
 }
 

@@ -12,9 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
-	"github.com/flowhound/flowhound/plugin/internal/redact"
+	"github.com/flowhound/flowhound/plugin/text"
 	"golang.org/x/time/rate"
 )
 
@@ -26,13 +25,14 @@ const (
 	perSecond = 10
 	maxRate   = 1 << 20
 	maxLine   = 8 << 10
+	maxWords  = 300 // of the last words of a plugin
 )
 
 // lines brings what a plugin prints into the log.
 type lines struct {
 	log *slog.Logger
 
-	secrets redact.Redactor
+	secrets text.Redactor
 	allowed *rate.Limiter
 	tell    rate.Sometimes // how many were dropped
 
@@ -98,7 +98,7 @@ func (l *lines) line(b []byte) {
 
 // text is a line that is no record, of a panic perhaps.
 func (l *lines) text(b []byte) slog.Record {
-	s := l.secrets.Redact(clean(string(b)))
+	s := l.secrets.Said(string(b), maxLine)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -147,7 +147,7 @@ func parseRecord(b []byte) (slog.Record, bool) {
 			when = t
 		}
 	}
-	r := slog.NewRecord(when, level, clean(msg), 0)
+	r := slog.NewRecord(when, level, text.Said(msg, maxLine), 0)
 	keys := make([]string, 0, len(fields))
 	for k := range fields {
 		if !strings.HasPrefix(k, "@") {
@@ -158,9 +158,9 @@ func parseRecord(b []byte) (slog.Record, bool) {
 	for _, k := range keys {
 		v := fields[k]
 		if s, ok := v.(string); ok {
-			v = clean(s)
+			v = text.Said(s, maxLine)
 		}
-		r.AddAttrs(slog.Any(clean(k), v))
+		r.AddAttrs(slog.Any(text.Said(k, maxLine), v))
 	}
 	return r, true
 }
@@ -181,10 +181,7 @@ func (l *lines) tellDropped() {
 func (l *lines) lastWords() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.last) > 300 {
-		return l.last[:300] + "..."
-	}
-	return l.last
+	return text.Said(l.last, maxWords)
 }
 
 // lineReader reads lines, cut at maxLine bytes, at a bounded rate.
@@ -230,17 +227,4 @@ func (l *lineReader) slow(n int) {
 		time.Sleep(left)
 	}
 	l.since, l.n = time.Now(), 0
-}
-
-// clean makes a text fit for a log and a terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, s)
 }

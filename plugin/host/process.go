@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/internal/pb"
-	"github.com/flowhound/flowhound/plugin/internal/redact"
 	"github.com/flowhound/flowhound/plugin/internal/wire"
+	"github.com/flowhound/flowhound/plugin/text"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
@@ -143,7 +143,7 @@ func (p *process) call(ctx context.Context, f func(context.Context) error) error
 func (p *process) configure(ctx context.Context) (conf wire.Config, err error) {
 	err = p.call(ctx, func(ctx context.Context) error {
 		conf, err = p.output.Configure(ctx, p.run.opts.Settings, logLevel(p.run.opts.log()))
-		p.run.log.secrets.Learn(redact.Values(p.run.opts.Settings, conf.Secrets))
+		p.run.log.secrets.Learn(text.SecretsIn(p.run.opts.Settings, conf.Secrets))
 		return err
 	})
 	return conf, err

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin"
-	"github.com/flowhound/flowhound/plugin/internal/redact"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Suite is what Run needs to know of an output.
@@ -150,8 +150,8 @@ func (s Suite) areSecret(t *testing.T, c *Conn, settings string) {
 	if err != nil || len(conf.Problems) > 0 {
 		t.Fatalf("settings %s: %v %v", settings, conf.Problems, err)
 	}
-	var known redact.Redactor
-	known.Learn(redact.Values([]byte(settings), conf.Secrets))
+	var known text.Redactor
+	known.Learn(text.SecretsIn([]byte(settings), conf.Secrets))
 	for _, secret := range s.Secrets {
 		if strings.Contains(known.Redact(settings), secret) {
 			t.Errorf("%q stands in a setting that is no plugin.Secret", secret)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // siemSeverities are a hit's severity in CEF (0-10) and LEEF (1-10).
@@ -28,12 +29,12 @@ func eventName(h *plugin.Hit) string {
 // and dvc hold IPv4 only; IPv6 has the c6a fields.
 func (f *formatter) appendCEF(b []byte, h *plugin.Hit, end int) []byte {
 	b = append(b, "CEF:0|flowhound|flowhound|"...)
-	b = append(appendText(b, f.version, inCEFHeader, maxFeed), '|')
-	b = append(appendOrHit(b, h.Category, inCEFHeader, maxToken), '|')
-	b = append(appendOrHit(b, eventName(h), inCEFHeader, 3*maxToken), '|')
+	b = append(text.CEFHeader.Append(b, f.version, maxFeed), '|')
+	b = append(appendOrHit(b, h.Category, &text.CEFHeader, maxToken), '|')
+	b = append(appendOrHit(b, eventName(h), &text.CEFHeader, 3*maxToken), '|')
 	b = append(strconv.AppendInt(b, int64(siemSeverity(h.Severity)), 10), '|')
 
-	p := pairs{b: b, end: end, sep: ' ', esc: inCEF}
+	p := pairs{b: b, end: end, sep: ' ', esc: &text.CEF}
 	p.text("rt", millis(h.Time), maxToken)
 	p.cefAddr("src", "c6a2", "Source IPv6 Address", h.Src)
 	p.cefAddr("dst", "c6a3", "Destination IPv6 Address", h.Dst)
@@ -103,10 +104,10 @@ func (p *pairs) detailLabelled(key, label, value string) {
 // hasPorts reports whether SrcPort and DstPort are ports, not ICMP's type and code.
 func hasPorts(proto uint8) bool { return proto != 1 && proto != 58 }
 
-// appendOrHit is appendText for what must not be empty.
-func appendOrHit(b []byte, s string, e escaping, room int) []byte {
+// appendOrHit appends s for what must not be empty.
+func appendOrHit(b []byte, s string, e *text.Place, room int) []byte {
 	start := len(b)
-	if b = appendText(b, s, e, room); len(b) == start {
+	if b = e.Append(b, s, room); len(b) == start {
 		b = append(b, "hit"...)
 	}
 	return b

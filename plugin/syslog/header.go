@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // severities maps a hit's severity to syslog's (RFC 5424 section 6.2.1, table 2):
@@ -56,12 +57,12 @@ func (hd *header) append3164(b []byte, h *plugin.Hit) []byte {
 	b = append(t.Local().AppendFormat(b, time.Stamp), ' ')
 	if hd.host != "" {
 		fixed := len("Jan _2 15:04:05 ") + len(" [2147483647]: ") + len(hd.app)
-		b = append(appendName(b, hd.host, min(maxHost, maxHead3164-fixed)), ' ')
+		b = append(text.Host.Append(b, hd.host, min(maxHost, maxHead3164-fixed)), ' ')
 	}
 	if hd.tagless {
 		return b
 	}
-	b = append(appendName(b, hd.app, maxTag), '[')
+	b = append(text.Host.Append(b, hd.app, maxTag), '[')
 	return append(strconv.AppendInt(b, int64(int32(hd.pid)), 10), "]: "...)
 }
 
@@ -76,9 +77,9 @@ func (hd *header) append5424(b []byte, h *plugin.Hit) []byte {
 	if hd.host == "" {
 		b = append(b, " -"...)
 	} else {
-		b = appendName(append(b, ' '), hd.host, maxHost)
+		b = text.Host.Append(append(b, ' '), hd.host, maxHost)
 	}
-	b = appendName(append(b, ' '), hd.app, maxApp)
+	b = text.Host.Append(append(b, ' '), hd.app, maxApp)
 	b = strconv.AppendInt(append(b, ' '), int64(int32(hd.pid)), 10)
 	b = append(b, " hit "...)
 	if hd.sd == "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Bounds of texts in JSON before it is cut to fit.
@@ -65,7 +66,7 @@ func cut(s string, n int) string {
 	if n >= len(s) {
 		return ""
 	}
-	return string(appendText(nil, s, inJSON, len(s)-n))
+	return text.JSON.String(s, len(s)-n)
 }
 
 // strip removes what our line does not have.
@@ -82,20 +83,20 @@ func strip(h *plugin.Hit) {
 // take others, such as U+2028, for a line's end. Times that JSON cannot hold go.
 func cleanHit(h *plugin.Hit) plugin.Hit {
 	c := *h
-	text := func(s string, limit int) string { return string(appendText(nil, s, inJSON, limit)) }
-	c.Kind, c.Direction, c.State = hit.Kind(text(string(h.Kind), maxToken)), hit.Direction(text(string(h.Direction), maxToken)), hit.State(text(string(h.State), maxToken))
-	c.Matched = hit.Matched(text(string(h.Matched), maxToken))
-	c.Category, c.Country, c.Feed, c.ID = text(h.Category, maxToken), text(h.Country, maxToken), text(h.Feed, maxFeed), text(h.ID, maxID)
-	c.Ref, c.Name = text(h.Ref, maxText), text(h.Name, maxText)
+	clean := text.JSON.String
+	c.Kind, c.Direction, c.State = hit.Kind(clean(string(h.Kind), maxToken)), hit.Direction(clean(string(h.Direction), maxToken)), hit.State(clean(string(h.State), maxToken))
+	c.Matched = hit.Matched(clean(string(h.Matched), maxToken))
+	c.Category, c.Country, c.Feed, c.ID = clean(h.Category, maxToken), clean(h.Country, maxToken), clean(h.Feed, maxFeed), clean(h.ID, maxID)
+	c.Ref, c.Name = clean(h.Ref, maxText), clean(h.Name, maxText)
 	for _, t := range []*time.Time{&c.Time, &c.First, &c.Last, &c.Start, &c.End} {
 		cleanTime(t)
 	}
 	c.Indicators = make([]hit.Indicator, 0, len(h.Indicators))
 	for _, i := range h.Indicators {
-		i.Feed, i.Category, i.Ref, i.Name = text(i.Feed, maxFeed), text(i.Category, maxToken), text(i.Ref, maxText), text(i.Name, maxText)
+		i.Feed, i.Category, i.Ref, i.Name = clean(i.Feed, maxFeed), clean(i.Category, maxToken), clean(i.Ref, maxText), clean(i.Name, maxText)
 		tags := make([]string, 0, min(len(i.Tags), maxTags))
 		for _, t := range i.Tags[:min(len(i.Tags), maxTags)] {
-			tags = append(tags, text(t, maxFeed))
+			tags = append(tags, clean(t, maxFeed))
 		}
 		i.Tags = tags
 		cleanTime(&i.FirstSeen)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // leefDelimiter stands between LEEF attributes, and the header names it. LEEF's
@@ -16,10 +17,10 @@ const leefDelimiter = '^'
 // format cannot escape its delimiter: in a value it becomes '_', in a URL %5E.
 func (f *formatter) appendLEEF(b []byte, h *plugin.Hit, end int) []byte {
 	b = append(b, "LEEF:2.0|flowhound|flowhound|"...)
-	b = append(appendText(b, f.version, inLEEFHead, maxFeed), '|')
-	b = append(appendOrHit(b, h.Category, inLEEFHead, maxToken), '|', leefDelimiter, '|')
+	b = append(text.LEEFHeader.Append(b, f.version, maxFeed), '|')
+	b = append(appendOrHit(b, h.Category, &text.LEEFHeader, maxToken), '|', leefDelimiter, '|')
 
-	p := pairs{b: b, end: end, sep: leefDelimiter, esc: inLEEF}
+	p := pairs{b: b, end: end, sep: leefDelimiter, esc: &text.LEEF}
 	if t := timestamp(h.Time); t != "" {
 		p.text("devTime", t, maxToken+1)
 		p.text("devTimeFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSX", 26)

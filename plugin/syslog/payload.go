@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Bounds on values that come from outside this program, as our line has them.
@@ -56,7 +57,7 @@ type pairs struct {
 	b    []byte
 	end  int
 	sep  byte
-	esc  escaping
+	esc  *text.Place
 	wrap bool // values that need it stand in quotes
 	n    int
 }
@@ -88,7 +89,7 @@ func (p *pairs) ended(key, value string, limit int, ending string) bool {
 	}
 	p.b = append(append(p.b, key...), '=')
 	from := len(p.b)
-	p.b = appendText(p.b, value, p.esc, room)
+	p.b = p.esc.Append(p.b, value, room)
 	if len(p.b) == from { // nothing but the ending
 		ending = strings.TrimPrefix(ending, " ")
 	}
@@ -139,7 +140,7 @@ func needsQuotes(b []byte) bool {
 // details of the JSON form, then ref and name, as logfmt: a value with anything
 // but plain characters stands in double quotes, in which '"' and '\' are escaped.
 func appendKV(b []byte, h *plugin.Hit, end int) []byte {
-	p := pairs{b: append(b, "hit "...), end: end, sep: ' ', esc: inQuotes, wrap: true}
+	p := pairs{b: append(b, "hit "...), end: end, sep: ' ', esc: &text.Quoted, wrap: true}
 	lineKeys(h, func(key, value string, limit int) { p.text(key, value, limit) })
 	p.detail("time", timestamp(h.Time))
 	p.detail("local", address(h.Local))
@@ -206,13 +207,13 @@ func lineKeys(h *plugin.Hit, add func(key, value string, limit int)) {
 // appendSD appends the keys of our line as structured data (RFC 5424 section 6.3).
 func appendSD(b []byte, id string, h *plugin.Hit) []byte {
 	b = append(append(b, '['), id...)
-	name := string(appendText(nil, h.Name, inJSON, 256)) + folded(h)
+	name := text.JSON.String(h.Name, 256) + folded(h)
 	add := func(key, value string, limit int) {
 		if value == "" {
 			return
 		}
 		b = append(append(append(b, ' '), key...), `="`...)
-		b = append(appendText(b, value, inSD, limit), '"')
+		b = append(text.SD.Append(b, value, limit), '"')
 	}
 	lineKeys(h, add)
 	add("ref", h.Ref, 256)

@@ -3,6 +3,8 @@ package main
 import (
 	"time"
 	"unicode/utf8"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Limits of Discord (docs.discord.com/developers/resources/message), in
@@ -27,7 +29,7 @@ func discord(forum bool) *service {
 		envelope: func(_ *settings, m *message, thread string) object {
 			o := object{"allowed_mentions": object{"parse": list{}}}
 			if forum && thread == "" {
-				o["thread_name"] = trim(m.Title, discordThread)
+				o["thread_name"] = text.Short(m.Title, discordThread)
 			}
 			return o
 		},
@@ -50,11 +52,11 @@ func discord(forum bool) *service {
 func discordMessage(_ *settings, m *message) object {
 	embeds := list{}
 	if len(m.Fields) > 0 {
-		embeds = append(embeds, object{"title": icon(m.Severity) + " " + markdown(m.Title, discordTitle-8), "color": color(m.Severity), "fields": discordFieldsOf(m.Fields)})
+		embeds = append(embeds, object{"title": icon(m.Severity) + " " + text.Markdown.Fit(m.Title, discordTitle-8), "color": color(m.Severity), "fields": discordFieldsOf(m.Fields)})
 	}
 	for i := range m.Hits {
 		h := &m.Hits[i]
-		e := object{"title": icon(h.Severity) + " " + markdown(h.Title, discordTitle-8), "color": color(h.Severity)}
+		e := object{"title": icon(h.Severity) + " " + text.Markdown.Fit(h.Title, discordTitle-8), "color": color(h.Severity)}
 		if h.Link != "" {
 			e["url"] = h.Link
 		}
@@ -68,7 +70,7 @@ func discordMessage(_ *settings, m *message) object {
 	}
 	doc := object{"embeds": embeds[:min(len(embeds), discordEmbeds)]}
 	if len(m.Hits) > 1 {
-		doc["content"] = icon(m.Severity) + " " + markdown(m.Title, discordContent-8)
+		doc["content"] = icon(m.Severity) + " " + text.Markdown.Fit(m.Title, discordContent-8)
 	}
 	return doc
 }
@@ -76,7 +78,7 @@ func discordMessage(_ *settings, m *message) object {
 func discordFieldsOf(fields []field) list {
 	var fs list
 	for _, f := range fields[:min(len(fields), discordFields)] {
-		fs = append(fs, object{"name": trim(f.Name, discordName), "value": markdown(f.Value, discordValue), "inline": len(f.Value) < 60})
+		fs = append(fs, object{"name": text.Short(f.Name, discordName), "value": text.Markdown.Fit(f.Value, discordValue), "inline": len(f.Value) < 60})
 	}
 	return fs
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // steps are the sizes that a message is tried in until the service takes it:
@@ -28,7 +30,7 @@ func (m *message) shrunk(hits, value int) *message {
 func shorten(fields []field, limit int) []field {
 	short := make([]field, len(fields))
 	for i, f := range fields {
-		short[i] = field{f.Name, trim(f.Value, limit)}
+		short[i] = field{f.Name, text.Short(f.Value, limit)}
 	}
 	return short
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/plugintest"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // FuzzMessage puts any texts into hits: each service's message stays within its
@@ -55,7 +56,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(429, s, "Fri, 31 Dec 1999 23:59:59 GMT")
 	}
 	f.Fuzz(func(t *testing.T, status int, body, after string) {
-		a := answer{status: status, header: http.Header{"Retry-After": {after}}, body: []byte(body), said: clean(body, 300)}
+		a := answer{status: status, header: http.Header{"Retry-After": {after}}, body: []byte(body), said: text.Said(body, maxSaid)}
 		if w := a.wait(time.Now()); w < 0 || w > maxWait {
 			t.Errorf("wait %v", w)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/plugintest"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 var update = flag.Bool("update", false, "write the messages to testdata/golden")
@@ -292,25 +293,13 @@ func TestLink(t *testing.T) {
 		"https://e.example/" + strings.Repeat("a", 2000): "",
 		"": "",
 	} {
-		if got := link(in); got != want {
+		if got := text.Link(in, maxLink); got != want {
 			t.Errorf("link(%.60q) = %q, want %q", in, got, want)
 		}
 	}
 }
 
 func TestTexts(t *testing.T) {
-	if got := clean(" a\x00\n\tb\u202e c\xff", 100); got != "a b c?" {
-		t.Errorf("clean: %q", got)
-	}
-	if got := clean("日本語日本語", 4); got != "日本語…" {
-		t.Errorf("clean: %q", got)
-	}
-	for n := 3; n < 40; n++ {
-		got := escaped("a<b>&c日<<<<", n, entities)
-		if len(got) > n || !utf8.ValidString(got) || strings.Count(got, "&") != strings.Count(got, ";") {
-			t.Errorf("escaped to %d: %q", n, got)
-		}
-	}
 	if got := size(999_960); got != "1.0 MB" {
 		t.Errorf("size: %s", got)
 	}

@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/flowhound/flowhound/plugin/text"
+)
 
 // googleLimit is what a message may have: 32,000 bytes.
 const googleLimit = 32000
@@ -15,7 +19,7 @@ func googlechat() *service {
 			if m.Series == "" {
 				return nil
 			}
-			return object{"thread": object{"threadKey": trim("flowhound-"+m.Series, 100)}}
+			return object{"thread": object{"threadKey": text.Short("flowhound-"+m.Series, 100)}}
 		},
 		place: func(_ *settings, address, _ string) string {
 			return withQuery(address, "messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD") // without it keys are ignored
@@ -54,7 +58,7 @@ func googleMessage(_ *settings, m *message) object {
 		sections = append(sections, section)
 	}
 	return object{
-		"text": strings.NewReplacer("_", "_"+joint).Replace(title),
+		"text": strings.NewReplacer("_", "_"+text.Joint).Replace(title),
 		"cardsV2": list{object{"cardId": "flowhound", "card": object{
 			"header": object{"title": title, "subtitle": "flowhound"}, "sections": sections,
 		}}},
@@ -69,4 +73,4 @@ func googleFields(fields []field) list {
 	return ws
 }
 
-func googleText(s string) string { return escaped(s, 4000, entities) }
+func googleText(s string) string { return text.Markup.Fit(s, 4000) }

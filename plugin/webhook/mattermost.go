@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // mattermostLimit is what a post may have (16,383 characters), its attachments
@@ -72,7 +73,7 @@ func channelOf(s *settings) object {
 }
 
 func markdownTitle(m *message) string {
-	return icon(m.Severity) + " " + markdown(m.Title, 500)
+	return icon(m.Severity) + " " + text.Markdown.Fit(m.Title, 500)
 }
 
 // attachments are of the form that Slack once had: one for what is about all
@@ -99,7 +100,7 @@ func attachments(m *message) list {
 func attachmentFields(fields []field) list {
 	var fs list
 	for _, f := range fields {
-		fs = append(fs, object{"title": f.Name, "value": markdown(f.Value, 4000), "short": len(f.Value) < 60})
+		fs = append(fs, object{"title": f.Name, "value": text.Markdown.Fit(f.Value, 4000), "short": len(f.Value) < 60})
 	}
 	return fs
 }

@@ -5,13 +5,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // message is a batch of hits as people read it, without the markup of any
@@ -92,7 +92,7 @@ func worse(a, b *plugin.Hit) int {
 }
 
 func newEntry(h *plugin.Hit) entry {
-	return entry{Title: entryTitle(h), Link: link(h.Ref), Severity: h.Severity, Hit: *h}
+	return entry{Title: entryTitle(h), Link: text.Link(h.Ref, maxLink), Severity: h.Severity, Hit: *h}
 }
 
 // entryTitle is made of our own words, addresses, and two names that are cut down
@@ -127,7 +127,7 @@ func fieldsOf(h *plugin.Hit) []field {
 		{"Destination", side(h, h.Dst, h.DstPort) + " " + proto},
 		{"Listed", fmt.Sprintf("%s by %s as %s, score %d", hit.FormatIOC(h.IOC), word(h.Feed), word(h.Category), h.Score)},
 	}
-	if name := defang(clean(h.Name, maxValue)); name != "" {
+	if name := free(h.Name, maxValue); name != "" {
 		fs = append(fs, field{"Name", name})
 	}
 	if h.Sources > 1 || h.Targets > 1 {
@@ -200,23 +200,6 @@ func count(n uint64, thing string) string {
 // maxLink is the longest reference that becomes a link: a button of Slack takes
 // 3000, an embed of Discord 2048.
 const maxLink = 1000
-
-// link returns a feed's reference as a link that cannot end a markup around it,
-// or "" for what is no web address.
-func link(ref string) string {
-	u, err := url.Parse(ref)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		return ""
-	}
-	s := strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", "(", "%28", ")", "%29", "[", "%5B", "]", "%5D", `"`, "%22", "'", "%27", "`", "%60", "*", "%2A", `\`, "%5C", " ", "%20").Replace(u.String())
-	if strings.HasPrefix(u.Host, "[") {
-		s = strings.NewReplacer("%5B", "[", "%5D", "]").Replace(s) // an IPv6 address
-	}
-	if len(s) > maxLink || clean(s, len(s)) != s {
-		return ""
-	}
-	return s
-}
 
 // seriesOf returns the part of a hit's ID that groups.
 func seriesOf(id string) string {

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // ntfyLimit is the most bytes of a text; a longer one becomes a file. ntfyBody is
@@ -56,7 +57,7 @@ func ntfyMessage(_ *settings, m *message) object {
 	}
 	doc := object{"title": m.Title, "message": strings.TrimSpace(b.String()), "priority": ntfyPriority(m.Severity), "tags": list{ntfyTag(m.Severity)}}
 	if utf8.RuneCountInString(m.Title) > ntfyTitle {
-		doc["title"] = trim(m.Title, ntfyTitle)
+		doc["title"] = text.Short(m.Title, ntfyTitle)
 	}
 	if click != "" {
 		doc["click"] = click

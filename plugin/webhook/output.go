@@ -89,7 +89,7 @@ func (o *output) Open(context.Context) error {
 		timeout = defaultTimeout
 	}
 	o.target, o.gone, o.threads = t, nil, threads{}
-	o.sender = &sender{client: client, timeout: timeout, secrets: newRedactor(t.secrets(), t.address)}
+	o.sender = &sender{client: client, timeout: timeout, secrets: redactor(t.secrets(), t.address)}
 	return nil
 }
 
@@ -154,10 +154,10 @@ func (o *output) post(ctx context.Context, hits []plugin.Hit) error {
 		o.gone = fmt.Errorf("%s has ended this webhook for good (410): make a new one, put its URL in the configuration and reload", t.Service)
 		return plugin.Permanent(o.gone)
 	case thread != "" && plugin.IsPermanent(err):
-		o.threads.forget(m.Series)                                                            // it may have been removed: the next try begins a new one
-		return errors.New(t.Service + ": in a thread: " + o.sender.secrets.hide(err).Error()) // permanent no more
+		o.threads.forget(m.Series)                                                    // it may have been removed: the next try begins a new one
+		return errors.New(t.Service + ": in a thread: " + o.sender.hide(err).Error()) // permanent no more
 	case err != nil:
-		return fmt.Errorf("%s: %w", t.Service, o.sender.secrets.hide(err))
+		return fmt.Errorf("%s: %w", t.Service, o.sender.hide(err))
 	}
 	if thread == "" && started != "" {
 		for i := range hits {

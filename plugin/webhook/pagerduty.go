@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Limits of the Events API v2; an event may have 512 KB.
@@ -25,7 +26,7 @@ func pagerduty() *service {
 		address: "https://events.pagerduty.com/v2/enqueue", limit: pagerLimit,
 		message: pagerMessage,
 		envelope: func(s *settings, m *message, _ string) object {
-			return object{"routing_key": s.RoutingKey.Reveal(), "event_action": "trigger", "dedup_key": trimBytes("flowhound/"+m.Series, pagerDedup)}
+			return object{"routing_key": s.RoutingKey.Reveal(), "event_action": "trigger", "dedup_key": text.Plain.Fit("flowhound/"+m.Series, pagerDedup)}
 		},
 		accepted: func(a *answer) (string, error) {
 			var v struct {
@@ -55,7 +56,7 @@ func pagerMessage(_ *settings, m *message) object {
 		source = addr(h.Hit.Src)
 	}
 	payload := object{
-		"summary": trimBytes(m.Title, pagerSummary), "source": source, "component": "netflow",
+		"summary": text.Plain.Fit(m.Title, pagerSummary), "source": source, "component": "netflow",
 		"severity": [...]string{"info", "info", "warning", "error", "critical"}[min(h.Severity, hit.Critical)],
 		"group":    word(h.Hit.Feed), "class": word(h.Hit.Category), "custom_details": details,
 	}
@@ -68,9 +69,4 @@ func pagerMessage(_ *settings, m *message) object {
 		doc["links"] = list{object{"href": h.Link, "text": "reference"}}
 	}
 	return doc
-}
-
-// trimBytes cuts s to at most limit bytes, never a rune in half.
-func trimBytes(s string, limit int) string {
-	return escaped(s, limit, func(r rune) string { return string(r) })
 }

@@ -15,11 +15,15 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/retry"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // maxAnswer is how much of an answer is read: those of the services have a few
 // hundred bytes.
 const maxAnswer = 64 << 10
+
+// maxSaid is how many bytes of it an error repeats.
+const maxSaid = 300
 
 // maxWait bounds what a service can ask to wait: one whose clock is wrong must
 // not silence an output.
@@ -43,7 +47,7 @@ type answer struct {
 type sender struct {
 	client  *http.Client
 	timeout time.Duration
-	secrets *redactor
+	secrets *text.Redactor
 }
 
 // newClient trusts the system's authorities and those in ca_file, takes the proxy
@@ -85,24 +89,56 @@ func (s *sender) post(ctx context.Context, r request) (answer, error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.address, bytes.NewReader(r.body))
 	if err != nil {
-		return answer{}, s.secrets.hide(withoutURL(err))
+		return answer{}, s.hide(withoutURL(err))
 	}
 	req.Header = r.header
 	res, err := s.client.Do(req)
 	if err != nil {
-		return answer{}, s.secrets.hide(withoutURL(err))
+		return answer{}, s.hide(withoutURL(err))
 	}
 	defer res.Body.Close()
 	a := answer{status: res.StatusCode, header: res.Header}
 	a.body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		a.torn = s.secrets.hide(withoutURL(err))
+		a.torn = s.hide(withoutURL(err))
 	}
-	if text := clean(s.secrets.replacer.Replace(string(a.body)), 300); text != "" {
+	if text := s.secrets.Said(string(a.body), maxSaid); text != "" {
 		a.said = ": " + text
 	}
 	return a, nil
 }
+
+// redactor knows secrets and the address, which is one.
+func redactor(secrets []string, address string) *text.Redactor {
+	r := new(text.Redactor)
+	r.Learn(append(secrets, address))
+	return r
+}
+
+// hide returns err without secrets: to be retried, or not, as err is.
+func (s *sender) hide(err error) error {
+	if err == nil {
+		return nil
+	}
+	h := &hidden{s.secrets.Redact(err.Error()), err}
+	var later *plugin.RetryAfterError
+	switch {
+	case plugin.IsPermanent(err):
+		return plugin.Permanent(h)
+	case errors.As(err, &later):
+		return plugin.RetryAfter(h, later.After)
+	}
+	return h
+}
+
+// hidden is an error with another text. It can be compared, never unwrapped.
+type hidden struct {
+	text string
+	err  error
+}
+
+func (h *hidden) Error() string        { return h.text }
+func (h *hidden) Is(target error) bool { return errors.Is(h.err, target) }
 
 // withoutURL takes off what net/http wraps around an error: the whole address.
 func withoutURL(err error) error {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Limits of Block Kit (docs.slack.dev/reference/block-kit/blocks).
@@ -83,12 +84,12 @@ func slackMessageOf(_ *settings, m *message) object {
 		}
 		blocks = append(blocks, slackFieldsOf(h.Fields)...)
 		if h.Link != "" {
-			text := "<" + escaped(h.Link, slackText-20, entities) + "|reference>"
+			text := "<" + text.Markup.Fit(h.Link, slackText-20) + "|reference>"
 			blocks = append(blocks, object{"type": "context", "elements": list{object{"type": "mrkdwn", "text": text, "verbatim": true}}})
 		}
 	}
 	return object{
-		"text": escaped(title, slackText, entities), "blocks": blocks[:min(len(blocks), slackBlocks)],
+		"text": text.Markup.Fit(title, slackText), "blocks": blocks[:min(len(blocks), slackBlocks)],
 		"unfurl_links": false, "unfurl_media": false, "link_names": false,
 	}
 }
@@ -96,7 +97,7 @@ func slackMessageOf(_ *settings, m *message) object {
 func slackFieldsOf(fields []field) list {
 	var fs list
 	for _, f := range fields[:min(len(fields), slackFields)] {
-		fs = append(fs, slackPlain(f.Name+"\n"+f.Value, slackField))
+		fs = append(fs, object{"type": "plain_text", "text": f.Name + "\n" + text.Markup.Fit(f.Value, slackField-len(f.Name)-1), "emoji": false})
 	}
 	if len(fs) == 0 {
 		return nil
@@ -105,7 +106,7 @@ func slackFieldsOf(fields []field) list {
 }
 
 func slackPlain(s string, limit int) object {
-	return object{"type": "plain_text", "text": escaped(s, limit, entities), "emoji": false}
+	return object{"type": "plain_text", "text": text.Markup.Fit(s, limit), "emoji": false}
 }
 
 // said accepts an answer of one word.

@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // telegramLimit is what a text may have, in UTF-16 units. It holds after markup
@@ -41,7 +42,7 @@ func telegram() *service {
 
 func telegramMessage(_ *settings, m *message) object {
 	var b strings.Builder
-	html := func(s string) string { return escaped(s, telegramLimit, entities) }
+	html := func(s string) string { return text.Markup.Fit(s, telegramLimit) }
 	b.WriteString("<b>" + icon(m.Severity) + " " + html(m.Title) + "</b>\n")
 	fields := func(fs []field) {
 		for _, f := range fs {

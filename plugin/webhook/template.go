@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // A template gives the whole document that is posted. It is executed with a
@@ -49,13 +50,13 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"json":    toJSON,
 		"jsonstr": insideQuotes,
-		"trim":    func(limit int, s string) string { return trim(s, limit) },
-		"clean":   func(s string) string { return defang(clean(s, maxOutput)) },
-		"link":    link,
+		"trim":    func(limit int, s string) string { return text.Short(s, limit) },
+		"clean":   func(s string) string { return free(s, maxOutput) },
+		"link":    func(ref string) string { return text.Link(ref, maxLink) },
 		"icon":    icon,
 		"color":   func(s hit.Severity) string { return fmt.Sprintf("#%06x", color(s)) },
-		"html":    func(s string) string { return escaped(s, maxOutput, entities) },
-		"md":      func(s string) string { return markdown(s, maxOutput) },
+		"html":    func(s string) string { return text.Markup.Fit(s, maxOutput) },
+		"md":      func(s string) string { return text.Markdown.Fit(s, maxOutput) },
 		"upper":   strings.ToUpper,
 		"join":    func(sep string, s []string) string { return strings.Join(s, sep) },
 		"utc":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },

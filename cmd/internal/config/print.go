@@ -7,6 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/flowhound/flowhound/cmd/internal/settings"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // String returns the configuration in force, defaults included, as YAML that
@@ -36,7 +37,7 @@ func (c *Config) redact(key string, n *yaml.Node) {
 		return
 	}
 	if n.Kind == yaml.ScalarNode && c.hides(key) {
-		n.SetString(hidden)
+		n.SetString(text.Secret)
 		return
 	}
 	switch n.Kind {

@@ -5,8 +5,6 @@ import (
 	"strings"
 )
 
-const hidden = "<secret>"
-
 // ShowSettings says which settings of output i are secrets, by dotted names such as
 // tls.key, nodes[].password and headers.*; String shows the others from now on.
 func (c *Config) ShowSettings(i int, secrets []string) {

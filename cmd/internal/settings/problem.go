@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // maxProblems bounds how much is said of one file: beyond it nobody reads on.
@@ -111,10 +113,6 @@ func Parent(key string) string {
 }
 
 // Quote returns what a person wrote, safe to print and no longer than a line.
-func Quote(text string) string {
-	const longest = 60
-	if r := []rune(text); len(r) > longest {
-		text = string(r[:longest]) + "..."
-	}
-	return strconv.Quote(text)
+func Quote(s string) string {
+	return text.Quote(s, 60)
 }

@@ -40,7 +40,7 @@ func noSuggestion(string) string { return "" }
 var scalarTypes = map[reflect.Type]scalarType{
 	reflect.TypeFor[time.Duration](): scalar("a duration such as 30s, 5m, 24h or 90d", parseDuration, noSuggestion),
 	reflect.TypeFor[time.Time]():     scalar("a date such as 2027-01-31 or a time such as 2027-01-31T18:00:00Z", parseTime, noSuggestion),
-	reflect.TypeFor[Size]():          scalar("a size such as 500KB, 100MB or 2GB", text[Size], noSuggestion),
+	reflect.TypeFor[Size]():          scalar("a size such as 500KB, 100MB or 2GB", unmarshal[Size], noSuggestion),
 	reflect.TypeFor[netip.Addr]():    scalar("an IP address such as 192.0.2.1 or 2001:db8::1", ParseAddr, noSuggestion),
 	reflect.TypeFor[netip.Prefix]():  scalar("an IP address or network such as 192.0.2.0/24", parsePrefix, suggestPrefix),
 }
@@ -57,7 +57,7 @@ func Text[T any, P interface {
 	*T
 	encoding.TextUnmarshaler
 }](want string, suggest func(string) string) Type {
-	return Type{reflect.TypeFor[T](), scalar(want, text[T, P], suggest)}
+	return Type{reflect.TypeFor[T](), scalar(want, unmarshal[T, P], suggest)}
 }
 
 // Enum is the Type of an enumeration with the values 0 to n-1.
@@ -127,8 +127,8 @@ func scalar[T any](want string, parse func(string) (T, error), suggest func(stri
 	return scalarType{want: want, set: set, suggest: suggest}
 }
 
-// text reads a T by its UnmarshalText.
-func text[T any, P interface {
+// unmarshal reads a T by its UnmarshalText.
+func unmarshal[T any, P interface {
 	*T
 	encoding.TextUnmarshaler
 }](s string) (T, error) {
@@ -150,7 +150,7 @@ func choice[T interface {
 		names[i] = T(i).String()
 	}
 	suggest := func(s string) string { return nearest.Word(s, names) }
-	return scalar("one of "+strings.Join(names, ", "), text[T, P], suggest)
+	return scalar("one of "+strings.Join(names, ", "), unmarshal[T, P], suggest)
 }
 
 // parseTime reads a time with its offset, or a date, which lasts to its end in UTC.

@@ -26,17 +26,17 @@ func TestSize(t *testing.T) {
 		"0": 0, "1500": 1500, "1B": 1, "500KB": 500_000, "100MB": 100_000_000, "2 gb": 2_000_000_000, "1KiB": 1024, "64mib": 64 << 20, "3TiB": 3 << 40,
 		"9223372036854775807": 1<<63 - 1,
 	} {
-		got, err := text[Size](s)
+		got, err := unmarshal[Size](s)
 		if got != want || err != nil {
 			t.Errorf("%q: %d, %v; want %d", s, got, err, want)
 		}
 		written, _ := got.MarshalText()
-		if again, err := text[Size](string(written)); again != got || err != nil {
+		if again, err := unmarshal[Size](string(written)); again != got || err != nil {
 			t.Errorf("%d is written as %q, which is %d, %v", got, written, again, err)
 		}
 	}
 	for _, s := range []string{"", "MB", "-1MB", "1.5GB", "100M", "1  MB", "9223372036854775808", "9300000000GB", "0x10"} {
-		if got, err := text[Size](s); err == nil {
+		if got, err := unmarshal[Size](s); err == nil {
 			t.Errorf("%q was taken as %d", s, got)
 		}
 	}

@@ -4,10 +4,10 @@ import (
 	"encoding"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // FromHits returns hits as messages. What is no UTF-8 in a text becomes U+FFFD:
@@ -35,14 +35,14 @@ func ToHits(in []*Hit) ([]hit.Hit, error) {
 
 func fromHit(h *hit.Hit) *Hit {
 	m := &Hit{
-		Kind: text(string(h.Kind)), Severity: uint32(h.Severity), Direction: text(string(h.Direction)), State: text(string(h.State)),
-		Category: text(h.Category), Feed: text(h.Feed), Ioc: prefix(h.IOC), Score: int32(h.Score),
+		Kind: text.Valid(string(h.Kind)), Severity: uint32(h.Severity), Direction: text.Valid(string(h.Direction)), State: text.Valid(string(h.State)),
+		Category: text.Valid(h.Category), Feed: text.Valid(h.Feed), Ioc: prefix(h.IOC), Score: int32(h.Score),
 		Src: addr(h.Src), Dst: addr(h.Dst), SrcPort: int32(h.SrcPort), DstPort: int32(h.DstPort), Proto: uint32(h.Proto),
 		Count: h.Count, Bytes: h.Bytes, Packets: h.Packets,
-		Country: text(h.Country), Exporter: addr(h.Exporter), Domain: h.Domain, Sampling: h.Sampling,
+		Country: text.Valid(h.Country), Exporter: addr(h.Exporter), Domain: h.Domain, Sampling: h.Sampling,
 		Start: moment(h.Start), End: moment(h.End), First: moment(h.First), Last: moment(h.Last), Time: moment(h.Time),
-		Id: text(h.ID), Ref: text(h.Ref), Name: text(h.Name),
-		Local: addr(h.Local), Remote: addr(h.Remote), Matched: text(string(h.Matched)),
+		Id: text.Valid(h.ID), Ref: text.Valid(h.Ref), Name: text.Valid(h.Name),
+		Local: addr(h.Local), Remote: addr(h.Remote), Matched: text.Valid(string(h.Matched)),
 		SrcBytes: h.SrcBytes, DstBytes: h.DstBytes, SrcPackets: h.SrcPackets, DstPackets: h.DstPackets,
 		NatSrc: addr(h.NATSrc), NatDst: addr(h.NATDst), Sources: int64(h.Sources), Targets: int64(h.Targets),
 	}
@@ -54,11 +54,11 @@ func fromHit(h *hit.Hit) *Hit {
 
 func fromIndicator(i *hit.Indicator) *Indicator {
 	m := &Indicator{
-		Ioc: prefix(i.IOC), Feed: text(i.Feed), Category: text(i.Category), Score: int32(i.Score),
-		Ref: text(i.Ref), Name: text(i.Name), FirstSeen: moment(i.FirstSeen), LastSeen: moment(i.LastSeen),
+		Ioc: prefix(i.IOC), Feed: text.Valid(i.Feed), Category: text.Valid(i.Category), Score: int32(i.Score),
+		Ref: text.Valid(i.Ref), Name: text.Valid(i.Name), FirstSeen: moment(i.FirstSeen), LastSeen: moment(i.LastSeen),
 	}
 	for _, tag := range i.Tags {
-		m.Tags = append(m.Tags, text(tag))
+		m.Tags = append(m.Tags, text.Valid(tag))
 	}
 	return m
 }
@@ -122,8 +122,6 @@ func prefix(p netip.Prefix) []byte {
 	b, _ := p.MarshalBinary() // never fails
 	return b
 }
-
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 func moment(t time.Time) *Time {
 	if t.IsZero() {

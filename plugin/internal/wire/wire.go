@@ -8,12 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/internal/pb"
+	"github.com/flowhound/flowhound/plugin/text"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -38,7 +37,7 @@ func (l *Lost) Unwrap() error { return l.Err }
 // reason is err without gRPC's own words, where it has any.
 func reason(err error) string {
 	if s, ok := status.FromError(err); ok {
-		return clean(fmt.Sprintf("%s (%s)", s.Message(), s.Code()))
+		return text.Said(fmt.Sprintf("%s (%s)", s.Message(), s.Code()), maxText)
 	}
 	return err.Error()
 }
@@ -61,12 +60,12 @@ func (c *Client) Configure(ctx context.Context, settings []byte, level slog.Leve
 	if err != nil {
 		return Config{}, &Lost{err}
 	}
-	conf := Config{CanSetup: r.GetCanSetup(), Version: clean(r.GetVersion())}
+	conf := Config{CanSetup: r.GetCanSetup(), Version: text.Said(r.GetVersion(), maxText)}
 	for _, p := range r.GetProblems()[:min(len(r.GetProblems()), maxList)] {
-		conf.Problems = append(conf.Problems, plugin.Problem{Key: clean(p.GetKey()), Message: clean(p.GetMessage())})
+		conf.Problems = append(conf.Problems, plugin.Problem{Key: text.Said(p.GetKey(), maxText), Message: text.Said(p.GetMessage(), maxText)})
 	}
 	for _, s := range r.GetSecrets()[:min(len(r.GetSecrets()), maxList)] {
-		conf.Secrets = append(conf.Secrets, clean(s))
+		conf.Secrets = append(conf.Secrets, text.Said(s, maxText))
 	}
 	return conf, nil
 }
@@ -159,7 +158,7 @@ func failure(f *pb.Failure) error {
 	if f == nil {
 		return nil
 	}
-	err := errors.New(clean(f.GetMessage()))
+	err := errors.New(text.Said(f.GetMessage(), maxText))
 	if f.GetPermanent() {
 		err = plugin.Permanent(err)
 	}
@@ -171,19 +170,3 @@ func failure(f *pb.Failure) error {
 
 // maxText is how many bytes of a text from a plugin are kept.
 const maxText = 2048
-
-// clean makes a text from a plugin fit for a log and a terminal.
-func clean(s string) string {
-	if len(s) > maxText {
-		s = s[:maxText] + "..."
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-}

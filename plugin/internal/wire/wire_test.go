@@ -61,8 +61,8 @@ func TestNonsense(t *testing.T) {
 		"too many":           {resp: &pb.WriteResponse{Items: make([]*pb.Result, 4000)}, want: "the plugin says what became of 4000 hits, but was given 3; this is a bug in it"},
 		"giant":              {resp: &pb.WriteResponse{Failure: &pb.Failure{Message: strings.Repeat("x", 2<<20)}}, want: "no answer from the plugin: grpc: received message larger than max (2097162 vs. 1048576) (ResourceExhausted)", lost: true},
 		"long":               {resp: &pb.WriteResponse{Failure: &pb.Failure{Message: strings.Repeat("x", 10000)}}, want: strings.Repeat("x", maxText) + "..."},
-		"escapes":            {resp: &pb.WriteResponse{Failure: &pb.Failure{Message: "a\x1b[31m\nb\u202ec"}}, want: "a[31m bc"},
-		"own error of gRPC":  {err: errors.New("odd\n"), want: "no answer from the plugin: odd  (Unknown)", lost: true},
+		"escapes":            {resp: &pb.WriteResponse{Failure: &pb.Failure{Message: "a\x1b[31m\nb\u202ec"}}, want: "a [31m bc"},
+		"own error of gRPC":  {err: errors.New("odd\n"), want: "no answer from the plugin: odd (Unknown)", lost: true},
 		"negative patience":  {resp: &pb.WriteResponse{Failure: &pb.Failure{Message: "x", RetryAfterNs: -1}}, want: "x"},
 		"permanent and more": {resp: &pb.WriteResponse{Items: []*pb.Result{nil, {Failure: &pb.Failure{Message: "x", Permanent: true, RetryAfterNs: 1}}, nil}}, want: "1 of 3 hits: x"},
 	} {
@@ -107,7 +107,7 @@ func TestConfigureIsBounded(t *testing.T) {
 		Problems: make([]*pb.Problem, 5000), Secrets: make([]string, 5000), Version: "v1\n",
 	}})
 	conf, err := client.Configure(t.Context(), nil, slog.LevelInfo)
-	if err != nil || len(conf.Problems) != maxList || len(conf.Secrets) != maxList || conf.Version != "v1 " {
+	if err != nil || len(conf.Problems) != maxList || len(conf.Secrets) != maxList || conf.Version != "v1" {
 		t.Errorf("%d problems, %d secrets, version %q, %v", len(conf.Problems), len(conf.Secrets), conf.Version, err)
 	}
 }

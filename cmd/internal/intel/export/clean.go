@@ -3,9 +3,9 @@ package export
 import (
 	"net/netip"
 	"net/url"
-	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // The widest networks that an export holds. A feed may be told to match wider
@@ -28,7 +28,7 @@ func unsafe(i *intel.Indicator) (r Reason) {
 	case Domain:
 		_, r = hostName(i.Domain)
 	case URL:
-		if u, err := url.Parse(i.URL); err != nil || u.Scheme == "" || u.Host == "" || !oneWord(i.URL) {
+		if u, err := url.Parse(i.URL); err != nil || u.Scheme == "" || u.Host == "" || !text.IsWord(i.URL) {
 			r = reasonBadURL
 		}
 	case Address:
@@ -48,24 +48,4 @@ func tooWide(p netip.Prefix) bool {
 		return p.Bits() < widest4
 	}
 	return p.Bits() < widest6
-}
-
-// oneWord reports whether s is printable ASCII without spaces: what else a URL
-// holds must be percent-encoded (RFC 3986 section 2).
-func oneWord(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0
-}
-
-// oneLine returns free text without what could end a line or a field: control
-// characters become spaces, bytes that are not UTF-8 question marks.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r < ' ' || r == 0x7f:
-			return ' '
-		case r == '\uFFFD':
-			return '?'
-		}
-		return r
-	}, s)
 }

@@ -51,8 +51,8 @@ func kindOf(i *intel.Indicator) Kind {
 	return Prefix
 }
 
-// text is the indicator as people write it.
-func text(i *intel.Indicator) string {
+// written is the indicator as people write it.
+func written(i *intel.Indicator) string {
 	switch kindOf(i) {
 	case URL:
 		return i.URL

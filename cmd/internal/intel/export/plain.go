@@ -11,7 +11,7 @@ import (
 // about why: the form that any script and every feed of type list reads.
 func writePlain(w *bufio.Writer, entries iter.Seq[intel.Indicator], _ *Options, s *Stats) error {
 	for i := range entries {
-		w.WriteString(text(&i))
+		w.WriteString(written(&i))
 		w.WriteByte('\n')
 		s.Written++
 	}

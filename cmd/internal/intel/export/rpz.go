@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // What a zone does with the names it lists, by the word that chooses it.
@@ -236,18 +236,13 @@ const maxComment = 200
 // format (RFC 1035 section 5.1), which only the end of the line ends.
 func appendComment(b []byte, texts []string) []byte {
 	before, from := " ; ", len(b)
-	for _, text := range texts {
-		if text == "" {
+	for _, t := range texts {
+		if t == "" {
 			continue
 		}
 		b = append(b, before...)
 		before = ", "
-		for _, r := range oneLine(text) {
-			if len(b)-from+utf8.RuneLen(r) > maxComment {
-				return b
-			}
-			b = utf8.AppendRune(b, r)
-		}
+		b = text.Zone.Append(b, t, maxComment-(len(b)-from))
 	}
 	return b
 }

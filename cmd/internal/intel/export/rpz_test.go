@@ -74,7 +74,7 @@ $TTL 60
 @ NS localhost.
 24.0.2.0.192.rpz-ip CNAME . ; dshield
 128.1.0.0.1.zz.db8.2001.rpz-ip CNAME . ; otx, Wave 4
-bad.example CNAME . ; otx, Wave 3; "$INCLUDE /etc/passwd @  , https://ref.example/1
+bad.example CNAME . ; otx, Wave 3; "$INCLUDE /etc/passwd @, https://ref.example/1
 *.bad.example CNAME .
 `
 	if out.String() != want {

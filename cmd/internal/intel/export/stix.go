@@ -88,7 +88,7 @@ func newSTIXIndicator(i *intel.Indicator, creator string) stixIndicator {
 		Type: "indicator", SpecVersion: "2.1", ID: "indicator--" + uuid(pattern), CreatedBy: creator,
 		Created: stixTime(first), Modified: stixTime(last),
 		Labels: stixLabels(i), Confidence: i.Score, ExternalReferences: []stixReference{{i.Feed, i.Ref}},
-		Name: text(i), Description: i.Name, IndicatorTypes: []string{stixType(i.Category)},
+		Name: written(i), Description: i.Name, IndicatorTypes: []string{stixType(i.Category)},
 		Pattern: pattern, PatternType: "stix", ValidFrom: stixTime(first),
 	}
 	if i.Expires.After(first) {

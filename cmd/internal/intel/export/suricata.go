@@ -18,7 +18,7 @@ import (
 func writeSuricata(w *bufio.Writer, entries iter.Seq[intel.Indicator], _ *Options, s *Stats) error {
 	for i := range entries {
 		// 0 is Suricata's word for "no data".
-		fmt.Fprintf(w, "%s,%d,%d\n", text(&i), suricataCategory(i.Category), max(i.Score, 1))
+		fmt.Fprintf(w, "%s,%d,%d\n", written(&i), suricataCategory(i.Category), max(i.Score, 1))
 		s.Written++
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 const (
@@ -58,7 +59,15 @@ func appendZeek(b []byte, i *intel.Indicator) []byte {
 	case URL:
 		what, kind = zeekURL(i.URL), "URL"
 	}
-	return fmt.Appendf(b, "%s\tIntel::%s\t%s\t%s\t%s\t", zeekText(what), kind, zeekText(i.Feed), zeekText(zeekDesc(i)), zeekText(i.Ref))
+	for n, field := range [...]string{what, "Intel::" + kind, i.Feed, zeekDesc(i), i.Ref} {
+		if n == 1 {
+			b = append(b, field...) // our own word
+		} else {
+			b = text.Zeek.Append(b, field, 4*len(field))
+		}
+		b = append(b, '\t')
+	}
+	return b
 }
 
 func zeekDesc(i *intel.Indicator) string {
@@ -81,15 +90,6 @@ func zeekURL(text string) string {
 		host = strings.TrimSuffix(host, ":80")
 	}
 	return host + u.RequestURI()
-}
-
-// zeekText returns a field's value: in one line, with the reader's escape
-// character escaped, and - for none.
-func zeekText(s string) string {
-	if s = strings.ReplaceAll(oneLine(s), `\`, `\x5c`); s == "" {
-		return "-"
-	}
-	return s
 }
 
 // zeekItems are hashes of what Zeek tells items apart by: indicator, type and source.

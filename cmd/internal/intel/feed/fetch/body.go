@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // sniffLen is how much of a body is looked at to tell what it is.
@@ -51,7 +53,7 @@ func (c *Client) body(resp *http.Response, limit int64) (io.Reader, error) {
 		}
 		return &capped{r: z, left: limit, limit: limit}, nil
 	default:
-		return nil, fmt.Errorf("%w: it comes in the coding %q, which was not asked for", ErrArchive, oneLine(coding, 40))
+		return nil, fmt.Errorf("%w: it comes in the coding %q, which was not asked for", ErrArchive, text.Said(coding, 40))
 	}
 }
 

@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/flowhound/flowhound/plugin/retry"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/retry"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // What errors.Is finds in the errors of Do, of reading a Body and of Unpack.
@@ -52,32 +54,20 @@ func (e *StatusError) Error() string {
 	return s
 }
 
+// maxSaid is how many bytes of a server's words an error repeats.
+const maxSaid = 160
+
 // statusError reads what an answer says of itself.
 func (c *Client) statusError(resp *http.Response) error {
 	e := &StatusError{Code: resp.StatusCode}
 	e.RetryAfter, _ = retry.After(resp.Header, time.Now())
 	if body, err := c.body(resp, 4096); err == nil { // otherwise the status has to do
-		text, _ := io.ReadAll(io.LimitReader(body, 512)) // half of it is as good
-		if !isHTML(resp.Header.Get("Content-Type"), text) {
-			e.Text = oneLine(string(text), 160)
+		page, _ := io.ReadAll(io.LimitReader(body, 512)) // half of it is as good
+		if !isHTML(resp.Header.Get("Content-Type"), page) {
+			e.Text = text.Said(string(page), maxSaid)
 		}
 	}
 	return e
-}
-
-// oneLine makes a server's text fit into a message.
-func oneLine(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "") + "..."
-	}
-	return s
 }
 
 // explain says in our words why there is no answer.
@@ -110,8 +100,8 @@ func unwrapURL(err error) error {
 type requestError struct {
 	url     string
 	err     error
-	secrets []string
+	secrets *text.Redactor
 }
 
-func (e *requestError) Error() string { return e.url + ": " + scrub(e.err.Error(), e.secrets) }
+func (e *requestError) Error() string { return e.url + ": " + e.secrets.Redact(e.err.Error()) }
 func (e *requestError) Unwrap() error { return e.err }

@@ -29,10 +29,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/retry"
+	"github.com/flowhound/flowhound/plugin/text"
 	"github.com/hashicorp/go-retryablehttp"
 	"golang.org/x/net/http/httpproxy"
 )
@@ -178,12 +178,7 @@ func userAgent(version, contact string) string {
 	if contact != "" {
 		ua += "; " + contact
 	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return -1
-		}
-		return r
-	}, ua+")")
+	return text.ASCII(ua + ")")
 }
 
 // Close drops the idle connections. Bodies that are being read are not touched.
@@ -192,8 +187,9 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 // Do asks, again if need be, and returns once the answer has begun. The error
 // names the URL, without keys. ctx bounds the body too.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
-	secrets := r.secrets()
-	fail := func(err error) error { return &requestError{url: Redact(r.URL), err: err, secrets: secrets} }
+	secrets := new(text.Redactor)
+	secrets.Learn(r.secrets())
+	fail := func(err error) error { return &requestError{url: text.URL(r.URL), err: err, secrets: secrets} }
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	total := time.AfterFunc(c.o.Total, func() {
@@ -265,7 +261,7 @@ func (c *Client) request(ctx context.Context, r *Request) (*retryablehttp.Reques
 
 // respond makes a Response of an answer that is one.
 func (c *Client) respond(r *Request, resp *http.Response) (*Response, error) {
-	out := &Response{Status: resp.StatusCode, Header: resp.Header, FinalURL: Redact(resp.Request.URL.String()), Length: resp.ContentLength}
+	out := &Response{Status: resp.StatusCode, Header: resp.Header, FinalURL: text.URL(resp.Request.URL.String()), Length: resp.ContentLength}
 	if resp.Header.Get("Content-Encoding") != "" {
 		out.Length = -1
 	}

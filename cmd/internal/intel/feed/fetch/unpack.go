@@ -11,6 +11,8 @@ import (
 	"io"
 	"path"
 	"strings"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Unpack opens a document that was fetched or saved, size bytes of r: gzip is
@@ -29,7 +31,7 @@ func Unpack(r io.ReaderAt, size int64, member string, limit int64) (io.ReadClose
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06")):
 		in, err = unzip(r, size, member)
 	case member != "":
-		err = fmt.Errorf("%w: it is no zip file, so there is no %q in it", ErrArchive, oneLine(member, 80))
+		err = fmt.Errorf("%w: it is no zip file, so there is no %q in it", ErrArchive, text.Said(member, 80))
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
 		in, err = gzip.NewReader(io.NewSectionReader(r, 0, size))
 		err = packed(err)
@@ -72,7 +74,7 @@ func unzip(r io.ReaderAt, size int64, member string) (io.ReadCloser, error) {
 	}
 	switch {
 	case found == nil && member != "":
-		return nil, fmt.Errorf("%w: there is no %q in the zip file", ErrArchive, oneLine(member, 80))
+		return nil, fmt.Errorf("%w: there is no %q in the zip file", ErrArchive, text.Said(member, 80))
 	case found == nil:
 		return nil, fmt.Errorf("%w: the zip file is empty", ErrArchive)
 	case member == "" && files > 1:

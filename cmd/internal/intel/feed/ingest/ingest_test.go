@@ -149,7 +149,7 @@ func TestText(t *testing.T) {
 	for in, want := range map[string]string{
 		"  two  words\t":       "two words",
 		"a\x00b\nc\u2028d":     "a b c d",
-		"bad\xffutf8 \u202eok": "badutf8 ok",
+		"bad\xffutf\u202e ok":  "bad?utf ok",
 		"0123456789abc":        "0123456789",
 		"äöüßäöü":              "äöüßä",
 	} {

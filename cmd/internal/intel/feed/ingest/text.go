@@ -3,8 +3,8 @@ package ingest
 import (
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Lengths in bytes to which free text of feeds is cut.
@@ -14,56 +14,11 @@ const (
 	MaxRef  = 512
 )
 
-// Text makes free text of a feed fit for a line: white space and control
-// characters become single blanks, what is not UTF-8 or does not print goes, and
-// at most limit bytes stay.
-func Text(s string, limit int) string {
-	if plain(s) && len(s) <= limit {
-		return strings.TrimSpace(s)
-	}
-	var b strings.Builder
-	blank := false
-	for _, r := range s {
-		switch {
-		case unicode.IsSpace(r) || unicode.IsControl(r):
-			blank = b.Len() > 0
-			continue
-		case r == utf8.RuneError || !unicode.IsPrint(r):
-			continue
-		}
-		if blank && b.Len()+1 <= limit {
-			b.WriteByte(' ')
-		}
-		blank = false
-		if b.Len()+utf8.RuneLen(r) > limit {
-			break
-		}
-		b.WriteRune(r)
-	}
-	return strings.TrimSpace(b.String())
-}
-
-// plain reports whether s is ASCII that prints, without two blanks in a row.
-func plain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == ' ' && i > 0 && s[i-1] == ' ' {
-			return false
-		}
-	}
-	return true
-}
+// Text makes free text of a feed fit for a line, at most limit bytes.
+func Text(s string, limit int) string { return text.Clean(s, limit) }
 
 // Link returns s when it is an http or https URL that fits a line, else "".
-func Link(s string) string {
-	s = strings.TrimSpace(s)
-	if len(s) > MaxRef || !plain(s) || strings.ContainsAny(s, ` "`) {
-		return ""
-	}
-	if !strings.HasPrefix(s, "https://") && !strings.HasPrefix(s, "http://") {
-		return ""
-	}
-	return s
-}
+func Link(s string) string { return text.Reference(s, MaxRef) }
 
 // When reads a time as feeds write it: RFC 3339, the same with a blank or
 // without an offset (then UTC), or a date alone. What it cannot read is the zero
@@ -87,3 +42,6 @@ func When(s string) time.Time {
 	}
 	return t.UTC()
 }
+
+// plain reports whether s is printable ASCII without spaces.
+func plain(s string) bool { return text.IsWord(s) }
