@@ -147,11 +147,11 @@ func TestDropsTellTheFirstOfEach(t *testing.T) {
 
 func TestText(t *testing.T) {
 	for in, want := range map[string]string{
-		"  two  words\t":       "two words",
-		"a\x00b\nc\u2028d":     "a b c d",
-		"bad\xffutf\u202e ok":  "bad?utf ok",
-		"0123456789abc":        "0123456789",
-		"äöüßäöü":              "äöüßä",
+		"  two  words\t":      "two words",
+		"a\x00b\nc\u2028d":    "a b c d",
+		"bad\xffutf\u202e ok": "bad?utf ok",
+		"0123456789abc":       "0123456789",
+		"äöüßäöü":             "äöüßä",
 	} {
 		if got := Text(in, 10); got != want {
 			t.Errorf("Text(%q) = %q, want %q", in, got, want)
