@@ -90,7 +90,7 @@ func (p *Packet) ipv6(b []byte) Result {
 // which Ethernet fills up short frames.
 func (p *Packet) within(b []byte, header, total int) []byte {
 	p.Length = total
-	p.Cut = total > len(b)
+	p.Missing = max(0, total-len(b))
 	if total != 0 {
 		b = b[:min(total, len(b))]
 	}

@@ -31,8 +31,8 @@ type Packet struct {
 	// Payload is what follows the headers of IP, as far as it is there and as Length
 	// allows. It lies within the bytes that were dissected.
 	Payload []byte
-	// Cut says that the packet was longer than the bytes that are there.
-	Cut bool
+	// Missing is how many bytes of the packet, by Length, are not there.
+	Missing int
 
 	Fragment Fragment
 }

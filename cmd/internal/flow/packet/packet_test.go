@@ -169,7 +169,7 @@ func TestDissect(t *testing.T) {
 		}
 		// Cut anywhere: never a panic, and never another address.
 		for n := range frame {
-			if p.Dissect(c.link, frame[:n]) == OK && (p.Src != want.Src || p.Dst != want.Dst || !p.Cut) {
+			if p.Dissect(c.link, frame[:n]) == OK && (p.Src != want.Src || p.Dst != want.Dst || p.Missing == 0) {
 				t.Errorf("%s, cut to %d bytes: %+v", c.name, n, p)
 			}
 		}
@@ -178,7 +178,7 @@ func TestDissect(t *testing.T) {
 
 func equal(a, b *Packet) bool {
 	return a.Src == b.Src && a.Dst == b.Dst && a.Has == b.Has && a.SrcPort == b.SrcPort && a.DstPort == b.DstPort && a.TCPFlags == b.TCPFlags &&
-		a.Proto == b.Proto && a.ToS == b.ToS && a.ICMPType == b.ICMPType && a.ICMPCode == b.ICMPCode && a.Length == b.Length && a.Cut == b.Cut &&
+		a.Proto == b.Proto && a.ToS == b.ToS && a.ICMPType == b.ICMPType && a.ICMPCode == b.ICMPCode && a.Length == b.Length && a.Missing == b.Missing &&
 		!a.IsFragment() && !b.IsFragment()
 }
 
@@ -287,6 +287,10 @@ func TestTunnels(t *testing.T) {
 	}
 	for _, c := range []struct{ name, packet string }{
 		{"IP in IP", outer("04", tcp4)},
+		{"VXLAN", outer("11", "c000 12b5 0000 0000 08000000 00002a00"+mac+"0800"+tcp4)},
+		{"VXLAN on Linux' port", outer("11", "c000 2118 0000 0000 08000000 00002a00"+mac+"86dd"+udp6)},
+		{"Geneve with an option", outer("11", "c000 17c1 0000 0000 01006558 00002a00 00000000"+mac+"0800"+tcp4)},
+		{"TZSP", outer("11", "c000 9090 0000 0000 01000001 00 2804 00000001 01"+mac+"0800"+tcp4)},
 		{"6in4", outer("29", udp6)},
 		{"GRE", outer("2f", "0000 0800"+tcp4)},
 		{"GRE with checksum, key and sequence number", outer("2f", "b000 86dd 00000000 00000001 00000002"+udp6)},
@@ -308,6 +312,23 @@ func TestTunnels(t *testing.T) {
 		}
 		if r := p.Inside(); r != OK || !equal(&p, &want) {
 			t.Errorf("%s: result %d\ngot  %+v\nwant %+v", c.name, r, p, want)
+		}
+	}
+}
+
+func TestUDPThatIsNoTunnel(t *testing.T) {
+	for _, payload := range []string{
+		"c000 12b5 0000 0000 00090001 00000000 00000000", // NetFlow on VXLAN's port
+		"c000 17c1 0000 0000 000a0010 00000000 00000001",
+		"c000 9090 0000 0000 00050001 00000000 00000000",
+		"c000 12b5 0000 0000 08000000",
+		"c000 9090 0000 0000 01000001 28ff0000 00000000",
+		"c000 17c1 0000 0000 3f006558 00002a00 00000000",
+	} {
+		var p Packet
+		p.Dissect(linkRaw, unhex(t, "4500 0000 0001 0000 40 11 0000 c0000201 c0000202"+payload))
+		if p.IsTunnel() {
+			t.Errorf("%s is taken for a tunnel", payload)
 		}
 	}
 }

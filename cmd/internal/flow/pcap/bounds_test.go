@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gopacket/gopacket/layers"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
@@ -96,12 +97,21 @@ func BenchmarkNext(b *testing.B) {
 	}
 }
 
+func sum(left [pcap.NumReasons]uint64) (n uint64) {
+	for _, x := range left {
+		n += x
+	}
+	return n
+}
+
 func FuzzReader(f *testing.F) {
 	f.Add(classic(f, 1, ethernet(ip4(f, "flow"), 0x8100, 0x0800)))
 	f.Add(classic(f, 101, ip6(f, "flow", 0, 44, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0, 1)))
 	f.Add(classic(f, 113, append(make([]byte, 14), append([]byte{8, 0}, ip4(f, "flow")...)...)))
 	f.Add(append(section(), interfaceBlock(101)...))
 	f.Add(nanoseconds(f))
+	f.Add(classic(f, 101, fragments4(ip4(f, long(200)), 7, 80)...))
+	f.Add(classic(f, 101, fragments6(ip6(f, long(200), layers.IPProtocolUDP), 7, 80)...))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		r, err := pcap.NewReader(bytes.NewReader(file))
 		if err != nil {
@@ -110,7 +120,7 @@ func FuzzReader(f *testing.F) {
 		for range 10_000 { // a compressed file may be long
 			p, err := r.Next()
 			s := r.Stats()
-			if s.Packets != s.Datagrams+s.NotUDP+s.Fragments+s.Malformed+s.UnknownLink || s.Truncated > s.Datagrams {
+			if left := sum(s.Left); s.Packets != s.Datagrams+s.Joined+left || s.Truncated > s.Datagrams {
 				t.Fatalf("stats do not add up: %+v", s)
 			}
 			if err != nil {

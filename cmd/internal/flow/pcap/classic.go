@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow/packet"
 )
 
 // classic reads pcap files, draft-ietf-opsawg-pcap.
@@ -28,8 +30,8 @@ func newClassic(r *bufio.Reader, order binary.ByteOrder, unit time.Duration) (*c
 	}
 	// The upper half of the link type tells of frame check sequences.
 	link := order.Uint32(header[20:]) & 0xffff
-	if !knownLink(link) {
-		return nil, fmt.Errorf("captured on link type %d: only Ethernet, raw IP, Linux cooked and loopback captures are known", link)
+	if !packet.Known(link) {
+		return nil, fmt.Errorf("captured on link type %d (www.tcpdump.org/linktypes.html), which cannot be read", link)
 	}
 	return &classic{r: r, order: order, unit: unit, link: link}, nil
 }

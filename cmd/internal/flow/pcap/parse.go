@@ -2,175 +2,119 @@ package pcap
 
 import (
 	"encoding/binary"
-	"math/bits"
-	"net/netip"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow/packet"
 )
 
-// kind is what a packet turned out to be.
-type kind int
-
+// IANA protocol numbers.
 const (
-	isOther kind = iota
-	isUDP
-	isFragment
-	isMalformed
-	isUnknownLink
+	protocolTCP  = 6
+	protocolUDP  = 17
+	protocolIPv6 = 41
+	protocolIPIP = 4
+	protocolGRE  = 47
+	protocolESP  = 50
+	protocolSCTP = 132
 )
 
-// datagram is what parse finds. Its payload lies within the frame.
-type datagram struct {
-	src, dst netip.AddrPort
-	payload  []byte
-	cut      bool // the payload was longer on the wire
-}
-
-// The LINKTYPE_ values of www.tcpdump.org/linktypes.html that are known. Raw IP
-// has the values that operating systems use for it, too.
-const (
-	linkNull     = 0 // BSD loopback: the family in the byte order of the host
-	linkEthernet = 1
-	linkRaw12    = 12
-	linkRaw14    = 14 // OpenBSD
-	linkRaw      = 101
-	linkLoop     = 108 // OpenBSD loopback: the family in network byte order
-	linkSLL      = 113 // Linux cooked: tcpdump -i any
-	linkIPv4     = 228
-	linkIPv6     = 229
-	linkSLL2     = 276 // Linux cooked, version 2
-)
-
-func knownLink(link uint32) bool {
-	switch link {
-	case linkNull, linkEthernet, linkRaw12, linkRaw14, linkRaw, linkLoop, linkSLL, linkIPv4, linkIPv6, linkSLL2:
+// isExtension knows the extension headers of IPv6 that can stand before UDP.
+func isExtension(protocol uint8) bool {
+	switch protocol {
+	case 0, 43, 44, 51, 60, 135, 139, 140:
 		return true
 	}
 	return false
 }
 
-// parse takes the headers off a packet, from the link layer to UDP.
-func parse(f frame) (datagram, kind) {
-	b := f.data
-	switch f.link {
-	case linkEthernet:
-		return f.ethertype(b, 12, 14)
-	case linkSLL:
-		return f.ethertype(b, 14, 16)
-	case linkSLL2:
-		return f.ethertype(b, 0, 20)
-	case linkNull, linkLoop:
-		if len(b) < 4 {
-			return datagram{}, isMalformed
-		}
-		family := binary.BigEndian.Uint32(b)
-		if family > 0xffff {
-			family = bits.ReverseBytes32(family)
-		}
-		switch family {
-		case 2, 10, 24, 28, 30: // AF_INET, and AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, macOS
-			return f.ip(b[4:])
-		}
-		return datagram{}, isOther
-	case linkRaw12, linkRaw14, linkRaw, linkIPv4, linkIPv6:
-		return f.ip(b)
+// mayHoldUDP reports whether a fragment may be one of a UDP datagram.
+func mayHoldUDP(protocol uint8) bool {
+	switch protocol {
+	case protocolUDP, protocolIPv6, protocolIPIP, protocolGRE:
+		return true
 	}
-	return datagram{}, isUnknownLink
+	return isExtension(protocol)
 }
 
-// ethertype goes on after a link-layer header of length bytes that has an
-// EtherType at offset, and after VLAN tags: 802.1Q, 802.1ad and what came before
-// it.
-func (f *frame) ethertype(b []byte, offset, length int) (datagram, kind) {
-	for len(b) >= length {
-		t := binary.BigEndian.Uint16(b[offset:])
-		b = b[length:]
-		switch t {
-		case 0x0800, 0x86dd:
-			return f.ip(b)
-		case 0x8100, 0x88a8, 0x9100:
-			offset, length = 2, 4
-		default:
-			return datagram{}, isOther
-		}
-	}
-	return datagram{}, isMalformed
-}
+// Link types of captures of all interfaces at once (tcpdump -i any).
+const (
+	linkSLL  = 113
+	linkSLL2 = 276
+)
 
-// ip reads an IPv4 (RFC 791) or IPv6 (RFC 8200) header.
-func (f *frame) ip(b []byte) (datagram, kind) {
-	switch {
-	case len(b) >= 20 && b[0]>>4 == 4:
-		return f.ipv4(b)
-	case len(b) >= 40 && b[0]>>4 == 6:
-		return f.ipv6(b)
-	}
-	return datagram{}, isMalformed
-}
+// maxTunnels bounds tunnels in tunnels, and fragments in them.
+const maxTunnels = 8
 
-const protocolUDP = 17
+// held is no reason to leave a packet out: a fragment of it waits for the others.
+const held Reason = NumReasons
 
-func (f *frame) ipv4(b []byte) (datagram, kind) {
-	header, total := int(b[0]&0xf)*4, int(binary.BigEndian.Uint16(b[2:]))
-	switch {
-	case header < 20:
-		return datagram{}, isMalformed
-	case b[9] != protocolUDP:
-		return datagram{}, isOther
-	case binary.BigEndian.Uint16(b[6:])&0x3fff != 0: // more fragments, or an offset
-		return datagram{}, isFragment
-	}
-	src := netip.AddrFrom4([4]byte(b[12:]))
-	dst := netip.AddrFrom4([4]byte(b[16:]))
-	return f.udp(src, dst, b, header, total)
-}
-
-func (f *frame) ipv6(b []byte) (datagram, kind) {
-	next, header, total := b[6], 40, 40+int(binary.BigEndian.Uint16(b[4:]))
-	for next != protocolUDP {
-		if len(b) < header+8 { // the least that an extension header has
-			return datagram{}, isMalformed
-		}
-		ext := b[header:]
-		switch next {
-		case 0, 43, 60, 135, 139, 140: // hop-by-hop, routing, destination options, mobility, HIP, shim6
-			header += 8 + int(ext[1])*8
-		case 51: // authentication, RFC 4302
-			header += 8 + int(ext[1])*4
-		case 44: // fragment; one that is the whole packet (RFC 6946) is none
-			if binary.BigEndian.Uint16(ext[2:])&^0x6 != 0 { // an offset, or more to come
-				if ext[0] == protocolUDP {
-					return datagram{}, isFragment
-				}
-				return datagram{}, isOther
+// unwrap takes a packet apart, to r.packet, until there is neither a fragment nor a
+// tunnel. It is false, with the reason, for one that goes no further.
+func (r *Reader) unwrap(f frame) (Reason, bool) {
+	p := &r.packet
+	result := p.Dissect(f.link, f.data)
+	for range maxTunnels {
+		switch {
+		case result != packet.OK:
+			return reasons[result], false
+		case p.IsFragment():
+			if !mayHoldUDP(p.Fragment.Proto) {
+				return otherProtocol(p.Fragment.Proto), false
 			}
-			header += 8
+			whole, taken, lost := r.fragments.join(p, f.time)
+			r.stats.Left[FragmentLost] += lost
+			if !whole {
+				return held, false
+			}
+			r.stats.Joined += taken - 1
+		case p.IsTunnel():
+			if f.link == linkSLL || f.link == linkSLL2 {
+				return Tunnel, false
+			}
+			result = p.Inside()
 		default:
-			return datagram{}, isOther
+			return 0, true
 		}
-		next = ext[0]
 	}
-	src := netip.AddrFrom16([16]byte(b[8:])).Unmap()
-	dst := netip.AddrFrom16([16]byte(b[24:])).Unmap()
-	return f.udp(src, dst, b, header, total)
+	return Malformed, false
 }
 
-// udp reads a UDP header (RFC 768) that follows header bytes of an IP packet of
-// total bytes. Ethernet pads short packets, so what lies behind them is not
-// theirs; and where the capture was cut, less is there.
-func (f *frame) udp(src, dst netip.Addr, b []byte, header, total int) (datagram, kind) {
-	cut := f.cut || total > len(b)
-	b = b[:min(total, len(b))]
-	if len(b) < header+8 {
-		return datagram{}, isMalformed
+// reasons are those of the dissector.
+var reasons = [packet.NumResults]Reason{
+	packet.NotIP: NotIP, packet.Encrypted: Encrypted, packet.Short: Short, packet.Malformed: Malformed, packet.UnknownLink: UnknownLink,
+}
+
+func otherProtocol(protocol uint8) Reason {
+	switch protocol {
+	case protocolTCP:
+		return TCP
+	case protocolSCTP:
+		return SCTP
+	case protocolESP:
+		return Encrypted
 	}
-	b = b[header:]
+	return NotUDP
+}
+
+// udp reads the UDP header (RFC 768) of a packet. Its length tells where the datagram
+// ends; where the capture was cut, less is there.
+func udp(p *packet.Packet, cut bool) (payload []byte, short bool, reason Reason, ok bool) {
+	b := p.Payload
+	cut = cut || p.Missing > 0
+	if p.Proto != protocolUDP && !isExtension(p.Proto) {
+		return nil, false, otherProtocol(p.Proto), false
+	}
+	if len(b) < 8 || p.Proto != protocolUDP {
+		if cut {
+			return nil, false, Short, false
+		}
+		return nil, false, Malformed, false
+	}
 	length := int(binary.BigEndian.Uint16(b[4:]))
-	if length < 8 || length > len(b) && !cut {
-		return datagram{}, isMalformed
+	if length == 0 && p.Length == 0 { // to be cut into segments later, as IP's length
+		length = len(b)
 	}
-	return datagram{
-		src:     netip.AddrPortFrom(src, binary.BigEndian.Uint16(b)),
-		dst:     netip.AddrPortFrom(dst, binary.BigEndian.Uint16(b[2:])),
-		payload: b[8:min(length, len(b))],
-		cut:     length > len(b),
-	}, isUDP
+	if length < 8 || length > len(b) && !cut {
+		return nil, false, Malformed, false
+	}
+	return b[8:min(length, len(b))], length > len(b), 0, true
 }

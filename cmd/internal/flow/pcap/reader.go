@@ -1,14 +1,14 @@
 // Package pcap reads the UDP datagrams out of a capture: pcap or pcapng, plain,
 // gzip or zstd, told apart by their first bytes, from a file or a pipe.
 //
-// It reads what exporters sent, so it knows the link layers that collectors are
-// captured on, IPv4, IPv6 and UDP, and nothing of NetFlow. It does not reassemble
-// IP fragments (exporters keep below the MTU; what is fragmented is counted), and
-// it does not check checksums, which a capture on the sending host lacks.
+// It reads what exporters sent: it looks for UDP behind whatever flow/packet knows of
+// link layers and tunnels, puts IP fragments together, and knows nothing of NetFlow.
+// What it leaves out it counts, each packet under a Reason. It does not check
+// checksums, which a capture on the sending host lacks.
 //
 // A capture is outside input. A Reader's memory is bounded whatever the file
-// says of itself: about 1.2 MiB, and for zstd the window that the file asks for,
-// up to 128 MiB.
+// says of itself: about 1.2 MiB, 5 MiB of fragments, and for zstd the window that the
+// file asks for, up to 128 MiB.
 package pcap
 
 import (
@@ -23,6 +23,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow/packet"
 )
 
 const (
@@ -48,29 +50,6 @@ type Packet struct {
 	Payload []byte
 }
 
-// Stats counts what a Reader met. Packets is the sum of Datagrams, NotUDP,
-// Fragments, Malformed and UnknownLink.
-type Stats struct {
-	Packets     uint64 // in the file so far
-	Datagrams   uint64 // returned by Next
-	NotUDP      uint64 // other protocols
-	Fragments   uint64 // UDP in IP fragments, which are not put together
-	Malformed   uint64 // headers that contradict themselves or that the capture cut off
-	UnknownLink uint64 // captured on a link layer that this package does not know
-	Truncated   uint64 // of Datagrams: cut short by the capture's snap length
-}
-
-// Add adds o to s, to sum up several captures.
-func (s *Stats) Add(o Stats) {
-	s.Packets += o.Packets
-	s.Datagrams += o.Datagrams
-	s.NotUDP += o.NotUDP
-	s.Fragments += o.Fragments
-	s.Malformed += o.Malformed
-	s.UnknownLink += o.UnknownLink
-	s.Truncated += o.Truncated
-}
-
 // frame is one packet as the file holds it.
 type frame struct {
 	time time.Time
@@ -88,9 +67,11 @@ type format interface {
 // Reader reads one capture. It is not safe for concurrent use, starts no
 // goroutine and needs no Close.
 type Reader struct {
-	format format
-	stats  Stats
-	err    error // that Next keeps returning
+	format    format
+	stats     Stats
+	packet    packet.Packet // in work; here so that it is not allocated
+	fragments fragments
+	err       error // that Next keeps returning
 }
 
 // NewReader reads the header of a capture. It fails when r holds no capture, or
@@ -177,27 +158,36 @@ func (r *Reader) Next() (Packet, error) {
 	return Packet{}, r.err
 }
 
-// Stats counts what has been read so far.
-func (r *Reader) Stats() Stats { return r.stats }
+// Stats counts what has been read so far. Fragments that wait for others count as lost.
+func (r *Reader) Stats() Stats {
+	s := r.stats
+	s.Left[FragmentLost] += r.fragments.waiting()
+	return s
+}
 
 // datagram takes a packet apart, and counts it.
 func (r *Reader) datagram(f frame) (Packet, bool) {
-	d, what := parse(f)
-	switch what {
-	case isUDP:
-		r.stats.Datagrams++
-		if d.cut {
-			r.stats.Truncated++
+	p := &r.packet
+	reason, ok := r.unwrap(f)
+	if ok {
+		var payload []byte
+		var cut bool
+		if payload, cut, reason, ok = udp(p, f.cut); ok {
+			r.stats.Datagrams++
+			if cut {
+				r.stats.Truncated++
+			}
+			return Packet{
+				Time: f.time, Payload: payload,
+				Src: netip.AddrPortFrom(p.Src.IP(), p.SrcPort), Dst: netip.AddrPortFrom(p.Dst.IP(), p.DstPort),
+			}, true
 		}
-		return Packet{Time: f.time, Src: d.src, Dst: d.dst, Payload: d.payload}, true
-	case isFragment:
-		r.stats.Fragments++
-	case isMalformed:
-		r.stats.Malformed++
-	case isUnknownLink:
-		r.stats.UnknownLink++
-	default:
-		r.stats.NotUDP++
+	}
+	if reason == UnknownLink {
+		r.stats.LinkType = f.link
+	}
+	if reason != held {
+		r.stats.Left[reason]++
 	}
 	return Packet{}, false
 }

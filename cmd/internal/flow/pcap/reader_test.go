@@ -136,6 +136,14 @@ func readAll(t testing.TB, file []byte) (payloads []string, stats pcap.Stats, er
 	}
 }
 
+// stats is what a Reader counts that left out all packets but its datagrams for one
+// reason.
+func stats(packets, datagrams, truncated uint64, reason pcap.Reason) pcap.Stats {
+	s := pcap.Stats{Packets: packets, Datagrams: datagrams, Truncated: truncated}
+	s.Left[reason] = packets - datagrams
+	return s
+}
+
 func TestLinkLayers(t *testing.T) {
 	four, six := ip4(t, "flow"), ip6(t, "flow", layers.IPProtocolUDP)
 	prefix := func(header string, b []byte) []byte { return append([]byte(header), b...) }
@@ -227,31 +235,33 @@ func TestNothingHalfIsDelivered(t *testing.T) {
 		name   string
 		link   uint32
 		packet []byte
-		want   pcap.Stats
+		want   pcap.Reason
 	}{
-		{"TCP", 101, tcp, pcap.Stats{NotUDP: 1}},
-		{"TCP fragment", 101, with(tcp, 6, 0x20), pcap.Stats{NotUDP: 1}},
-		{"ARP", 1, ethernet(make([]byte, 46), 0x0806), pcap.Stats{NotUDP: 1}},
-		{"ICMPv6", 101, ip6(t, "", 58, 128, 0), pcap.Stats{NotUDP: 1}},
-		{"IPv6 TCP fragment", 101, ip6(t, "", 44, 6, 0, 0, 1, 0, 0, 0, 1), pcap.Stats{NotUDP: 1}},
-		{"IPX over loopback", 0, append([]byte{23, 0, 0, 0}, four...), pcap.Stats{NotUDP: 1}},
-		{"first fragment", 101, with(four, 6, 0x20), pcap.Stats{Fragments: 1}},
-		{"last fragment", 101, with(four, 6, 0, 100), pcap.Stats{Fragments: 1}},
-		{"IPv6 first fragment", 101, ip6(t, "flow", 44, 17, 0, 0, 1, 0, 0, 0, 1), pcap.Stats{Fragments: 1}},
-		{"IPv6 last fragment", 101, ip6(t, "flow", 44, 17, 0, 5, 0x98, 0, 0, 0, 1), pcap.Stats{Fragments: 1}},
-		{"empty packet", 101, nil, pcap.Stats{Malformed: 1}},
-		{"empty Ethernet frame", 1, nil, pcap.Stats{Malformed: 1}},
-		{"tag without type", 1, ethernet(nil, 0x8100), pcap.Stats{Malformed: 1}},
-		{"empty loopback", 0, []byte{2}, pcap.Stats{Malformed: 1}},
-		{"IP version 5", 101, with(four, 0, 0x55), pcap.Stats{Malformed: 1}},
-		{"IP header of 16 bytes", 101, with(four, 0, 0x44), pcap.Stats{Malformed: 1}},
-		{"IP options beyond the packet", 101, with(four, 0, 0x4f), pcap.Stats{Malformed: 1}},
-		{"IP length below its header", 101, with(four, 2, 0, 19), pcap.Stats{Malformed: 1}},
-		{"UDP length below its header", 101, with(four, 24, 0, 7), pcap.Stats{Malformed: 1}},
-		{"UDP length beyond the IP packet", 1, append(with(eth, 14+24, 0, 13), 0, 0, 0), pcap.Stats{Malformed: 1}},
-		{"half a UDP header", 101, with(four, 2, 0, 24)[:24], pcap.Stats{Malformed: 1}},
-		{"IPv6 extension beyond the packet", 101, ip6(t, "flow", 60, 17, 255, 0, 0, 0, 0, 0, 0), pcap.Stats{Malformed: 1}},
-		{"IPv6 extensions beyond the payload length", 101, with(ip6(t, "flow", 60, 17, 0, 0, 0, 0, 0, 0, 0), 4, 0, 4), pcap.Stats{Malformed: 1}},
+		{"TCP", 101, tcp, pcap.TCP},
+		{"TCP fragment", 101, with(tcp, 6, 0x20), pcap.TCP},
+		{"ARP", 1, ethernet(make([]byte, 46), 0x0806), pcap.NotIP},
+		{"ICMPv6", 101, ip6(t, "", 58, 128, 0), pcap.NotUDP},
+		{"IPv6 TCP fragment", 101, ip6(t, "", 44, 6, 0, 0, 1, 0, 0, 0, 1), pcap.TCP},
+		{"IPX over loopback", 0, append([]byte{23, 0, 0, 0}, four...), pcap.NotIP},
+		{"first fragment", 101, with(four, 6, 0x20), pcap.FragmentLost},
+		{"last fragment", 101, with(four, 6, 0, 100), pcap.FragmentLost},
+		{"IPv6 first fragment", 101, ip6(t, "flow", 44, 17, 0, 0, 1, 0, 0, 0, 1), pcap.FragmentLost},
+		{"IPv6 last fragment", 101, ip6(t, "flow", 44, 17, 0, 5, 0x98, 0, 0, 0, 1), pcap.FragmentLost},
+		{"SCTP", 101, with(four, 9, 132), pcap.SCTP},
+		{"ESP", 101, with(four, 9, 50), pcap.Encrypted},
+		{"empty packet", 101, nil, pcap.Short},
+		{"empty Ethernet frame", 1, nil, pcap.Short},
+		{"tag without type", 1, ethernet(nil, 0x8100), pcap.Short},
+		{"empty loopback", 0, []byte{2}, pcap.Short},
+		{"IP version 5", 101, with(four, 0, 0x55), pcap.Malformed},
+		{"IP header of 16 bytes", 101, with(four, 0, 0x44), pcap.Malformed},
+		{"IP options beyond the packet", 101, with(four, 0, 0x4f), pcap.Malformed},
+		{"IP length below its header", 101, with(four, 2, 0, 19), pcap.Malformed},
+		{"UDP length below its header", 101, with(four, 24, 0, 7), pcap.Malformed},
+		{"UDP length beyond the IP packet", 1, append(with(eth, 14+24, 0, 13), 0, 0, 0), pcap.Malformed},
+		{"half a UDP header", 101, with(four, 2, 0, 24)[:24], pcap.Malformed},
+		{"IPv6 extension beyond the packet", 101, ip6(t, "flow", 60, 17, 255, 0, 0, 0, 0, 0, 0), pcap.Malformed},
+		{"IPv6 extensions beyond the payload length", 101, with(ip6(t, "flow", 60, 17, 0, 0, 0, 0, 0, 0, 0), 4, 0, 4), pcap.Malformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			good := four
@@ -261,13 +271,12 @@ func TestNothingHalfIsDelivered(t *testing.T) {
 			case 0:
 				good = append([]byte{2, 0, 0, 0}, four...)
 			}
-			got, stats, err := readAll(t, classic(t, tt.link, tt.packet, good))
-			if err != nil || len(got) != 1 || got[0] != "flow" {
-				t.Errorf("read %q, %v", got, err)
+			payloads, got, err := readAll(t, classic(t, tt.link, tt.packet, good))
+			if err != nil || len(payloads) != 1 || payloads[0] != "flow" {
+				t.Errorf("read %q, %v", payloads, err)
 			}
-			tt.want.Packets, tt.want.Datagrams = 2, 1
-			if stats != tt.want {
-				t.Errorf("stats %+v, want %+v", stats, tt.want)
+			if want := stats(2, 1, 0, tt.want); got != want {
+				t.Errorf("stats %+v, want %+v", got, want)
 			}
 		})
 	}
@@ -278,12 +287,12 @@ func TestCutBySnapLength(t *testing.T) {
 	file := classic(t, 101, whole[:len(whole)-6], whole[:20+7])
 	binary.LittleEndian.PutUint32(file[24+12:], uint32(len(whole)))
 	binary.LittleEndian.PutUint32(file[24+16+len(whole)-6+12:], uint32(len(whole)))
-	got, stats, err := readAll(t, file)
-	if err != nil || len(got) != 1 || got[0] != "record" {
-		t.Errorf("read %q, %v", got, err)
+	payloads, got, err := readAll(t, file)
+	if err != nil || len(payloads) != 1 || payloads[0] != "record" {
+		t.Errorf("read %q, %v", payloads, err)
 	}
-	if want := (pcap.Stats{Packets: 2, Datagrams: 1, Truncated: 1, Malformed: 1}); stats != want {
-		t.Errorf("stats %+v, want %+v", stats, want)
+	if want := stats(2, 1, 1, pcap.Short); got != want {
+		t.Errorf("stats %+v, want %+v", got, want)
 	}
 }
 
@@ -348,7 +357,7 @@ func TestNoCapture(t *testing.T) {
 		"3 bytes are no capture":           []byte("\xd4\xc3\xb2"),
 		"it begins with 23 20 6e 6f":       []byte("# no capture\n"),
 		"unexpected EOF":                   classic(t, 1)[:23],
-		"link type 105":                    classic(t, 105),
+		"link type 201":                    classic(t, 201),
 		"pcap version 1: only version 2":   append([]byte("\xd4\xc3\xb2\xa1\x01\x00"), make([]byte, 18)...),
 		"gzip: invalid header":             []byte("\x1f\x8b no gzip at all"),
 		"capture damaged after packet 0: ": []byte("\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x1a\x2b\x3c\x4e"),
