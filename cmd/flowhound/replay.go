@@ -43,12 +43,12 @@ touches no state, no log and no network.`,
 				r.OnHit = printHit(out, asJSON)
 			}
 			for _, path := range captures {
-				if err := replayFile(cmd, r, path); err != nil {
-					return err
+				if err = replayFile(cmd, r, path); err != nil {
+					break // what was read until there is said all the same
 				}
 			}
-			_, err = fmt.Fprintln(cmd.ErrOrStderr(), r.Close())
-			return err
+			_, printErr := fmt.Fprintln(cmd.ErrOrStderr(), r.Close())
+			return errors.Join(err, printErr)
 		},
 	}
 	src.flags(cmd)

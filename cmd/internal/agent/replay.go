@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -35,9 +34,11 @@ type Replay struct {
 
 // ReplaySummary counts what a replay read and found.
 type ReplaySummary struct {
-	Datagrams, Flows uint64
+	Datagrams, Flows uint64 // of exporters that are allowed
 	HitFlows, Hits   uint64 // flows that hit, and the hits that they were folded into
 	Exporters        int
+	Refused          uint64 // datagrams of exporters that are not
+	SFlow            uint64 // of Datagrams
 	Netflow          netflow.Counters
 	Capture          pcap.Stats
 }
@@ -82,6 +83,7 @@ func (r *Replay) Read(ctx context.Context, in io.Reader) error {
 
 func (r *Replay) datagram(p *pcap.Packet) {
 	if !r.stage.State().Allows(p.Src.Addr()) {
+		r.summary.Refused++
 		return
 	}
 	if p.Time.After(r.now) {
@@ -89,6 +91,9 @@ func (r *Replay) datagram(p *pcap.Packet) {
 		r.table.Advance(r.now)
 	}
 	r.summary.Datagrams++
+	if isSFlow(p.Payload) {
+		r.summary.SFlow++
+	}
 	r.summary.Flows += uint64(r.worker.Datagram(p.Payload, p.Src, p.Time.UnixNano()))
 }
 
@@ -116,27 +121,4 @@ func (r *Replay) Close() ReplaySummary {
 	stats := r.worker.Decoder().Stats()
 	r.summary.Netflow, r.summary.Exporters = stats.Total, len(stats.Exporters)
 	return r.summary
-}
-
-// String says the counts in one line, and what could not be read in another each.
-func (s ReplaySummary) String() string {
-	text := fmt.Sprintf("%d flows from %d exporters in %d datagrams; %d of them hit, in %d lines",
-		s.Flows, s.Exporters, s.Datagrams, s.HitFlows, s.Hits)
-	for _, trouble := range []struct {
-		n    uint64
-		what string
-	}{
-		{s.Netflow.Malformed[netflow.BadVersion], "datagrams are neither NetFlow v5, v9 nor IPFIX"},
-		{s.Netflow.SetsWithoutTemplate - s.Netflow.HeldDecoded, "sets of flows cannot be read: their template is not in the capture"},
-		{sum(s.Netflow.Lost), "flows, datagrams or records are missing by the exporters' sequence numbers"},
-		{s.Netflow.Addressless, "records have no address"},
-		{s.Capture.Fragments, "IP fragments left out"},
-		{s.Capture.Truncated, "datagrams were cut when they were captured (tcpdump -s 0 takes them whole)"},
-		{s.Capture.Malformed + s.Capture.UnknownLink, "packets of the capture cannot be read"},
-	} {
-		if trouble.n > 0 {
-			text += fmt.Sprintf("\n%d %s", trouble.n, trouble.what)
-		}
-	}
-	return text
 }

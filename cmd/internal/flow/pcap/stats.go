@@ -19,19 +19,19 @@ const (
 )
 
 var reasonTexts = [NumReasons]string{
-	"packets are not IP",
-	"packets are neither UDP nor TCP",
-	"packets are TCP: IPFIX over TCP is not read from captures",
-	"packets are SCTP: IPFIX over SCTP is not read from captures",
-	"packets are tunnels, whose content an interface of its own shows",
-	"packets are encrypted",
-	"IP fragments left out: the rest of their packets is not in the capture",
-	"packets are malformed",
-	"packets were cut within their headers when they were captured (tcpdump -s 0 takes them whole)",
-	"packets are of a link layer that is not known",
+	"not IP",
+	"neither UDP nor TCP",
+	"TCP (IPFIX over TCP is not read from captures)",
+	"SCTP (IPFIX over SCTP is not read from captures)",
+	"a tunnel (what it carries is captured on an interface of its own)",
+	"encrypted",
+	"an IP fragment without the rest of its packet",
+	"malformed headers",
+	"headers cut off by the capture (tcpdump -s 0 takes packets whole)",
+	"a link type that is not known",
 }
 
-// String says the reason as the end of a sentence that begins with a number of packets.
+// String says why, for people.
 func (r Reason) String() string { return reasonTexts[r] }
 
 // Stats counts what a Reader met. Packets is the sum of Datagrams, Joined and all of
