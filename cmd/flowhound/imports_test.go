@@ -78,7 +78,7 @@ var importRules = map[string][]string{
 	"cmd/internal/flow/netflow":  {"cmd/internal/flow", "cmd/internal/flow/packet"},
 	"cmd/internal/flow/packet":   {"cmd/internal/flow"},
 	"cmd/internal/flow/udp":      {"golang.org/x/"},
-	"cmd/internal/flow/pcap":     {"cmd/internal/flow/packet", "github.com/klauspost/compress/"},
+	"cmd/internal/flow/pcap":     {"cmd/internal/flow", "cmd/internal/flow/packet", "github.com/klauspost/compress/"},
 	"cmd/internal/intel":         {"github.com/gaissmai/bart"},
 	"cmd/internal/intel/dnstest": {"golang.org/x/"},
 	"cmd/internal/intel/export":  {"plugin/text", "cmd/internal/intel", "cmd/internal/file", "golang.org/x/"},
