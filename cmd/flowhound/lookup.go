@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -114,8 +113,8 @@ func hostOf(query string) (host, link string) {
 	}
 	switch {
 	case i.URL != "":
-		if u, err := url.Parse(i.URL); err == nil {
-			return u.Hostname(), i.URL
+		if u, ok := intel.SplitURL(i.URL); ok {
+			return u.Host, i.URL
 		}
 	case i.Domain != "":
 		return i.Domain, ""

@@ -3,7 +3,6 @@ package intel
 import (
 	"cmp"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -67,8 +66,8 @@ func (b *Builder) Add(i Indicator) bool {
 	case i.Domain != "":
 		return b.addName(strings.ToLower(strings.TrimSuffix(i.Domain, ".")), "", i)
 	default:
-		u, err := url.Parse(i.URL)
-		return err == nil && len(i.URL) <= maxURL && b.addName(strings.ToLower(u.Hostname()), i.URL, i)
+		u, ok := SplitURL(i.URL)
+		return ok && len(i.URL) <= maxURL && b.addName(u.Host, i.URL, i)
 	}
 }
 

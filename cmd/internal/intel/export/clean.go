@@ -2,7 +2,6 @@ package export
 
 import (
 	"net/netip"
-	"net/url"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/plugin/text"
@@ -28,7 +27,7 @@ func unsafe(i *intel.Indicator) (r Reason) {
 	case Domain:
 		_, r = hostName(i.Domain)
 	case URL:
-		if u, err := url.Parse(i.URL); err != nil || u.Scheme == "" || u.Host == "" || !text.IsWord(i.URL) {
+		if _, ok := intel.SplitURL(i.URL); !ok || !text.IsWord(i.URL) {
 			r = reasonBadURL
 		}
 	case Address:

@@ -2,7 +2,6 @@ package feed
 
 import (
 	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -49,11 +48,8 @@ func networkOf(i *intel.Indicator) netip.Prefix {
 	if i.URL == "" {
 		return i.Prefix
 	}
-	u, err := url.Parse(i.URL)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
+	u, _ := intel.SplitURL(i.URL)
+	ip, err := netip.ParseAddr(u.Host)
 	if err != nil {
 		return netip.Prefix{}
 	}

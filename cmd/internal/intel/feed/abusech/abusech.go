@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -112,20 +111,16 @@ func (p *parser) none(said string) error {
 // lift returns the address and port of a URL whose host is an address. A name is
 // never lifted: malware lies on hosts that everybody uses.
 func lift(text string) (address netip.Prefix, port uint16, ok bool) {
-	u, err := url.Parse(text)
-	if err != nil {
-		return address, 0, false
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
+	u, _ := intel.SplitURL(text)
+	ip, err := netip.ParseAddr(u.Host)
 	if err != nil || ip.Zone() != "" {
 		return address, 0, false
 	}
 	ip = ip.Unmap()
 	address = netip.PrefixFrom(ip, ip.BitLen())
 	switch {
-	case u.Port() != "":
-		port = portOf(u.Port())
-		return address, port, port != 0
+	case u.Port != 0:
+		return address, u.Port, true
 	case u.Scheme == "http":
 		return address, 80, true
 	case u.Scheme == "https":
