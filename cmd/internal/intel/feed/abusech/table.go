@@ -13,7 +13,6 @@ import (
 // them, comments behind.
 type table struct {
 	lines  *ingest.Lines
-	rows   *ingest.Rows
 	header []string
 	fields []string
 }
@@ -25,7 +24,7 @@ func readTable(r io.Reader, wanted string, drops ingest.Drops, each func(t *tabl
 	if err != nil {
 		return false, err
 	}
-	t := &table{lines: lines, rows: ingest.NewRows(',')}
+	t := &table{lines: lines}
 	for lines.Next() {
 		line := lines.Text()
 		comment, isComment := strings.CutPrefix(line, "#")
@@ -37,8 +36,7 @@ func readTable(r io.Reader, wanted string, drops ingest.Drops, each func(t *tabl
 		if isComment {
 			continue
 		}
-		fields, err := t.rows.Read(string(lines.Raw()))
-		if t.fields = fields; err != nil || t.header == nil || len(fields) != len(t.header) {
+		if t.fields, _ = ingest.Split(string(lines.Raw()), ',', t.fields); t.header == nil || len(t.fields) != len(t.header) {
 			drops.Add(ingest.BadRecord, lines.N(), line)
 			continue
 		}
@@ -49,11 +47,7 @@ func readTable(r io.Reader, wanted string, drops ingest.Drops, each func(t *tabl
 }
 
 func (t *table) readHeader(line, wanted string) {
-	names, err := t.rows.Read(line)
-	if err != nil {
-		return
-	}
-	names = slices.Clone(names)
+	names, _ := ingest.Split(line, ',', nil)
 	for at := range names {
 		names[at] = strings.ToLower(strings.TrimSpace(names[at]))
 	}

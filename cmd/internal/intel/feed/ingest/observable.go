@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -15,17 +14,60 @@ import (
 // Parse writes into i the one thing that text names: an address or network into
 // Prefix (host bits cleared, v4-mapped unmapped), a name into Domain (lower
 // case, Punycode), a URL into URL; a port that stands behind an address or name
-// into Port. It undoes defanging (1[.]2, hxxp) and the wildcards *.x and ||x^,
-// which a domain covers anyway. Ranges are Range's.
+// into Port, with ":" or "|" between them. It undoes quotes and defanging (1[.]2,
+// hxxp), labels ("Ip:", "Range:"), and the wildcards *.x, .x and ||x^, which a
+// domain covers anyway. Ranges and netmasks are CutSpan's.
 func Parse(text string, i *intel.Indicator) Reason {
-	text = refang(text)
+	text = CutLabel(refang(unquote(text)))
+	if ad, ok := cutAdblock(text); ok {
+		text = ad
+	}
 	switch {
 	case strings.Contains(text, "://"):
 		return parseURL(text, i)
-	case text != "" && (text[0] >= '0' && text[0] <= '9' || strings.Contains(text, ":") || strings.Contains(text, "/")):
+	case text != "" && (text[0] >= '0' && text[0] <= '9' || strings.ContainsAny(text, ":/|")):
 		return parseAddress(text, i)
 	}
 	return parseDomain(text, i)
+}
+
+// unquote cuts the quotes and angle brackets around a value.
+func unquote(text string) string {
+	if text == "" || text[0] > '<' && text[0] != '`' && text[0] < 0x80 && text[len(text)-1] != '"' && text[len(text)-1] != '\'' {
+		return text
+	}
+	return strings.Trim(text, "\"'`<>\u201c\u201d ")
+}
+
+// CutLabel cuts what says what follows, as crowdsec writes "Ip:192.0.2.1" and
+// "Range:192.0.2.0/24".
+func CutLabel(text string) string {
+	at := strings.IndexByte(text, ':')
+	if at < 2 || at > len("ip address") || at == len(text)-1 || strings.HasPrefix(text[at:], "://") {
+		return text
+	}
+	switch strings.ToLower(text[:at]) {
+	case "ip", "ipv4", "ipv6", "ip-address", "ip address", "ip_address", "address", "addr", "range", "cidr", "net", "network", "subnet", "prefix",
+		"host", "hostname", "domain", "fqdn", "url", "uri", "src", "dst", "source", "ioc", "indicator", "attacker":
+	default:
+		return text
+	}
+	rest := strings.TrimLeft(text[at+1:], " \t")
+	if _, digits := number(rest); digits == len(rest) {
+		return text // a port
+	}
+	return rest
+}
+
+// cutAdblock reads "||name^", "|address^" and "||name^$options".
+func cutAdblock(text string) (string, bool) {
+	rest, ok := strings.CutPrefix(text, "|")
+	if !ok {
+		return text, false
+	}
+	rest = strings.TrimPrefix(rest, "|")
+	rest, _, _ = strings.Cut(rest, "$")
+	return strings.TrimRight(rest, "^|"), true
 }
 
 // CutWildcard removes the mark of a name that stands for all names below it too:
@@ -61,10 +103,27 @@ func parseAddress(text string, i *intel.Indicator) Reason {
 		i.Prefix, i.Port = netip.PrefixFrom(ip, ip.BitLen()), ap.Port()
 		return ""
 	}
+	if address, port, ok := strings.Cut(text, "|"); ok {
+		return parseBar(address, port, i)
+	}
 	if leadingZero(text) {
 		return LeadingZero
 	}
 	return parseDomain(text, i)
+}
+
+// parseBar reads "address|port" and "name|port", as MISP writes them.
+func parseBar(left, right string, i *intel.Indicator) Reason {
+	n, err := strconv.ParseUint(strings.TrimSpace(right), 10, 16)
+	if err != nil {
+		return Unreadable
+	}
+	why := Parse(strings.TrimSpace(left), i)
+	if why == "" && (i.URL != "" || i.Port != 0) {
+		return Unreadable
+	}
+	i.Port = uint16(n)
+	return why
 }
 
 func parseNetwork(address, length string, i *intel.Indicator) Reason {
@@ -113,12 +172,12 @@ func leadingZero(text string) bool {
 }
 
 func parseURL(text string, i *intel.Indicator) Reason {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme == "" {
+	u, ok := intel.SplitURL(text)
+	if !ok {
 		return Unreadable
 	}
 	var host intel.Indicator
-	if r := Parse(u.Hostname(), &host); r != "" && r != PublicSuffix {
+	if r := Parse(u.Host, &host); r != "" && r != PublicSuffix {
 		return r // a URL may well stand under github.io
 	}
 	i.URL = text
@@ -126,10 +185,10 @@ func parseURL(text string, i *intel.Indicator) Reason {
 }
 
 func parseDomain(text string, i *intel.Indicator) Reason {
-	if ad, ok := strings.CutPrefix(text, "||"); ok {
-		text, _, _ = strings.Cut(ad, "^")
+	if why := isOther(text); why != "" {
+		return why
 	}
-	text = strings.TrimPrefix(text, "*.")
+	text, _ = CutWildcard(text)
 	name, port, hasPort := strings.Cut(text, ":")
 	if hasPort {
 		n, err := strconv.ParseUint(port, 10, 16)
@@ -156,6 +215,37 @@ func parseDomain(text string, i *intel.Indicator) Reason {
 		return PublicSuffix
 	}
 	i.Domain = ascii
+	return ""
+}
+
+// isOther knows what lists hold beside what flows can be held against: hashes of
+// files, mail addresses, numbers of autonomous systems and weaknesses.
+func isOther(text string) Reason {
+	if label, rest, ok := strings.Cut(text, ":"); ok {
+		switch strings.ToLower(label) {
+		case "md5", "sha1", "sha256", "sha512", "sha-1", "sha-256":
+			text = rest
+		case "as", "asn", "country", "username", "session": // crowdsec's scopes
+			return Unsupported
+		}
+	}
+	switch len(text) {
+	case 32, 40, 56, 64, 96, 128:
+		if strings.Trim(strings.ToLower(text), "0123456789abcdef") == "" {
+			return Hash
+		}
+	}
+	if at := strings.IndexByte(text, '@'); at > 0 && strings.IndexByte(text[at:], '.') > 0 && !strings.ContainsAny(text, " /") {
+		return Unsupported
+	}
+	if rest, ok := strings.CutPrefix(strings.ToUpper(text[:min(len(text), 20)]), "AS"); ok {
+		if _, digits := number(strings.TrimPrefix(rest, "N")); digits > 0 && digits == len(strings.TrimPrefix(rest, "N")) {
+			return Unsupported
+		}
+	}
+	if strings.HasPrefix(strings.ToUpper(text[:min(len(text), 4)]), "CVE-") {
+		return Unsupported
+	}
 	return ""
 }
 

@@ -22,7 +22,7 @@ func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.
 	var subdomains bool // of the entry that is being taken
 	p := &parser{
 		Reader: Reader{Format: Auto}, limit: DefaultLimit,
-		lines: lines, drops: ingest.Drops{},
+		in: source{lines: lines}, drops: ingest.Drops{},
 		emit: func(i intel.Indicator) ingest.Reason {
 			if i.URL != "" || i.Port != 0 {
 				return ingest.TooNarrow
@@ -30,12 +30,8 @@ func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.
 			return emit(intel.AllowEntry{Prefix: i.Prefix, Domain: i.Domain, Subdomains: subdomains, Reason: i.Name})
 		},
 	}
-	for p.lines.Next() {
-		line := p.lines.Text()
-		if isComment(line) {
-			continue
-		}
-		thing, reason := cutReason(line)
+	for p.in.next() {
+		thing, reason := cutReason(p.in.text())
 		thing, subdomains = ingest.CutWildcard(thing)
 		p.take(thing, intel.Indicator{Name: reason})
 	}
@@ -45,8 +41,11 @@ func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.
 // cutReason splits a line into the one thing that it allows and why.
 func cutReason(line string) (thing, reason string) {
 	body, comment := cutComment(line)
-	if _, _, ok := cutRange(body); !ok {
-		var rest string
+	if _, rest, ok := ingest.CutSpan(body); ok {
+		if body = strings.TrimSpace(strings.TrimSuffix(body, rest)); comment == "" {
+			comment = strings.TrimLeft(rest, ", \t")
+		}
+	} else {
 		if body, rest = cutWord(body); comment == "" {
 			comment = strings.TrimLeft(rest, ", \t")
 		}

@@ -2,116 +2,67 @@ package list
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
-// header is what the first row of a CSV document tells: where each column
-// stands, from 0, or -1.
-type header struct {
-	comma                                       rune
-	indicator, category, score, ref, name, tags int
-	port, firstSeen, lastSeen, expires          int
-}
-
-// The names of columns in the lists that people have, in lower case, the best first.
-var (
-	indicatorColumns = []string{"indicator", "ioc", "ioc_value", "ip", "ip_address", "ipaddress", "ipv4", "ipv6", "address", "addr",
-		"dst_ip", "dstip", "src_ip", "srcip", "network", "cidr", "prefix", "subnet", "observable", "value", "domain", "hostname", "fqdn", "host", "url"}
-	categoryColumns  = []string{"category", "threat_type", "threat", "classification"}
-	scoreColumns     = []string{"confidence", "confidence_level", "score"}
-	refColumns       = []string{"reference", "ref", "link", "urlhaus_link"}
-	nameColumns      = []string{"name", "comment", "description", "title", "malware_printable", "malware", "malware_family"}
-	tagsColumns      = []string{"tags", "tag"}
-	portColumns      = []string{"port", "dst_port", "dstport"}
-	firstSeenColumns = []string{"first_seen", "first_seen_utc", "firstseen", "dateadded", "date_added", "created"}
-	lastSeenColumns  = []string{"last_seen", "last_seen_utc", "lastseen", "last_online", "updated", "modified"}
-	expiresColumns   = []string{"expires", "expiration", "valid_until"}
-)
-
-// header looks for a CSV header in the first line, or in the comment before it,
-// where abuse.ch puts it. It returns nil where the list is no CSV; isFirst says
-// that the first line was the header and is no record.
-func (p *parser) header(first, comment string) (h *header, isFirst bool, err error) {
-	if p.Format != CSV && p.Format != Auto {
-		return nil, false, nil
+// table returns how the columns of the list are read, nil when it is none with
+// columns that matter: what plain reads as well, plain reads.
+func (p *parser) table() (*table, error) {
+	t := look(&p.in, p.Reader)
+	switch {
+	case p.Format == Auto && (t == nil || len(t.values) == 0):
+		return nil, nil //nolint:nilnil // no table is an answer
+	case p.Format == Auto && (t.names == nil || t.comma == '\t' && p.counts) && t.hits <= p.plainHits():
+		return nil, nil //nolint:nilnil // no table is an answer
+	case len(p.in.ahead) == 0, t != nil && len(t.values) > 0:
+		return t, nil
 	}
-	for _, line := range []string{first, strings.TrimLeft(comment, "#; \t")} {
-		h := p.readHeader(line)
-		if h != nil && (line == first || strings.ContainsRune(first, h.comma)) {
-			return h, line == first, nil
-		}
-	}
-	if p.Format == Auto {
-		return nil, false, nil
-	}
+	first := ingest.Text(p.in.ahead[0].raw, 200)
 	if p.Column != "" {
-		return nil, false, fmt.Errorf("CSV header has no column %q: %s", p.Column, ingest.Text(first, 200))
+		return nil, fmt.Errorf("CSV header has no column %q, nor are there so many columns: line %d is: %s", p.Column, p.in.ahead[0].n, first)
 	}
-	return nil, false, fmt.Errorf("CSV header has no column with a usual name (indicator, ip, cidr, domain, url, ...); name it with column: %s", ingest.Text(first, 200))
+	return nil, fmt.Errorf("no column of the CSV holds addresses, names or URLs; name the right one with column: (its name or number). Line %d is: %s", p.in.ahead[0].n, first)
 }
 
-func (p *parser) readHeader(line string) *header {
-	for _, comma := range []rune{',', ';', '\t'} {
-		if comma == '\t' && p.Format == Auto {
-			break // IPsum and DShield have such headers and are no CSV
-		}
-		r := csv.NewReader(strings.NewReader(line))
-		r.Comma, r.TrimLeadingSpace = comma, true
-		names, err := r.Read()
-		if err != nil || len(names) < 2 && p.Format == Auto {
-			continue
-		}
-		for i := range names {
-			names[i] = strings.ToLower(strings.TrimSpace(names[i]))
-		}
-		wanted := indicatorColumns
-		if p.Column != "" {
-			wanted = []string{strings.ToLower(p.Column)}
-		}
-		h := &header{comma: comma, indicator: find(names, wanted)}
-		if h.indicator < 0 {
-			continue
-		}
-		h.category, h.score = find(names, categoryColumns), find(names, scoreColumns)
-		h.ref, h.name, h.tags = find(names, refColumns), find(names, nameColumns), find(names, tagsColumns)
-		h.port, h.expires = find(names, portColumns), find(names, expiresColumns)
-		h.firstSeen, h.lastSeen = find(names, firstSeenColumns), find(names, lastSeenColumns)
-		return h
-	}
-	return nil
-}
-
-// find returns where the first of the wanted names stands, or -1.
-func find(names, wanted []string) int {
-	for _, w := range wanted {
-		if at := slices.Index(names, w); at >= 0 {
-			return at
+// plainHits returns in how many lines of the sample plain finds an indicator.
+func (p *parser) plainHits() (hits int) {
+	found := false
+	trial := &parser{Reader: p.Reader, limit: p.limit, counts: p.counts, drops: ingest.Drops{}, emit: func(intel.Indicator) ingest.Reason { found = true; return "" }}
+	for _, l := range p.in.ahead {
+		found = false
+		trial.plain(strings.TrimSpace(l.raw))
+		if found {
+			hits++
 		}
 	}
-	return -1
+	return hits
 }
 
-// records reads the rows; the current line is the first of them unless it was
-// the header.
-func (p *parser) records(h *header, wasHeader bool) {
-	rows := ingest.NewRows(h.comma)
-	for ok := !wasHeader || p.lines.Next(); ok; ok = p.lines.Next() {
-		if isComment(p.lines.Text()) || p.full() {
+// records reads the rows.
+func (p *parser) records(t *table) {
+	if t == nil {
+		return
+	}
+	if t.inFirst && !p.in.next() {
+		return
+	}
+	for p.in.next() {
+		if p.full() {
 			continue
 		}
-		first := p.lines.N()
-		lines := p.record()
-		if p.entry(h, rows, strings.Join(lines, "\n"), first) || len(lines) == 1 {
+		first := p.in.now.n
+		lines, whole := p.record(t.comma)
+		if whole {
+			p.entry(t, strings.Join(lines, "\n"), first, true)
 			continue
 		}
-		for at, line := range lines[1:] { // the quote was a slip: what follows stands for itself
-			p.entry(h, rows, line, first+1+at)
+		for at, line := range lines { // the quote was a slip: every line stands for itself
+			p.entry(t, line, first+at, false)
 		}
 	}
 }
@@ -119,57 +70,158 @@ func (p *parser) records(h *header, wasHeader bool) {
 // maxRecordLines bounds a record whose quotes hold line ends.
 const maxRecordLines = 50
 
-// record returns the current line and, while a quote is open, those after it.
-func (p *parser) record() []string {
-	lines := []string{string(p.lines.Raw())}
-	for open := strings.Count(lines[0], `"`)%2 == 1; open && len(lines) < maxRecordLines && p.lines.Next(); {
-		line := string(p.lines.Raw())
-		lines = append(lines, line)
-		open = strings.Count(line, `"`)%2 == 0
+// record returns the current line and, while a quote is open, those after it, and
+// whether that ends.
+func (p *parser) record(comma byte) (lines []string, whole bool) {
+	lines = append(p.joined[:0], p.in.now.raw)
+	text := lines[0]
+	_, open := ingest.Split(text, comma, p.fields)
+	for open && len(lines) < maxRecordLines && p.in.next() {
+		lines = append(lines, p.in.now.raw)
+		text += "\n" + p.in.now.raw
+		if strings.Contains(p.in.now.raw, `"`) {
+			_, open = ingest.Split(text, comma, p.fields)
+		}
 	}
-	return lines
+	p.joined = lines
+	return lines, !open
 }
 
-// entry takes one record, and reports whether it was whole.
-func (p *parser) entry(h *header, rows *ingest.Rows, text string, line int) bool {
-	fields, err := rows.Read(text)
-	if err == nil && len(fields) > h.indicator {
-		p.row(h, fields)
-		return true
+// entry takes one record. quoted says that its quotes are to be heard.
+func (p *parser) entry(t *table, text string, line int, quoted bool) {
+	if quoted {
+		p.fields, _ = ingest.Split(text, t.comma, p.fields)
+	} else {
+		p.fields = strings.Split(text, string(t.comma))
+	}
+	p.in.now.n = line
+	for _, at := range t.values {
+		if at < len(p.fields) {
+			p.row(t, p.fields)
+			return
+		}
 	}
 	p.not++
 	p.drops.Add(ingest.BadRecord, line, text)
-	return false
 }
 
 // row makes an indicator of one record.
-func (p *parser) row(h *header, fields []string) {
+func (p *parser) row(t *table, fields []string) {
 	field := func(at int) string {
 		if at < 0 || at >= len(fields) {
 			return ""
 		}
 		switch s := strings.TrimSpace(fields[at]); s {
-		case "-", "None", "none", "null", "NULL":
+		case "-", "None", "none", "null", "NULL", "N/A", "n/a", "NA", "nan", "NaN":
 			return ""
 		default:
 			return s
 		}
 	}
+	value := ""
+	for _, at := range t.values {
+		if value = field(at); value != "" {
+			if t.names == nil && p.Column == "" {
+				p.pairedPort(field(at+1), t)
+			}
+			break
+		}
+	}
+	get := func(r role) string { return field(t.role[r]) }
+	is := what(hostKind)
+	if t.role[kind] >= 0 {
+		is = kindOf(get(kind))
+	}
+	switch {
+	case is == otherKind:
+		p.count(ingest.Unsupported, value)
+		return
+	case isFalse(get(toIDs)):
+		p.count(ingest.Context, value)
+		return
+	case isFalse(get(active)), isTrue(get(inactive)):
+		p.count(ingest.Inactive, value)
+		return
+	}
 	i := p.template
-	if c, ok := ingest.Category(field(h.category)); ok {
+	i.Port = p.paired
+	p.paired = 0
+	if why := p.describe(&i, get); why != "" {
+		p.count(why, cmp.Or(get(expires), value))
+		return
+	}
+	p.value(value, is, get, i)
+}
+
+// value takes the indicator of a record.
+func (p *parser) value(text string, is what, get func(role) string, i intel.Indicator) {
+	if end := get(rangeEnd); end != "" && isAddress(text) && isAddress(end) {
+		text += "-" + end
+	} else if mask := get(netmask); mask != "" && isAddress(text) {
+		text += "/" + strings.TrimPrefix(mask, "/")
+	}
+	if is == urlKind && !strings.Contains(text, "://") && strings.Contains(text, "/") {
+		text = "http://" + text
+	}
+	p.take(text, i)
+}
+
+// describe writes into i what a record says of its indicator. It returns why there
+// is none: an end that cannot be read must not pass for none.
+func (p *parser) describe(i *intel.Indicator, get func(role) string) ingest.Reason {
+	if c, ok := ingest.Category(get(category)); ok {
 		i.Category = c
-	} else if c, ok := ingest.TagCategory(field(h.tags)); ok {
+	} else if c, ok := ingest.TagCategory(get(tags)); ok {
 		i.Category = c
 	}
-	if n, err := strconv.ParseUint(field(h.score), 10, 8); err == nil && n <= 100 {
+	if n, err := strconv.ParseUint(get(score), 10, 8); err == nil && n <= 100 {
 		i.Score = uint8(n)
 	}
-	if n, err := strconv.ParseUint(field(h.port), 10, 16); err == nil {
+	if n, err := strconv.ParseUint(get(port), 10, 16); err == nil {
 		i.Port = uint16(n)
 	}
-	i.Ref = cmp.Or(ingest.Link(field(h.ref)), i.Ref)
-	i.Name = cmp.Or(ingest.Text(field(h.name), ingest.MaxName), i.Name)
-	i.Tags = cmp.Or(ingest.Text(field(h.tags), ingest.MaxTags), i.Tags)
-	i.FirstSeen, i.LastSeen, i.Expires = ingest.When(field(h.firstSeen)), ingest.When(field(h.lastSeen)), ingest.When(field(h.expires))
-	p.take(field(h.indicator), i)
+	i.Ref = cmp.Or(ingest.Link(get(ref)), i.Ref)
+	i.Name = cmp.Or(ingest.Text(get(name), ingest.MaxName), i.Name)
+	i.Tags = cmp.Or(ingest.Text(get(tags), ingest.MaxTags), i.Tags)
+	var first, last, ends bool
+	i.FirstSeen, first = ingest.Time(get(firstSeen), p.now)
+	i.LastSeen, last = ingest.Time(get(lastSeen), p.now)
+	i.Expires, ends = ingest.Time(get(expires), p.now)
+	switch {
+	case !ends:
+		return ingest.BadExpiry
+	case !first:
+		p.drops.Add(ingest.BadTime, p.in.now.n, get(firstSeen))
+	case !last:
+		p.drops.Add(ingest.BadTime, p.in.now.n, get(lastSeen))
+	}
+	return ""
+}
+
+// pairedPort notes the port of a list without a header in which one stands behind
+// the address. A bar before it says so; elsewhere it could be a count.
+func (p *parser) pairedPort(next string, t *table) {
+	p.paired = 0
+	if p.counts && t.comma != '|' {
+		return
+	}
+	if n, err := strconv.ParseUint(next, 10, 16); err == nil {
+		p.paired = uint16(n)
+	}
+}
+
+func isFalse(s string) bool {
+	switch strings.ToLower(s) {
+	case "0", "false", "no", "f", "n":
+		return true
+	}
+	return false
+}
+
+func isTrue(s string) bool {
+	switch strings.ToLower(s) {
+	case "1", "true", "yes", "t", "y":
+		return true
+	}
+	return false
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -18,9 +19,11 @@ import (
 // Format says how the lines of a list are read.
 type Format string
 
-// The formats. Auto is CSV when the first line is a header that names a column
-// of indicators, and Plain otherwise; there, "0.0.0.0 bad.example" and its like
-// are read as the hosts format.
+// The formats. Auto looks at the first lines: at what stands in them, not at what
+// a header calls it. It is CSV when there is a header, or a column other than the
+// first holds the indicators; the records of a zone file when it is one, such as an
+// RPZ; and else Plain, where "0.0.0.0 bad.example" and its like are read as the
+// hosts format.
 const (
 	Auto  Format = "auto" // also when empty
 	Plain Format = "plain"
@@ -37,8 +40,8 @@ var ErrNotAList = errors.New("does not look like a list of indicators")
 // Reader reads lists of one format.
 type Reader struct {
 	Format Format
-	// Column names the CSV column that holds the indicators, in any case, and
-	// makes Auto mean CSV; empty: the first of the usual names that the header has.
+	// Column is the CSV column that holds the indicators, by its name in any case or by
+	// its number from 1, and makes Auto mean CSV; empty: found by what the columns hold.
 	Column string
 }
 
@@ -58,7 +61,10 @@ func (f Reader) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.D
 	if f.Format == Auto && f.Column != "" {
 		f.Format = CSV
 	}
-	p := &parser{Reader: f, template: o.Template, limit: cmp.Or(o.Limit, DefaultLimit), emit: emit, lines: lines, drops: ingest.Drops{}}
+	p := &parser{
+		Reader: f, template: o.Template, now: o.Now, limit: cmp.Or(o.Limit, DefaultLimit), emit: emit,
+		in: source{lines: lines}, drops: ingest.Drops{},
+	}
 	if err := p.run(); err != nil {
 		return p.leftOut(), err
 	}
@@ -68,11 +74,17 @@ func (f Reader) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.D
 type parser struct {
 	Reader
 	template intel.Indicator
+	now      time.Time // what durations are counted from; zero: they cannot be read
 	limit    int
 	emit     ingest.Keep
-	lines    *ingest.Lines
+	in       source
 	drops    ingest.Drops
 	kept     int
+
+	counts bool     // the number behind an address says how many lists name it
+	paired uint16   // the port behind the address of a record
+	fields []string // of the last record
+	joined []string // its lines
 
 	// understood and not count the things of the list that could be read, used
 	// or not, and those that could not: together they tell a list from prose.
@@ -81,7 +93,7 @@ type parser struct {
 
 // finish judges a document that was read to its end.
 func (p *parser) finish() (ingest.Drops, error) {
-	err := p.lines.Err()
+	err := p.in.lines.Err()
 	if err == nil {
 		err = p.judge()
 	}
@@ -89,42 +101,41 @@ func (p *parser) finish() (ingest.Drops, error) {
 }
 
 func (p *parser) leftOut() ingest.Drops {
-	p.lines.CountLong(p.drops)
+	p.in.lines.CountLong(p.drops)
 	return p.drops
 }
 
 func (p *parser) run() error {
-	var comment string // the last one: it may be a CSV header
-	for p.lines.Next() {
-		line := p.lines.Text()
-		if isComment(line) {
-			comment = line
-			continue
+	p.in.look()
+	if len(p.in.ahead) > 0 {
+		if first := strings.TrimSpace(p.in.ahead[0].raw); first[0] == '{' || first == "[" || first == "[]" || strings.HasPrefix(first, "[{") {
+			return fmt.Errorf("%w: it is JSON, which feeds of the types otx, misp and taxii read", ErrNotAList)
 		}
-		if line[0] == '{' || line == "[" || line == "[]" || strings.HasPrefix(line, "[{") {
-			return fmt.Errorf("%w: it is JSON, and only a feed of type otx reads that", ErrNotAList)
+	}
+	p.counts = countsOf(&p.in)
+	if p.Format == Auto && isZone(p.in.ahead) {
+		z := zone{p: p}
+		for p.in.next() {
+			if !p.full() {
+				z.line(p.in.now.raw)
+			}
 		}
-		h, isHeader, err := p.header(line, comment)
+		return nil
+	}
+	if p.Format == CSV || p.Format == Auto {
+		t, err := p.table()
 		if err != nil {
 			return err
 		}
-		if h != nil {
-			p.records(h, isHeader)
+		if t != nil || p.Format == CSV {
+			p.records(t)
 			return nil
 		}
-		p.each(line)
-		for p.lines.Next() {
-			if line := p.lines.Text(); !isComment(line) {
-				p.each(line)
-			}
-		}
+	}
+	for p.in.next() {
+		p.each(p.in.text())
 	}
 	return nil
-}
-
-// isComment knows the marks of Unix, Windows, adblock and C++.
-func isComment(line string) bool {
-	return line[0] == '#' || line[0] == ';' || line[0] == '!' || strings.HasPrefix(line, "//")
 }
 
 func (p *parser) each(line string) {
@@ -142,25 +153,34 @@ func (p *parser) full() bool {
 	if p.kept < p.limit {
 		return false
 	}
-	p.drops.Add(ingest.OverLimit, p.lines.N(), "")
+	p.drops.Add(ingest.OverLimit, p.in.now.n, "")
 	return true
 }
 
-// take emits the one indicator or the range that text names, with what is known
-// of it in i.
+// take emits the one indicator, the range, or the two ("name|address") that text names,
+// with what is known of it in i.
 func (p *parser) take(text string, i intel.Indicator) {
-	if first, last, ok := cutRange(text); ok {
-		networks, why := ingest.Range(first, last)
-		p.count(why, text)
-		for _, n := range networks {
-			i.Prefix = n
-			p.keep(text, i)
-		}
+	if span, rest, ok := ingest.CutSpan(text); ok && strings.TrimSpace(rest) == "" {
+		p.takeSpan(span, text, i)
 		return
+	}
+	if left, right, ok := strings.Cut(text, "|"); ok && left != "" && !isDigits(strings.TrimSpace(right)) {
+		p.take(strings.TrimSpace(left), i)
+		text = strings.TrimSpace(right)
 	}
 	why := ingest.Parse(text, &i)
 	p.count(why, text)
 	if why == "" {
+		p.keep(text, i)
+	}
+}
+
+// takeSpan emits the networks of a range.
+func (p *parser) takeSpan(span ingest.Span, text string, i intel.Indicator) {
+	networks, why := span.Networks()
+	p.count(why, text)
+	for _, n := range networks {
+		i.Prefix = n
 		p.keep(text, i)
 	}
 }
@@ -172,7 +192,7 @@ func (p *parser) count(why ingest.Reason, text string) {
 	} else {
 		p.understood++
 	}
-	p.drops.Add(why, p.lines.N(), text)
+	p.drops.Add(why, p.in.now.n, text)
 }
 
 func (p *parser) keep(text string, i intel.Indicator) {
@@ -180,7 +200,7 @@ func (p *parser) keep(text string, i intel.Indicator) {
 		return
 	}
 	if why := p.emit(i); why != "" {
-		p.drops.Add(why, p.lines.N(), text)
+		p.drops.Add(why, p.in.now.n, text)
 		return
 	}
 	p.kept++
@@ -192,5 +212,6 @@ func (p *parser) judge() error {
 	if p.not <= 9*p.understood {
 		return nil
 	}
-	return fmt.Errorf("%w: %d of %d entries cannot be read: %s", ErrNotAList, p.not, p.not+p.understood, p.drops)
+	return fmt.Errorf("%w: %d of %d entries cannot be read: %s. If the indicators are in another column, set format: csv and column: (its name or number)",
+		ErrNotAList, p.not, p.not+p.understood, p.drops)
 }

@@ -128,8 +128,9 @@ func TestParse(t *testing.T) {
 			text: "first_seen,indicator,type,confidence,category,reference,comment,last_seen,tags\n" +
 				"2026-01-02T00:00:00Z,192.0.2.1,ipv4,90,botnet_cc,https://r.example/1,\"C2, \"\"quoted\"\"\",2026-01-03,\"a,b\"\n" +
 				"# a comment\n2026-01-02,bad.example,domain,,,None,,\n,10.1.2.3,,,,,,\n,\"192.0.2.9,,\nshort\n\"x\",192.0.2.4-192.0.2.5,,300\n",
-			want:  []string{`192.0.2.1/32 c2 score=90 name=C2, "quoted" https://r.example/1 tags=a,b first=2026-01-02 last=2026-01-03`, "bad.example first=2026-01-02", "192.0.2.4/31"},
-			drops: "2 damaged CSV record (first: line 6, ,\"192.0.2.9,, short \"x\",192.0.2.4-192.0.2.5,,300), 1 special-use network (first: line 5, 10.1.2.3)",
+			want: []string{`192.0.2.1/32 c2 score=90 name=C2, "quoted" https://r.example/1 tags=a,b first=2026-01-02 last=2026-01-03`, "bad.example first=2026-01-02", "192.0.2.9/32", "192.0.2.4/31"},
+			drops: "1 damaged CSV record (first: line 7, short), 1 special-use network (first: line 5, 10.1.2.3), " +
+				"1 time of a sighting that cannot be read (used without it) (first: line 8, \"x\")",
 		},
 		{
 			name: "CSV with a named column and semicolons", f: Reader{Format: CSV, Column: "Angreifer"},
@@ -203,10 +204,10 @@ func TestRefusedWhole(t *testing.T) {
 		}
 	}
 	_, _, err := parse(strings.NewReader("a,b\n1,2\n"), Reader{Format: CSV, Column: "ip"}, 0)
-	if err == nil || !strings.Contains(err.Error(), `no column "ip": a,b`) {
+	if err == nil || !strings.Contains(err.Error(), `no column "ip", nor are there so many columns: line 1 is: a,b`) {
 		t.Errorf("a missing column says %v", err)
 	}
-	if _, _, err = parse(strings.NewReader("a,b\n1,2\n"), Reader{Format: CSV}, 0); err == nil || !strings.Contains(err.Error(), "name it with column") {
+	if _, _, err = parse(strings.NewReader("a,b\n1,2\n"), Reader{Format: CSV}, 0); err == nil || !strings.Contains(err.Error(), "name the right one with column: (its name or number). Line 1 is: a,b") {
 		t.Errorf("a header without a usual name says %v", err)
 	}
 }
@@ -224,7 +225,7 @@ type errReader struct{ err error }
 
 func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 
-// A quote that is never closed costs its own line.
+// A quote that is never closed costs nothing.
 func TestOpenQuote(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("ip,comment\n192.0.2.1,\"oops\n")
@@ -232,7 +233,7 @@ func TestOpenQuote(t *testing.T) {
 		fmt.Fprintf(&b, "198.51.%d.%d,\n", 100, i%250)
 	}
 	got, drops, err := parse(strings.NewReader(b.String()), Reader{}, 0)
-	if err != nil || len(got) != 500 || drops[ingest.BadRecord].Count != 1 {
+	if err != nil || len(got) != 501 || len(drops) != 0 {
 		t.Errorf("%d indicators, %v, %v", len(got), drops, err)
 	}
 }

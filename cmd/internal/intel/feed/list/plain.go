@@ -2,6 +2,7 @@ package list
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,21 +13,38 @@ import (
 // plain reads one line of a plain list. Besides the bare indicator it knows:
 //
 //	192.0.2.1 # comment            and ; comment: the comment becomes the name
-//	192.0.2.0-192.0.2.9            a range, with blanks around the dash too
+//	192.0.2.0 - 192.0.2.9 , 0, x   a range or netmask: see ingest.CutSpan
 //	Bad org:192.0.2.0-192.0.2.9    PeerGuardian: the name before the range
-//	192.0.2.1,x,y  192.0.2.1 x y   the rest is not looked at
+//	192.0.2.1,x,y  192.0.2.1 x y   the rest is not looked at, but for
+//	192.0.2.1,443  192.0.2.1 TAB 443, 192.0.2.1|443   a port
+//	192.0.2.1 192.0.2.5, 192.0.2.7 several of them
 //	192.0.2.1 TAB 3                IPsum: on how many lists it stands
 //	START TAB END TAB 24 TAB ...   DShield's block list
 //	ExitAddress 192.0.2.1 DATE     Tor's exit addresses
+//	Ip: 192.0.2.1                  what says what follows
+//	||bad.example^$third-party     adblock; @@ lets pass
+//	deny from 192.0.2.1            rules of firewalls and web servers
+//	address=/bad.example/0.0.0.0   dnsmasq
 //	0.0.0.0 bad.example            the hosts format, unless the format is plain
 func (p *parser) plain(line string) {
+	if p.adblock(line) || p.dnsmasq(line) {
+		return
+	}
 	body, comment := cutComment(line)
+	body = ingest.CutLabel(body)
 	i := p.template
 	if name := ingest.Text(comment, ingest.MaxName); name != "" {
 		i.Name = name
 	}
-	if !strings.ContainsAny(body, " \t,") {
+	if !strings.ContainsAny(body, " \t,;") {
 		p.take(body, i)
+		return
+	}
+	if columns := strings.Split(body, "\t"); len(columns) > 1 && p.tabbed(columns, i) {
+		return
+	}
+	if span, _, ok := ingest.CutSpan(body); ok {
+		p.takeSpan(span, body, i)
 		return
 	}
 	if name, span, ok := cutNamedRange(body); ok {
@@ -34,9 +52,6 @@ func (p *parser) plain(line string) {
 			i.Name = name
 		}
 		p.take(span, i)
-		return
-	}
-	if columns := strings.Split(body, "\t"); len(columns) > 1 && p.tabbed(columns, i) {
 		return
 	}
 	word, rest := cutWord(body)
@@ -49,12 +64,46 @@ func (p *parser) plain(line string) {
 	case p.Format == Auto && isSinkhole(word) && !strings.HasPrefix(rest, ","):
 		p.hosts(line)
 		return
+	case isVerb(word) && !strings.HasPrefix(rest, ","):
+		p.rule(body, i)
+		return
 	}
+	p.port(rest, &i)
 	p.take(word, i)
+	p.more(rest, i)
 }
 
-// tabbed reads the dialects of DShield and IPsum, and reports whether it was one.
+// more takes the addresses that follow the first one of a line; the first other
+// word ends them.
+func (p *parser) more(rest string, i intel.Indicator) {
+	for {
+		word, after := cutWord(strings.TrimLeft(rest, ", \t"))
+		if _, ok := address(word); !ok {
+			return
+		}
+		p.take(word, i)
+		rest = after
+	}
+}
+
+// port reads what stands behind a first word when that is a port: a number in the second of
+// two columns, which is no count (see parser.counts).
+func (p *parser) port(rest string, i *intel.Indicator) {
+	number, found := strings.CutPrefix(rest, ",")
+	if !found || p.counts {
+		return
+	}
+	if n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 16); err == nil && n > 0 {
+		i.Port = uint16(n)
+	}
+}
+
+// tabbed reads the dialects of DShield and IPsum and addresses with a port, and
+// reports whether it was one.
 func (p *parser) tabbed(columns []string, i intel.Indicator) bool {
+	for at := range columns {
+		columns[at] = strings.TrimSpace(columns[at])
+	}
 	if len(columns) >= 3 {
 		if columns[0] == "Start" && columns[1] == "End" {
 			return true // DShield's header
@@ -62,7 +111,7 @@ func (p *parser) tabbed(columns []string, i intel.Indicator) bool {
 		if _, err := strconv.ParseUint(columns[2], 10, 8); err != nil || !isAddress(columns[0]) || !isAddress(columns[1]) {
 			return false
 		}
-		if len(columns) >= 5 {
+		if len(columns) >= 5 && columns[4] != "-" {
 			if name := ingest.Text(columns[4], ingest.MaxName); name != "" {
 				i.Name = name
 			}
@@ -70,12 +119,16 @@ func (p *parser) tabbed(columns []string, i intel.Indicator) bool {
 		p.take(columns[0]+"-"+columns[1], i)
 		return true
 	}
-	n, err := strconv.ParseUint(columns[1], 10, 8)
-	if err != nil || n == 0 || n >= 100 {
+	n, err := strconv.ParseUint(columns[1], 10, 16)
+	switch {
+	case err != nil || n == 0:
 		return false
+	case !p.counts:
+		i.Port = uint16(n)
+	case n < 100:
+		i.Score = listedScore(int(n))
 	}
-	i.Score = listedScore(int(n))
-	p.take(strings.TrimSpace(columns[0]), i)
+	p.take(columns[0], i)
 	return true
 }
 
@@ -85,6 +138,106 @@ func (p *parser) tabbed(columns []string, i intel.Indicator) bool {
 func listedScore(n int) uint8 {
 	scores := [...]uint8{30, 45, 60, 70, 80, 90, 95}
 	return scores[min(n, len(scores))-1]
+}
+
+// mostLists is the highest count that a list without a word about it is believed
+// to have: IPsum gathers thirty lists and its counts end at about twelve, and
+// no service that matters has a port as low.
+const mostLists = 15
+
+// countsOf tells from a sample whether the number behind an address says how many
+// lists name it. Otherwise it is a port.
+func countsOf(s *source) bool {
+	for _, c := range s.comments {
+		if c = strings.ToLower(c); strings.Contains(c, "ipsum") || strings.Contains(c, "number of") || strings.Contains(c, "count") {
+			return true
+		}
+	}
+	numbers := 0
+	for _, l := range s.ahead {
+		at := strings.IndexAny(l.raw, "\t,")
+		if at < 0 {
+			continue
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(l.raw[at+1:])); err == nil {
+			if numbers++; n > mostLists {
+				return false
+			}
+		}
+	}
+	return numbers > 0
+}
+
+// isVerb knows the words that rules of firewalls and web servers begin with.
+func isVerb(word string) bool {
+	return slices.Contains([]string{"deny", "block", "drop", "reject", "blackhole", "add", "-a", "-i", "iptables", "ip6tables", "route", "ip", "access-list"},
+		strings.ToLower(word))
+}
+
+// rule takes the first address, network or span of a rule.
+func (p *parser) rule(body string, i intel.Indicator) {
+	for rest := body; rest != ""; {
+		word, after := cutWord(rest)
+		if _, ok := address(strings.TrimSuffix(word, ";")); ok {
+			if span, _, ok := ingest.CutSpan(rest); ok {
+				p.takeSpan(span, rest, i)
+			} else {
+				p.take(strings.TrimSuffix(word, ";"), i)
+			}
+			return
+		}
+		rest = strings.TrimLeft(after, ", \t")
+	}
+	p.count(ingest.Unreadable, body)
+}
+
+// address reads a word that is an address or a network, and nothing else.
+func address(word string) (i intel.Indicator, ok bool) {
+	why := ingest.Parse(word, &i)
+	return i, why == "" && i.Prefix.IsValid()
+}
+
+// adblock reads what only adblock lists hold, and reports whether it did.
+func (p *parser) adblock(line string) bool {
+	switch {
+	case strings.HasPrefix(line, "@@"):
+		p.count(ingest.Benign, line)
+	case strings.Contains(line, "##"), strings.Contains(line, "#@#"), strings.Contains(line, "#?#"), strings.Contains(line, "#$#"):
+		p.count(ingest.Unsupported, line) // hides parts of pages
+	case len(line) > 2 && line[0] == '/' && strings.LastIndexByte(line, '/') > 0:
+		p.count(ingest.Unsupported, line) // a regular expression
+	case strings.HasPrefix(line, "||") && strings.ContainsAny(strings.TrimRight(line, "/^"), "/*"):
+		body, _, _ := strings.Cut(line, "^")
+		if _, ok := address(body); ok {
+			return false // a network
+		}
+		p.count(ingest.Unsupported, line) // a part of a host, or of its names
+	default:
+		return false
+	}
+	return true
+}
+
+// dnsmasq reads address=/name/..., server=/name/..., local=/name/ and Unbound's
+// local-zone: "name" ..., and reports whether it did.
+func (p *parser) dnsmasq(line string) bool {
+	key, rest, ok := strings.Cut(line, "=/")
+	switch {
+	case ok && (key == "address" || key == "server" || key == "local"):
+		names := strings.Split(rest, "/")
+		for _, name := range names[:len(names)-1] {
+			p.take(name, p.template)
+		}
+		return true
+	case strings.HasPrefix(line, "local-zone:"):
+		name, _ := cutWord(strings.TrimLeft(line[len("local-zone:"):], " \t"))
+		p.take(name, p.template)
+		return true
+	case strings.HasPrefix(line, "local-data:"), strings.HasPrefix(line, "server:"):
+		p.understood++
+		return true
+	}
+	return false
 }
 
 // cutComment splits a line at the first # or ;. In a URL both may occur, so
@@ -97,7 +250,7 @@ func cutComment(line string) (body, comment string) {
 			return line, ""
 		}
 		at += from
-		if line[at-1] == ' ' || line[at-1] == '\t' || !strings.Contains(line[:at], "://") {
+		if at > 0 && (line[at-1] == ' ' || line[at-1] == '\t' || !strings.Contains(line[:at], "://")) {
 			return strings.TrimSpace(line[:at]), strings.TrimLeft(line[at:], "#; \t")
 		}
 		from = at + 1
@@ -114,12 +267,8 @@ func cutWord(s string) (word, rest string) {
 	return s[:at], strings.TrimLeft(s[at:], " \t")
 }
 
-// cutNamedRange splits "name:first-last", the name and blanks around the dash
-// optional.
+// cutNamedRange splits "name:first-last".
 func cutNamedRange(s string) (name, span string, ok bool) {
-	if _, _, ok := cutRange(s); ok {
-		return "", s, true
-	}
 	dash := strings.LastIndexByte(s, '-')
 	if dash < 0 {
 		return "", "", false
@@ -128,22 +277,9 @@ func cutNamedRange(s string) (name, span string, ok bool) {
 	if colon < 0 {
 		return "", "", false
 	}
-	_, _, ok = cutRange(s[colon+1:])
-	return s[:colon], s[colon+1:], ok
-}
-
-// cutRange reads "first-last".
-func cutRange(s string) (first, last netip.Addr, ok bool) {
-	dash := strings.LastIndexByte(s, '-')
-	if dash < 0 {
-		return first, last, false
-	}
-	first, err1 := netip.ParseAddr(strings.TrimSpace(s[:dash]))
-	if err1 != nil {
-		return first, last, false
-	}
-	last, err2 := netip.ParseAddr(strings.TrimSpace(s[dash+1:]))
-	return first, last, err2 == nil
+	span = strings.TrimSpace(s[colon+1:])
+	_, rest, ok := ingest.CutSpan(span)
+	return s[:colon], span, ok && rest == ""
 }
 
 func isAddress(s string) bool {

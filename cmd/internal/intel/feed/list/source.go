@@ -1,0 +1,65 @@
+package list
+
+import (
+	"strings"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+)
+
+// sampleLines is how many lines are looked at to tell what a list is.
+const sampleLines = 200
+
+// source gives the lines of a list that are no comments, after a look ahead at the
+// first of them.
+type source struct {
+	lines    *ingest.Lines
+	ahead    []line
+	comments []string // before the first line, 50 at most
+	now      line
+}
+
+type line struct {
+	raw string // without its end
+	n   int    // from 1
+}
+
+// look reads ahead.
+func (s *source) look() {
+	for len(s.ahead) < sampleLines && s.lines.Next() {
+		text := s.lines.Text()
+		switch {
+		case !isComment(text):
+			s.ahead = append(s.ahead, line{string(s.lines.Raw()), s.lines.N()})
+		case len(s.ahead) == 0:
+			if len(s.comments) == 50 {
+				s.comments = s.comments[1:]
+			}
+			s.comments = append(s.comments, text)
+		}
+	}
+}
+
+// next moves to the next line.
+func (s *source) next() bool {
+	if len(s.ahead) > 0 {
+		s.now, s.ahead = s.ahead[0], s.ahead[1:]
+		return true
+	}
+	for s.lines.Next() {
+		raw := s.lines.Raw()
+		if !isComment(strings.TrimSpace(string(raw[:min(len(raw), 64)]))) {
+			s.now = line{string(raw), s.lines.N()}
+			return true
+		}
+	}
+	return false
+}
+
+// text returns the current line without white space around it.
+func (s *source) text() string { return strings.TrimSpace(s.now.raw) }
+
+// isComment knows the marks of Unix, Windows, adblock and C++. Adblock's "##" is a
+// rule for pages, which is none of ours either.
+func isComment(line string) bool {
+	return line != "" && (line[0] == '#' || line[0] == ';' || line[0] == '!') || strings.HasPrefix(line, "//") || strings.HasPrefix(line, "[Adblock")
+}
