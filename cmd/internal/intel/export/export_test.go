@@ -144,7 +144,7 @@ func TestUnsafeIsLeftOut(t *testing.T) {
 	bad := []intel.Indicator{
 		on("0.0.0.0/0", intel.C2, 90), on("::/0", intel.C2, 90), on("128.0.0.0/7", intel.C2, 90), on("2000::/18", intel.C2, 90),
 		on("0.0.0.0/32", intel.C2, 90), on("::/128", intel.C2, 90),
-		{URL: "http://bad.example/a b"}, {URL: "http://bad.example/a\xff"}, {URL: "http://bad.example/a\u00fc"}, {URL: "//bad.example/"},
+		{URL: "http://bad.example/a b"}, {URL: "http://bad.example/a\xff"}, {URL: "http://bad.example/a\u00fc"}, {URL: "http://bad.example/\x7f"},
 	}
 	for _, name := range []string{
 		strings.Repeat("a", 70) + ".example", "two words.example", `quo"te.example`, "semi;colon.example",

@@ -26,7 +26,13 @@ type Span struct {
 // that is how eMule's lists write them. found is false where s begins with
 // anything else.
 func CutSpan(s string) (span Span, rest string, found bool) {
+	if s == "" || (s[0] < '0' || s[0] > '9') && strings.IndexByte(s, ':') < 0 {
+		return span, s, false
+	}
 	word, rest := cutAddress(s)
+	if rest == "" && !strings.ContainsAny(word, "-*/") {
+		return span, s, false
+	}
 	if strings.HasSuffix(word, ".*") {
 		span, found = wildcard(word)
 		return span, rest, found

@@ -168,6 +168,11 @@ func (p *parser) take(text string, i intel.Indicator) {
 		p.take(strings.TrimSpace(left), i)
 		text = strings.TrimSpace(right)
 	}
+	p.one(text, i)
+}
+
+// one emits what ingest.Parse reads.
+func (p *parser) one(text string, i intel.Indicator) {
 	why := ingest.Parse(text, &i)
 	p.count(why, text)
 	if why == "" {

@@ -27,6 +27,10 @@ import (
 //	address=/bad.example/0.0.0.0   dnsmasq
 //	0.0.0.0 bad.example            the hosts format, unless the format is plain
 func (p *parser) plain(line string) {
+	if isBare(line) {
+		p.one(line, p.template)
+		return
+	}
 	if p.adblock(line) || p.dnsmasq(line) {
 		return
 	}
@@ -71,6 +75,19 @@ func (p *parser) plain(line string) {
 	p.port(rest, &i)
 	p.take(word, i)
 	p.more(rest, i)
+}
+
+// isBare reports whether a line is letters, digits, dots and dashes of a name, or an IPv4
+// address, alone: most lines are, and cost a third this way. A dash behind a digit may
+// make a range.
+func isBare(line string) bool {
+	for i := range len(line) {
+		c := line[i]
+		if (c < '0' || c > '9') && c != '.' && (c < 'a' || c > 'z') && (c != '-' || i > 0 && line[i-1] <= '9') {
+			return false
+		}
+	}
+	return true
 }
 
 // more takes the addresses that follow the first one of a line; the first other

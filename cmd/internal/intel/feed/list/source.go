@@ -46,9 +46,8 @@ func (s *source) next() bool {
 		return true
 	}
 	for s.lines.Next() {
-		raw := s.lines.Raw()
-		if !isComment(strings.TrimSpace(string(raw[:min(len(raw), 64)]))) {
-			s.now = line{string(raw), s.lines.N()}
+		s.now = line{string(s.lines.Raw()), s.lines.N()}
+		if !isComment(s.text()) {
 			return true
 		}
 	}
