@@ -83,6 +83,10 @@ var importRules = map[string][]string{
 	"cmd/internal/intel/dnstest": {"golang.org/x/"},
 	"cmd/internal/intel/export":  {"plugin/text", "cmd/internal/intel", "cmd/internal/file", "golang.org/x/"},
 	"cmd/internal/intel/dnsbl":   {"cmd/internal/flow", "cmd/internal/intel", "cmd/internal/intel/feed/ingest", "github.com/miekg/dns", "github.com/jellydator/ttlcache/v3", "golang.org/x/"},
+	"cmd/internal/intel/export/keep": {
+		"cmd/internal/intel", "cmd/internal/intel/export", "cmd/internal/settings", "cmd/internal/finding", "cmd/internal/metric", "plugin/hit", "plugin/nearest", "plugin/retry",
+		"github.com/prometheus/client_golang/prometheus",
+	},
 	"cmd/internal/intel/feed": {
 		"cmd/internal/file", "cmd/internal/intel", "cmd/internal/intel/feed/ingest", "cmd/internal/settings", "cmd/internal/finding", "cmd/internal/metric", "plugin/hit", "plugin/retry", "plugin/text",
 		"github.com/fsnotify/fsnotify", "github.com/gaissmai/bart", "github.com/prometheus/client_golang/prometheus", "golang.org/x/",

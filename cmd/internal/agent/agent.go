@@ -22,10 +22,12 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/stage"
@@ -67,7 +69,7 @@ type Agent struct {
 	alerts    *alerts
 	feeds     *feed.Keeper
 	dnsbl     blacklists
-	exports   exports
+	exports   *keep.Keeper
 	outputs   outputs
 	metrics   *metrics
 	web       *web.Server
@@ -86,9 +88,10 @@ func New(cfg *config.Config, o Options) *Agent {
 	a := &Agent{options: o, log: o.Log}
 	a.config.Store(cfg)
 	a.stage = stage.New(stageConfig(cfg), newPolicy(cfg))
+	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Say: a.file.status})
 	a.feeds = must(feed.New(cfg.Feed(), feed.Dependencies{
 		Dir: cfg.FeedDir(), Version: o.Version, Fetch: o.Fetch, Log: o.Log,
-		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.changed() },
+		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.Changed() },
 		Say:    func(s *hit.Status) { a.file.status(s) },
 	}))
 	a.metrics = newMetrics(a)
@@ -181,7 +184,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	a.background.Go(func() { a.watch(ctx) })
 	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds",
 		a.addresses(), len(a.intakes), a.stage.State().Set.Len(), len(cfg.Feeds)))
-	a.exports.start(a, cfg.Exports)
+	_ = a.exports.Start(ctx) // never fails
 	if a.control != nil {
 		a.control.Serve()
 	}
@@ -219,7 +222,7 @@ func (a *Agent) Stop() error {
 		errs = append(errs, a.web.Close(ctx))
 	}
 	a.outputs.halt(a)
-	a.exports.retire(nil) // waits for a file that is being written
+	errs = append(errs, a.exports.Stop(ctx))
 	a.background.Wait()
 	if a.templates != nil {
 		errs = append(errs, a.templates.Save())
@@ -272,10 +275,10 @@ func (a *Agent) health() web.Health {
 			h.Problems = append(h.Problems, "DNS blacklist "+z.Name+": "+z.Message)
 		}
 	}
-	for _, x := range a.exports.states() {
-		if x.problem != "" {
-			h.Problems = append(h.Problems, "export: "+x.problem)
-		}
+	var found finding.List
+	a.exports.Findings(&found)
+	for _, f := range found {
+		h.Problems = append(h.Problems, f.What)
 	}
 	for _, o := range a.outputs.states() {
 		if o.Status == output.Down || o.Status == output.Dropping {

@@ -121,9 +121,5 @@ func (a *Agent) findFeeds(l *finding.List) {
 			l.Warn("see dnsbl in the configuration", "DNS blacklist %s: %s", z.Name, z.Message)
 		}
 	}
-	for _, x := range a.exports.states() {
-		if x.problem != "" {
-			l.Warn("flowhound check", "export: %s", x.problem)
-		}
-	}
+	a.exports.Findings(l)
 }

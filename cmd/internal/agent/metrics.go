@@ -50,10 +50,6 @@ var (
 	descKeys       = desc("fold_keys", "Keys in the table that folds hits.")
 	descDepth      = desc("queue_depth", "Entries waiting, by queue.", "queue")
 	descDropped    = desc("dropped_total", "Entries lost because a queue was full, by queue.", "queue")
-	descExportTime = desc("export_timestamp_seconds", "Unix time at which an export was last found or made up to date, by file.", "export")
-	descExportSize = desc("export_indicators", "Indicators that an export holds, by file.", "export")
-	descExportLeft = desc("export_left_out", "Indicators that an export cannot hold, by file and reason.", "export", "reason")
-	descExportFail = desc("export_failures_total", "Failures to write an export or to run its reload command, by file.", "export")
 	descZoneAsked  = desc("dnsbl_lookups_total", "Look-ups in DNS blacklists, by list and what came of them.", "zone", "result")
 	descZoneListed = desc("dnsbl_listed", "Addresses that a DNS blacklist lists and that were seen lately, by list.", "zone")
 	descOutHits    = desc("output_hits_total", "Hits by output and what became of them; retried counts attempts.", "output", "result")
@@ -74,7 +70,7 @@ func newMetrics(a *Agent) *metrics {
 			Name: "flowhound_hits_total", Help: "Hits reported, by kind, severity and direction.",
 		}, []string{"kind", "severity", "direction"}),
 	}
-	m.registry.MustRegister(m, m.hits, a.feeds, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m, m.hits, a.feeds, a.exports, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -112,17 +108,6 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(descLogErrors, logged.Errors)
 
 	m.collectBlacklists(counter, gauge)
-	for _, x := range a.exports.states() {
-		counter(descExportFail, x.failures, x.path)
-		if x.at.IsZero() {
-			continue
-		}
-		gauge(descExportTime, float64(x.at.UnixNano())/1e9, x.path)
-		gauge(descExportSize, float64(x.stats.Written), x.path)
-		for reason, n := range x.stats.Left {
-			gauge(descExportLeft, float64(n), x.path, string(reason))
-		}
-	}
 	m.collectOutputs(counter, gauge)
 }
 

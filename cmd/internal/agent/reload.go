@@ -54,8 +54,8 @@ func (a *Agent) tryReload(ctx context.Context) error {
 func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 	old := a.config.Load()
 	// Before the feeds change, or an export would see its own missing.
-	a.exports.retire(next.Exports)
-	defer func() { a.exports.start(a, a.config.Load().Exports) }()
+	a.exports.Retire(next.Exports)
+	defer func() { _ = a.exports.Apply(ctx, a.config.Load().Exports) }() // never fails
 	steps := a.changes(ctx)
 	for i, change := range steps {
 		if err := change(old, next); err != nil {

@@ -9,10 +9,10 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -37,9 +37,9 @@ type Config struct {
 	// Mute holds what is not reported for a while.
 	Mute []Mute `yaml:"mute,omitempty" validate:"dive"`
 	// Exports are files that are kept as the indicators are.
-	Exports []Export `yaml:"exports,omitempty" validate:"dive"`
-	Alert   Alert    `yaml:"alert"`
-	Log     Log      `yaml:"log"`
+	Exports keep.Config `yaml:"exports,omitempty" validate:"dive"`
+	Alert   Alert       `yaml:"alert"`
+	Log     Log         `yaml:"log"`
 	// PluginDir is the folder of the outputs' plugins; "": where they are looked for.
 	PluginDir string `yaml:"plugin_dir,omitempty"`
 	// Outputs are where hits are delivered to besides the log.
@@ -226,11 +226,7 @@ func (c *Config) resolve(folder string) {
 		paths = append(paths, &c.PluginDir)
 	}
 	for i := range c.Exports {
-		e := &c.Exports[i]
-		paths = append(paths, &e.Path)
-		if len(e.Reload) > 0 && strings.Contains(e.Reload[0], "/") {
-			paths = append(paths, &e.Reload[0])
-		}
+		paths = append(paths, c.Exports[i].Paths()...)
 	}
 	for _, p := range paths {
 		if !filepath.IsAbs(*p) {

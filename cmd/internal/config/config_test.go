@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
@@ -164,18 +165,18 @@ web: {listen: ""}
 			{Src: netip.MustParsePrefix("10.1.2.3/32"), Cat: "other", Until: time.Date(2099, 2, 1, 0, 0, 0, 0, time.UTC), Why: "a scanner"},
 			{IOC: netip.MustParsePrefix("2001:db8::/32"), Until: time.Date(2099, 1, 31, 16, 0, 0, 0, time.UTC), Why: "ticket 1"},
 		},
-		Exports: []Export{
+		Exports: keep.Config{
 			{
-				Format: ExportRPZ, Path: "/etc/flowhound/out/rpz.db", Zone: "rpz.flowhound", Action: Action{ActionCNAME, "walled.example"},
+				Format: "rpz", Path: "/etc/flowhound/out/rpz.db", Zone: "rpz.flowhound", Action: keep.Action{Word: "cname", CNAME: "walled.example"},
 				Every: 5 * time.Minute, Reload: []string{"rndc", "reload", "/srv"}, Timeout: 30 * time.Second,
 			},
 			{
-				Format: ExportRPZ, Path: "/srv/drop.db", Zone: "c2.rpz.example", Action: Action{Word: "drop"},
+				Format: "rpz", Path: "/srv/drop.db", Zone: "c2.rpz.example", Action: keep.Action{Word: "drop"},
 				Feeds: []string{"ours"}, Categories: []intel.Category{intel.C2, intel.Botnet}, MinScore: 50, Kinds: []string{"domain"}, Max: 1000,
 				Every: time.Hour, Reload: []string{"/etc/flowhound/notify", "./now"}, Timeout: 5 * time.Second,
 			},
-			{Format: ExportRPZ, Path: "/etc/flowhound/allow.db", Zone: "allow.rpz.flowhound", Action: Action{Word: "allow"}, Every: 5 * time.Minute},
-			{Format: ExportNftables, Path: "/etc/flowhound/b.nft", Name: "bad", Every: 5 * time.Minute},
+			{Format: "rpz", Path: "/etc/flowhound/allow.db", Zone: "allow.rpz.flowhound", Action: keep.Action{Word: "allow"}, Every: 5 * time.Minute},
+			{Format: "nftables", Path: "/etc/flowhound/b.nft", Name: "bad", Every: 5 * time.Minute},
 		},
 		Alert: Alert{
 			Window: 90 * time.Second, MaxWindow: 36 * time.Hour, MinSeverity: hit.Medium,

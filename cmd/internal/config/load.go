@@ -7,12 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
-	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // maxFile is the largest configuration file that is read, in bytes: a thousand
@@ -35,7 +34,7 @@ func Load(path string) (*Config, error) {
 		d.Warnf(0, "", "everyone on this host may change this file; run: chmod o-w %s", path)
 	}
 	d.checkFeedFiles()
-	d.checkExportPlaces()
+	keep.CheckPlaces(d.config.Exports, d.Section("exports"))
 	return d.result()
 }
 
@@ -114,14 +113,12 @@ type document struct {
 
 // types is how values of the configuration's own types are written.
 func types() []settings.Type {
-	return []settings.Type{
+	return append(keep.Types(),
 		settings.Text[PortRange]("a port such as 443 or a range such as 8000-8100", noSuggestion),
 		settings.Text[Listen]("an address such as udp://:2055 or udp://192.0.2.1:2055", suggestListen),
-		settings.Text[Action]("one of "+strings.Join(actions, ", ")+", or {cname: walled.example}",
-			func(s string) string { return nearest.Word(s, actions) }).OrSection(),
 		settings.Enum[intel.Category](intel.NumCategories),
 		settings.Enum[hit.Severity](hit.NumSeverities),
-	}
+	)
 }
 
 func noSuggestion(string) string { return "" }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 )
@@ -20,7 +21,7 @@ func (d *document) validate() {
 	d.checkMute()
 	d.checkCategories()
 	d.checkDNSBL()
-	d.checkExports()
+	keep.Complete(d.config.Exports, d.sourceNames(), d.Section("exports"))
 	d.checkOutputs()
 	d.checkWindows()
 }
@@ -28,14 +29,12 @@ func (d *document) validate() {
 var outputType = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 func tags() []settings.Tag {
-	return append(feed.Tags(),
-		settings.Tag{Name: "output_name", Is: outputType.MatchString, Want: "an output's name: use a-z, 0-9, _ and - only, and begin with a letter or digit"},
-		settings.Tag{Name: "output_type", Is: outputType.MatchString, Want: "the type of an output, such as syslog, elasticsearch or webhook"},
-		settings.Tag{Name: "set_name", Is: setName.MatchString, Want: "the name of a table or set: use a-z, 0-9, _ and - only, a letter first"},
-		settings.Tag{Name: "dns_name", Is: isDNSName, Want: "a domain name in lower case without a dot at its end, such as rpz.example"},
-		settings.Tag{Name: "resolver", Is: isResolver, Want: "the address of a resolver such as 192.0.2.53 or 127.0.0.1:5353"},
-		settings.Tag{Name: "host_port", Is: isHostPort, Want: "an address such as 127.0.0.1:8055"},
-	)
+	return slices.Concat(feed.Tags(), keep.Tags(), []settings.Tag{
+		{Name: "output_name", Is: outputType.MatchString, Want: "an output's name: use a-z, 0-9, _ and - only, and begin with a letter or digit"},
+		{Name: "output_type", Is: outputType.MatchString, Want: "the type of an output, such as syslog, elasticsearch or webhook"},
+		{Name: "resolver", Is: isResolver, Want: "the address of a resolver such as 192.0.2.53 or 127.0.0.1:5353"},
+		{Name: "host_port", Is: isHostPort, Want: "an address such as 127.0.0.1:8055"},
+	})
 }
 
 func (d *document) checkListen() {

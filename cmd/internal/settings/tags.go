@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/go-playground/validator/v10"
@@ -18,6 +19,15 @@ type Tag struct {
 	Want  string          // what a value is, for messages: "a host name"
 	Words func() []string // of an enumeration, in the place of Is and Want
 }
+
+// DNSName is the tag dns_name: names in lower case, as they are written into zones,
+// with room for the names below them.
+func DNSName() Tag {
+	is := func(s string) bool { return len(s) <= 200 && dnsName.MatchString(s) }
+	return Tag{Name: "dns_name", Is: is, Want: "a domain name in lower case without a dot at its end, such as rpz.example"}
+}
+
+var dnsName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 
 // CheckTags holds v, a pointer to what was decoded, to its validate tags.
 func (d *Document) CheckTags(v any, tags ...Tag) {

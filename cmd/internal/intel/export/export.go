@@ -83,6 +83,7 @@ func (s *Stats) leave(r Reason) {
 
 // format is one form of file.
 type format struct {
+	name  string
 	kinds []Kind // what it can hold; other kinds are not offered to write
 	named bool   // takes Options.Name
 	// write writes the entries, which may be ranged over more than once and come
@@ -94,42 +95,61 @@ type format struct {
 	serial func(line []byte) (serial uint32, ok bool)
 }
 
-// Formats returns the names of the formats, in the order in which help lists them.
-func Formats() []string {
-	return strings.Fields(`rpz silk zeek suricata suricata-categories suricata-domains
-		nftables ipset cdb wazuh ossec stix plain`)
-}
-
-func formatOf(name string) (format, error) {
+// formats returns all formats, in the order in which help lists them. A new one is
+// a file with its write function, and a row here.
+func formats() []format {
 	addresses := []Kind{Address, Prefix}
 	domains := []Kind{Domain}
 	both := []Kind{Address, Prefix, Domain}
 	all := []Kind{Address, Prefix, Domain, URL}
-	switch name {
-	case "rpz":
-		return format{kinds: both, write: writeRPZ, serial: rpzSerial}, nil
-	case "silk": // rwsetbuild reads addresses and networks, one a line
-		return format{kinds: addresses, write: writePlain}, nil
-	case "zeek":
-		return format{kinds: all, write: writeZeek}, nil
-	case "suricata":
-		return format{kinds: addresses, write: writeSuricata}, nil
-	case "suricata-categories":
-		return format{write: writeSuricataCategories}, nil
-	case "suricata-domains":
-		return format{kinds: domains, write: writeSuricataDomains}, nil
-	case "nftables":
-		return format{kinds: addresses, named: true, write: writeNftables}, nil
-	case "ipset":
-		return format{kinds: addresses, named: true, write: writeIPSet}, nil
-	case "cdb", "wazuh": // the engine whose lists hold more
-		return format{kinds: both, write: writeWazuh}, nil
-	case "ossec":
-		return format{kinds: both, write: writeOSSEC}, nil
-	case "stix":
-		return format{kinds: all, write: writeSTIX}, nil
-	case "plain":
-		return format{kinds: all, write: writePlain}, nil
+	return []format{
+		{name: "rpz", kinds: both, write: writeRPZ, serial: rpzSerial},
+		{name: "silk", kinds: addresses, write: writePlain}, // rwsetbuild reads addresses and networks, one a line
+		{name: "zeek", kinds: all, write: writeZeek},
+		{name: "suricata", kinds: addresses, write: writeSuricata},
+		{name: "suricata-categories", write: writeSuricataCategories},
+		{name: "suricata-domains", kinds: domains, write: writeSuricataDomains},
+		{name: "nftables", kinds: addresses, named: true, write: writeNftables},
+		{name: "ipset", kinds: addresses, named: true, write: writeIPSet},
+		{name: "cdb", kinds: both, write: writeWazuh}, // the engine whose lists hold more
+		{name: "wazuh", kinds: both, write: writeWazuh},
+		{name: "ossec", kinds: both, write: writeOSSEC},
+		{name: "stix", kinds: all, write: writeSTIX},
+		{name: "plain", kinds: all, write: writePlain},
+	}
+}
+
+// Formats returns the names of the formats, in the order in which help lists them.
+func Formats() []string { return namesOf(func(*format) bool { return true }) }
+
+// Zoned returns the names of the formats that are zones, and take Options.Zone and
+// Options.Action.
+func Zoned() []string { return namesOf(func(f *format) bool { return f.serial != nil }) }
+
+// Named returns the names of the formats that take Options.Name.
+func Named() []string { return namesOf(func(f *format) bool { return f.named }) }
+
+func namesOf(wanted func(*format) bool) (names []string) {
+	for _, f := range formats() {
+		if wanted(&f) {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// Holds returns the kinds that a format can hold; none where what it holds does not
+// depend on the feeds, or where there is no such format.
+func Holds(name string) []Kind {
+	f, _ := formatOf(name)
+	return f.kinds
+}
+
+func formatOf(name string) (format, error) {
+	for _, f := range formats() {
+		if f.name == name {
+			return f, nil
+		}
 	}
 	return format{}, fmt.Errorf("unknown export format %q (one of %s)", name, strings.Join(Formats(), " "))
 }
@@ -152,7 +172,7 @@ func (o *Options) Check() error {
 	case o.Zone != "" || o.Action != "" || o.CNAME != "":
 		return fmt.Errorf("zone, action and cname are for rpz: format %s has none", o.Format)
 	}
-	if o.Filter.chooses() && (o.Action == actionAllow || f.kinds == nil) {
+	if o.Filter.chooses() && (o.Action == ActionAllow || f.kinds == nil) {
 		return fmt.Errorf("there is nothing to choose: what %s holds does not depend on the feeds", strings.TrimSpace(o.Format+" "+o.Action))
 	}
 	return o.Filter.check(f.kinds)

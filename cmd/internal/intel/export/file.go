@@ -59,6 +59,14 @@ func File(path string, set *intel.Set, o Options) (s Stats, changed bool, err er
 	return s, true, nil
 }
 
+// Sweep removes what a File that was killed has left beside path.
+func Sweep(path string) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	file.SweepBeside(path)
+}
+
 // openFormer opens the file at path, or the one a link there leads to; nil when
 // there is none. Nothing but a regular file is ever replaced.
 func openFormer(path string) (*os.File, error) {

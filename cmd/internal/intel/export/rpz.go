@@ -3,6 +3,7 @@ package export
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"iter"
 	"strconv"
@@ -20,15 +21,25 @@ const (
 	actionPassthru = "passthru" // answered as without the zone, and logged
 	actionDrop     = "drop"     // not answered
 	actionTCPOnly  = "tcp-only" // UDP is told to come back over TCP
-	actionCNAME    = "cname"    // sent to a walled garden
-	actionAllow    = "allow"    // passthru for what allow lists hold: see writeAllowed
+
+	// ActionCNAME sends clients to a walled garden, the name in Options.CNAME.
+	ActionCNAME = "cname"
+	// ActionAllow makes a zone of what the allow lists hold, to let it pass.
+	ActionAllow = "allow"
 )
 
-// The names of zones whose options give none.
-const (
-	defaultZone      = "rpz.flowhound"
-	defaultAllowZone = "allow.rpz.flowhound"
-)
+// Actions returns the words for Options.Action that need no name.
+func Actions() []string {
+	return []string{actionNXDomain, actionNoData, actionPassthru, actionDrop, actionTCPOnly, ActionAllow}
+}
+
+// DefaultZone returns the name of a zone whose options give none.
+func DefaultZone(action string) string {
+	if action == ActionAllow {
+		return "allow.rpz.flowhound"
+	}
+	return "rpz.flowhound"
+}
 
 // Why a zone does not hold a domain that another export would.
 const (
@@ -46,7 +57,7 @@ func writeRPZ(w *bufio.Writer, entries iter.Seq[intel.Indicator], o *Options, s 
 		return err
 	}
 	z.writeHead(nextSerial(o.Serial, o.Now))
-	if o.Action == actionAllow {
+	if o.Action == ActionAllow {
 		z.writeAllowed(o.allow, s)
 		return nil
 	}
@@ -81,13 +92,7 @@ func newZone(w *bufio.Writer, o *Options) (*zone, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := o.Zone
-	switch {
-	case name == "" && o.Action == actionAllow:
-		name = defaultAllowZone
-	case name == "":
-		name = defaultZone
-	}
+	name := cmp.Or(o.Zone, DefaultZone(o.Action))
 	name, r := hostName(name)
 	if r != "" {
 		return nil, fmt.Errorf("zone %q is no domain name", o.Zone)
@@ -100,8 +105,8 @@ func newZone(w *bufio.Writer, o *Options) (*zone, error) {
 // Without its final dot rpz-passthru would be a name in the zone, and block what
 // is to pass.
 func (o *Options) target() (string, error) {
-	if (o.CNAME != "") != (o.Action == actionCNAME) {
-		return "", fmt.Errorf("action %q with walled garden %q: action %s alone takes one, and needs one", o.Action, o.CNAME, actionCNAME)
+	if (o.CNAME != "") != (o.Action == ActionCNAME) {
+		return "", fmt.Errorf("action %q with walled garden %q: action %s alone takes one, and needs one", o.Action, o.CNAME, ActionCNAME)
 	}
 	switch o.Action {
 	case "", actionNXDomain:
@@ -110,9 +115,9 @@ func (o *Options) target() (string, error) {
 		return "*.", nil
 	case actionPassthru, actionDrop, actionTCPOnly:
 		return "rpz-" + o.Action + ".", nil
-	case actionAllow:
+	case ActionAllow:
 		return "rpz-passthru.", o.Filter.checkEmpty()
-	case actionCNAME:
+	case ActionCNAME:
 		garden, r := hostName(o.CNAME)
 		if r != "" {
 			return "", fmt.Errorf("walled garden %q is no domain name", o.CNAME)

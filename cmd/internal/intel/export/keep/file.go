@@ -1,4 +1,4 @@
-package agent
+package keep
 
 import (
 	"context"
@@ -10,27 +10,23 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/retry"
 )
 
-const (
-	// refreshEvery is how long a file may stand without a change of the feeds:
-	// indicators expire also then.
-	refreshEvery = time.Hour
+// refreshEvery is how long a file may stand without a change of the feeds:
+// indicators expire also then.
+const refreshEvery = time.Hour
 
-	// What failed is tried again after retryFirst, and twice that each time it
-	// fails again, up to retryMost.
-	retryFirst = 2 * time.Second
-	retryMost  = 5 * time.Minute
-)
+// again is when to retry what failed.
+var again = retry.Backoff{First: 2 * time.Second, Most: 5 * time.Minute}
 
 // keeper keeps one exported file. Only its goroutine touches it, but for state.
 type keeper struct {
-	agent  *Agent
-	cfg    config.Export
+	d      *Dependencies
+	cfg    File
 	news   chan struct{} // holds one value when there is a set that was not looked at
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -41,11 +37,11 @@ type keeper struct {
 	tell   bool         // the reload command must run
 
 	mu    sync.Mutex
-	state exportState
+	state state
 }
 
-// exportState is what is to be said of one export.
-type exportState struct {
+// state is what is to be said of one export.
+type state struct {
 	path     string
 	problem  string       // why it failed last, for people; "": it did not
 	at       time.Time    // when it was last up to date and in use; zero: never
@@ -53,23 +49,24 @@ type exportState struct {
 	failures uint64
 }
 
-func newKeeper(a *Agent, cfg config.Export) *keeper {
+func newKeeper(d *Dependencies, cfg File) *keeper {
 	k := &keeper{
-		agent: a, cfg: cfg, news: make(chan struct{}, 1), done: make(chan struct{}),
-		// Whether the last version of a former run was told of is not known.
+		d: d, cfg: cfg, news: make(chan struct{}, 1), done: make(chan struct{}),
+		// The last process may not have run the reload command.
 		tell:  len(cfg.Reload) > 0,
-		state: exportState{path: cfg.Path},
+		state: state{path: cfg.Path},
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	return k
 }
 
 // keeps reports whether this is the keeper of cfg.
-func (k *keeper) keeps(cfg config.Export) bool { return reflect.DeepEqual(k.cfg, cfg) }
+func (k *keeper) keeps(cfg File) bool { return reflect.DeepEqual(k.cfg, cfg) }
 
 // run writes the file at once and then whenever it has to, until it is cancelled.
 func (k *keeper) run() {
 	defer close(k.done)
+	export.Sweep(k.cfg.Path)
 	for failed := 0; ; {
 		err := k.keep()
 		if k.ctx.Err() != nil {
@@ -80,8 +77,8 @@ func (k *keeper) run() {
 			failed = 0
 			k.wait()
 		} else {
-			k.sleep(min(retryFirst<<min(failed, 20), retryMost))
 			failed++
+			k.sleep(again.After(failed))
 		}
 	}
 }
@@ -126,12 +123,12 @@ func (k *keeper) keep() error {
 }
 
 func (k *keeper) write() error {
-	set := k.agent.stage.State().Set
+	set := k.d.Set()
 	if !k.loaded(set) {
 		return errors.New("nothing that it is made of could be read")
 	}
 	began := time.Now()
-	stats, changed, err := export.File(k.cfg.Path, set, exportOptions(&k.cfg))
+	stats, changed, err := export.File(k.cfg.Path, set, k.cfg.options())
 	if changed || err != nil { // after an error, what is there may be new
 		k.tell = len(k.cfg.Reload) > 0
 	}
@@ -139,7 +136,7 @@ func (k *keeper) write() error {
 		return err
 	}
 	k.stats = stats
-	k.agent.log.Info("export", "path", k.cfg.Path, "changed", changed, "holds", stats.String(), "took", time.Since(began))
+	k.d.Log.Info("export", "path", k.cfg.Path, "changed", changed, "holds", stats.String(), "took", time.Since(began))
 	return nil
 }
 
@@ -147,7 +144,7 @@ func (k *keeper) write() error {
 // if it is made of those. After a start at which none could be read, the file of
 // before is better than an empty one.
 func (k *keeper) loaded(set *intel.Set) bool {
-	if k.cfg.Action.Word == config.ActionAllow {
+	if k.cfg.Action.Word == export.ActionAllow {
 		return set.Allow() != nil
 	}
 	return slices.ContainsFunc(set.Feeds(), func(f intel.FeedSize) bool {
@@ -170,7 +167,7 @@ func (k *keeper) say(err error) {
 	k.mu.Unlock()
 
 	if err != nil {
-		k.agent.log.Warn("export failed", "path", k.cfg.Path, "err", err)
+		k.d.Log.Warn("export failed", "path", k.cfg.Path, "err", err)
 	}
 	status := hit.Status{Part: hit.Export, ID: filepath.Base(k.cfg.Path), Indicators: now.stats.Written}
 	switch {
@@ -181,20 +178,5 @@ func (k *keeper) say(err error) {
 	default:
 		return
 	}
-	k.agent.file.status(&status)
-}
-
-// exportOptions is an entry of the configuration in the words of package export.
-func exportOptions(cfg *config.Export) export.Options {
-	o := export.Options{
-		Format: cfg.Format, Name: cfg.Name, Zone: cfg.Zone, Action: cfg.Action.Word, CNAME: cfg.Action.CNAME,
-		Filter: export.Filter{Feeds: cfg.Feeds, Categories: cfg.Categories, MinScore: cfg.MinScore, Max: cfg.Max},
-	}
-	for _, name := range cfg.Kinds {
-		var k export.Kind
-		if k.UnmarshalText([]byte(name)) == nil { // the configuration takes these names alone
-			o.Filter.Kinds = append(o.Filter.Kinds, k)
-		}
-	}
-	return o
+	k.d.Say(&status)
 }

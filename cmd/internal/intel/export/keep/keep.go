@@ -1,0 +1,151 @@
+// Package keep keeps files as the indicators are, in the forms of package export,
+// and tells the systems that read them. A file that cannot be written stays as it
+// was, and is tried again.
+package keep
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/metric"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// Config is what the configuration says of exports.
+type Config []File
+
+// Dependencies are what a Keeper needs besides its Config. All are required.
+type Dependencies struct {
+	Set func() *intel.Set // what the files are made of
+	Log *slog.Logger
+	Say func(*hit.Status) // writes a status line. It must not wait
+}
+
+// Keeper keeps the configured files as the indicators are, each on a goroutine of
+// its own: one whose reload command hangs holds up no other. All but Start, Apply
+// and Stop may be called concurrently.
+type Keeper struct {
+	d       Dependencies
+	first   Config
+	mu      sync.Mutex
+	keepers []*keeper
+}
+
+// New returns a Keeper for c, which touches nothing yet.
+func New(c Config, d Dependencies) *Keeper { return &Keeper{d: d, first: c} }
+
+// Start begins to keep the files.
+func (x *Keeper) Start(ctx context.Context) error { return x.Apply(ctx, x.first) }
+
+// Retire stops keeping what is not in c, and waits until it is stopped. It belongs
+// before a change of the feeds, of which an export that goes would find its own
+// missing.
+func (x *Keeper) Retire(c Config) {
+	x.mu.Lock()
+	var stay, leave []*keeper
+	for _, k := range x.keepers {
+		if slices.ContainsFunc(c, k.keeps) {
+			stay = append(stay, k)
+		} else {
+			leave = append(leave, k)
+			k.cancel()
+		}
+	}
+	x.keepers = stay
+	x.mu.Unlock()
+	for _, k := range leave {
+		<-k.done
+	}
+}
+
+// Apply keeps the files of c and no others. Those that stay as they are go on.
+func (x *Keeper) Apply(_ context.Context, c Config) error {
+	x.Retire(c)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	next := make([]*keeper, len(c))
+	for i, f := range c {
+		at := slices.IndexFunc(x.keepers, func(k *keeper) bool { return k.keeps(f) })
+		if at >= 0 {
+			next[i] = x.keepers[at]
+			continue
+		}
+		next[i] = newKeeper(&x.d, f)
+		go next[i].run()
+	}
+	x.keepers = next
+	return nil
+}
+
+// Stop stops keeping files, and waits for one that is being written. It may be
+// called again.
+func (x *Keeper) Stop(context.Context) error {
+	x.Retire(nil)
+	return nil
+}
+
+// Changed says that there is a new set. It does not wait for anything.
+func (x *Keeper) Changed() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, k := range x.keepers {
+		select {
+		case k.news <- struct{}{}:
+		default: // it knows
+		}
+	}
+}
+
+// states returns what is to be said of each export, in the configuration's order.
+func (x *Keeper) states() []state {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	out := make([]state, len(x.keepers))
+	for i, k := range x.keepers {
+		k.mu.Lock()
+		out[i] = k.state
+		k.mu.Unlock()
+	}
+	return out
+}
+
+// Findings says which files are not as they should be.
+func (x *Keeper) Findings(l *finding.List) {
+	for _, s := range x.states() {
+		if s.problem != "" {
+			l.Warn("flowhound check", "export: %s", s.problem)
+		}
+	}
+}
+
+var (
+	descTime = metric.Desc("export_timestamp_seconds", "Unix time at which an export was last found or made up to date, by file.", "export")
+	descSize = metric.Desc("export_indicators", "Indicators that an export holds, by file.", "export")
+	descLeft = metric.Desc("export_left_out", "Indicators that an export cannot hold, by file and reason.", "export", "reason")
+	descFail = metric.Desc("export_failures_total", "Failures to write an export or to run its reload command, by file.", "export")
+)
+
+// Describe sends nothing: which series exist depends on the configuration.
+func (x *Keeper) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reports how the files are.
+func (x *Keeper) Collect(ch chan<- prometheus.Metric) {
+	to := metric.To(ch)
+	for _, s := range x.states() {
+		to.Counter(descFail, s.failures, s.path)
+		if s.at.IsZero() {
+			continue
+		}
+		to.Gauge(descTime, float64(s.at.UnixNano())/1e9, s.path)
+		to.Gauge(descSize, float64(s.stats.Written), s.path)
+		for reason, n := range s.stats.Left {
+			to.Gauge(descLeft, float64(n), s.path, string(reason))
+		}
+	}
+}
