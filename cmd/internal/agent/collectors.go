@@ -32,6 +32,7 @@ type collectors struct {
 type exporterWatch struct {
 	silent         bool
 	lost, unread   trouble
+	guessed        trouble
 	lastDatagramAt time.Time
 }
 
@@ -90,6 +91,10 @@ func (c *collectors) look(now time.Time, stats []netflow.ExporterStats, kernelDr
 		if n := w.unread.moved(s.HeldDropped, now); n > 0 && s.Missing.ID != 0 {
 			say(s.Exporter, "template", "template %d of domain %d has not come: %d sets of flows could not be read; let the exporter send its templates every minute",
 				s.Missing.ID, s.Missing.Domain, n)
+		}
+		if n := w.guessed.moved(s.SamplingGuessed, now); n > 0 {
+			say(s.Exporter, "template", "%d flows name no sampler, and its samplers have different rates: 1 in %d was taken, the last that it told; let its flow records carry the sampler id, or set exporters.sampling",
+				n, s.GuessedRate)
 		}
 	}
 	maps.DeleteFunc(c.exporters, func(a netip.Addr, _ *exporterWatch) bool { return !present[a] })

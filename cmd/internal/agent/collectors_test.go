@@ -39,6 +39,10 @@ func TestLook(t *testing.T) {
 			s.Missing = netflow.MissingTemplate{Version: 9, Domain: 7, ID: 256}
 		}
 	}
+	guessed := func(s *netflow.ExporterStats) { // beside what was said before
+		unread(90)(s)
+		s.SamplingGuessed, s.GuessedRate = 12, 100
+	}
 	c := newCollectors()
 	for _, step := range []struct {
 		at     time.Duration
@@ -64,6 +68,7 @@ func TestLook(t *testing.T) {
 		{2310 * time.Second, 2309 * time.Second, unread(90), 40, "loss 40 datagrams dropped by this host's kernel"},
 		{2315 * time.Second, 2314 * time.Second, unread(90), 70, ""},
 		{2910 * time.Second, 2909 * time.Second, unread(90), 70, "loss 30 datagrams dropped by this host's kernel"},
+		{2915 * time.Second, 2914 * time.Second, guessed, 70, "template 12 flows name no sampler, and its samplers have different rates: 1 in 100 was taken"},
 	} {
 		var got []string
 		for _, s := range c.look(noon.Add(step.at), []netflow.ExporterStats{stats(gw, noon.Add(step.seen), step.change)}, step.drops) {

@@ -40,7 +40,7 @@ const (
 func compile(v version, options bool, wire []byte) *template {
 	t := &template{version: v, options: options, id: uint16(wire[0])<<8 | uint16(wire[1]), wire: wire}
 	list := fields(v, options, wire)
-	ranked := rank(list, v)
+	ranked := rank(list, v, options)
 
 	t.layout = make([]slot, len(list))
 	variable := false
@@ -78,19 +78,23 @@ type rankedField struct{ rank, field int }
 // comes first (RFC 7011 section 8), and inside are those who talk; routers with
 // SRv6 send an outer IPv6 header and an inner one of either family. Of anything
 // else it is the first: counters of the input come before those of the output.
-func rank(list []field, v version) []rankedField {
+func rank(list []field, v version, options bool) []rankedField {
 	var ranked []rankedField
 	var at [512]int16 // 1 + the place in ranked
 	prefixes := false
 	for i, f := range list {
-		if f.scope && v == v9 || f.length == 0 {
-			continue // the scopes of v9 have a numbering of their own
+		key := elementKey{f.pen, f.id}
+		if f.scope && v == v9 && f.id <= v9MaxScope {
+			key.pen = penScope
 		}
-		r, ok := ranks[elementKey{f.pen, f.id}]
-		if !ok {
+		r, ok := ranks[key]
+		if !ok || f.length == 0 {
 			continue
 		}
 		k := elements[r].kind
+		if k.isTold() && !options {
+			continue
+		}
 		prefixes = prefixes || k.isPrefix()
 		switch {
 		case at[r] == 0:
@@ -129,6 +133,10 @@ func (k kind) op(length, end int) op {
 		return op{mask: 1<<32 - 1, end: uint32(end), kind: k}
 	case k.isAddress() && length == 16:
 		return op{end: uint32(end), kind: k + 1} // the IPv6 form
+	case k == kindProbability && length == 4:
+		return op{mask: 1<<32 - 1, end: uint32(end), kind: kindProbability4}
+	case k == kindProbability && length != 8:
+		return op{end: uint32(end), kind: kindNone}
 	case k.isSection() && length >= 1: // not loaded: the mask is its length
 		return op{mask: uint64(length), end: uint32(end), kind: k}
 	case !k.isAddress() && !k.isSection() && length >= 1 && length <= 8:

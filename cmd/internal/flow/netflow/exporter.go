@@ -39,7 +39,10 @@ type exporter struct {
 	key      exporterKey
 	override uint32 // configured sampling rate, 0: none
 	domains  lru[domainKey, *domain]
-	last     *domain // of the message before this one: mostly the same
+	last     *domain   // of the message before this one: mostly the same
+	shared   []*domain // those whose options hold for the others, too
+	hasRates bool      // options records told any sampling rate
+	told     uint32    // rises when options records tell something new; never 0
 	held     []heldSet
 	heldSize int  // bytes of held
 	cost     int  // bytes of templates and held sets
@@ -51,9 +54,15 @@ type exporter struct {
 // exporter: the scope of template ids, sampler ids and sequence numbers.
 type domain struct {
 	key       domainKey
-	templates lru[uint16, *template]
+	templates lru[uint16, *known]
 	sampling  sampling
 	sequence  sequence
+}
+
+// known is a template in its domain, with what is found out about it there.
+type known struct {
+	*template
+	rates rates
 }
 
 func (e *exporter) domain(key domainKey) *domain {
@@ -83,18 +92,21 @@ func (e *exporter) forgetOldestDomain() {
 	for id := range d.templates.oldestFirst {
 		e.forgetTemplate(d, id)
 	}
+	e.news()
 }
 
 // learn makes t the template of its id, in place of any other.
-func (e *exporter) learn(d *domain, t *template) {
+func (e *exporter) learn(d *domain, t *template) *known {
 	e.forgetTemplate(d, t.id)
-	d.templates.put(t.id, t)
+	k := &known{template: t}
+	d.templates.put(t.id, k)
 	e.cost += t.cost()
 	e.changed = true
 	e.stats.templates.Add(1)
 	for e.cost-e.heldSize > maxTemplateBytes {
 		e.forgetOldestTemplate()
 	}
+	return k
 }
 
 func (e *exporter) forgetTemplate(d *domain, id uint16) {

@@ -9,6 +9,12 @@ const (
 	penCisco     = 9     // Application Visibility and Control: client and server
 	penVMware    = 6876  // distributed switch: what is inside a tunnel
 	penBarracuda = 10704 // firewall audit: what a connection was translated to
+
+	// penScope stands for the scopes of v9's options templates, which have a
+	// numbering of their own up to v9MaxScope (RFC 3954 section 6.1). Beyond it
+	// some use the numbers of elements.
+	penScope   = 1<<32 - 1
+	v9MaxScope = 5
 )
 
 // element names an information element that is used.
@@ -178,15 +184,38 @@ var elements = []element{
 	{0, 409, kindSectionOffset, 0},
 	{0, 102, kindSectionOffset, 0},
 
-	// Sampling, in data and in options records.
+	// Sampling, in data and in options records: of packets, of flows (39x), by
+	// counts or by times.
 	{0, 48, kindSampler, 0},
 	{0, 302, kindSampler, 0},
+	{0, 301, kindSequence, 0}, // selectionSequenceId
+	{0, 141, kindLineCard, 0},
+	{penScope, 3, kindLineCard, 0},
 	{0, 34, kindInterval, 0},
 	{0, 50, kindInterval, 0},
 	{0, 305, kindSampled, 0},    // samplingPacketInterval
 	{0, 306, kindSkipped, 0},    // samplingPacketSpace
 	{0, 309, kindSampled, 0},    // samplingSize: n out of N
 	{0, 310, kindPopulation, 0}, // samplingPopulation
+	{0, 396, kindSampled, 0},    // samplingFlowInterval
+	{0, 397, kindSkipped, 0},    // samplingFlowSpacing
+	{0, 307, kindSampled, 0},    // samplingTimeInterval
+	{0, 308, kindSkipped, 0},    // samplingTimeSpace
+	{0, 398, kindSampled, 0},    // flowSamplingTimeInterval
+	{0, 399, kindSkipped, 0},    // flowSamplingTimeSpacing
+	{0, 311, kindProbability, 0},
+	{0, 145, kindTemplate, 0},
+	{penScope, 5, kindTemplate, 0},
+	{0, 149, kindDomain, 0}, // observationDomainId
+	{penScope, 2, kindScopeInterface, 0},
+	{0, 329, kindHashMin, 0}, // hashOutputRange*, then what of it is selected
+	{0, 330, kindHashMax, 0},
+	{0, 331, kindChosenMin, 0},
+	{0, 332, kindChosenMax, 0},
+	{0, 318, kindObserved, 0}, // what selectors did in fact: of packets, of flows
+	{0, 319, kindSelected, 0},
+	{0, 394, kindObserved, 0},
+	{0, 395, kindSelected, 0},
 
 	// Times, the exact ones first; what is relative to the exporter's start
 	// comes after the start itself, and the end before the start of the flow.

@@ -88,7 +88,7 @@ func (e *exporter) account(heldBytes int) {
 
 // release reads the sets that waited for t, in the order in which they came, and
 // with the clocks of their own messages.
-func (m *message) release(t *template) {
+func (m *message) release(t *known) {
 	e := m.exporter
 	buf, now, records, options, unread := m.buf, m.clock, m.records, m.options, m.unread
 	kept := e.held[:0]
@@ -98,7 +98,7 @@ func (m *message) release(t *template) {
 			continue
 		}
 		m.buf, m.clock = h.buf, h.clock
-		m.startedAt(m.domain.sampling.started) // it may be known only now
+		m.startedAt(e.startedOf(m.domain)) // it may be known only now
 		m.data(t, heldLead, len(h.buf))
 		e.account(-h.cost())
 		e.stats.heldDecoded.Add(1)

@@ -39,6 +39,7 @@ type message struct {
 	options uint32  // of those, options
 	unread  bool    // a set had to be skipped, so records is too low
 	extras  extras  // what one record said beside the flow
+	told    told    // what an options record said besides
 	section section // the packet that one record speaks of
 	scratch program // the ops of a record with variable-length fields
 }
@@ -61,9 +62,10 @@ func (m *message) fail(reason Reason) {
 	}
 }
 
-// base returns what every record of a set starts as. Records are copied from it
-// whole, so that nothing older shines through in a reused batch.
-func (m *message) base(has flow.Fields) flow.Record {
+// base returns what every record of a set starts as, at a sampling rate (0: unknown).
+// Records are copied from it whole, so that nothing older shines through in a reused
+// batch.
+func (m *message) base(has flow.Fields, rate uint32) flow.Record {
 	r := flow.Record{
 		Exporter: m.exporter.key.addr,
 		Received: m.received,
@@ -72,7 +74,7 @@ func (m *message) base(has flow.Fields) flow.Record {
 		Has:      has,
 		Sampling: 1,
 	}
-	if rate := cmp.Or(m.exporter.override, m.domain.sampling.fallback); rate > 0 {
+	if rate = cmp.Or(m.exporter.override, rate); rate > 0 {
 		r.Sampling = rate
 		r.Has |= flow.HasSampling
 	}
@@ -177,7 +179,7 @@ func (m *message) ipfixMessage(from, to int) {
 	m.export = int64(binary.BigEndian.Uint32(h[4:])) * 1e9
 	m.enter(ipfix, binary.BigEndian.Uint32(h[12:]))
 	m.hasUptime = false
-	m.startedAt(m.domain.sampling.started)
+	m.startedAt(m.exporter.startedOf(m.domain))
 	m.sets(from+ipfixHeaderLen, to)
 
 	m.sequence(binary.BigEndian.Uint32(h[8:]), m.records, m.records-m.options)
@@ -223,8 +225,8 @@ func (m *message) set(id uint16, from, to int) {
 	v := m.domain.key.version
 	switch {
 	case id >= firstDataSet:
-		if t, ok := m.domain.templates.get(id); ok {
-			m.data(t, from, to)
+		if k, ok := m.domain.templates.get(id); ok {
+			m.data(k, from, to)
 		} else {
 			m.withoutTemplate(id, from, to)
 		}

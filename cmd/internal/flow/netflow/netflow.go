@@ -180,7 +180,7 @@ func (d *Decoder) meet(key exporterKey) *exporter {
 	if d.exporters.len() >= d.options.MaxExporters {
 		d.forgetOldest()
 	}
-	e := &exporter{key: key, override: d.override(key.addr), stats: &exporterStats{key: key}}
+	e := &exporter{key: key, told: 1, override: d.override(key.addr), stats: &exporterStats{key: key}}
 	d.exporters.put(key, e)
 	d.mu.Lock()
 	d.index[e.stats] = struct{}{}

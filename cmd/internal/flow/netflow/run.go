@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -76,12 +77,27 @@ const (
 
 	// What goes to extras.
 	kindSampler
+	kindSequence
+	kindLineCard
 	kindInterval
 	kindSampled
 	kindSkipped
 	kindPopulation
+	kindProbability
+	kindProbability4 // in 4 bytes
 	kindSrcMask
 	kindDstMask
+
+	// What counts in options records only, and goes to told.
+	kindTemplate
+	kindDomain
+	kindScopeInterface
+	kindHashMin
+	kindHashMax
+	kindChosenMin
+	kindChosenMax
+	kindObserved
+	kindSelected
 )
 
 func (k kind) isAddress() bool { return k >= kindSrc && k <= kindDstPrefix6 }
@@ -100,6 +116,9 @@ func (k kind) isHeader() bool {
 func (k kind) isSection() bool { return k >= kindIPSection && k <= kindLabelSection }
 func (k kind) isPacket() bool  { return k >= kindIPSection && k <= kindSectionOffset }
 
+// isTold reports whether the field counts in options records only.
+func (k kind) isTold() bool { return k >= kindTemplate }
+
 // isExtra reports whether the field is no part of a flow.
 func (k kind) isExtra() bool { return k >= kindSampler || k == kindStarted }
 
@@ -111,22 +130,25 @@ const (
 
 // data reads a data set between two offsets of m.buf. At least 8 bytes stand
 // before it, so that the ops can load.
-func (m *message) data(t *template, from, to int) {
+func (m *message) data(k *known, from, to int) {
 	switch {
-	case t.length == 0:
+	case k.length == 0:
 		m.fail(EmptyRecord)
 		m.unread = true
-	case t.options:
-		m.optionRecords(t, from, to)
+	case k.options:
+		m.optionRecords(k.template, from, to)
 	default:
-		m.flowRecords(t, from, to)
+		m.flowRecords(k, from, to)
 	}
 }
 
 // flowRecords appends the records of a set. What is left at its end and is
 // shorter than a record is padding, of whatever length and content.
-func (m *message) flowRecords(t *template, from, to int) {
-	base := m.base(t.has)
+func (m *message) flowRecords(k *known, from, to int) {
+	t, sampled := k.template, m.sampled(k)
+	base := m.base(t.has, sampled.unnamed)
+	each := t.extras || sampled.interfaces || sampled.guessed
+	guessed := uint64(0)
 	out := m.out.Records
 	ops, size := t.ops, t.length
 	for at := from; to-at >= t.length; at += size {
@@ -146,8 +168,8 @@ func (m *message) flowRecords(t *template, from, to int) {
 			m.section = section{}
 		}
 		m.run(ops, at, r)
-		if t.extras {
-			m.applySampling(r)
+		if each && m.sampleRecord(r, k, sampled) {
+			guessed++
 		}
 		if t.sections {
 			m.applySection(r)
@@ -161,6 +183,9 @@ func (m *message) flowRecords(t *template, from, to int) {
 		}
 	}
 	m.out.Records = out
+	if guessed > 0 {
+		m.countGuessed(sampled.unnamed, guessed)
+	}
 }
 
 // variable finds the fields of a record with variable-length fields (RFC 7011
@@ -342,10 +367,20 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 			setFirst(&m.extras.skipped, v)
 		case kindPopulation:
 			setFirst(&m.extras.population, v)
+		case kindSequence:
+			m.extras.sequence = v
+		case kindLineCard:
+			m.extras.lineCard = v + 1
+		case kindProbability:
+			m.extras.probability = math.Float64frombits(v)
+		case kindProbability4:
+			m.extras.probability = float64(math.Float32frombits(uint32(v)))
 		case kindSrcMask:
 			m.extras.srcMask = mask{uint8(min(v, 128)), true}
 		case kindDstMask:
 			m.extras.dstMask = mask{uint8(min(v, 128)), true}
+		default:
+			m.told.set(o.kind, v, r)
 		}
 	}
 }

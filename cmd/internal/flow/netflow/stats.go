@@ -25,6 +25,10 @@ type Counters struct {
 	HeldDecoded         uint64 // ... of them read when the template came soon after
 	HeldDropped         uint64 // ... of them given up
 
+	// SamplingGuessed are records that name no sampler of an exporter with several,
+	// whose rates differ; ExporterStats.GuessedRate is what they were given.
+	SamplingGuessed uint64
+
 	Addressless   uint64 // data records without any address, not appended
 	OptionRecords uint64
 
@@ -44,6 +48,7 @@ func (c *Counters) Add(o *Counters) {
 	c.SetsWithoutTemplate += o.SetsWithoutTemplate
 	c.HeldDecoded += o.HeldDecoded
 	c.HeldDropped += o.HeldDropped
+	c.SamplingGuessed += o.SamplingGuessed
 	c.Addressless += o.Addressless
 	c.OptionRecords += o.OptionRecords
 	c.TemplateRecords += o.TemplateRecords
@@ -58,6 +63,8 @@ type ExporterStats struct {
 	Templates int
 	// Missing names the template that was missing last; its ID is 0 when none was.
 	Missing MissingTemplate
+	// GuessedRate is the sampling rate that was taken last for SamplingGuessed.
+	GuessedRate uint32
 	Counters
 }
 
@@ -70,6 +77,9 @@ func (s *ExporterStats) Add(o *ExporterStats) {
 	}
 	if o.Missing.ID != 0 {
 		s.Missing = o.Missing
+	}
+	if o.GuessedRate != 0 {
+		s.GuessedRate = o.GuessedRate
 	}
 }
 
@@ -110,6 +120,8 @@ type exporterStats struct {
 	lastSeen  atomic.Int64 // Unix ns
 	templates atomic.Int64
 	missing   atomic.Uint64 // packMissing
+
+	guessedRate atomic.Uint32
 	counters
 }
 
@@ -118,6 +130,7 @@ type counters struct {
 	datagrams, records, lost                    [numVersions]atomic.Uint64
 	malformed                                   [NumReasons]atomic.Uint64
 	withoutTemplate, heldDecoded, heldDropped   atomic.Uint64
+	guessed                                     atomic.Uint64
 	addressless, optionRecords, templateRecords atomic.Uint64
 }
 
@@ -127,7 +140,9 @@ func (e *exporterStats) load() ExporterStats {
 		Port:      e.key.port,
 		Templates: int(e.templates.Load()),
 		Missing:   unpackMissing(e.missing.Load()),
-		Counters:  e.counters.load(),
+
+		GuessedRate: e.guessedRate.Load(),
+		Counters:    e.counters.load(),
 	}
 	if ns := e.lastSeen.Load(); ns != 0 {
 		s.LastSeen = time.Unix(0, ns)
@@ -140,6 +155,7 @@ func (c *counters) load() Counters {
 		SetsWithoutTemplate: c.withoutTemplate.Load(),
 		HeldDecoded:         c.heldDecoded.Load(),
 		HeldDropped:         c.heldDropped.Load(),
+		SamplingGuessed:     c.guessed.Load(),
 		Addressless:         c.addressless.Load(),
 		OptionRecords:       c.optionRecords.Load(),
 		TemplateRecords:     c.templateRecords.Load(),
@@ -158,6 +174,7 @@ func (c *counters) add(o *counters) {
 	c.withoutTemplate.Add(o.withoutTemplate.Load())
 	c.heldDecoded.Add(o.heldDecoded.Load())
 	c.heldDropped.Add(o.heldDropped.Load())
+	c.guessed.Add(o.guessed.Load())
 	c.addressless.Add(o.addressless.Load())
 	c.optionRecords.Add(o.optionRecords.Load())
 	c.templateRecords.Add(o.templateRecords.Load())

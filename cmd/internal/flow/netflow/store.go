@@ -116,10 +116,10 @@ func (e *exporter) publish(s *Store) {
 	var domains []storedDomain
 	for key, d := range e.domains.oldestFirst {
 		sd := storedDomain{key: key, sampling: d.sampling}
-		sd.sampling.samplers = slices.Clone(d.sampling.samplers)
+		sd.sampling.rates = slices.Clone(d.sampling.rates)
 		for _, t := range d.templates.oldestFirst {
 			if t.version == key.version { // else the file could not tell its form
-				sd.templates = append(sd.templates, t)
+				sd.templates = append(sd.templates, t.template)
 			}
 		}
 		if !sd.empty() {
@@ -137,17 +137,18 @@ func (e *exporter) adopt(s *Store) {
 	for _, sd := range s.get(e.key) {
 		d := e.domain(sd.key)
 		d.sampling = sd.sampling
-		d.sampling.samplers = slices.Clone(sd.sampling.samplers)
+		d.sampling.rates = slices.Clone(sd.sampling.rates)
 		for _, t := range sd.templates {
 			e.learn(d, t)
 		}
 	}
+	e.news()
 	e.changed = false
 }
 
 func (d *storedDomain) empty() bool {
 	return d.key.version == v5 ||
-		len(d.templates) == 0 && len(d.sampling.samplers) == 0 && d.sampling.fallback == 0 && d.sampling.started == 0
+		len(d.templates) == 0 && d.sampling.empty()
 }
 
 func (s *Store) get(key exporterKey) []storedDomain {
@@ -188,7 +189,7 @@ func cost(domains []storedDomain) int {
 	const exporter, domain, sampler = 200, 150, 48
 	n := exporter
 	for i := range domains {
-		n += domain + sampler*len(domains[i].sampling.samplers)
+		n += domain + sampler*len(domains[i].sampling.rates)
 		for _, t := range domains[i].templates {
 			n += t.cost()
 		}

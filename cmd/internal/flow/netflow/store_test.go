@@ -88,7 +88,7 @@ func TestUnchangedTemplatesAreNotSavedAgain(t *testing.T) {
 	store := openStore(t, path)
 	d := NewDecoder(Options{Templates: store})
 	all := v9Datagram(0, set(0, templateRecord(256, srcDst...)), options(v9, nil, []fieldValue{f(34, u32(64))}))
-	feed(t, d, all)
+	feed(t, d, all, v9Datagram(1, set(256, pair)))
 	select {
 	case <-store.Changed():
 	default:
@@ -98,7 +98,7 @@ func TestUnchangedTemplatesAreNotSavedAgain(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	feed(t, d, all, v9Datagram(1, set(256, pair)))
+	feed(t, d, all, v9Datagram(2, set(256, pair)))
 	select {
 	case <-store.Changed():
 		t.Error("a refresh woke the saver")

@@ -34,8 +34,9 @@ type fileDomain struct {
 	Version   uint8          `json:"version"`
 	ID        uint32         `json:"id"`
 	Templates []fileTemplate `json:"templates,omitempty"`
-	Sampling  uint32         `json:"sampling,omitempty"`
+	Sampling  uint32         `json:"sampling,omitempty"` // of files before scopes were kept
 	Samplers  []fileSampler  `json:"samplers,omitempty"`
+	Data      bool           `json:"data,omitempty"`
 	Started   uint64         `json:"started,omitempty"`
 }
 
@@ -45,8 +46,10 @@ type fileTemplate struct {
 }
 
 type fileSampler struct {
-	ID   uint64 `json:"id"`
-	Rate uint32 `json:"rate"`
+	Scope scope   `json:"scope,omitempty"`
+	ID    uint64  `json:"id"`
+	Rate  uint32  `json:"rate,omitempty"`
+	Of    *uint64 `json:"of,omitempty"` // the sampler that has the rate
 }
 
 func encodeStore(exporters []storedExporter) ([]byte, error) {
@@ -73,13 +76,17 @@ func sealStore(body []byte) []byte {
 func (d *storedDomain) file() fileDomain {
 	fd := fileDomain{
 		Version: d.key.version.number(), ID: d.key.id,
-		Sampling: d.sampling.fallback, Started: d.sampling.started,
+		Started: d.sampling.started, Data: d.sampling.data,
 	}
 	for _, t := range d.templates {
 		fd.Templates = append(fd.Templates, fileTemplate{t.options, t.wire})
 	}
-	for _, s := range d.sampling.samplers {
-		fd.Samplers = append(fd.Samplers, fileSampler{s.id, s.rate})
+	for _, r := range d.sampling.rates {
+		s := fileSampler{Scope: r.scope, ID: r.id, Rate: r.rate}
+		if r.selector {
+			s.Of = &r.of
+		}
+		fd.Samplers = append(fd.Samplers, s)
 	}
 	return fd
 }
@@ -136,9 +143,16 @@ func (fd *fileDomain) domain() (storedDomain, error) {
 		}
 		d.templates = append(d.templates, t)
 	}
-	d.sampling.fallback, d.sampling.started = fd.Sampling, fd.Started
+	d.sampling.started, d.sampling.data = fd.Started, fd.Data
+	if fd.Sampling > 0 {
+		d.sampling.set(rate{scope: scopeAll, rate: fd.Sampling})
+	}
 	for _, s := range fd.Samplers {
-		d.sampling.set(s.ID, s.Rate)
+		r := rate{scope: s.Scope, id: s.ID, rate: s.Rate}
+		if s.Of != nil {
+			r.selector, r.rate, r.of = true, 0, *s.Of
+		}
+		d.sampling.set(r)
 	}
 	return d, nil
 }

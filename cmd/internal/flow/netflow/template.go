@@ -82,8 +82,7 @@ func (m *message) learn(t *template) {
 		m.fail(BadTemplate)
 		return
 	}
-	m.exporter.learn(m.domain, t)
-	m.release(t)
+	m.release(m.exporter.learn(m.domain, t))
 }
 
 // isWithdrawal reports whether a template record without fields takes its id

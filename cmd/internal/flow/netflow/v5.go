@@ -44,9 +44,7 @@ func (m *message) v5Message(b []byte) int {
 
 	// The upper two bits are the sampling mode. Some exporters leave it 0 and
 	// set the interval all the same.
-	m.domain.sampling.fallback = uint32(binary.BigEndian.Uint16(h[22:]) & 0x3fff)
-
-	m.v5Records(records[:n*v5RecordLen])
+	m.v5Records(records[:n*v5RecordLen], uint32(binary.BigEndian.Uint16(h[22:])&0x3fff))
 	return length
 }
 
@@ -54,10 +52,10 @@ func (m *message) v5Message(b []byte) int {
 // a header. A record starts with its source, and 0.5.0.0/16 is nobody's address.
 func startsV5(b []byte) bool { return binary.BigEndian.Uint16(b) == 5 }
 
-func (m *message) v5Records(records []byte) {
+func (m *message) v5Records(records []byte, rate uint32) {
 	// Locals, because the compiler must take every store to a record for one
 	// to what m points to.
-	base, now := m.base(v5Has), m.clock
+	base, now := m.base(v5Has, rate), m.clock
 	n := len(m.out.Records)
 	out := slices.Grow(m.out.Records, len(records)/v5RecordLen)
 	out = out[:cap(out)]
