@@ -42,7 +42,10 @@ var (
 	// blocked is what named logged when the agent had told it of a new pulse; the
 	// agent's own test writes the lines, and says what the answers must be.
 	blocked = set{"blocked-", []*engine{ossec, wazuh}}
-	sets    = []set{made, asJSON, live, bind, named, blocked}
+	// logins are other programs' lines, which integrations/wazuh holds against a list
+	// of addresses.
+	logins = set{"login-", []*engine{wazuh}}
+	sets   = []set{made, asJSON, live, bind, named, blocked, logins}
 )
 
 const goldenDir = "../testdata/golden/"
@@ -67,7 +70,7 @@ func TestGoldenLines(t *testing.T) {
 	for _, made := range []struct {
 		set
 		lines []string
-	}{{made, goldenLines()}, {asJSON, jsonLines(t)}, {bind, bindLines()}} {
+	}{{made, goldenLines()}, {asJSON, jsonLines(t)}, {bind, bindLines()}, {logins, loginLines()}} {
 		path, want := goldenDir+made.set.lines(), strings.Join(made.lines, "\n")+"\n"
 		if *update {
 			write(t, path, want)

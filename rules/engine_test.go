@@ -50,6 +50,7 @@ var wazuh = &engine{
 		{"decoders/wazuh/0001-flowhound_bind_decoders.xml", decoders.WazuhBind},
 		{"rules/wazuh/flowhound_rules.xml", rules.Wazuh},
 		{"rules/wazuh/flowhound_bind_rules.xml", rules.WazuhBind},
+		{"integrations/wazuh/list_rules.xml", listRules()},
 	},
 }
 
@@ -152,6 +153,9 @@ func layOutWazuh(t *testing.T, from, root string, write func(name, content strin
 		write(name, read(t, list))
 		conf += "<list>" + name + "</list>\n"
 	}
+	write("etc/lists/flowhound", list)
+	write("etc/rules/local_rules.xml", listRules())
+	conf += "<list>etc/lists/flowhound</list>\n"
 	write("etc/ossec.conf", conf+"<decoder_dir>etc/decoders</decoder_dir>\n<rule_dir>etc/rules</rule_dir>\n</ruleset>\n</ossec_config>\n")
 	write("etc/internal_options.conf", read(t, filepath.Join(from, "etc/internal_options.conf")))
 	write("etc/decoders/flowhound_decoders.xml", decoders.Wazuh)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,8 +65,11 @@ func TestRules(t *testing.T) {
 			if r.ID < 100900 || r.ID > 100999 || seen[r.ID] {
 				t.Errorf("%s: rule %d is out of range or there twice", engine, r.ID)
 			}
-			if len(r.Options) != 1 || r.Options[0] != "no_ar" {
+			if len(r.Options) == 0 || r.Options[0] != "no_ar" {
 				t.Errorf("%s: rule %d may start an active response", engine, r.ID)
+			}
+			if inAlert := engine == "wazuh" && r.ID < 100970; inAlert != slices.Contains(r.Options, "no_full_log") {
+				t.Errorf("%s: rule %d: an alert on JSON holds its line twice", engine, r.ID)
 			}
 			if !strings.HasPrefix(r.Description, "flowhound: ") {
 				t.Errorf("%s: rule %d: description %q does not say whose it is", engine, r.ID, r.Description)

@@ -10,7 +10,7 @@ import (
 
 // wazuhNames are the keys that Wazuh decodes into fields of other names: those
 // that every product has in Wazuh.
-var wazuhNames = map[string]string{"src": "srcip", "dst": "dstip"}
+var wazuhNames = map[string]string{"src": "srcip", "dst": "dstip", "indicators": "indicator_count"}
 
 // TestWazuhAnswers: Wazuh raised the same rules as OSSEC, of both forms of the log,
 // and decoded every value of the lines.

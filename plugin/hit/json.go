@@ -21,10 +21,8 @@ type wire struct {
 	IOC       ioc       `json:"ioc,omitzero"`
 	Score     int       `json:"score"`
 	Src       ip        `json:"src,omitzero"`
-	SrcIP     ip        `json:"srcip,omitzero"` // the log only: the names Wazuh knows
 	SrcPort   port      `json:"sport,omitzero"`
 	Dst       ip        `json:"dst,omitzero"`
-	DstIP     ip        `json:"dstip,omitzero"`
 	DstPort   port      `json:"dport,omitzero"`
 	Proto     proto     `json:"proto"`
 	Count     uint64    `json:"count"`

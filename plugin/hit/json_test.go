@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,10 +56,11 @@ func TestJSONKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `x{"v":1,"kind":"new","sev":"high","dir":"outbound","state":"established","cat":"c2","feed":"otx","ioc":"198.51.100.7","score":60,` +
-		`"src":"10.1.2.3","srcip":"10.1.2.3","sport":51234,"dst":"198.51.100.7","dstip":"198.51.100.7","dport":443,"proto":"tcp",` +
+		`"src":"10.1.2.3","sport":51234,"dst":"198.51.100.7","dport":443,"proto":"tcp",` +
 		`"count":1,"bytes":18412,"pkts":97,"cc":"NL","exporter":"192.0.2.1","seen":"2026-06-07T10:37:51Z/2026-06-07T10:38:11Z",` +
 		`"id":"7k3m9q2v8w1xz-1","ref":"https://otx.alienvault.com/pulse/5f","name":"Emotet wave 3",` +
-		`"time":"2026-06-07T10:38:20Z","start":"2026-06-07T10:37:51Z","end":"2026-06-07T10:38:11Z"}`
+		`"time":"2026-06-07T10:38:20Z","start":"2026-06-07T10:37:51Z","end":"2026-06-07T10:38:11Z",` +
+		`"srcip":"10.1.2.3","srcport":51234,"dstip":"198.51.100.7","dstport":443,"protocol":"tcp"}`
 	if string(got) != want {
 		t.Errorf("log JSON:\n got %s\nwant %s", got, want)
 	}
@@ -105,8 +107,57 @@ func TestLogJSONHasRoom(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(b) > maxLogJSON || len(got.Indicators) < 50 {
+	if len(b) > 24<<10 || len(got.Indicators) < 50 {
 		t.Errorf("%d bytes with %d indicators", len(b), len(got.Indicators))
+	}
+
+	// Texts that others chose, in the form that JSON makes longest.
+	long := strings.Repeat("\x01", 100_000)
+	h = full()
+	h.Name, h.Ref, h.Feed, h.Category, h.ID, h.Country = long, long, long, long, long, long
+	h.Indicators = []Indicator{{IOC: h.IOC, Name: long, Ref: long, Feed: long, Category: long, Tags: slices.Repeat([]string{long}, 1000)}}
+	b, err = AppendLogJSON(nil, &h)
+	if err != nil || len(b) > 24<<10 || !strings.Contains(string(b), `"indicators":[{`) || json.Unmarshal(b, &got) != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	h.Name = strings.Repeat("é", 1000) // a rune is not cut in two
+	h.Ref, h.Feed, h.Category, h.ID, h.Country, h.Indicators = "", "", "", "", "", nil
+	if b, err = AppendLogJSON(nil, &h); err != nil || strings.Contains(string(b), `\ufffd`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// TestLogJSONNames: the log has ours and Wazuh's names, the rest of the world ours.
+func TestLogJSONNames(t *testing.T) {
+	h := full()
+	inLog, err := AppendLogJSON(nil, &h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := h.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l, p map[string]any
+	if json.Unmarshal(inLog, &l) != nil || json.Unmarshal(plain, &p) != nil {
+		t.Fatal(string(inLog))
+	}
+	for ours, wazuhs := range map[string]string{"src": "srcip", "sport": "srcport", "dst": "dstip", "dport": "dstport", "proto": "protocol"} {
+		if l[ours] == nil || l[ours] != l[wazuhs] {
+			t.Errorf("%s is %v, %s %v", ours, l[ours], wazuhs, l[wazuhs])
+		}
+		if _, ok := p[wazuhs]; ok {
+			t.Errorf("%s stands outside the log too", wazuhs)
+		}
+	}
+	if _, ok := l["indicators"].([]any); !ok {
+		t.Errorf("indicators is %T", l["indicators"])
+	}
+	for _, part := range []Part{Agent, Feed, Collector, Export, Output} {
+		b, err := json.Marshal(Status{Part: part, Indicators: 7, Status: "ok"})
+		if err != nil || strings.Contains(string(b), `"indicators"`) {
+			t.Errorf("%s, %v", b, err)
+		}
 	}
 }
 
@@ -146,11 +197,11 @@ func TestStatus(t *testing.T) {
 		}, {
 			Status{Part: Feed, ID: "otx", Status: "ok", Indicators: 1234, Version: "ignored"},
 			`feed id=otx status=ok indicators=1234 msg="-"`,
-			`{"v":1,"part":"feed","status":"ok","id":"otx","indicators":1234}`,
+			`{"v":1,"part":"feed","status":"ok","id":"otx","indicator_count":1234}`,
 		}, {
 			Status{Part: Feed, ID: "otx", Status: "error"},
 			`feed id=otx status=error indicators=0 msg="-"`,
-			`{"v":1,"part":"feed","status":"error","id":"otx","indicators":0}`,
+			`{"v":1,"part":"feed","status":"error","id":"otx","indicator_count":0}`,
 		}, {
 			Status{Part: Collector, Status: "silent", Exporter: netip.MustParseAddr("192.0.2.1"), Msg: "no flows for 5m"},
 			`collector status=silent exporter=192.0.2.1 msg="no flows for 5m"`,
@@ -162,7 +213,7 @@ func TestStatus(t *testing.T) {
 		}, {
 			Status{Part: Export, ID: "rpz.db", Status: "error", Msg: "no space left on device"},
 			`export id=rpz.db status=error indicators=0 msg="no space left on device"`,
-			`{"v":1,"part":"export","status":"error","id":"rpz.db","indicators":0,"msg":"no space left on device"}`,
+			`{"v":1,"part":"export","status":"error","id":"rpz.db","indicator_count":0,"msg":"no space left on device"}`,
 		},
 	}
 	for _, tt := range tests {

@@ -62,7 +62,7 @@ func AppendStatus(b []byte, s *Status) []byte {
 }
 
 // MarshalJSON returns s as one JSON object, v and part first. What is empty or
-// not of its Part is absent; the indicators of a feed or export are always there.
+// not of its Part is absent; indicator_count is always there of a feed or an export.
 func (s Status) MarshalJSON() ([]byte, error) {
 	w := struct {
 		V          int       `json:"v"`
@@ -70,7 +70,7 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		Status     string    `json:"status"`
 		ID         string    `json:"id,omitempty"`
 		Version    string    `json:"version,omitempty"`
-		Indicators *int      `json:"indicators,omitempty"`
+		Indicators *int      `json:"indicator_count,omitempty"` // indicators is a hit's array, and an index takes one type a name
 		Exporter   ip        `json:"exporter,omitzero"`
 		Msg        string    `json:"msg,omitempty"`
 		Time       time.Time `json:"time,omitzero"`
