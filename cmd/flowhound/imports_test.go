@@ -59,7 +59,7 @@ cmd/internal/alert/output: cmd/internal/alert/output/spool plugin plugin/hit
 cmd/internal/alert/output/spool:
 cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/flow cmd/internal/intel github.com/gaissmai/bart plugin/hit
 cmd/internal/control:
-cmd/internal/control/feeds: cmd/internal/control cmd/internal/datadir cmd/internal/intel/feed cmd/internal/intel/feed/fetch
+cmd/internal/control/feeds: cmd/internal/control cmd/internal/datadir cmd/internal/intel/dnsbl cmd/internal/intel/feed cmd/internal/intel/feed/fetch
 cmd/internal/datadir:
 cmd/internal/file:
 cmd/internal/finding:
@@ -69,7 +69,7 @@ cmd/internal/flow/packet: cmd/internal/flow
 cmd/internal/flow/pcap: cmd/internal/flow cmd/internal/flow/packet github.com/klauspost/compress/
 cmd/internal/flow/udp: golang.org/x/
 cmd/internal/intel: github.com/gaissmai/bart
-cmd/internal/intel/dnsbl: cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/
+cmd/internal/intel/dnsbl: cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/
 cmd/internal/intel/dnstest: golang.org/x/
 cmd/internal/intel/export: cmd/internal/file cmd/internal/intel golang.org/x/ plugin/text
 cmd/internal/intel/export/keep: cmd/internal/finding cmd/internal/intel cmd/internal/intel/export cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -68,7 +69,7 @@ type Agent struct {
 	intakes   []*intake // of the workers, in their order
 	alerts    *alerts
 	feeds     *feed.Keeper
-	dnsbl     blacklists
+	dnsbl     *dnsbl.Lists
 	exports   *keep.Keeper
 	outputs   outputs
 	metrics   *metrics
@@ -89,6 +90,13 @@ func New(cfg *config.Config, o Options) *Agent {
 	a.config.Store(cfg)
 	a.stage = stage.New(stageConfig(cfg), newPolicy(cfg))
 	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Say: a.file.status})
+	a.dnsbl = dnsbl.New(cfg.Blacklists(), dnsbl.Dependencies{
+		Allowed: func(network netip.Prefix) bool {
+			_, is := a.stage.State().Set.Allow().Network(network)
+			return is
+		},
+		OnChange: a.swapLookups, OnListed: a.passListed, Say: a.file.status, Log: o.Log,
+	})
 	a.feeds = must(feed.New(cfg.Feed(), feed.Dependencies{
 		Dir: cfg.FeedDir(), Version: o.Version, Fetch: o.Fetch, Log: o.Log,
 		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.Changed() },
@@ -166,7 +174,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := a.feeds.Start(starting); err != nil {
 		return err
 	}
-	if err := a.dnsbl.start(a, cfg); err != nil { // the feeds are worth running for
+	if err := a.dnsbl.Start(starting); err != nil { // the feeds are worth running for
 		a.log.Error(err.Error())
 		a.say("error", err.Error())
 	}
@@ -207,7 +215,7 @@ func (a *Agent) Stop() error {
 	}
 	a.cancel()
 	a.feeds.Stop()
-	a.dnsbl.halt()
+	errs = append(errs, a.dnsbl.Stop(ctx))
 	if a.alerts != nil {
 		errs = append(errs, a.alerts.stop())
 	}
@@ -270,12 +278,8 @@ func (a *Agent) health() web.Health {
 			h.Problems = append(h.Problems, f.Message)
 		}
 	}
-	for _, z := range a.zones() {
-		if z.Status != dnsbl.OK {
-			h.Problems = append(h.Problems, "DNS blacklist "+z.Name+": "+z.Message)
-		}
-	}
 	var found finding.List
+	a.dnsbl.Findings(&found)
 	a.exports.Findings(&found)
 	for _, f := range found {
 		h.Problems = append(h.Problems, f.What)

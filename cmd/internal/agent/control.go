@@ -37,7 +37,7 @@ func (a *Agent) handlers() map[string]control.Handler {
 	all := map[string]control.Handler{
 		DoctorPath: a.doctor,
 	}
-	maps.Copy(all, controlfeeds.Handlers(a.feeds, a.zoneStates))
+	maps.Copy(all, controlfeeds.Handlers(a.feeds, a.dnsbl.States))
 	maps.Copy(all, a.outputHandlers())
 	return all
 }

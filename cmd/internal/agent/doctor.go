@@ -9,7 +9,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
-	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/stage"
 )
 
@@ -116,10 +115,6 @@ func (a *Agent) findFeeds(l *finding.List) {
 		l.OK("%d indicators are loaded", n)
 	}
 	a.feeds.Findings(l)
-	for _, z := range a.zones() {
-		if z.Status != dnsbl.OK {
-			l.Warn("see dnsbl in the configuration", "DNS blacklist %s: %s", z.Name, z.Message)
-		}
-	}
+	a.dnsbl.Findings(l)
 	a.exports.Findings(l)
 }

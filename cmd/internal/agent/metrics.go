@@ -50,8 +50,6 @@ var (
 	descKeys       = desc("fold_keys", "Keys in the table that folds hits.")
 	descDepth      = desc("queue_depth", "Entries waiting, by queue.", "queue")
 	descDropped    = desc("dropped_total", "Entries lost because a queue was full, by queue.", "queue")
-	descZoneAsked  = desc("dnsbl_lookups_total", "Look-ups in DNS blacklists, by list and what came of them.", "zone", "result")
-	descZoneListed = desc("dnsbl_listed", "Addresses that a DNS blacklist lists and that were seen lately, by list.", "zone")
 	descOutHits    = desc("output_hits_total", "Hits by output and what became of them; retried counts attempts.", "output", "result")
 	descOutOldest  = desc("output_oldest_seconds", "How long the oldest hit that an output has not delivered waits.", "output")
 	descOutBytes   = desc("output_spool_bytes", "Bytes of an output's spool.", "output")
@@ -70,7 +68,7 @@ func newMetrics(a *Agent) *metrics {
 			Name: "flowhound_hits_total", Help: "Hits reported, by kind, severity and direction.",
 		}, []string{"kind", "severity", "direction"}),
 	}
-	m.registry.MustRegister(m, m.hits, a.feeds, a.exports, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m, m.hits, a.feeds, a.exports, a.dnsbl, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -107,31 +105,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(descDropped, logged.Dropped, "log")
 	counter(descLogErrors, logged.Errors)
 
-	m.collectBlacklists(counter, gauge)
 	m.collectOutputs(counter, gauge)
-}
-
-// collectBlacklists reports the look-ups in DNS blacklists, when there are any.
-func (m *metrics) collectBlacklists(counter func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
-	lookups := m.agent.stage.State().DNSBL
-	if lookups == nil {
-		return
-	}
-	waiting, dropped := lookups.Queue()
-	gauge(descDepth, float64(waiting), "dnsbl")
-	counter(descDropped, dropped, "dnsbl")
-	for _, z := range lookups.States() {
-		gauge(descZoneListed, float64(z.Listed), z.Name)
-		for _, c := range []struct {
-			result string
-			n      uint64
-		}{
-			{"listed", z.Counts.Listed}, {"clean", z.Counts.Clean}, {"failed", z.Counts.Failed}, {"refused", z.Counts.Refused},
-			{"over_rate", z.Counts.OverRate}, {"over_budget", z.Counts.OverBudget},
-		} {
-			counter(descZoneAsked, c.n, z.Name, c.result)
-		}
-	}
 }
 
 // muted counts by what the entries say: two may say the same, with different ends.

@@ -79,10 +79,10 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 			return a.feeds.Apply(ctx, to.Feed())
 		},
 		func(from, to *config.Config) error {
-			if reflect.DeepEqual(from.DNSBL, to.DNSBL) && slices.Equal(from.Networks.Local, to.Networks.Local) && from.Contact == to.Contact {
+			if reflect.DeepEqual(from.Blacklists(), to.Blacklists()) {
 				return nil
 			}
-			return a.dnsbl.start(a, to)
+			return a.dnsbl.Apply(ctx, to.Blacklists())
 		},
 		func(from, to *config.Config) error { return a.changeLog(from, to) },
 		func(_, to *config.Config) error {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
@@ -30,8 +31,8 @@ type Config struct {
 	// publishers of feeds that are fetched.
 	Contact string `yaml:"contact,omitempty" validate:"omitempty,max=200,printascii"`
 	// Allow holds the files of what no feed may name.
-	Allow []string `yaml:"allow,omitempty" validate:"dive,required"`
-	DNSBL DNSBL    `yaml:"dnsbl,omitempty"`
+	Allow []string     `yaml:"allow,omitempty" validate:"dive,required"`
+	DNSBL dnsbl.Config `yaml:"dnsbl,omitempty"`
 	// Categories overrides what tags and malware families of feeds mean.
 	Categories map[string]intel.Category `yaml:"categories,omitempty"`
 	// Mute holds what is not reported for a while.
@@ -154,6 +155,13 @@ func (c *Config) Feed() feed.Config {
 		Feeds: c.Feeds, Allow: c.Allow, Categories: c.Categories, Contact: c.Contact,
 		Local: c.Networks.Local, Exporters: c.Exporters.Named(),
 	}
+}
+
+// Blacklists returns what the configuration says of DNS blacklists.
+func (c *Config) Blacklists() dnsbl.Config {
+	d := c.DNSBL
+	d.Local, d.Exporters = c.Networks.Local, c.Exporters.Named()
+	return d
 }
 
 // FeedDir is the folder of what feeds have fetched.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 )
 
 func TestDNSBL(t *testing.T) {
@@ -19,13 +20,13 @@ dnsbl:
     - {zone: bl.example, category: botnet, codes: {127.0.0.4: c2, 127.0.0.10: ignore}, reference: "https://bl.example/{ip}"}
   resolvers: [127.0.0.1, "[2001:db8::53]:5353", "2001:db8::1"]
 `)
-	want := DNSBL{
-		Zones: []DNSBLZone{
+	want := dnsbl.Config{
+		Zones: []dnsbl.ZoneConfig{
 			{Zone: "zen.spamhaus.org", Name: "zen.spamhaus.org", Confidence: 60, Rate: 50, Daily: 100000},
 			{Zone: "hunter2.zen.dq.spamhaus.net", Name: "zen-dqs", Rate: 5, Daily: 7},
 			{
 				Zone: "bl.example", Name: "bl.example", Category: intel.Botnet, HasCategory: true, Confidence: 60, Rate: 50, Daily: 100000,
-				Codes: DNSBLCodes{netip.MustParseAddr("127.0.0.4"): "c2", netip.MustParseAddr("127.0.0.10"): "ignore"}, Reference: "https://bl.example/{ip}",
+				Codes: dnsbl.Codes{netip.MustParseAddr("127.0.0.4"): "c2", netip.MustParseAddr("127.0.0.10"): "ignore"}, Reference: "https://bl.example/{ip}",
 			},
 		},
 		Resolvers: []string{"127.0.0.1", "[2001:db8::53]:5353", "2001:db8::1"},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
@@ -20,7 +21,7 @@ func (d *document) validate() {
 	d.checkAllow()
 	d.checkMute()
 	d.checkCategories()
-	d.checkDNSBL()
+	dnsbl.Complete(&d.config.DNSBL, d.feedSection, d.Section("dnsbl"))
 	keep.Complete(d.config.Exports, d.sourceNames(), d.Section("exports"))
 	d.checkOutputs()
 	d.checkWindows()
@@ -29,12 +30,21 @@ func (d *document) validate() {
 var outputType = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 func tags() []settings.Tag {
-	return slices.Concat(feed.Tags(), keep.Tags(), []settings.Tag{
+	return slices.Concat(feed.Tags(), keep.Tags(), dnsbl.Tags(), []settings.Tag{
 		{Name: "output_name", Is: outputType.MatchString, Want: "an output's name: use a-z, 0-9, _ and - only, and begin with a letter or digit"},
 		{Name: "output_type", Is: outputType.MatchString, Want: "the type of an output, such as syslog, elasticsearch or webhook"},
-		{Name: "resolver", Is: isResolver, Want: "the address of a resolver such as 192.0.2.53 or 127.0.0.1:5353"},
 		{Name: "host_port", Is: isHostPort, Want: "an address such as 127.0.0.1:8055"},
 	})
+}
+
+// feedSection returns where the feed of that name stands.
+func (d *document) feedSection(name string) (settings.Section, bool) {
+	for i, f := range d.config.Feeds {
+		if f.Name == name {
+			return d.Section("feeds").Index(i), true
+		}
+	}
+	return settings.Section{}, false
 }
 
 func (d *document) checkListen() {

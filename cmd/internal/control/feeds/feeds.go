@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
+	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 )
@@ -22,8 +23,8 @@ const (
 	updatePath = "/feed/update" // Wish -> Events
 )
 
-// TypeDNSBL is what stands as the type of DNS blacklists among those of feeds.
-const TypeDNSBL = "dnsbl"
+// typeDNSBL is what stands as the type of DNS blacklists among those of feeds.
+const typeDNSBL = "dnsbl"
 
 // progressEvery is the least time between two Events with progress.
 const progressEvery = 100 * time.Millisecond
@@ -49,10 +50,14 @@ type Outcome struct {
 }
 
 // Handlers answer for a running agent. zones are the states of DNS blacklists.
-func Handlers(k *feed.Keeper, zones func() []feed.State) map[string]control.Handler {
+func Handlers(k *feed.Keeper, zones func() []dnsbl.State) map[string]control.Handler {
 	return map[string]control.Handler{
 		listPath: func(_ context.Context, r *control.Request) error {
-			for _, s := range append(k.States(), zones()...) {
+			states := k.States()
+			for _, z := range zones() {
+				states = append(states, feed.State{Name: z.Name, Type: typeDNSBL, Status: feed.Status(z.Status), Message: z.Message, Indicators: z.Listed})
+			}
+			for _, s := range states {
 				if err := r.Send(s); err != nil {
 					return err
 				}
@@ -170,7 +175,7 @@ func (a *Agent) States(ctx context.Context) ([]feed.State, error) {
 	}
 	states = k.States()
 	for _, z := range a.Zones {
-		states = append(states, feed.State{Name: z, Type: TypeDNSBL, Status: feed.Pending, Message: "only a running agent asks it"})
+		states = append(states, feed.State{Name: z, Type: typeDNSBL, Status: feed.Pending, Message: "only a running agent asks it"})
 	}
 	return states, nil
 }

@@ -56,10 +56,10 @@ func IsError(ip netip.Addr) bool { return errorCodes.Contains(ip) || ip == notLi
 
 func failure(why string) outcome { return outcome{kind: failed, ttl: failedFor, why: why} }
 
-// judge reads the answer to a question about an address (RFC 5782). Only
+// classify reads the answer to a question about an address (RFC 5782). Only
 // addresses in 127/8 list anything; every other one is somebody's mistake, and
 // takes the listings beside it along.
-func judge(m *dns.Msg) outcome {
+func classify(m *dns.Msg) outcome {
 	switch m.Rcode {
 	case dns.RcodeSuccess:
 	case dns.RcodeNameError:

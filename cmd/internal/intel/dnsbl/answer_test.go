@@ -70,7 +70,7 @@ func TestJudge(t *testing.T) {
 		{"a page of a domain seller", dns.RcodeSuccess, []string{"60 A 203.0.113.9"}, refused, 0, 0, "given up"},
 		{"localhost", dns.RcodeSuccess, []string{"60 A 127.0.0.1"}, refused, 0, 0, "127.0.0.1"},
 	} {
-		o := judge(reply(t, tt.rcode, tt.records...))
+		o := classify(reply(t, tt.rcode, tt.records...))
 		if o.kind != tt.kind || o.ttl != tt.ttl || len(o.codes) != tt.codes || !strings.Contains(o.why, tt.says) {
 			t.Errorf("%s: %+v", tt.name, o)
 		}
@@ -97,7 +97,7 @@ func FuzzJudge(f *testing.F) {
 		if m.Unpack(b) != nil {
 			return
 		}
-		o := judge(m)
+		o := classify(m)
 		if o.kind != listed {
 			return
 		}

@@ -57,7 +57,7 @@ type Question struct {
 	Record flow.Record
 }
 
-// Lookups asks the zones. New makes one that does nothing until Run.
+// Lookups asks the zones. NewLookups makes one that does nothing until Run.
 type Lookups struct {
 	o        Options
 	resolver *resolver
@@ -103,9 +103,9 @@ type result struct {
 	outcome
 }
 
-// New returns Lookups for o, which has at least one zone. The error says why no
+// NewLookups returns Lookups for o, which has at least one zone. The error says why no
 // resolver can be found.
-func New(o Options) (*Lookups, error) {
+func NewLookups(o Options) (*Lookups, error) {
 	r, err := newResolver(o.Resolvers)
 	if err != nil {
 		return nil, err
@@ -273,18 +273,6 @@ func (l *Lookups) swap() {
 		l.o.OnListed(set, l.news)
 	}
 	l.news = nil
-}
-
-// startTests tests the zones whose turn it is.
-func (l *Lookups) startTests(ctx context.Context, wg *sync.WaitGroup, now time.Time) {
-	for _, z := range l.zones {
-		if z.testing || now.Before(z.next) {
-			continue
-		}
-		z.testing = true
-		configured := &l.o.Zones[z.at]
-		wg.Go(func() { l.tests <- l.resolver.test(ctx, configured, z.at) }) // has room for all
-	}
 }
 
 func (l *Lookups) publish() {

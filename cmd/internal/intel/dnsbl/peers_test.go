@@ -51,7 +51,7 @@ func run(t testing.TB, o dnsbl.Options) *running {
 		r.states[s.Name] = s
 	}
 	var err error
-	if r.Lookups, err = dnsbl.New(o); err != nil {
+	if r.Lookups, err = dnsbl.NewLookups(o); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -198,7 +198,7 @@ func TestSilence(t *testing.T) {
 
 // A full queue drops and counts; asking allocates nothing.
 func TestAskNeverWaits(t *testing.T) {
-	l, err := dnsbl.New(dnsbl.Options{Zones: []dnsbl.Zone{zone("bl.example")}, Resolvers: []string{"127.0.0.1:1"}})
+	l, err := dnsbl.NewLookups(dnsbl.Options{Zones: []dnsbl.Zone{zone("bl.example")}, Resolvers: []string{"127.0.0.1:1"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func (r *resolver) address(ctx context.Context, ip netip.Addr, zone string) outc
 	if err != nil {
 		return failure(err.Error())
 	}
-	return judge(m)
+	return classify(m)
 }
 
 // text asks a zone why it lists ip; "" when it does not say.
@@ -113,47 +113,4 @@ func plainError(err error) error {
 		return op.Err
 	}
 	return err
-}
-
-// testResult is what a zone's self-test found.
-type testResult struct {
-	zone       int
-	asked      int
-	ipv6       bool
-	unanswered bool
-	why        string // "" when the zone passed
-}
-
-// The addresses that every zone must and must not list (RFC 5782, section 5).
-var (
-	mustList4, mustNotList4 = netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")
-	mustList6, mustNotList6 = netip.MustParseAddr("::ffff:127.0.0.2"), netip.MustParseAddr("::ffff:127.0.0.1")
-)
-
-// test asks a zone what it must know. One that fails for IPv6 alone is an IPv4
-// zone, as most are.
-func (r *resolver) test(ctx context.Context, z *Zone, at int) *testResult {
-	t := &testResult{zone: at, asked: 2}
-	for _, want := range []struct {
-		ip   netip.Addr
-		kind kind
-	}{{mustNotList4, clean}, {mustList4, listed}} {
-		switch o := r.address(ctx, want.ip, z.Zone); {
-		case o.kind == failed:
-			t.unanswered, t.why = true, o.why
-			return t
-		case o.kind == refused:
-			t.why = o.why
-			return t
-		case o.kind != want.kind && want.kind == clean:
-			t.why = "it lists 127.0.0.1, which no list may: it lists everything"
-			return t
-		case o.kind != want.kind:
-			t.why = "it does not list 127.0.0.2, which every list must: is the zone's name right?"
-			return t
-		}
-	}
-	t.asked = 4
-	t.ipv6 = r.address(ctx, mustList6, z.Zone).kind == listed && r.address(ctx, mustNotList6, z.Zone).kind == clean
-	return t
 }

@@ -65,10 +65,8 @@ type Counts struct {
 }
 
 const (
-	retest      = time.Hour   // how often a zone is tested, and how long one that fails is left alone
-	retestSoon  = time.Minute // after a test that got no answer at all
-	manyFailed  = 20          // look-ups in a row without an answer that are worth a line
-	maxTestFail = 10 * time.Minute
+	retest     = time.Hour // how often a zone is tested, and how long one that fails is left alone
+	manyFailed = 20        // look-ups in a row without an answer that are worth a line
 
 	untested = "not tested yet"
 )
@@ -82,9 +80,9 @@ type zone struct {
 	tested     bool // it passed its last test
 	ipv6       bool // it passed for IPv6 as well
 	testing    bool
-	next       time.Time     // of the next test
-	wait       time.Duration // after a test that got no answer
-	problem    string        // "" while all is well
+	next       time.Time // of the next test
+	unanswered int       // tests in a row that got no answer
+	problem    string    // "" while all is well
 	failedRow  int
 	spentToday int
 	day        int // of spentToday: days since 1970, UTC
@@ -157,24 +155,6 @@ func (z *zone) note(o *outcome, now time.Time) {
 		z.problem = ""
 	}
 	z.failedRow = 0
-}
-
-// noteTest takes the outcome of a self-test into account (RFC 5782, section 5).
-func (z *zone) noteTest(t *testResult, now time.Time) {
-	z.testing = false
-	z.counts.Asked += uint64(t.asked)
-	switch {
-	case t.unanswered:
-		// A network that comes up late must not cost an hour.
-		z.wait = min(max(2*z.wait, retestSoon), maxTestFail)
-		z.suspend("its test got no answer: "+t.why+"; it is tested again soon", now, z.wait)
-	case t.why != "":
-		z.wait = 0
-		z.suspend(t.why+"; it is not asked for an hour", now, retest)
-	default:
-		z.wait = 0
-		z.tested, z.ipv6, z.problem, z.failedRow, z.next = true, t.ipv6, "", 0, now.Add(retest)
-	}
 }
 
 func (z *zone) state() State {
