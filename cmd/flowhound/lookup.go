@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -19,27 +20,38 @@ func lookupCommand() *cobra.Command {
 	var src source
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "lookup [-c FILE | --blacklist LIST...] ADDRESS|DOMAIN|URL...",
-		Short: "Tell which indicators cover an address, a domain or a URL, and why",
+		Use:   "lookup [-c FILE | --blacklist LIST...] ADDRESS|NETWORK|DOMAIN|URL...",
+		Short: "Tell which indicators cover an address, a network, a domain or a URL, and why",
 		Long: `lookup reads the feeds and prints every indicator that covers each address,
-domain or URL: which feed says so and why, when it was seen, how its score came
-about, what the feeds are worth together, and which mutes hold its alerts back.
-Those that an allow list takes away are there too, and those that expired in the
-last 90 days. It exits with 3 when no other is.`,
-		Example: "  flowhound lookup 198.51.100.23 bad.example hxxp://bad[.]example/gate.php",
-		Args:    cobra.MinimumNArgs(1),
+network, domain or URL: which feed says so and why, when it was seen, how its
+score came about, what the feeds are worth together, and which mutes hold its
+alerts back. Those that an allow list takes away are there too, and those that
+expired in the last 90 days. Of a network it also tells which indicators lie
+within. It exits with 3 when nothing that matches was found.`,
+		Example: `  flowhound lookup 198.51.100.23 bad.example hxxp://bad[.]example/gate.php
+  flowhound lookup 198.51.100.0/24`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
+			queries, err := parseQueries(names)
+			if err != nil {
+				return usageError(err)
+			}
 			cfg, err := src.config()
 			if err != nil {
 				return err
 			}
-			set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
+			feeds := cfg.Feed()
+			set, err := feed.LoadSet(cmd.Context(), feeds, cfg.FeedDir(), stderrLog(cmd))
 			if err != nil {
 				return err
 			}
+			policy := ingest.NewPolicy(feeds.Local, feeds.Exporters...)
 			found := false
-			for _, name := range names {
-				a := lookUp(set, agent.Mutes(cfg), name, time.Now())
+			for _, q := range queries {
+				a := lookUp(set, agent.Mutes(cfg), q, time.Now())
+				if q.network.IsValid() {
+					a.unused = policy.Refuse(q.network)
+				}
 				found = found || a.live()
 				if err := a.print(cmd.OutOrStdout(), asJSON); err != nil {
 					return err
@@ -56,12 +68,54 @@ last 90 days. It exits with 3 when no other is.`,
 	return cmd
 }
 
-// answer is all that is known of one address, domain or URL.
+// query is what a person asks about: a network (of one address, mostly), a name, or
+// a URL and the name or address in it.
+type query struct {
+	text    string // as given
+	network netip.Prefix
+	name    string // of a domain, or of a URL whose host is no address
+	url     string
+}
+
+// parseQueries reads all queries before any is answered. Marks that keep people from
+// clicking do no harm.
+func parseQueries(texts []string) ([]query, error) {
+	out := make([]query, len(texts))
+	for n, text := range texts {
+		var i intel.Indicator
+		if why := ingest.Parse(strings.TrimSpace(text), &i); why != "" {
+			return nil, fmt.Errorf("%q cannot be looked up: %s", text, why)
+		}
+		q := query{text: text, network: i.Prefix, name: i.Domain, url: i.URL}
+		if q.url != "" {
+			if u, ok := intel.SplitURL(q.url); ok {
+				q.name = u.Host
+			}
+			if ip, err := netip.ParseAddr(q.name); err == nil {
+				q.name, q.network = "", netip.PrefixFrom(ip.Unmap(), ip.Unmap().BitLen())
+			}
+		}
+		out[n] = q
+	}
+	return out, nil
+}
+
+// host is the name, or the address where the query is about one; "" for a network.
+func (q *query) host() string {
+	if q.network.IsSingleIP() {
+		return q.network.Addr().String()
+	}
+	return q.name
+}
+
+// answer is all that is known of one query.
 type answer struct {
 	query   string
+	unused  ingest.Reason      // why no feed may list the network; "": one may
 	allowed []intel.AllowEntry // the one on the query, or those on single indicators
 	mutes   []alert.Mute       // that may hold its alerts back, depending on who calls
 	found   []cover            // best first
+	within  []intel.Indicator  // of a network: what matches in it, by address
 	now     time.Time
 }
 
@@ -74,23 +128,31 @@ type cover struct {
 func (f *cover) live() bool { return !f.Over && !f.allowed }
 
 // lookUp asks the set, past its allow lists: a person wants to see what they hold back.
-func lookUp(set *intel.Set, mutes []alert.Mute, query string, now time.Time) answer {
-	a := answer{query: query, now: now}
-	host, link := hostOf(query)
-	ip, err := netip.ParseAddr(host)
+func lookUp(set *intel.Set, mutes []alert.Mute, q query, now time.Time) answer {
+	a := answer{query: q.text, now: now}
 	var sightings []intel.Sighting
-	if err == nil {
-		ip = ip.Unmap()
-		host = ip.String()
-		sightings = set.LookupAll(ip, now)
-		a.mutes = muting(mutes, ip, sightings, now)
+	if q.network.IsValid() {
+		for _, s := range set.LookupAll(q.network.Addr(), now) {
+			if s.Prefix.Bits() <= q.network.Bits() {
+				sightings = append(sightings, s)
+			}
+		}
 	}
+	if q.network.IsSingleIP() {
+		a.mutes = muting(mutes, q.network.Addr(), sightings, now)
+	} else if q.network.IsValid() {
+		a.within = within(set, q.network, now)
+	}
+	host := q.host()
 	for _, s := range set.LookupDomainAll(host, now) {
-		if link == "" || s.URL == "" || s.URL == link {
+		if q.url == "" || s.URL == "" || s.URL == q.url {
 			sightings = append(sightings, s)
 		}
 	}
 	entry, allowed := set.Allow().Host(host)
+	if host == "" {
+		entry, allowed = set.Allow().Network(q.network)
+	}
 	if allowed {
 		a.allowed = append(a.allowed, entry)
 	}
@@ -104,24 +166,12 @@ func lookUp(set *intel.Set, mutes []alert.Mute, query string, now time.Time) ans
 	return a
 }
 
-// hostOf returns the address or name that a query is about, and the URL when it is
-// one, both without the marks that keep people from clicking.
-func hostOf(query string) (host, link string) {
-	var i intel.Indicator
-	if why := ingest.Parse(strings.TrimSpace(query), &i); why != "" {
-		return query, ""
+// within returns the indicators that match a part of the network.
+func within(set *intel.Set, network netip.Prefix, now time.Time) []intel.Indicator {
+	inside := func(i *intel.Indicator) bool {
+		return i.Prefix.IsValid() && i.Prefix.Bits() > network.Bits() && network.Contains(i.Prefix.Addr())
 	}
-	switch {
-	case i.URL != "":
-		if u, ok := intel.SplitURL(i.URL); ok {
-			return u.Host, i.URL
-		}
-	case i.Domain != "":
-		return i.Domain, ""
-	case i.Prefix.IsSingleIP():
-		return i.Prefix.Addr().String(), ""
-	}
-	return query, ""
+	return slices.Collect(set.All(now, inside))
 }
 
 // muting returns the entries that may mute one of an address's indicators.
@@ -136,5 +186,5 @@ func muting(mutes []alert.Mute, ip netip.Addr, on []intel.Sighting, now time.Tim
 
 // live reports whether any indicator is in force.
 func (a *answer) live() bool {
-	return slices.ContainsFunc(a.found, func(f cover) bool { return f.live() })
+	return len(a.within) > 0 || slices.ContainsFunc(a.found, func(f cover) bool { return f.live() })
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
 // print tells an answer to a person, or as JSON, one object a line.
@@ -16,7 +17,10 @@ func (a *answer) print(w io.Writer, asJSON bool) error {
 		return a.printJSON(w)
 	}
 	var b strings.Builder
-	if len(a.found)+len(a.allowed) == 0 {
+	if a.unused != "" {
+		fmt.Fprintf(&b, "%s: %s: no feed can list it\n", a.query, a.unused)
+	}
+	if len(a.found)+len(a.allowed)+len(a.within) == 0 {
 		fmt.Fprintf(&b, "%s: no indicator covers it\n", a.query)
 	}
 	for _, e := range a.allowed {
@@ -24,7 +28,11 @@ func (a *answer) print(w io.Writer, asJSON bool) error {
 	}
 	for i := range a.mutes {
 		m := &a.mutes[i]
-		fmt.Fprintf(&b, "%s: muted until %s where %s: %s\n", a.query, stamp(m.Until), m, m.Why)
+		if m.Src.IsValid() {
+			fmt.Fprintf(&b, "%s: muted only where %s, until %s: %s\n", a.query, m, stamp(m.Until), m.Why)
+		} else {
+			fmt.Fprintf(&b, "%s: muted until %s where %s: %s\n", a.query, stamp(m.Until), m, m.Why)
+		}
 	}
 	for from := 0; from < len(a.found); {
 		to := from + 1
@@ -37,8 +45,27 @@ func (a *answer) print(w io.Writer, asJSON bool) error {
 		a.together(&b, a.found[from:to])
 		from = to
 	}
+	a.inside(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// mostInside is how many indicators within a network a person is shown.
+const mostInside = 20
+
+// inside tells which indicators lie within a network.
+func (a *answer) inside(b *strings.Builder) {
+	if len(a.within) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "%s: %s within\n", a.query, counted(len(a.within), "indicator lies", "indicators lie"))
+	for n := range a.within[:min(len(a.within), mostInside)] {
+		i := &a.within[n]
+		fmt.Fprintf(b, "    %s in feed %s, category %s, score %d\n", ioc(i), i.Feed, i.Category, i.Score)
+	}
+	if more := len(a.within) - mostInside; more > 0 {
+		fmt.Fprintf(b, "    and %d more; --json lists all\n", more)
+	}
 }
 
 func samePlace(x, y *cover) bool {
@@ -207,6 +234,12 @@ type mutedJSON struct {
 	Why   string    `json:"why"`
 }
 
+// unusedJSON says that no feed may list the query, as lookup --json prints it.
+type unusedJSON struct {
+	Query  string        `json:"query"`
+	Unused ingest.Reason `json:"never_used"`
+}
+
 func (a *answer) printJSON(w io.Writer) error {
 	var out []any
 	for _, e := range a.allowed {
@@ -229,6 +262,16 @@ func (a *answer) printJSON(w io.Writer) error {
 			j.OnPort, j.Elsewhere = alert.PortScore(f.Score, true), alert.PortScore(f.Score, false)
 		}
 		out = append(out, j)
+	}
+	for n := range a.within {
+		i := &a.within[n]
+		out = append(out, indicatorJSON{
+			Query: a.query, IOC: ioc(i), Feed: i.Feed, Category: i.Category, Score: i.Score, Base: i.Score, Combined: i.Combined,
+			Port: i.Port, Ref: i.Ref, Name: i.Name, Tags: i.Tags, FirstSeen: i.FirstSeen, LastSeen: i.LastSeen, Expires: i.Expires,
+		})
+	}
+	if a.unused != "" {
+		out = append(out, unusedJSON{a.query, a.unused})
 	}
 	return printLines(w, out...)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"strconv"
 )
 
 // printLines prints each value as JSON, a line each.
@@ -15,4 +16,12 @@ func printLines[T any](w io.Writer, values ...T) error {
 		}
 	}
 	return nil
+}
+
+// counted returns n and the form of the words that goes with it.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + more
 }
