@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -135,8 +134,6 @@ func updateError(err error, failed int) error {
 	switch {
 	case errors.Is(err, feed.ErrNoFeed), errors.As(err, &problem) && problem.Code == control.BadRequest:
 		return usageError(err)
-	case errors.Is(err, context.Canceled):
-		return errors.New("stopped")
 	case err != nil:
 		return err
 	case failed > 0:

@@ -22,6 +22,8 @@ const (
 	exitFailed  = 1
 	exitUsage   = 2 // wrong usage or configuration
 	exitNoMatch = 3 // lookup found nothing
+
+	exitInterrupted = 130 // by SIGINT or SIGTERM, as shells say it of SIGINT
 )
 
 const defaultConfig = "/etc/flowhound/flowhound.yaml"
@@ -53,6 +55,9 @@ func run() int {
 	if err == nil {
 		return exitFine
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupted // whoever asked for the end knows why
+	}
 	if msg := err.Error(); msg != "" {
 		fmt.Fprintf(os.Stderr, "flowhound: %s\n", text.Screen(strings.TrimSuffix(msg, "\n")))
 	}
@@ -74,6 +79,8 @@ decode. Start with "flowhound demo".`,
 		SilenceErrors: true,
 	}, runCommand(), demoCommand(), replayCommand(), checkCommand(), lookupCommand(), feedCommand(), exportCommand(), outputCommand(), installCommand(), uninstallCommand(), doctorCommand(), manCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.Version = buildInfo().String()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,7 +75,7 @@ func newReplay(cmd *cobra.Command, src *source, flows bool) (*agent.Replay, erro
 }
 
 func replayFile(cmd *cobra.Command, r *agent.Replay, path string) error {
-	in := cmd.InOrStdin()
+	in := io.Reader(&interruptible{cmd.Context(), cmd.InOrStdin()})
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
@@ -87,6 +88,31 @@ func replayFile(cmd *cobra.Command, r *agent.Replay, path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+// interruptible ends a Read that waits, for a terminal or a pipe, with its context.
+type interruptible struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (r *interruptible) Read(p []byte) (int, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data := make([]byte, len(p)) // p may be read into again when this comes late
+		n, err := r.in.Read(data)
+		done <- result{data[:n], err}
+	}()
+	select {
+	case got := <-done:
+		return copy(p, got.data), got.err
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	}
 }
 
 // printHit prints hits as lines with the syslog header, or as JSON.

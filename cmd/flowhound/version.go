@@ -44,6 +44,15 @@ func buildInfo() build {
 	return b
 }
 
+// String is the version and what is known of how it was built, for people.
+func (b build) String() string {
+	commit := ""
+	if b.Commit != "" {
+		commit = fmt.Sprintf(" commit %s of %s", b.Commit, b.Date)
+	}
+	return fmt.Sprintf("%s%s %s %s/%s", b.Version, commit, b.Go, b.OS, b.Arch)
+}
+
 func versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -55,12 +64,8 @@ func versionCommand() *cobra.Command {
 			if asJSON {
 				return printLines(cmd.OutOrStdout(), b)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "flowhound %s", b.Version)
-			if b.Commit != "" {
-				fmt.Fprintf(cmd.OutOrStdout(), " commit %s of %s", b.Commit, b.Date)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), " %s %s/%s\n", b.Go, b.OS, b.Arch)
-			return nil
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "flowhound", b)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
