@@ -75,6 +75,7 @@ type query struct {
 	network netip.Prefix
 	name    string // of a domain, or of a URL whose host is no address
 	url     string
+	unused  ingest.Reason // why no feed can list it; "": one can
 }
 
 // parseQueries reads all queries before any is answered. Marks that keep people from
@@ -83,10 +84,11 @@ func parseQueries(texts []string) ([]query, error) {
 	out := make([]query, len(texts))
 	for n, text := range texts {
 		var i intel.Indicator
-		if why := ingest.Parse(strings.TrimSpace(text), &i); why != "" {
+		why := ingest.Parse(strings.TrimSpace(text), &i)
+		if why == ingest.Unreadable {
 			return nil, fmt.Errorf("%q cannot be looked up: %s", text, why)
 		}
-		q := query{text: text, network: i.Prefix, name: i.Domain, url: i.URL}
+		q := query{text: text, network: i.Prefix, name: i.Domain, url: i.URL, unused: why}
 		if q.url != "" {
 			if u, ok := intel.SplitURL(q.url); ok {
 				q.name = u.Host
@@ -111,7 +113,7 @@ func (q *query) host() string {
 // answer is all that is known of one query.
 type answer struct {
 	query   string
-	unused  ingest.Reason      // why no feed may list the network; "": one may
+	unused  ingest.Reason      // why no feed can list it; "": one can
 	allowed []intel.AllowEntry // the one on the query, or those on single indicators
 	mutes   []alert.Mute       // that may hold its alerts back, depending on who calls
 	found   []cover            // best first
@@ -129,7 +131,7 @@ func (f *cover) live() bool { return !f.Over && !f.allowed }
 
 // lookUp asks the set, past its allow lists: a person wants to see what they hold back.
 func lookUp(set *intel.Set, mutes []alert.Mute, q query, now time.Time) answer {
-	a := answer{query: q.text, now: now}
+	a := answer{query: q.text, unused: q.unused, now: now}
 	var sightings []intel.Sighting
 	if q.network.IsValid() {
 		for _, s := range set.LookupAll(q.network.Addr(), now) {
