@@ -57,7 +57,8 @@ cmd/internal/alert/journal: cmd/internal/file plugin/hit
 cmd/internal/alert/logfile: golang.org/x/ plugin/hit
 cmd/internal/alert/output: cmd/internal/alert/output/spool plugin plugin/hit
 cmd/internal/alert/output/spool:
-cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/flow cmd/internal/intel github.com/gaissmai/bart plugin/hit
+cmd/internal/alert/regular:
+cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/alert/regular cmd/internal/flow cmd/internal/intel github.com/gaissmai/bart plugin/hit
 cmd/internal/control:
 cmd/internal/control/feeds: cmd/internal/control cmd/internal/datadir cmd/internal/intel/dnsbl cmd/internal/intel/feed cmd/internal/intel/feed/fetch
 cmd/internal/datadir:

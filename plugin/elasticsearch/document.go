@@ -171,6 +171,9 @@ func message(h *plugin.Hit) string {
 	if h.Sources > 1 || h.Targets > 1 {
 		fmt.Fprintf(&b, ", %d sources, %d targets", h.Sources, h.Targets)
 	}
+	if words := h.Regular.String(); words != "" {
+		b.WriteString("; " + words)
+	}
 	fmt.Fprintf(&b, "; %d flows, %d bytes", h.Count, h.Bytes)
 	return b.String()
 }

@@ -118,13 +118,16 @@ type Hit struct {
 	SrcPort, DstPort int // 0-65535 or NoPort; ICMP: type and code
 	Proto            uint8
 
-	Count          uint64 // flow records
+	Count uint64 // flow records
+	// Duplicates are flow records that another exporter had told before: they add
+	// nothing to Count, Bytes and Packets.
+	Duplicates     uint64
 	Bytes, Packets uint64
 
-	Country  string // of the remote side, ISO 3166-1 alpha-2, "" when unknown
-	Exporter netip.Addr
-	Domain   uint32 // observation domain
-	Sampling uint32 // 0 or 1: unsampled or unknown
+	Country  string     // of the remote side, ISO 3166-1 alpha-2, "" when unknown
+	Exporter netip.Addr // the one that told the most
+	Domain   uint32     // observation domain
+	Sampling uint32     // 0 or 1: unsampled or unknown
 
 	Start, End  time.Time // earliest start and latest end of the records
 	First, Last time.Time // earliest and latest receive time of the records
@@ -132,7 +135,7 @@ type Hit struct {
 
 	ID   string // "<series>-<n>"
 	Ref  string // one reference URL
-	Name string // pulse or list name, plain: the line and the JSON append Sources and Targets to it
+	Name string // pulse or list name, plain: the line and the JSON append Remarks to it
 
 	Local, Remote          netip.Addr // Remote is the side that matched
 	Matched                Matched
@@ -142,9 +145,18 @@ type Hit struct {
 
 	// Sources and Targets are how many distinct addresses stand behind a
 	// coarsely folded hit, the printed pair (Src, Dst) included, exact to 4096;
-	// 0 or 1 where the hit speaks of one. When either is above 1 the line's and
-	// the JSON's name end with both: "(+36 sources, 9 targets)".
+	// 0 or 1 where the hit speaks of one. When either is above 1, Remarks ends with
+	// both: "(+36 sources, 9 targets)".
 	Sources, Targets int
+
+	// Exporters are who told of it and how much, when several did, eight at most.
+	Exporters []Share
+
+	// Regular says how regularly the pair talks, nil when there is nothing to say.
+	Regular *Regular
+	// Shared names the content network that the listed address belongs to, and
+	// Scanner the research project that scans from it; "" for neither.
+	Shared, Scanner string
 
 	// Indicators are all that cover the matched address, best first, then those
 	// on the flow's other addresses.
@@ -161,4 +173,26 @@ type Indicator struct {
 	Tags      []string
 
 	FirstSeen, LastSeen time.Time
+}
+
+// Share is what one exporter told of a hit, records included that another had told
+// before.
+type Share struct {
+	Exporter     netip.Addr
+	Count, Bytes uint64
+}
+
+// Regular says how regularly a pair talks: the whole series so far, and not the
+// hit's own records alone. Score is 0 where there are too few contacts, or no
+// regularity, and only HeldSeconds tells something.
+type Regular struct {
+	Score            float64 // 0-1: from 0.5 on regular, from 0.8 on like a clock
+	PeriodSeconds    float64
+	DeviationSeconds float64 // half of the gaps are within
+	Contacts         int
+	Missed           int // contacts that were not seen, among the last 32 gaps
+	SizeBytes        float64
+	// SizeDeviationBytes: half of the contacts are within.
+	SizeDeviationBytes float64
+	HeldSeconds        float64 // how long the connection is held open by now, 0: it is not
 }

@@ -54,6 +54,11 @@ type wire struct {
 	NATDst     ip          `json:"nat_dst,omitzero"`
 	Sources    int         `json:"sources,omitempty"`
 	Targets    int         `json:"targets,omitempty"`
+	Duplicates uint64      `json:"duplicates,omitempty"`
+	Exporters  []share     `json:"exporters,omitempty"`
+	Regular    *regular    `json:"regular,omitempty"`
+	Shared     string      `json:"shared,omitempty"`
+	Scanner    string      `json:"scanner,omitempty"`
 	Indicators []indicator `json:"indicators,omitempty"`
 }
 
@@ -67,6 +72,23 @@ type indicator struct {
 	Tags      []string  `json:"tags,omitempty"`
 	FirstSeen time.Time `json:"first_seen,omitzero"`
 	LastSeen  time.Time `json:"last_seen,omitzero"`
+}
+
+type share struct {
+	Exporter ip     `json:"exporter,omitzero"`
+	Count    uint64 `json:"count"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+type regular struct {
+	Score     decimal `json:"score,omitempty"`
+	Period    decimal `json:"period_s,omitempty"`
+	Deviation decimal `json:"deviation_s,omitempty"`
+	Contacts  int     `json:"contacts,omitempty"`
+	Missed    int     `json:"missed,omitempty"`
+	Size      decimal `json:"size_bytes,omitempty"`
+	SizeDev   decimal `json:"size_deviation_bytes,omitempty"`
+	Held      decimal `json:"held_s,omitempty"`
 }
 
 // MarshalJSON returns h as one JSON object: v, the line's keys with numbers as
@@ -116,7 +138,16 @@ func toWire(h *Hit) wire {
 		Local: ip{h.Local}, Remote: ip{h.Remote}, Matched: h.Matched,
 		SrcBytes: h.SrcBytes, DstBytes: h.DstBytes, SrcPackets: h.SrcPackets, DstPackets: h.DstPackets,
 		Sampling: h.Sampling, Domain: h.Domain, NATSrc: ip{h.NATSrc}, NATDst: ip{h.NATDst},
-		Sources: h.Sources, Targets: h.Targets,
+		Sources: h.Sources, Targets: h.Targets, Duplicates: h.Duplicates, Shared: h.Shared, Scanner: h.Scanner,
+	}
+	for _, s := range h.Exporters {
+		w.Exporters = append(w.Exporters, share{ip{s.Exporter}, s.Count, s.Bytes})
+	}
+	if r := h.Regular; r != nil {
+		w.Regular = &regular{
+			decimal(r.Score), decimal(r.PeriodSeconds), decimal(r.DeviationSeconds), r.Contacts, r.Missed,
+			decimal(r.SizeBytes), decimal(r.SizeDeviationBytes), decimal(r.HeldSeconds),
+		}
 	}
 	if seen := appendSeen(nil, h.Start, h.End); string(seen) != "-" {
 		w.Seen = string(seen)
@@ -141,7 +172,16 @@ func (w *wire) hit() Hit {
 		Local: w.Local.Addr, Remote: w.Remote.Addr, Matched: w.Matched,
 		SrcBytes: w.SrcBytes, DstBytes: w.DstBytes, SrcPackets: w.SrcPackets, DstPackets: w.DstPackets,
 		Sampling: w.Sampling, Domain: w.Domain, NATSrc: w.NATSrc.Addr, NATDst: w.NATDst.Addr,
-		Sources: w.Sources, Targets: w.Targets,
+		Sources: w.Sources, Targets: w.Targets, Duplicates: w.Duplicates, Shared: w.Shared, Scanner: w.Scanner,
+	}
+	for _, s := range w.Exporters {
+		h.Exporters = append(h.Exporters, Share{s.Exporter.Addr, s.Count, s.Bytes})
+	}
+	if r := w.Regular; r != nil {
+		h.Regular = &Regular{
+			float64(r.Score), float64(r.Period), float64(r.Deviation), r.Contacts, r.Missed,
+			float64(r.Size), float64(r.SizeDev), float64(r.Held),
+		}
 	}
 	h.Name = withoutSuffix(&h)
 	for _, i := range w.Indicators {
@@ -155,7 +195,7 @@ func (w *wire) hit() Hit {
 
 // withSuffix returns the name as people see it, withoutSuffix the plain one again.
 func withSuffix(h *Hit) string {
-	suffix := string(appendSuffix(nil, h))
+	suffix := h.Remarks()
 	if h.Name == "" {
 		return strings.TrimPrefix(suffix, " ")
 	}
@@ -163,7 +203,7 @@ func withSuffix(h *Hit) string {
 }
 
 func withoutSuffix(h *Hit) string {
-	suffix := string(appendSuffix(nil, h))
+	suffix := h.Remarks()
 	if suffix != "" && h.Name == suffix[1:] {
 		return ""
 	}

@@ -3,6 +3,7 @@ package hit
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net/netip"
 	"strconv"
 )
@@ -59,4 +60,17 @@ func (p *proto) UnmarshalText(b []byte) error {
 	}
 	*p = proto(n)
 	return nil
+}
+
+// decimal is a number of which JSON has two digits after the point. What is no number
+// is 0.
+type decimal float64
+
+// MarshalJSON never fails, as json does over NaN.
+func (d decimal) MarshalJSON() ([]byte, error) {
+	f := float64(d)
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		f = 0
+	}
+	return strconv.AppendFloat(nil, math.Round(f*100)/100, 'f', -1, 64), nil
 }

@@ -22,7 +22,8 @@ const (
 	maxToken  = 24 // kind, direction, state, category, country
 	maxFeed   = 64
 	maxID     = 48
-	maxSuffix = len(" (+9223372036854775807 sources, 9223372036854775807 targets)")
+	maxLabel  = 24 // name of a content network or a research project
+	maxRemark = 320
 )
 
 // AppendLine appends h as the body of an alert line, "hit kind=new ... name=...",
@@ -59,8 +60,8 @@ func AppendLine(b []byte, h *Hit) []byte {
 // appendFreeText appends ref and name so that b stays within end bytes: ref has
 // what the fixed parts and the count of folded addresses leave, name the rest.
 func appendFreeText(b []byte, h *Hit, end int) []byte {
-	var scratch [maxSuffix]byte
-	suffix := appendSuffix(scratch[:0], h)
+	var scratch [maxRemark]byte
+	suffix := appendRemarks(scratch[:0], h)
 
 	b = append(b, ` ref="`...)
 	room := end - len(b) - len(`" name="-"`) - len(suffix)
@@ -76,17 +77,6 @@ func appendFreeText(b []byte, h *Hit, end int) []byte {
 		b = append(b, suffix...)
 	}
 	return append(b, '"')
-}
-
-// appendSuffix appends " (+36 sources, 9 targets)" when h speaks of more than
-// one pair of addresses.
-func appendSuffix(b []byte, h *Hit) []byte {
-	if h.Sources <= 1 && h.Targets <= 1 {
-		return b
-	}
-	b = strconv.AppendInt(append(b, " (+"...), int64(h.Sources), 10)
-	b = strconv.AppendInt(append(b, " sources, "...), int64(h.Targets), 10)
-	return append(b, " targets)"...)
 }
 
 func appendAddr(b []byte, a netip.Addr) []byte {

@@ -159,10 +159,10 @@ func appendKV(b []byte, h *plugin.Hit, end int) []byte {
 }
 
 // refAndName appends both in what room is left, the reference first, behind its
-// label if CEF wants one. The name ends with how many addresses stand behind a
+// label if CEF wants one. The name ends with the remarks, and how many addresses stand behind a
 // folded hit, as on our line.
 func (p *pairs) refAndName(ref, label, name string, h *plugin.Hit) {
-	ending := folded(h)
+	ending := h.Remarks()
 	room := p.end - len(p.b) - len(ref) - len(name) - len(ending) - len(` ="" =""  `)
 	if label == "" {
 		p.text(ref, h.Ref, room)
@@ -170,15 +170,6 @@ func (p *pairs) refAndName(ref, label, name string, h *plugin.Hit) {
 		p.labelled(ref, label, h.Ref, room-len(ref)-len(label)-len("Label= "))
 	}
 	p.ended(name, h.Name, p.end-len(p.b), ending)
-}
-
-// folded is " (+36 sources, 9 targets)" for a hit that speaks of more than one
-// pair of addresses.
-func folded(h *plugin.Hit) string {
-	if h.Sources <= 1 && h.Targets <= 1 {
-		return ""
-	}
-	return fmt.Sprintf(" (+%d sources, %d targets)", h.Sources, h.Targets)
 }
 
 // lineKeys calls add for the keys of our line up to id that h has a value for.
@@ -207,7 +198,7 @@ func lineKeys(h *plugin.Hit, add func(key, value string, limit int)) {
 // appendSD appends the keys of our line as structured data (RFC 5424 section 6.3).
 func appendSD(b []byte, id string, h *plugin.Hit) []byte {
 	b = append(append(b, '['), id...)
-	name := text.JSON.String(h.Name, 256) + folded(h)
+	name := text.JSON.String(h.Name, 256) + h.Remarks()
 	add := func(key, value string, limit int) {
 		if value == "" {
 			return

@@ -209,7 +209,7 @@ func TestOracle(t *testing.T) {
 			msg := m.(*rfc5424.SyslogMessage)
 			sd := (*msg.StructuredData)["flowhound@32473"]
 			if *msg.Facility != 16 || *msg.Severity != uint8(severities[h.Severity]) || *msg.Hostname != "gw" || *msg.Appname != "flowhound" || *msg.ProcID != "123" || *msg.MsgID != "hit" ||
-				!msg.Timestamp.Equal(h.Time.Truncate(time.Microsecond)) || sd["id"] != h.ID || sd["name"] != h.Name+folded(&h) || sd["src"] != h.Src.String() {
+				!msg.Timestamp.Equal(h.Time.Truncate(time.Microsecond)) || sd["id"] != h.ID || sd["name"] != h.Name+h.Remarks() || sd["src"] != h.Src.String() {
 				t.Errorf("read as %+v, %v", msg, sd)
 			}
 			checkOld(t, testFormatter(format3164, payload), &h)

@@ -133,6 +133,15 @@ func fieldsOf(h *plugin.Hit) []field {
 	if h.Sources > 1 || h.Targets > 1 {
 		fs = append(fs, field{"Behind it", fmt.Sprintf("%d sources, %d targets", h.Sources, h.Targets)})
 	}
+	if words := h.Regular.String(); words != "" {
+		fs = append(fs, field{"Regular", words})
+	}
+	if h.Shared != "" {
+		fs = append(fs, field{"Shared by many", word(h.Shared)})
+	}
+	if h.Scanner != "" {
+		fs = append(fs, field{"Research scanner", word(h.Scanner)})
+	}
 	fs = append(fs, field{"Traffic", fmt.Sprintf("%s, %s, %s; %s, %s", size(h.Bytes), count(h.Packets, "packet"), count(h.Count, "flow"), word(string(h.Direction)), word(string(h.State)))})
 	if h.Exporter.IsValid() {
 		fs = append(fs, field{"Exporter", addr(h.Exporter)})

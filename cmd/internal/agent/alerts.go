@@ -65,8 +65,8 @@ func (al *alerts) start() {
 
 func (al *alerts) run() {
 	defer close(al.done)
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
+	tick := time.NewTicker(250 * time.Millisecond) // lines are due 2 s after their first record
+	defer tick.Stop()
 	snapshot := time.NewTicker(snapshotEvery)
 	defer snapshot.Stop()
 	for {
@@ -77,7 +77,7 @@ func (al *alerts) run() {
 				return
 			}
 			al.add(&m)
-		case now := <-second.C:
+		case now := <-tick.C:
 			al.turned.Store(now.Unix())
 			al.table.Advance(now)
 			al.drainOverflow()

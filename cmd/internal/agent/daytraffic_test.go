@@ -320,7 +320,7 @@ func (p *dayPlan) plant(plant dayPlant, column dayColumn, exporter string) {
 	switch plant.State {
 	case hit.Established:
 		f.flags, f.packets, f.bytes = flagsData, 12, 4000
-		f.revFlags, f.revPackets, f.revBytes = flagsData, 14, 9000
+		f.revFlags, f.revPackets, f.revBytes = flagsData, 44, 39_000 // more than an error page
 	case hit.Attempt:
 		f.flags, f.packets, f.bytes = flagsSYN, 1, 60
 	case hit.Unknown: // the answer alone, in a record of its own

@@ -48,15 +48,14 @@ type planted struct {
 }
 
 // intended is what must be said of what is planted, and the engine's rule and
-// level for it. UDP is an attempt until the answer comes, and that makes it no
-// worse here: it stands in a repeat.
+// level for it.
 var intended = map[string]struct {
 	severity, kind, rule, level string
 }{
 	"c2":         {"critical", "new", "100920", "14"},
 	"malware":    {"high", "new", "100922", "12"},
-	"botnet":     {"high", "repeat", "100906", "12"},
-	"bruteforce": {"high", "new", "100925", "12"},
+	"botnet":     {"high", "new", "100921", "12"},
+	"bruteforce": {"medium", "new", "100932", "8"},
 	"scanner":    {"info", "new", "100939", "3"},
 	"policy":     {"medium", "new", "100917", "8"},
 }

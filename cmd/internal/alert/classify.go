@@ -21,7 +21,7 @@ import (
 // then the responder, so that both directions of a conversation choose alike.
 func (p *Policy) Classify(raw *match.Raw, now time.Time) (Event, bool) {
 	c := classifier{policy: p, raw: raw, r: &raw.Record, evidence: evidenceOf(&raw.Record)}
-	c.srcOpened, c.told = p.orient(c.r)
+	c.srcOpened, c.told, c.seen = p.orient(c.r)
 
 	var best Event
 	found := false
@@ -70,6 +70,7 @@ type classifier struct {
 	evidence  evidence
 	srcOpened bool
 	told      bool
+	seen      bool
 }
 
 // indicators returns the live indicators on one address of the record, their scores
@@ -98,7 +99,8 @@ func (c *classifier) indicators(side match.Side, now time.Time) []intel.Indicato
 	for n := range all {
 		if i := &all[n]; i.Port != 0 {
 			ported = true
-			i.Score = PortScore(i.Score, hasPorts(c.r) && i.Port == port)
+			fits := hasPorts(c.r) && i.Port == port
+			i.Score, i.Elsewhere = PortScore(i.Score, fits), !fits
 		}
 	}
 	if ported {
@@ -172,7 +174,8 @@ func (c *classifier) event(side match.Side, indicators []intel.Indicator) Event 
 		NATLocal:   local.nat, NATRemote: remote.nat,
 		Proto: r.Proto, LocalPort: local.port, RemotePort: remote.port,
 		ICMPType: hit.NoPort, ICMPCode: hit.NoPort,
-		LocalOpened: c.srcOpened != remoteIsSrc, OpenerTold: c.told, LocalSent: !remoteIsSrc,
+		LocalOpened: c.srcOpened != remoteIsSrc, OpenerTold: c.told, OpenerSeen: c.seen, LocalSent: !remoteIsSrc,
+		SYN:       r.Proto == protoTCP && r.TCPFlags&flow.SYN != 0,
 		LocalData: local.data, RemoteData: remote.data,
 		talked: c.evidence.talked, built: c.evidence.built, denied: c.evidence.denied, loneSYN: c.evidence.loneSYN,
 		Indicators: indicators, DNSBL: c.raw.DNSBL,
@@ -192,6 +195,11 @@ func (c *classifier) event(side match.Side, indicators []intel.Indicator) Event 
 		e.ICMPType, e.ICMPCode = int(r.ICMPType), int(r.ICMPCode)
 	}
 	e.setTimes(c.raw)
+	e.Sent = e.LocalBytes
+	if e.Told = e.LocalBytes + e.RemoteBytes; e.Told < e.LocalBytes {
+		e.Told = math.MaxUint64
+	}
+	e.Outlasted = e.LogsIn() && time.Duration(e.End-e.Start) > LoginGrace
 	e.Judge()
 	return e
 }

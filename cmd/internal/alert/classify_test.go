@@ -349,15 +349,35 @@ func TestJudgeAgain(t *testing.T) {
 	if e.Direction != hit.Inbound || e.Severity != hit.High {
 		t.Errorf("turned: %s %s", e.Direction, e.Severity)
 	}
-	// Bytes both ways on a service port make a brute force attack serious.
-	e, _ = classify(t, p, rec(6, pst, 50000, us, 22, 900, 9, flags(talk)))
-	if e.Severity != hit.Medium {
-		t.Errorf("one way: %s", e.Severity)
+}
+
+// TestServedMeansServed: an error page and a refused password are no success of a
+// scanner or a brute force attack.
+func TestServedMeansServed(t *testing.T) {
+	p := testPolicy(nil)
+	lasting := func(d time.Duration) func(*flow.Record) {
+		return func(r *flow.Record) {
+			r.End, r.Has = r.Received, r.Has|flow.HasStart|flow.HasEnd
+			r.Start = r.End - int64(d)
+		}
 	}
-	e.LocalData = true
-	e.Judge()
-	if e.Severity != hit.High {
-		t.Errorf("both ways: %s", e.Severity)
+	for _, tt := range []struct {
+		name string
+		r    flow.Record
+		want hit.Severity
+	}{
+		{"a refused password", rec(6, pst, 50000, us, 22, 1900, 14, flags(talk), reverse(3200, 15), lasting(6*time.Second)), hit.Medium},
+		{"an error page", rec(6, pst, 50000, us, 443, 900, 9, flags(talk), reverse(19_000, 20)), hit.Medium},
+		{"a page", rec(6, pst, 50000, us, 443, 900, 9, flags(talk), reverse(20_001, 20)), hit.High},
+		{"a sampled page", rec(6, pst, 50000, us, 443, 900, 9, flags(talk), reverse(300, 2), sampled(100)), hit.High},
+		{"a session", rec(6, pst, 50000, us, 22, 9000, 90, flags(talk), reverse(12_000, 100), lasting(121*time.Second)), hit.High},
+		{"a long download of nothing", rec(6, pst, 50000, us, 443, 9000, 90, flags(talk), reverse(12_000, 100), lasting(time.Hour)), hit.Medium},
+		{"one direction is no proof", rec(6, pst, 50000, us, 22, 90_000, 90, flags(talk), lasting(time.Hour)), hit.Medium},
+		{"no service port", rec(6, pst, 50000, us, 47123, 9000, 90, flags(talk), reverse(90_000, 100)), hit.Medium},
+	} {
+		if e, _ := classify(t, p, tt.r); e.Severity != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, e.Severity, tt.want)
+		}
 	}
 }
 

@@ -32,11 +32,21 @@ type Event struct {
 
 	// LocalOpened says who called; when the record did not tell (OpenerTold),
 	// its sender is assumed, and only what came before can tell better.
-	LocalOpened, OpenerTold bool
+	// OpenerSeen: the packets or the exporter told, and not the ports alone.
+	LocalOpened, OpenerTold, OpenerSeen bool
+	// SYN: the record's sender sent one, alone or with an ACK.
+	SYN bool
 	// LocalSent: the record's own sender was the local side.
 	LocalSent bool
 	// LocalData and RemoteData: the side is known to have sent data.
 	LocalData, RemoteData bool
+	// Sent is how many bytes the local side has sent in the whole conversation, and
+	// Outlasted says that it went on for longer than an attempt to log in does: as
+	// far as the record shows, or what came before.
+	Sent      uint64
+	Outlasted bool
+	// Raised: the volume sent makes it a severity worse.
+	Raised bool
 
 	talked, built, denied, loneSYN bool // see evidence
 
@@ -52,6 +62,10 @@ type Event struct {
 	DNSBL bool // the indicators are listings of DNS blacklists
 
 	Count uint64 // flow records
+	// Duplicates are flow records that another exporter had told before; they add
+	// nothing to the counters.
+	Duplicates uint64
+	Told       uint64 // bytes, as this record tells them, counted before or not
 	// The counters are multiplied by Sampling, by who sent them, and saturate.
 	LocalBytes, LocalPackets, RemoteBytes, RemotePackets uint64
 
@@ -66,7 +80,7 @@ type Event struct {
 
 // Judge sets Direction, State, Severity and the order of Indicators by the
 // other fields. Classify has called it; call it again after changing LocalOpened,
-// LocalData or RemoteData.
+// LocalData, RemoteData, Sent, Outlasted or Raised.
 func (e *Event) Judge() {
 	from, to := e.RemoteNetwork.IsValid(), e.LocalNetwork.IsValid()
 	if e.LocalOpened {
@@ -92,9 +106,47 @@ func (e *Event) Judge() {
 }
 
 func (e *Event) severity(i *intel.Indicator) hit.Severity {
+	return e.policy.severityOf(e, i)
+}
+
+// served reports whether a local server gave more than a refusal: much data, or a
+// conversation that goes on where attempts to log in end.
+func (e *Event) served() bool {
 	port := e.ServicePort()
-	served := e.LocalData && e.RemoteData && port != hit.NoPort && e.policy.isService(uint16(port))
-	return e.policy.Severity(i.Category, i.Confidence(), e.Direction, e.State, served)
+	return e.LocalData && e.RemoteData && port != hit.NoPort && e.policy.isService(uint16(port)) &&
+		(e.Sent > ServedBytes || e.Outlasted)
+}
+
+// LogsIn reports whether the conversation is with a service that asks for a
+// password first.
+func (e *Event) LogsIn() bool {
+	port := e.ServicePort()
+	return port != hit.NoPort && logins[uint16(port)]
+}
+
+// SentOut returns the bytes that left the own networks towards the listed address,
+// and those that came from it; ok is false where neither side is ours.
+func (e *Event) SentOut() (sent, received uint64, ok bool) {
+	switch {
+	case e.LocalNetwork.IsValid():
+		return e.LocalBytes, e.RemoteBytes, true
+	case e.RemoteNetwork.IsValid():
+		return e.RemoteBytes, e.LocalBytes, true
+	}
+	return 0, 0, false
+}
+
+// BehindNAT reports whether the local side is an address that others are translated
+// to (networks.nat), and not known by its own.
+func (e *Event) BehindNAT() bool { return e.policy.translated(e.Local) }
+
+// NATKnown reports whether networks.nat is set at all.
+func (e *Event) NATKnown() bool { return len(e.policy.nat) > 0 }
+
+// Fixed reports whether the configuration fixes the severity.
+func (e *Event) Fixed() bool {
+	_, ok := e.policy.severity[e.Indicators[0].Category]
+	return ok
 }
 
 // ServicePort is the port of the side that was called, or hit.NoPort.

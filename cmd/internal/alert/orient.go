@@ -15,10 +15,11 @@ const (
 
 // orient says whether the record's source opened the conversation. When nothing
 // in the record tells, told is false and the source, who is seen to send, is
-// taken for the opener: true of the first record of a conversation.
-func (p *Policy) orient(r *flow.Record) (srcOpened, told bool) {
+// taken for the opener: true of the first record of a conversation. seen is false
+// also where the ports alone tell, who can be wrong.
+func (p *Policy) orient(r *flow.Record) (srcOpened, told, seen bool) {
 	if srcOpened, told = byExporter(r); told {
-		return srcOpened, told
+		return srcOpened, true, true
 	}
 	switch {
 	case isICMP(r):
@@ -30,10 +31,22 @@ func (p *Policy) orient(r *flow.Record) (srcOpened, told bool) {
 			srcOpened = !srcOpened
 		}
 	}
+	if !told && bothWays(r) {
+		srcOpened, told = true, true // a meter of both directions turns them by the first packet
+	}
+	seen = told
 	if !told && hasPorts(r) {
 		srcOpened, told = p.byPorts(r.SrcPort, r.DstPort)
 	}
-	return srcOpened || !told, told
+	return srcOpened || !told, told, seen
+}
+
+// bothWays reports whether one record tells of both directions of a conversation
+// (RFC 5103), so that its source is who sent the first packet. An exporter that says
+// that it turns records by something else is not among them.
+func bothWays(r *flow.Record) bool {
+	return r.Has&flow.HasReverse != 0 && r.Has&flow.HasDirection == 0 && r.Has&flow.HasFirewall == 0 &&
+		r.Packets > 0 && r.RevPackets > 0
 }
 
 // byExporter believes an exporter that has seen the conversation being opened:

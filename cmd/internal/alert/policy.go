@@ -20,6 +20,7 @@ import (
 // is muted it is immutable, and safe for concurrent use; a reload makes another one.
 type Policy struct {
 	local    []netip.Prefix // longest first
+	nat      []netip.Prefix // of local, what inside addresses are translated to
 	services [1 << 16 / 64]uint64
 	severity map[intel.Category]hit.Severity
 	mutes    []*mute
@@ -41,6 +42,20 @@ func NewPolicy(local []netip.Prefix, servicePorts []uint16, severity map[intel.C
 		p.services[port/64] |= 1 << (port % 64)
 	}
 	return p
+}
+
+// WithNAT tells p, before it is used, what addresses hosts inside are translated to
+// (networks.nat).
+func (p *Policy) WithNAT(nat []netip.Prefix) *Policy {
+	for _, n := range nat {
+		p.nat = append(p.nat, unmapped(n))
+	}
+	return p
+}
+
+// translated reports whether a is in networks.nat.
+func (p *Policy) translated(a flow.Addr) bool {
+	return len(p.nat) > 0 && slices.ContainsFunc(p.nat, func(n netip.Prefix) bool { return n.Contains(a.IP()) })
 }
 
 // Transit reports whether neither end of r, before or after translation, lies in

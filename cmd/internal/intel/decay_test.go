@@ -127,7 +127,9 @@ func TestFeedsCombine(t *testing.T) {
 	}{
 		"one":                          {[]says{{"a", C2, 60, false}}, "a 60"},
 		"two that are independent":     {[]says{{"a", C2, 60, false}, {"b", C2, 50, false}}, "a 80, b 80"},
-		"three":                        {[]says{{"a", C2, 60, false}, {"b", Scanner, 60, false}, {"c", C2, 60, false}}, "a 94, b 94, c 94"},
+		"three":                        {[]says{{"a", C2, 60, false}, {"b", Malware, 60, false}, {"c", Botnet, 60, false}}, "a 94, b 94, c 94"},
+		"a scanner is no controller":   {[]says{{"a", C2, 60, false}, {"b", Scanner, 90, false}, {"c", Botnet, 50, false}}, "b 90, a 80, c 80"},
+		"nor a spammer":                {[]says{{"a", Spam, 60, false}, {"b", Other, 50, false}, {"c", Phishing, 50, false}}, "a 80, b 80, c 50"},
 		"one twice":                    {[]says{{"a", C2, 60, false}, {"a", Malware, 70, false}}, "a 70, a 70"},
 		"an aggregate of weak sources": {[]says{{"a", Scanner, 60, false}, {"sum", Scanner, 45, true}}, "a 60, sum 60"},
 		"an aggregate that knows more": {[]says{{"a", Scanner, 60, false}, {"sum", Scanner, 95, true}}, "sum 95, a 95"},

@@ -78,6 +78,11 @@ type Indicator struct {
 	// replace it by their own.
 	Aggregate bool
 	Port      uint16 // 0: any
+	// Elsewhere: the flow used another port than Port. Set by who knows the flow.
+	Elsewhere bool
+	// Shared names the content network that the address belongs to, and Scanner the
+	// research project that scans the internet from it; "": none. A Set fills them.
+	Shared, Scanner string
 	// Ref is one URL for people, Name the pulse or list, Tags a
 	// comma-separated list. Feeds repeat them, so builders intern them.
 	Ref, Name, Tags string

@@ -19,8 +19,8 @@ func (i *Indicator) Confidence() uint8 { return max(i.Combined, i.Score) }
 // times, as OTX does in several pulses, counts once. An aggregate has it from the
 // others and adds nothing: it counts only where it is more than they are together.
 //
-// That an address is an anonymizer or against a policy makes it no more of a
-// scanner: those two categories count for themselves only.
+// Only categories that mean the same severities bear each other out: that an address
+// scans makes it no more of a controller, and an anonymizer no more of a spammer.
 func Rank(list []Indicator) { rank(list, func(i *Indicator) *Indicator { return i }) }
 
 // rank is Rank for what holds an indicator.
@@ -67,20 +67,29 @@ func samePlace(x, y *Indicator) bool {
 	return x.Prefix == y.Prefix && x.Domain == y.Domain && x.URL == y.URL
 }
 
-// kind groups the categories that bear each other out.
+// kind groups the categories that bear each other out: the rows of the severity
+// table, but that an anonymizer and a policy stand for themselves.
 func kind(c Category) int {
 	switch c {
-	case Anonymizer:
+	case C2, Malware, Botnet:
+		return 0
+	case Phishing:
 		return 1
-	case Policy:
+	case Scanner, Bruteforce, DDoS:
 		return 2
+	case Anonymizer:
+		return 3
+	case Policy:
+		return 4
 	}
-	return 0
+	return 5
 }
+
+const numKinds = 6
 
 // tally gathers what feeds say of one thing, by kind of category. It is used again
 // after reset, so that it allocates only for more feeds than ever before.
-type tally [3]struct {
+type tally [numKinds]struct {
 	feeds      []feedScore
 	aggregates uint8 // the best of them
 }

@@ -45,6 +45,16 @@ func fromHit(h *hit.Hit) *Hit {
 		Local: addr(h.Local), Remote: addr(h.Remote), Matched: text.Valid(string(h.Matched)),
 		SrcBytes: h.SrcBytes, DstBytes: h.DstBytes, SrcPackets: h.SrcPackets, DstPackets: h.DstPackets,
 		NatSrc: addr(h.NATSrc), NatDst: addr(h.NATDst), Sources: int64(h.Sources), Targets: int64(h.Targets),
+		Duplicates: h.Duplicates, Shared: text.Valid(h.Shared), Scanner: text.Valid(h.Scanner),
+	}
+	for _, s := range h.Exporters {
+		m.Exporters = append(m.Exporters, &Share{Exporter: addr(s.Exporter), Count: s.Count, Bytes: s.Bytes})
+	}
+	if r := h.Regular; r != nil {
+		m.Regular = &Regular{
+			Score: r.Score, PeriodS: r.PeriodSeconds, DeviationS: r.DeviationSeconds, Contacts: int64(r.Contacts), Missed: int64(r.Missed),
+			SizeBytes: r.SizeBytes, SizeDeviationBytes: r.SizeDeviationBytes, HeldS: r.HeldSeconds,
+		}
 	}
 	for i := range h.Indicators {
 		m.Indicators = append(m.Indicators, fromIndicator(&h.Indicators[i]))
@@ -79,6 +89,17 @@ func (d *decoder) hit(m *Hit) hit.Hit {
 		Local: d.addr(m.GetLocal()), Remote: d.addr(m.GetRemote()), Matched: hit.Matched(m.GetMatched()),
 		SrcBytes: m.GetSrcBytes(), DstBytes: m.GetDstBytes(), SrcPackets: m.GetSrcPackets(), DstPackets: m.GetDstPackets(),
 		NATSrc: d.addr(m.GetNatSrc()), NATDst: d.addr(m.GetNatDst()), Sources: int(m.GetSources()), Targets: int(m.GetTargets()),
+		Duplicates: m.GetDuplicates(), Shared: m.GetShared(), Scanner: m.GetScanner(),
+	}
+	for _, s := range m.GetExporters() {
+		h.Exporters = append(h.Exporters, hit.Share{Exporter: d.addr(s.GetExporter()), Count: s.GetCount(), Bytes: s.GetBytes()})
+	}
+	if r := m.GetRegular(); r != nil {
+		h.Regular = &hit.Regular{
+			Score: r.GetScore(), PeriodSeconds: r.GetPeriodS(), DeviationSeconds: r.GetDeviationS(),
+			Contacts: int(r.GetContacts()), Missed: int(r.GetMissed()),
+			SizeBytes: r.GetSizeBytes(), SizeDeviationBytes: r.GetSizeDeviationBytes(), HeldSeconds: r.GetHeldS(),
+		}
 	}
 	for _, i := range m.GetIndicators() {
 		h.Indicators = append(h.Indicators, hit.Indicator{

@@ -44,6 +44,11 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fill(t, v.Index(0), n)
 		fill(t, v.Index(1), n)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), n)
+	case reflect.Float64:
+		v.SetFloat(float64(*n))
 	case reflect.String:
 		v.SetString(fmt.Sprint("text ", *n))
 	case reflect.Int:

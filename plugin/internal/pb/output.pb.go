@@ -691,6 +691,11 @@ type Hit struct {
 	Sources       int64                  `protobuf:"zigzag64,38,opt,name=sources,proto3" json:"sources,omitempty"`
 	Targets       int64                  `protobuf:"zigzag64,39,opt,name=targets,proto3" json:"targets,omitempty"`
 	Indicators    []*Indicator           `protobuf:"bytes,40,rep,name=indicators,proto3" json:"indicators,omitempty"`
+	Duplicates    uint64                 `protobuf:"varint,41,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
+	Exporters     []*Share               `protobuf:"bytes,42,rep,name=exporters,proto3" json:"exporters,omitempty"`
+	Regular       *Regular               `protobuf:"bytes,43,opt,name=regular,proto3" json:"regular,omitempty"` // absent: nothing to say
+	Shared        string                 `protobuf:"bytes,44,opt,name=shared,proto3" json:"shared,omitempty"`
+	Scanner       string                 `protobuf:"bytes,45,opt,name=scanner,proto3" json:"scanner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1005,6 +1010,201 @@ func (x *Hit) GetIndicators() []*Indicator {
 	return nil
 }
 
+func (x *Hit) GetDuplicates() uint64 {
+	if x != nil {
+		return x.Duplicates
+	}
+	return 0
+}
+
+func (x *Hit) GetExporters() []*Share {
+	if x != nil {
+		return x.Exporters
+	}
+	return nil
+}
+
+func (x *Hit) GetRegular() *Regular {
+	if x != nil {
+		return x.Regular
+	}
+	return nil
+}
+
+func (x *Hit) GetShared() string {
+	if x != nil {
+		return x.Shared
+	}
+	return ""
+}
+
+func (x *Hit) GetScanner() string {
+	if x != nil {
+		return x.Scanner
+	}
+	return ""
+}
+
+type Share struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Exporter      []byte                 `protobuf:"bytes,1,opt,name=exporter,proto3" json:"exporter,omitempty"`
+	Count         uint64                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	Bytes         uint64                 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Share) Reset() {
+	*x = Share{}
+	mi := &file_output_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Share) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Share) ProtoMessage() {}
+
+func (x *Share) ProtoReflect() protoreflect.Message {
+	mi := &file_output_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Share.ProtoReflect.Descriptor instead.
+func (*Share) Descriptor() ([]byte, []int) {
+	return file_output_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Share) GetExporter() []byte {
+	if x != nil {
+		return x.Exporter
+	}
+	return nil
+}
+
+func (x *Share) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Share) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+type Regular struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Score              float64                `protobuf:"fixed64,1,opt,name=score,proto3" json:"score,omitempty"`
+	PeriodS            float64                `protobuf:"fixed64,2,opt,name=period_s,json=periodS,proto3" json:"period_s,omitempty"`
+	DeviationS         float64                `protobuf:"fixed64,3,opt,name=deviation_s,json=deviationS,proto3" json:"deviation_s,omitempty"`
+	Contacts           int64                  `protobuf:"zigzag64,4,opt,name=contacts,proto3" json:"contacts,omitempty"`
+	Missed             int64                  `protobuf:"zigzag64,5,opt,name=missed,proto3" json:"missed,omitempty"`
+	SizeBytes          float64                `protobuf:"fixed64,6,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	SizeDeviationBytes float64                `protobuf:"fixed64,7,opt,name=size_deviation_bytes,json=sizeDeviationBytes,proto3" json:"size_deviation_bytes,omitempty"`
+	HeldS              float64                `protobuf:"fixed64,8,opt,name=held_s,json=heldS,proto3" json:"held_s,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *Regular) Reset() {
+	*x = Regular{}
+	mi := &file_output_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Regular) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Regular) ProtoMessage() {}
+
+func (x *Regular) ProtoReflect() protoreflect.Message {
+	mi := &file_output_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Regular.ProtoReflect.Descriptor instead.
+func (*Regular) Descriptor() ([]byte, []int) {
+	return file_output_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Regular) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Regular) GetPeriodS() float64 {
+	if x != nil {
+		return x.PeriodS
+	}
+	return 0
+}
+
+func (x *Regular) GetDeviationS() float64 {
+	if x != nil {
+		return x.DeviationS
+	}
+	return 0
+}
+
+func (x *Regular) GetContacts() int64 {
+	if x != nil {
+		return x.Contacts
+	}
+	return 0
+}
+
+func (x *Regular) GetMissed() int64 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
+func (x *Regular) GetSizeBytes() float64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *Regular) GetSizeDeviationBytes() float64 {
+	if x != nil {
+		return x.SizeDeviationBytes
+	}
+	return 0
+}
+
+func (x *Regular) GetHeldS() float64 {
+	if x != nil {
+		return x.HeldS
+	}
+	return 0
+}
+
 type Indicator struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ioc           []byte                 `protobuf:"bytes,1,opt,name=ioc,proto3" json:"ioc,omitempty"`
@@ -1022,7 +1222,7 @@ type Indicator struct {
 
 func (x *Indicator) Reset() {
 	*x = Indicator{}
-	mi := &file_output_proto_msgTypes[14]
+	mi := &file_output_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1034,7 +1234,7 @@ func (x *Indicator) String() string {
 func (*Indicator) ProtoMessage() {}
 
 func (x *Indicator) ProtoReflect() protoreflect.Message {
-	mi := &file_output_proto_msgTypes[14]
+	mi := &file_output_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1247,7 @@ func (x *Indicator) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Indicator.ProtoReflect.Descriptor instead.
 func (*Indicator) Descriptor() ([]byte, []int) {
-	return file_output_proto_rawDescGZIP(), []int{14}
+	return file_output_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Indicator) GetIoc() []byte {
@@ -1123,7 +1323,7 @@ type Time struct {
 
 func (x *Time) Reset() {
 	*x = Time{}
-	mi := &file_output_proto_msgTypes[15]
+	mi := &file_output_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1135,7 +1335,7 @@ func (x *Time) String() string {
 func (*Time) ProtoMessage() {}
 
 func (x *Time) ProtoReflect() protoreflect.Message {
-	mi := &file_output_proto_msgTypes[15]
+	mi := &file_output_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1148,7 +1348,7 @@ func (x *Time) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Time.ProtoReflect.Descriptor instead.
 func (*Time) Descriptor() ([]byte, []int) {
-	return file_output_proto_rawDescGZIP(), []int{15}
+	return file_output_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Time) GetSeconds() int64 {
@@ -1202,7 +1402,8 @@ const file_output_proto_rawDesc = "" +
 	"\aFailure\x12\x18\n" +
 	"\amessage\x18\x01 \x01(\tR\amessage\x12\x1c\n" +
 	"\tpermanent\x18\x02 \x01(\bR\tpermanent\x12$\n" +
-	"\x0eretry_after_ns\x18\x03 \x01(\x03R\fretryAfterNs\"\xee\b\n" +
+	"\x0eretry_after_ns\x18\x03 \x01(\x03R\fretryAfterNs\"\xb2\n" +
+	"\n" +
 	"\x03Hit\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n" +
 	"\bseverity\x18\x02 \x01(\rR\bseverity\x12\x1c\n" +
@@ -1248,7 +1449,29 @@ const file_output_proto_rawDesc = "" +
 	"\atargets\x18' \x01(\x12R\atargets\x12>\n" +
 	"\n" +
 	"indicators\x18( \x03(\v2\x1e.flowhound.plugin.v1.IndicatorR\n" +
-	"indicators\"\x8f\x02\n" +
+	"indicators\x12\x1e\n" +
+	"\n" +
+	"duplicates\x18) \x01(\x04R\n" +
+	"duplicates\x128\n" +
+	"\texporters\x18* \x03(\v2\x1a.flowhound.plugin.v1.ShareR\texporters\x126\n" +
+	"\aregular\x18+ \x01(\v2\x1c.flowhound.plugin.v1.RegularR\aregular\x12\x16\n" +
+	"\x06shared\x18, \x01(\tR\x06shared\x12\x18\n" +
+	"\ascanner\x18- \x01(\tR\ascanner\"O\n" +
+	"\x05Share\x12\x1a\n" +
+	"\bexporter\x18\x01 \x01(\fR\bexporter\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\"\xf7\x01\n" +
+	"\aRegular\x12\x14\n" +
+	"\x05score\x18\x01 \x01(\x01R\x05score\x12\x19\n" +
+	"\bperiod_s\x18\x02 \x01(\x01R\aperiodS\x12\x1f\n" +
+	"\vdeviation_s\x18\x03 \x01(\x01R\n" +
+	"deviationS\x12\x1a\n" +
+	"\bcontacts\x18\x04 \x01(\x12R\bcontacts\x12\x16\n" +
+	"\x06missed\x18\x05 \x01(\x12R\x06missed\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x06 \x01(\x01R\tsizeBytes\x120\n" +
+	"\x14size_deviation_bytes\x18\a \x01(\x01R\x12sizeDeviationBytes\x12\x15\n" +
+	"\x06held_s\x18\b \x01(\x01R\x05heldS\"\x8f\x02\n" +
 	"\tIndicator\x12\x10\n" +
 	"\x03ioc\x18\x01 \x01(\fR\x03ioc\x12\x12\n" +
 	"\x04feed\x18\x02 \x01(\tR\x04feed\x12\x1a\n" +
@@ -1282,7 +1505,7 @@ func file_output_proto_rawDescGZIP() []byte {
 	return file_output_proto_rawDescData
 }
 
-var file_output_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_output_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_output_proto_goTypes = []any{
 	(*ConfigureRequest)(nil),  // 0: flowhound.plugin.v1.ConfigureRequest
 	(*ConfigureResponse)(nil), // 1: flowhound.plugin.v1.ConfigureResponse
@@ -1298,8 +1521,10 @@ var file_output_proto_goTypes = []any{
 	(*Result)(nil),            // 11: flowhound.plugin.v1.Result
 	(*Failure)(nil),           // 12: flowhound.plugin.v1.Failure
 	(*Hit)(nil),               // 13: flowhound.plugin.v1.Hit
-	(*Indicator)(nil),         // 14: flowhound.plugin.v1.Indicator
-	(*Time)(nil),              // 15: flowhound.plugin.v1.Time
+	(*Share)(nil),             // 14: flowhound.plugin.v1.Share
+	(*Regular)(nil),           // 15: flowhound.plugin.v1.Regular
+	(*Indicator)(nil),         // 16: flowhound.plugin.v1.Indicator
+	(*Time)(nil),              // 17: flowhound.plugin.v1.Time
 }
 var file_output_proto_depIdxs = []int32{
 	2,  // 0: flowhound.plugin.v1.ConfigureResponse.problems:type_name -> flowhound.plugin.v1.Problem
@@ -1310,29 +1535,31 @@ var file_output_proto_depIdxs = []int32{
 	12, // 5: flowhound.plugin.v1.WriteResponse.failure:type_name -> flowhound.plugin.v1.Failure
 	11, // 6: flowhound.plugin.v1.WriteResponse.items:type_name -> flowhound.plugin.v1.Result
 	12, // 7: flowhound.plugin.v1.Result.failure:type_name -> flowhound.plugin.v1.Failure
-	15, // 8: flowhound.plugin.v1.Hit.start:type_name -> flowhound.plugin.v1.Time
-	15, // 9: flowhound.plugin.v1.Hit.end:type_name -> flowhound.plugin.v1.Time
-	15, // 10: flowhound.plugin.v1.Hit.first:type_name -> flowhound.plugin.v1.Time
-	15, // 11: flowhound.plugin.v1.Hit.last:type_name -> flowhound.plugin.v1.Time
-	15, // 12: flowhound.plugin.v1.Hit.time:type_name -> flowhound.plugin.v1.Time
-	14, // 13: flowhound.plugin.v1.Hit.indicators:type_name -> flowhound.plugin.v1.Indicator
-	15, // 14: flowhound.plugin.v1.Indicator.first_seen:type_name -> flowhound.plugin.v1.Time
-	15, // 15: flowhound.plugin.v1.Indicator.last_seen:type_name -> flowhound.plugin.v1.Time
-	0,  // 16: flowhound.plugin.v1.Output.Configure:input_type -> flowhound.plugin.v1.ConfigureRequest
-	3,  // 17: flowhound.plugin.v1.Output.Setup:input_type -> flowhound.plugin.v1.SetupRequest
-	5,  // 18: flowhound.plugin.v1.Output.Open:input_type -> flowhound.plugin.v1.OpenRequest
-	9,  // 19: flowhound.plugin.v1.Output.Write:input_type -> flowhound.plugin.v1.WriteRequest
-	7,  // 20: flowhound.plugin.v1.Output.Close:input_type -> flowhound.plugin.v1.CloseRequest
-	1,  // 21: flowhound.plugin.v1.Output.Configure:output_type -> flowhound.plugin.v1.ConfigureResponse
-	4,  // 22: flowhound.plugin.v1.Output.Setup:output_type -> flowhound.plugin.v1.SetupResponse
-	6,  // 23: flowhound.plugin.v1.Output.Open:output_type -> flowhound.plugin.v1.OpenResponse
-	10, // 24: flowhound.plugin.v1.Output.Write:output_type -> flowhound.plugin.v1.WriteResponse
-	8,  // 25: flowhound.plugin.v1.Output.Close:output_type -> flowhound.plugin.v1.CloseResponse
-	21, // [21:26] is the sub-list for method output_type
-	16, // [16:21] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	17, // 8: flowhound.plugin.v1.Hit.start:type_name -> flowhound.plugin.v1.Time
+	17, // 9: flowhound.plugin.v1.Hit.end:type_name -> flowhound.plugin.v1.Time
+	17, // 10: flowhound.plugin.v1.Hit.first:type_name -> flowhound.plugin.v1.Time
+	17, // 11: flowhound.plugin.v1.Hit.last:type_name -> flowhound.plugin.v1.Time
+	17, // 12: flowhound.plugin.v1.Hit.time:type_name -> flowhound.plugin.v1.Time
+	16, // 13: flowhound.plugin.v1.Hit.indicators:type_name -> flowhound.plugin.v1.Indicator
+	14, // 14: flowhound.plugin.v1.Hit.exporters:type_name -> flowhound.plugin.v1.Share
+	15, // 15: flowhound.plugin.v1.Hit.regular:type_name -> flowhound.plugin.v1.Regular
+	17, // 16: flowhound.plugin.v1.Indicator.first_seen:type_name -> flowhound.plugin.v1.Time
+	17, // 17: flowhound.plugin.v1.Indicator.last_seen:type_name -> flowhound.plugin.v1.Time
+	0,  // 18: flowhound.plugin.v1.Output.Configure:input_type -> flowhound.plugin.v1.ConfigureRequest
+	3,  // 19: flowhound.plugin.v1.Output.Setup:input_type -> flowhound.plugin.v1.SetupRequest
+	5,  // 20: flowhound.plugin.v1.Output.Open:input_type -> flowhound.plugin.v1.OpenRequest
+	9,  // 21: flowhound.plugin.v1.Output.Write:input_type -> flowhound.plugin.v1.WriteRequest
+	7,  // 22: flowhound.plugin.v1.Output.Close:input_type -> flowhound.plugin.v1.CloseRequest
+	1,  // 23: flowhound.plugin.v1.Output.Configure:output_type -> flowhound.plugin.v1.ConfigureResponse
+	4,  // 24: flowhound.plugin.v1.Output.Setup:output_type -> flowhound.plugin.v1.SetupResponse
+	6,  // 25: flowhound.plugin.v1.Output.Open:output_type -> flowhound.plugin.v1.OpenResponse
+	10, // 26: flowhound.plugin.v1.Output.Write:output_type -> flowhound.plugin.v1.WriteResponse
+	8,  // 27: flowhound.plugin.v1.Output.Close:output_type -> flowhound.plugin.v1.CloseResponse
+	23, // [23:28] is the sub-list for method output_type
+	18, // [18:23] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_output_proto_init() }
@@ -1346,7 +1573,7 @@ func file_output_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_output_proto_rawDesc), len(file_output_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

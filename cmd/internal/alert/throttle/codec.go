@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert"
+	"github.com/flowhound/flowhound/cmd/internal/alert/regular"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -22,7 +22,7 @@ type coder struct {
 
 // num codes v as a varint; reading, anything above limit is bad. Times and -1
 // (hit.NoPort) travel as their two's complement, which limit -1 stands for.
-func num[T ~int | ~int32 | ~int64 | ~uint8 | ~uint32 | ~uint64](c *coder, v *T, limit uint64) {
+func num[T ~int | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64](c *coder, v *T, limit uint64) {
 	if !c.reading {
 		c.b = binary.AppendUvarint(c.b, uint64(*v))
 		return
@@ -108,18 +108,6 @@ func (c *coder) time(v *time.Time) {
 	}
 }
 
-func (c *coder) direction(v *hit.Direction) {
-	n := directionOf(*v)
-	num(c, &n, uint64(len(directions)-1))
-	*v = directions[n]
-}
-
-func (c *coder) state(v *hit.State) {
-	n := stateRank(*v)
-	num(c, &n, uint64(len(states)-1))
-	*v = states[n]
-}
-
 func (c *coder) severity(v *hit.Severity) { num(c, v, hit.NumSeverities-1) }
 
 func (c *coder) category(v *intel.Category) { num(c, v, intel.NumCategories-1) }
@@ -142,12 +130,6 @@ func (c *coder) port(v *int32) {
 	*v = n - 1
 }
 
-func (c *coder) intPort(v *int) {
-	n := int32(*v)
-	c.port(&n)
-	*v = int(n)
-}
-
 // entry codes what outlives a line; what is held follows in a snapshot only.
 func (c *coder) entry(e *entry) {
 	c.key(&e.key)
@@ -155,14 +137,51 @@ func (c *coder) entry(e *entry) {
 	num(c, &e.lines, anyNum)
 	num(c, &e.created, anyNum)
 	num(c, &e.end, anyNum)
-	c.bool(&e.idle)
 	num(c, &e.window, anyNum>>1)
 	c.severity(&e.said)
 	num(c, &e.saidBytes, anyNum)
-	num(c, &e.saidAt, anyNum)
-	c.bool(&e.localOpened)
-	num(c, &e.localData, anyNum)
-	num(c, &e.remoteData, anyNum)
+	for _, n := range []*int64{&e.saidAt, &e.localData, &e.remoteData} {
+		num(c, n, anyNum)
+	}
+	num(c, &e.sent, anyNum)
+	num(c, &e.received, anyNum)
+	num(c, &e.group.category, intel.NumCategories-1)
+	num(c, &e.group.direction, uint64(len(directions)-1))
+	num(c, &e.visits, 255)
+	num(c, &e.usual, 1<<16-1)
+	for _, b := range []*bool{&e.group.inverse, &e.group.counted, &e.idle, &e.proven, &e.opened, &e.raised, &e.mustSay, &e.burst} {
+		c.bool(b)
+	}
+	c.clock(&e.clock)
+	if e.key.scope == scopePair && e.clock == nil || e.key.scope != scopePair && (e.clock != nil || e.group.counted) {
+		c.bad = true
+	}
+}
+
+// clock codes the regularity of a pair.
+func (c *coder) clock(s **regular.State) {
+	has := *s != nil
+	c.bool(&has)
+	if !has || c.bad {
+		return
+	}
+	if c.reading {
+		*s = new(regular.State)
+	}
+	x := *s
+	for _, n := range []*uint32{&x.First, &x.Start, &x.End, &x.Contacts, &x.Bytes, &x.By} {
+		num(c, n, 1<<32-1)
+	}
+	num(c, &x.Port, 1<<16-1)
+	num(c, &x.Gap, uint64(len(x.Gaps)))
+	num(c, &x.Size, uint64(len(x.Sizes)))
+	num(c, &x.Flags, 255)
+	for i := range min(int(x.Contacts), len(x.Gaps)+1) - 1 {
+		num(c, &x.Gaps[i], 1<<16-1)
+	}
+	for i := range min(int(x.Contacts), len(x.Sizes)+1) - 1 {
+		num(c, &x.Sizes[i], 1<<16-1)
+	}
 }
 
 func (c *coder) held(e *entry) {
@@ -175,37 +194,58 @@ func (c *coder) held(e *entry) {
 		e.held = new(held)
 	}
 	h := e.held
-	c.event(&h.event)
+	c.shown(&h.shown)
 	c.severity(&h.severity)
-	c.state(&h.state)
-	for _, n := range []*uint64{&h.count, &h.srcBytes, &h.srcPackets, &h.dstBytes, &h.dstPackets} {
+	num(c, &h.state, uint64(len(states)-1))
+	for _, n := range []*uint64{&h.count, &h.duplicates, &h.told, &h.srcBytes, &h.srcPackets, &h.dstBytes, &h.dstPackets} {
 		num(c, n, anyNum)
 	}
 	for _, n := range []*int64{&h.start, &h.end, &h.first, &h.last} {
 		num(c, n, anyNum)
 	}
-	for _, n := range []*int{&h.clientPort, &h.servicePort, &h.icmpType, &h.icmpCode} {
-		c.intPort(n)
+	for _, n := range []*int32{&h.clientPort, &h.servicePort, &h.icmpType, &h.icmpCode} {
+		c.port(n)
 	}
-	c.addrSet(&h.sources)
-	c.addrSet(&h.targets)
+	c.shares(&h.exporters)
+	if e.key.scope == scopePair {
+		return
+	}
+	if c.reading {
+		h.behind = new(behind)
+	}
+	c.addrSet(&h.behind.sources)
+	c.addrSet(&h.behind.targets)
 }
 
-// event codes what a line shows of an event. The event is not judged again.
-func (c *coder) event(ev *alert.Event) {
-	for _, a := range []*flow.Addr{&ev.Local, &ev.Remote, &ev.NATLocal, &ev.NATRemote, &ev.Exporter} {
+func (c *coder) shares(v *[]share) {
+	n := len(*v)
+	num(c, &n, maxShares)
+	for i := 0; i < n && !c.bad; i++ {
+		if c.reading {
+			*v = append(*v, share{})
+		}
+		s := &(*v)[i]
+		c.addr(&s.exporter)
+		num(c, &s.count, anyNum)
+		num(c, &s.bytes, anyNum)
+	}
+}
+
+// shown codes what a line shows of an event.
+func (c *coder) shown(s *shown) {
+	for _, a := range []*flow.Addr{&s.local, &s.remote, &s.natLocal, &s.natRemote, &s.exporter} {
 		c.addr(a)
 	}
-	c.bool(&ev.MatchedNAT)
-	c.bool(&ev.DNSBL)
-	c.bool(&ev.LocalOpened)
-	num(c, &ev.Proto, 255)
-	num(c, &ev.Domain, anyNum)
-	num(c, &ev.Sampling, anyNum)
-	c.direction(&ev.Direction)
-	c.indicators(&ev.Indicators)
-	c.indicators(&ev.Others)
-	c.bad = c.bad || c.reading && len(ev.Indicators) == 0
+	c.bool(&s.matchedNAT)
+	c.bool(&s.dnsbl)
+	c.bool(&s.localOpened)
+	num(c, &s.proto, 255)
+	num(c, &s.domain, anyNum)
+	num(c, &s.sampling, anyNum)
+	num(c, &s.direction, uint64(len(directions)-1))
+	c.indicators(&s.indicators)
+	c.indicators(&s.others)
+	c.bad = c.bad || c.reading && len(s.indicators) == 0
 }
 
 func (c *coder) indicators(v *[]intel.Indicator) {
@@ -227,7 +267,7 @@ func (c *coder) indicator(i *intel.Indicator) {
 	c.category(&i.Category)
 	num(c, &i.Score, 100)
 	num(c, &i.Combined, 100)
-	for _, s := range []*string{&i.Feed, &i.Ref, &i.Name, &i.Tags} {
+	for _, s := range []*string{&i.Feed, &i.Ref, &i.Name, &i.Tags, &i.Shared, &i.Scanner} {
 		c.string(s)
 	}
 	c.time(&i.FirstSeen)

@@ -1,15 +1,15 @@
 package throttle
 
 import (
-	"container/list"
 	"math"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
-	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/alert/regular"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// entry is what is known of one fold key.
+// entry is what is known of one fold key. A full table has tens of thousands: what
+// it takes is measured by TestMemoryOfAKey.
 type entry struct {
 	key     key
 	series  uint64
@@ -17,119 +17,73 @@ type entry struct {
 	created uint64
 
 	end    int64 // Unix nanoseconds: of the window; of an idle entry, when it is forgotten
-	idle   bool  // its last window was empty: the next record is said at once
 	window int64 // nanoseconds: the next one; 0: the shortest
 
-	said      hit.Severity // of the last line
-	saidBytes uint64
-	saidAt    int64 // Unix nanoseconds
+	saidBytes uint64 // the most that a line said
+	saidAt    int64  // Unix nanoseconds: of the last line, or of the last record that a shared key took
 
-	// Of a pair: who opened, and when each side was last heard to send data.
-	localOpened           bool
+	// Of a pair: when each side was last heard to send data, and how much went out
+	// and came in while the entry lives.
 	localData, remoteData int64
+	sent, received        uint64
+	clock                 *regular.State // nil: not a pair
 
 	held *held // nil: nothing
 
-	at   int // place in the queue
-	elem *list.Element
+	newer, older *entry // by last use
+	at           int32  // place in the queue
+
+	said    hit.Severity // the worst that a line said
+	group   group        // of a pair: in which crowds it is counted
+	visits  uint8        // of a pair: inbound conversations so far, up to 255
+	usual   uint16       // and how long the longest of the first took, in 0.1 s
+	idle    bool         // its last window was empty: the next record is said at once
+	proven  bool         // it came back: newcomers do not push it out
+	opened  bool         // of a pair: by the local side
+	raised  bool         // the volume sent, or the number of targets, made it worse
+	mustSay bool         // and that was not said yet, though the severity is the same
+	burst   bool         // of a host's shared key: high severities share it too
 }
 
-// held sums the records that no line has said.
-type held struct {
-	// event is the one that the line shows: of a pair the first of the most
-	// severe, of a coarse key the latest of the busiest remote address.
-	event    alert.Event
-	severity hit.Severity
-	state    hit.State
-
-	count                                       uint64
-	srcBytes, srcPackets                        uint64
-	dstBytes, dstPackets                        uint64
-	start, end, first, last                     int64
-	clientPort, servicePort, icmpType, icmpCode int // hit.NoPort where the records differ
-
-	sources, targets addrSet // of a coarse key
+// group is how a pair is counted in its crowds.
+type group struct {
+	category  uint8
+	direction direction
+	inverse   bool // the listed address is the one inside
+	counted   bool
 }
-
-func (h *held) bytes() uint64 { return sum(h.srcBytes, h.dstBytes) }
 
 // worse reports whether what e holds must be said at once.
 func (e *entry) worse() bool {
 	b := e.held.bytes()
-	return e.held.severity > e.said || b > worseBytes && b/worseTimes >= e.saidBytes
+	return e.held.severity > e.said || e.mustSay || b > worseBytes && b/worseTimes >= e.saidBytes
 }
 
 // hold adds an event to what e holds.
 func (t *Table) hold(e *entry, ev *alert.Event) {
 	h := e.held
 	if h == nil {
-		h = &held{
-			event: *ev, severity: ev.Severity, state: ev.State,
-			start: ev.Start, end: ev.End, first: ev.First, last: ev.Last,
-			clientPort: ev.ClientPort(), servicePort: ev.ServicePort(), icmpType: ev.ICMPType, icmpCode: ev.ICMPCode,
-		}
+		h = newHeld(ev)
 		e.held = h
 	}
 	if e.key.scope != scopePair {
 		h.addAddresses(ev, &t.addrs)
 	} else if ev.Severity > h.severity {
-		h.event = *ev
+		h.show(ev)
 	}
 	h.add(ev)
 }
 
-func (h *held) add(ev *alert.Event) {
-	h.severity = max(h.severity, ev.Severity)
-	if stateRank(ev.State) > stateRank(h.state) {
-		h.state = ev.State
+// tick tells the pair's clock of an event.
+func (e *entry) tick(ev *alert.Event) {
+	if e.clock == nil {
+		return
 	}
-	h.count = sum(h.count, ev.Count)
-	srcBytes, srcPackets, dstBytes, dstPackets := ev.RemoteBytes, ev.RemotePackets, ev.LocalBytes, ev.LocalPackets
-	if ev.LocalOpened {
-		srcBytes, srcPackets, dstBytes, dstPackets = dstBytes, dstPackets, srcBytes, srcPackets
-	}
-	h.srcBytes, h.srcPackets = sum(h.srcBytes, srcBytes), sum(h.srcPackets, srcPackets)
-	h.dstBytes, h.dstPackets = sum(h.dstBytes, dstBytes), sum(h.dstPackets, dstPackets)
-	h.start, h.end = min(h.start, ev.Start), max(h.end, ev.End)
-	h.first, h.last = min(h.first, ev.First), max(h.last, ev.Last)
-	agree(&h.clientPort, ev.ClientPort())
-	agree(&h.servicePort, ev.ServicePort())
-	agree(&h.icmpType, ev.ICMPType)
-	agree(&h.icmpCode, ev.ICMPCode)
-}
-
-// addAddresses counts who is behind a coarse key, and shows the event of the
-// busiest remote address.
-func (h *held) addAddresses(ev *alert.Event, budget *addrBudget) {
-	src, dst := ev.Remote, ev.Local
-	remotes := &h.sources
-	if ev.LocalOpened {
-		src, dst, remotes = dst, src, &h.targets
-	}
-	budget.add(&h.sources, src, ev.Count)
-	budget.add(&h.targets, dst, ev.Count)
-	if remotes.busiest == ev.Remote {
-		h.event = *ev
-	}
-}
-
-// agree keeps a port that all records have in common.
-func agree(port *int, other int) {
-	if *port != other {
-		*port = hit.NoPort
-	}
-}
-
-// states in the order of how far a conversation came.
-var states = [...]hit.State{hit.Attempt, hit.Unknown, hit.Established}
-
-func stateRank(s hit.State) int {
-	for i, name := range states {
-		if name == s {
-			return i
-		}
-	}
-	return 0
+	port := ev.ClientPort()
+	e.clock.Add(&regular.Record{
+		Start: ev.Start, End: ev.End, Bytes: ev.Told, Exporter: exporterOf(ev),
+		Port: uint16(max(port, 0)), TCP: ev.Proto == 6, SYN: ev.SYN, Sampled: ev.Sampling > 1,
+	})
 }
 
 // sum saturates: counters come from outside and may be anything.
@@ -138,44 +92,4 @@ func sum(a, b uint64) uint64 {
 		return math.MaxUint64
 	}
 	return a + b
-}
-
-const (
-	// maxAddrs is how many addresses a coarse line counts exactly.
-	maxAddrs = 4096
-	// maxAllAddrs bounds those of all lines together, about 30 MB: only a flood of
-	// forged records comes near, and it makes the counts too low, nothing else.
-	maxAllAddrs = 1 << 19
-)
-
-// addrSet counts the records of distinct addresses. The zero value is empty.
-type addrSet struct {
-	counts  map[flow.Addr]uint64
-	busiest flow.Addr // the first to reach its count
-}
-
-// addrBudget is how many addresses all sets hold.
-type addrBudget int
-
-func (b *addrBudget) add(s *addrSet, a flow.Addr, n uint64) {
-	c, ok := s.counts[a]
-	if !ok && len(s.counts) > 0 && (len(s.counts) >= maxAddrs || *b >= maxAllAddrs) {
-		return
-	}
-	if s.counts == nil {
-		s.counts, s.busiest = make(map[flow.Addr]uint64), a
-	}
-	if !ok {
-		*b++
-	}
-	c = sum(c, n)
-	s.counts[a] = c
-	if c > s.counts[s.busiest] {
-		s.busiest = a
-	}
-}
-
-func (b *addrBudget) free(s *addrSet) {
-	*b -= addrBudget(len(s.counts))
-	*s = addrSet{}
 }

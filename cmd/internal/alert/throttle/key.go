@@ -21,6 +21,8 @@ const (
 	scopeNetwork               // noise from outside to one entry of networks.local
 	scopeExporter              // noise that passes one exporter, between others
 	scopeHost                  // what one host of ours has too many keys for
+	scopeRemote                // one remote service that many hosts of ours talk to
+	scopeAgain                 // what one exporter told after others, and no other line says
 	numScopes
 )
 
@@ -30,6 +32,8 @@ const (
 //	network   a/bits = entry of networks.local, category, proto, port
 //	exporter  a = exporter, category, proto, port
 //	host      a = host, category, direction, proto
+//	remote    a = remote, category, direction, proto, port
+//	again     a = exporter
 type key struct {
 	scope     scope
 	category  intel.Category
@@ -56,11 +60,6 @@ func directionOf(d hit.Direction) direction {
 
 func pairKey(ev *alert.Event) key {
 	return key{scope: scopePair, proto: ev.Proto, port: int32(ev.ServicePort()), a: ev.Local, b: ev.Remote}
-}
-
-func hostKey(ev *alert.Event) key {
-	host, _ := ev.Inside()
-	return key{scope: scopeHost, category: category(ev), direction: directionOf(ev.Direction), proto: ev.Proto, port: hit.NoPort, a: host}
 }
 
 // noiseKey returns the key of a probe from outside; ok is false for anything else.

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert"
+	"github.com/flowhound/flowhound/cmd/internal/alert/regular"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -13,59 +13,91 @@ import (
 // hit makes the hit of what an entry holds; Kind, Time and Country are left to
 // the caller.
 func (h *held) hit(e *entry) *hit.Hit {
-	ev := &h.event
-	best := &ev.Indicators[0]
+	s := &h.shown
+	best := &s.indicators[0]
 	out := &hit.Hit{
-		Severity: h.severity, Direction: ev.Direction, State: h.state,
+		Severity: h.severity, Direction: directions[s.direction], State: states[h.state],
 		Category: best.Category.String(), Feed: best.Feed, IOC: best.Prefix, Score: int(best.Confidence()), Ref: best.Ref, Name: best.Name,
-		SrcPort: h.clientPort, DstPort: h.servicePort, Proto: ev.Proto,
-		Count: h.count, Bytes: h.bytes(), Packets: sum(h.srcPackets, h.dstPackets),
+		SrcPort: int(h.clientPort), DstPort: int(h.servicePort), Proto: s.proto,
+		Count: h.count, Duplicates: h.duplicates, Bytes: h.bytes(), Packets: sum(h.srcPackets, h.dstPackets),
 		SrcBytes: h.srcBytes, DstBytes: h.dstBytes, SrcPackets: h.srcPackets, DstPackets: h.dstPackets,
-		Exporter: ev.Exporter.IP(), Domain: ev.Domain, Sampling: ev.Sampling,
+		Exporter: s.exporter.IP(), Domain: s.domain, Sampling: s.sampling,
 		Start: stamp(h.start), End: stamp(h.end), First: stamp(h.first), Last: stamp(h.last),
 		ID:         id(e.series, e.lines),
-		Indicators: indicators(ev.Indicators, ev.Others),
+		Indicators: indicators(s.indicators, s.others),
+		Shared:     best.Shared, Scanner: best.Scanner,
 	}
-	if isICMP(ev.Proto) {
-		out.SrcPort, out.DstPort = h.icmpType, h.icmpCode
+	if isICMP(s.proto) {
+		out.SrcPort, out.DstPort = int(h.icmpType), int(h.icmpCode)
 	} else if isNoise(e.key) {
 		out.DstPort = int(e.key.port)
 	}
 	h.setAddresses(out, e)
+	h.setExporters(out)
+	if e.clock != nil {
+		out.Regular = regularity(e.clock)
+	}
 	return out
+}
+
+// setExporters names who told, and for the line the one who told the most.
+func (h *held) setExporters(out *hit.Hit) {
+	most := share{}
+	for _, s := range h.exporters {
+		out.Exporters = append(out.Exporters, hit.Share{Exporter: s.exporter.IP(), Count: s.count, Bytes: s.bytes})
+		if s.bytes > most.bytes || s.bytes == most.bytes && s.count > most.count {
+			most = s
+		}
+	}
+	if most.count > 0 {
+		out.Exporter = most.exporter.IP()
+	}
+}
+
+// regularity is what there is to say of a pair's clock, nil when that is nothing.
+func regularity(s *regular.State) *hit.Regular {
+	v := s.Judge()
+	r := &hit.Regular{HeldSeconds: v.Held}
+	if v.Regular() {
+		*r = hit.Regular{
+			Score: v.Score, PeriodSeconds: v.Period, DeviationSeconds: v.Deviation,
+			Contacts: int(v.Contacts), Missed: v.Missed, SizeBytes: v.Size, SizeDeviationBytes: v.SizeDev, HeldSeconds: v.Held,
+		}
+	}
+	if *r == (hit.Regular{}) {
+		return nil
+	}
+	return r
 }
 
 // setAddresses fills who was on which side.
 func (h *held) setAddresses(out *hit.Hit, e *entry) {
-	ev := &h.event
-	local := ev.Local
-	if e.key.scope != scopePair {
-		out.Sources, out.Targets = len(h.sources.counts), len(h.targets.counts)
-		local = h.targets.busiest
-		if ev.LocalOpened {
-			local = h.sources.busiest
-		}
+	s := &h.shown
+	local := s.local
+	if h.behind != nil {
+		out.Sources, out.Targets = len(h.behind.sources.counts), len(h.behind.targets.counts)
+		local = h.busiestLocal()
 	}
-	out.Local, out.Remote = local.IP(), ev.Remote.IP()
-	natLocal, natRemote := ip(ev.NATLocal), ip(ev.NATRemote)
-	if local != ev.Local { // another target than the event's
+	out.Local, out.Remote = local.IP(), s.remote.IP()
+	natLocal, natRemote := ip(s.natLocal), ip(s.natRemote)
+	if local != s.local { // another target than the event's
 		natLocal = netip.Addr{}
 	}
-	if ev.LocalOpened {
+	if s.localOpened {
 		out.Src, out.Dst, out.NATSrc, out.NATDst = out.Local, out.Remote, natLocal, natRemote
 	} else {
 		out.Src, out.Dst, out.NATSrc, out.NATDst = out.Remote, out.Local, natRemote, natLocal
 	}
-	out.Matched = matched(ev)
+	out.Matched = matched(s)
 }
 
-func matched(ev *alert.Event) hit.Matched {
+func matched(s *shown) hit.Matched {
 	switch {
-	case ev.LocalOpened && ev.MatchedNAT:
+	case s.localOpened && s.matchedNAT:
 		return hit.MatchedNATDst
-	case ev.LocalOpened:
+	case s.localOpened:
 		return hit.MatchedDst
-	case ev.MatchedNAT:
+	case s.matchedNAT:
 		return hit.MatchedNATSrc
 	}
 	return hit.MatchedSrc

@@ -44,11 +44,11 @@ const meetWithin = int64(5 * time.Minute)
 // opened, and whether both sides sent data. It judges the event again if so.
 func (e *entry) meet(ev *alert.Event) {
 	judge := false
-	if ev.LocalOpened != e.localOpened {
+	if ev.LocalOpened != e.opened {
 		if ev.OpenerTold { // another conversation, the other way round
-			e.localOpened, e.localData, e.remoteData = ev.LocalOpened, 0, 0
+			e.opened, e.localData, e.remoteData = ev.LocalOpened, 0, 0
 		} else {
-			ev.LocalOpened, judge = e.localOpened, true
+			ev.LocalOpened, judge = e.opened, true
 		}
 	}
 	if ev.LocalData {

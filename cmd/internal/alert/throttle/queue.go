@@ -18,13 +18,13 @@ func (q queue) Less(i, j int) bool { return compareEntries(q[i], q[j]) < 0 }
 
 func (q queue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].at, q[j].at = i, j
+	q[i].at, q[j].at = int32(i), int32(j)
 }
 
 // init restores the order after any change, places included.
 func (q *queue) init() {
 	for i, e := range *q {
-		e.at = i
+		e.at = int32(i)
 	}
 	heap.Init(q)
 }
@@ -32,7 +32,7 @@ func (q *queue) init() {
 // Push is part of heap.Interface.
 func (q *queue) Push(x any) {
 	e := x.(*entry)
-	e.at = len(*q)
+	e.at = int32(len(*q))
 	*q = append(*q, e)
 }
 

@@ -22,7 +22,7 @@ import (
 // Neither is synced: they survive a kill, and after a power cut the checksums
 // tell what is whole. A second of fsync would hold up the alerts instead.
 const (
-	magic      = "flowhound fold 3\n"
+	magic      = "flowhound fold 4\n"
 	maxJournal = 1 << 10 // bytes of one journal record: an entry is a tenth
 )
 
@@ -122,6 +122,9 @@ func (t *Table) writeSnapshot(path string) error {
 
 // Close writes a last snapshot. The Table works on, but nothing is journaled.
 func (t *Table) Close() error {
+	for len(t.waiting.queue) > 0 {
+		t.release(t.waiting.take(0))
+	}
 	err := t.Snapshot()
 	if t.state != nil {
 		t.state.close()
@@ -196,13 +199,14 @@ func (t *Table) encode(w io.Writer) error {
 	n := len(t.entries)
 	num(&c, &t.state.line, anyNum)
 	num(&c, &n, anyNum)
-	_, _ = out.Write(c.b)                                  // out keeps the first error for Flush
-	for el := t.recent.Back(); el != nil; el = el.Prev() { // the order to adopt them in
-		e := el.Value.(*entry)
-		c.b = c.b[:0]
-		t.code(&c, e)
-		c.held(e)
-		_, _ = out.Write(c.b)
+	_, _ = out.Write(c.b) // out keeps the first error for Flush
+	for _, l := range [...]*list{&t.recent.fresh, &t.recent.proven} {
+		for e := l.oldest; e != nil; e = e.newer { // the order to adopt them in
+			c.b = c.b[:0]
+			t.code(&c, e)
+			c.held(e)
+			_, _ = out.Write(c.b)
+		}
 	}
 	if err := out.Flush(); err != nil {
 		return err
@@ -258,8 +262,11 @@ func (t *Table) decode(b []byte) error {
 func (t *Table) adopt(e *entry) {
 	t.link(e)
 	t.created = max(t.created, e.created)
-	if h := e.held; h != nil {
-		t.addrs += addrBudget(len(h.sources.counts) + len(h.targets.counts))
+	if h := e.held; h != nil && h.behind != nil {
+		t.addrs += addrBudget(len(h.behind.sources.counts) + len(h.behind.targets.counts))
+	}
+	if e.group.counted {
+		t.crowds.add(e, false, 0)
 	}
 	if p := t.noise.pace(e.key); p != nil {
 		p.window = max(p.window, e.window)

@@ -19,7 +19,7 @@ import (
 // restart makes a new table that goes on with the state at path. The hits that
 // were said stay in the bench.
 func (x *bench) restart(o Options, path string, at time.Duration) error {
-	x.table = New(o, x.take)
+	x.table = New(atOnce(o), x.take)
 	return x.table.Restore(path, start.Add(at))
 }
 

@@ -10,7 +10,6 @@ package throttle
 
 import (
 	"container/heap"
-	"container/list"
 	"math"
 	"net/netip"
 	"slices"
@@ -38,6 +37,9 @@ type Options struct {
 	MaxWindow   time.Duration // how long at most, and how long a quiet key is remembered: 24h
 	MaxKeys     int           // fold keys in memory: DefaultMaxKeys
 	MinSeverity hit.Severity  // hits below it are counted and not emitted
+	// Meet is how long the first record of a pair waits for the other direction: 2 s;
+	// below 0 not at all.
+	Meet time.Duration
 
 	// Country returns the ISO 3166-1 alpha-2 code of an address, "" when
 	// unknown. May be nil.
@@ -55,6 +57,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxKeys <= 0 {
 		o.MaxKeys = DefaultMaxKeys
 	}
+	if o.Meet == 0 {
+		o.Meet = defaultMeet
+	}
 	return o
 }
 
@@ -64,6 +69,7 @@ type Stats struct {
 	Lines         uint64 // hits emitted
 	Folded        uint64 // flow records that were summed instead of being said at once
 	Muted         uint64 // flow records of hits below MinSeverity
+	Duplicates    uint64 // flow records that another exporter had told before
 	PushedOut     uint64 // keys that MaxKeys pushed out
 	JournalErrors uint64 // lines that could not be journaled: a crash may repeat them
 }
@@ -75,14 +81,18 @@ type Table struct {
 
 	now     int64 // Unix nanoseconds: never runs backwards but for a step of the clock
 	entries map[key]*entry
-	queue   queue     // every entry, by the end of its window
-	recent  list.List // every entry, the most recently used first
-	created uint64    // entries ever made: ties of the queue
+	queue   queue  // every entry, by the end of its window
+	recent  recent // every entry, by use
+	created uint64 // entries ever made: ties of the queue
 
-	noise noise
-	crowd crowd
-	first firstSenders
-	addrs addrBudget
+	waiting waiting
+	touched []touched // by the records that are released; here so that it is made once
+	conns   conns
+	noise   noise
+	crowds  crowds
+	nat     natView
+	first   firstSenders
+	addrs   addrBudget
 
 	state   *state // nil: nothing is kept on disk
 	changed bool   // since the last snapshot
@@ -92,7 +102,7 @@ type Table struct {
 // New returns an empty Table. Hits go to emit, one at a time, while a method of
 // the Table runs; emit must not call the Table and may keep the hit.
 func New(o Options, emit func(*hit.Hit)) *Table {
-	return &Table{o: o.withDefaults(), emit: emit, entries: make(map[key]*entry)}
+	return &Table{o: o.withDefaults(), emit: emit, entries: make(map[key]*entry), crowds: make(crowds)}
 }
 
 // Configure changes the options. Windows that have begun end when they would
@@ -109,24 +119,26 @@ func (t *Table) Stats() Stats {
 	return s
 }
 
-// Add takes an event, which it may judge again by what it knows of the key. Time
-// advances to the event's receipt first.
+// Add takes an event, of which it keeps a copy for as long as the other direction of
+// the conversation may take to come. Time advances to the event's receipt first.
 func (t *Table) Add(ev *alert.Event) {
 	t.advance(ev.Last)
 	t.changed = true
-	e, isNew := t.route(ev)
-	t.recent.MoveToFront(e.elem)
-	t.hold(e, ev)
-	switch {
-	case isNew, e.idle, e.worse():
-		t.say(e, t.now)
-	default:
-		t.stats.Folded += ev.Count
+	if t.o.Meet < 0 {
+		t.release(&together{events: []alert.Event{*ev}})
+		return
+	}
+	meet := t.o.Meet
+	if ev.BehindNAT() {
+		meet += natMore
+	}
+	if full := t.waiting.add(ev, saturate(t.now, int64(meet))); full != nil {
+		t.release(full)
 	}
 }
 
-// Advance ends every window that is over at now. Call it about once a second. A
-// clock that was set back by more than a minute takes the windows along.
+// Advance says what is due at now: call it several times a second. A clock that was
+// set back by more than a minute takes the windows along.
 func (t *Table) Advance(now time.Time) {
 	n := now.UnixNano()
 	if n < t.now-int64(time.Minute) {
@@ -135,27 +147,62 @@ func (t *Table) Advance(now time.Time) {
 	t.advance(n)
 }
 
+// advance ends, in the order of their ends, the windows that are over and the waiting
+// of records for each other.
 func (t *Table) advance(now int64) {
-	for len(t.queue) > 0 && t.queue[0].end <= now {
+	for {
+		window, wait := int64(math.MaxInt64), int64(math.MaxInt64)
+		if len(t.queue) > 0 {
+			window = t.queue[0].end
+		}
+		if len(t.waiting.queue) > 0 {
+			wait = t.waiting.queue[0].due
+		}
+		if min(window, wait) > now {
+			break
+		}
 		t.changed = true
-		e := t.queue[0]
-		t.now = max(t.now, e.end)
-		forget := e.saidAt + int64(t.o.MaxWindow)
-		switch {
-		case e.held != nil:
-			t.say(e, t.now)
-		case e.idle || forget <= e.end:
-			t.remove(e)
-		default:
-			e.idle, e.end = true, forget
-			heap.Fix(&t.queue, e.at)
+		if wait < window {
+			t.now = max(t.now, wait)
+			t.release(t.waiting.take(0))
+		} else {
+			t.now = max(t.now, window)
+			t.endWindow(t.queue[0])
 		}
 	}
 	t.now = max(t.now, now)
 }
 
+// endWindow says what an entry holds, or lets it be idle, or forgets it.
+func (t *Table) endWindow(e *entry) {
+	if shared := t.crowdOf(e); shared != nil {
+		t.surrender(e, shared)
+		if shared.idle || shared.worse() {
+			t.say(shared, t.now)
+		}
+	}
+	if e.held != nil {
+		t.say(e, t.now)
+		return
+	}
+	forget := saturate(e.saidAt, int64(t.o.MaxWindow))
+	if forget <= t.now {
+		t.remove(e)
+		return
+	}
+	e.idle = true
+	t.until(e, forget)
+}
+
+// until sets when an entry's window ends.
+func (t *Table) until(e *entry, end int64) {
+	e.end = end
+	heap.Fix(&t.queue, int(e.at))
+}
+
 func (t *Table) shift(by int64) {
 	t.now += by
+	t.waiting.shift(by)
 	for _, e := range t.queue { // the same for all: the order stays
 		e.end += by
 		e.saidAt += by
@@ -167,15 +214,25 @@ func (t *Table) shift(by int64) {
 // stay, with their series and windows.
 func (t *Table) Flush(now time.Time) {
 	t.Advance(now)
-	var holding []*entry
-	for _, e := range t.queue {
-		if e.held != nil {
-			holding = append(holding, e)
-		}
+	for len(t.waiting.queue) > 0 {
+		t.release(t.waiting.take(0))
 	}
-	slices.SortFunc(holding, compareEntries)
-	for _, e := range holding {
-		t.say(e, t.now)
+	for { // what is given up to another key is said by that
+		var holding []*entry
+		for _, e := range t.queue {
+			if e.held != nil {
+				holding = append(holding, e)
+			}
+		}
+		if len(holding) == 0 {
+			return
+		}
+		slices.SortFunc(holding, compareEntries)
+		for _, e := range holding {
+			if e.held != nil {
+				t.say(e, t.now)
+			}
+		}
 	}
 }
 
@@ -183,17 +240,23 @@ func (t *Table) Flush(now time.Time) {
 // of it first, so that no restart can say it twice.
 func (t *Table) say(e *entry, at int64) {
 	held, kind := e.held, hit.Repeat
-	if e.lines == 0 || e.worse() {
-		if kind = hit.New; held.event.DNSBL {
+	worse := e.worse()
+	if held.count == 0 && !worse && e.key.scope != scopeAgain {
+		t.giveUp(e)
+		return
+	}
+	if e.key.scope != scopeAgain && (e.lines == 0 || worse) {
+		if kind = hit.New; held.shown.dnsbl {
 			kind = hit.DNSBL
 		}
 	}
-	e.said, e.saidBytes, e.saidAt = held.severity, held.bytes(), at
-	e.idle, e.end = false, saturate(at, t.nextWindow(e))
-	heap.Fix(&t.queue, e.at)
+	e.said, e.saidBytes, e.saidAt = max(e.said, held.severity), max(e.saidBytes, held.bytes()), at
+	e.idle, e.mustSay = false, false
+	t.until(e, saturate(at, t.nextWindow(e)))
+	t.stats.Duplicates += held.duplicates
 	if held.severity < t.o.MinSeverity {
-		t.stats.Muted += held.count
-		t.release(e)
+		t.stats.Muted += sum(held.count, held.duplicates)
+		t.drop(e)
 		return
 	}
 	e.lines++
@@ -203,9 +266,21 @@ func (t *Table) say(e *entry, at int64) {
 	if t.o.Country != nil {
 		h.Country = t.o.Country(h.Remote)
 	}
-	t.release(e)
+	t.drop(e)
 	t.journal(e)
 	t.emit(h)
+}
+
+// giveUp moves what another exporter had told before to the line of the exporter who
+// told it again: nobody needs one about each pair.
+func (t *Table) giveUp(e *entry) {
+	again := t.again(e.held.shown.exporter, e.held.first)
+	if again == e { // cannot be: its scope says so
+		return
+	}
+	e.held.severity, e.held.state = hit.Info, 0
+	t.surrender(e, again)
+	t.until(e, saturate(t.now, int64(t.o.Window)))
 }
 
 // nextWindow returns how long e's next window lasts, and doubles the one after.
@@ -232,7 +307,7 @@ func (t *Table) insert(k key, series uint64) *entry {
 
 func (t *Table) link(e *entry) {
 	t.entries[e.key] = e
-	e.elem = t.recent.PushFront(e)
+	t.recent.of(e).push(e)
 	heap.Push(&t.queue, e)
 	t.noise.added(e.key)
 }
@@ -240,7 +315,7 @@ func (t *Table) link(e *entry) {
 // shrink pushes out keys until at most n are left. They say what they hold.
 func (t *Table) shrink(n int) {
 	for len(t.entries) > max(n, 0) {
-		e := t.recent.Back().Value.(*entry)
+		e := t.recent.victim(t.o.MaxKeys)
 		if e.held != nil {
 			t.say(e, t.now)
 		}
@@ -250,18 +325,18 @@ func (t *Table) shrink(n int) {
 }
 
 func (t *Table) remove(e *entry) {
-	t.release(e)
-	heap.Remove(&t.queue, e.at)
-	t.recent.Remove(e.elem)
+	t.drop(e)
+	heap.Remove(&t.queue, int(e.at))
+	t.recent.of(e).remove(e)
 	delete(t.entries, e.key)
 	t.noise.removed(e.key)
+	t.crowds.remove(e)
 }
 
-// release lets go of what e holds.
-func (t *Table) release(e *entry) {
+// drop lets go of what e holds.
+func (t *Table) drop(e *entry) {
 	if e.held != nil {
-		t.addrs.free(&e.held.sources)
-		t.addrs.free(&e.held.targets)
+		t.addrs.free(e.held)
 		e.held = nil
 	}
 }

@@ -61,8 +61,16 @@ func newBench(t testing.TB, o Options) *bench {
 		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
 		netip.MustParsePrefix("2001:db8:10::/48"),
 	}, []uint16{22, 53, 443}, nil)
-	x.table = New(o, x.take)
+	x.table = New(atOnce(o), x.take)
 	return x
+}
+
+// atOnce is for tests of other things than that directions wait for each other.
+func atOnce(o Options) Options {
+	if o.Meet == 0 {
+		o.Meet = -1
+	}
+	return o
 }
 
 func (x *bench) take(h *hit.Hit) { x.hits = append(x.hits, h) }
@@ -189,12 +197,16 @@ func TestWorseIsSaidAtOnce(t *testing.T) {
 	x.add(record(time.Second, tcp, host, 50000, c2, 443, 60, syn))
 	x.call(2*time.Second, c2, 443, 1000)
 	x.want("new high attempt 1", "new critical established 2")
-	x.call(3*time.Second, c2, 443, 9_999_000) // not over 10 MB
+	// What comes in is not over 10 MB; what is sent would be worse by itself.
+	take := func(at time.Duration, bytes uint64) {
+		x.add(record(at, tcp, c2, 443, host, 50000, bytes, talk))
+	}
+	take(3*time.Second, 9_999_000)
 	x.want("new high attempt 1", "new critical established 2")
-	x.call(4*time.Second, c2, 443, 1001)
+	take(4*time.Second, 1001)
 	x.want("new high attempt 1", "new critical established 2", "new critical established 2")
-	x.call(5*time.Second, c2, 443, 99_000_000) // not ten times what was said
-	x.call(6*time.Second, c2, 443, 2_000_000)
+	take(5*time.Second, 99_000_000) // not ten times what was said
+	take(6*time.Second, 2_000_000)
 	if got := x.story(); len(got) != 4 || got[3] != "new critical established 2" {
 		t.Fatalf("%q", got)
 	}
@@ -257,8 +269,10 @@ func TestEqualPortsFirstSenderOpened(t *testing.T) {
 func TestServedBothWaysIsWorse(t *testing.T) {
 	x := newBench(t, Options{})
 	x.add(record(0, tcp, scanner, 50000, host, 22, 3000, talk))
-	x.add(record(time.Second, tcp, host, 22, scanner, 50000, 4000, talk))
-	x.want("new medium established 1", "new high established 1")
+	x.add(record(time.Second, tcp, host, 22, scanner, 50000, 15_000, talk))
+	x.want("new medium established 1")
+	x.add(record(time.Minute, tcp, host, 22, scanner, 50000, 15_000, talk)) // the same connection goes on
+	x.want("new medium established 1", "new high established 2")
 }
 
 func TestMinSeverity(t *testing.T) {
@@ -348,7 +362,8 @@ func TestHitOfAPair(t *testing.T) {
 	x := newBench(t, Options{Country: func(a netip.Addr) string { return "c2=" + a.String() }})
 	r := record(time.Minute, tcp, c2, 443, host, 51234, 1000, talk)
 	r.Sampling, r.Domain = 10, 7
-	r.RevBytes, r.RevPackets, r.Has = 50, 3, r.Has|flow.HasReverse|flow.HasNATDst
+	r.RevBytes, r.RevPackets, r.Has = 50, 3, r.Has|flow.HasReverse|flow.HasNATDst|flow.HasDirection
+	r.Direction = flow.BiflowReverseInitiator
 	r.NATDst = addr("10.5.5.5")
 	x.add(r)
 	got := *x.hits[0]

@@ -1,52 +1,12 @@
 package throttle
 
 import (
-	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-const (
-	// maxPorts is how many ports of one group of noise have keys of their own.
-	maxPorts = 16
-	// maxCrowd is how many new keys one host may have in one window.
-	maxCrowd = 20
-)
-
-// route finds the entry for an event, or makes it. A pair that is known keeps its
-// own; else noise goes to its group, and what is new on a crowded host to that
-// host's shared key.
-func (t *Table) route(ev *alert.Event) (e *entry, isNew bool) {
-	pair := pairKey(ev)
-	if e = t.entries[pair]; e != nil {
-		e.meet(ev)
-		return e, false
-	}
-	if !ev.OpenerTold {
-		t.first.settle(pair, ev, t.now/int64(t.o.Window))
-	}
-	if k, ok := noiseKey(ev); ok {
-		return t.find(t.noise.fit(k, t.entries), ev)
-	}
-	host := hostKey(ev)
-	if e = t.entries[host]; e != nil {
-		return e, false
-	}
-	if t.crowd.add(host, t.now/int64(t.o.Window)) {
-		return t.find(host, ev)
-	}
-	e, isNew = t.find(pair, ev)
-	e.localOpened = ev.LocalOpened
-	e.meet(ev)
-	return e, isNew
-}
-
-func (t *Table) find(k key, ev *alert.Event) (e *entry, isNew bool) {
-	if e = t.entries[k]; e != nil {
-		return e, false
-	}
-	return t.insert(k, newSeries(k, ev.First)), true
-}
+// maxPorts is how many ports of one group of noise have keys of their own.
+const maxPorts = 16
 
 // noise is what the keys of background noise share.
 //
@@ -117,19 +77,4 @@ func (n *noise) removed(k key) {
 	if n.ports[group]--; n.ports[group] == 0 {
 		delete(n.ports, group)
 	}
-}
-
-// crowd counts the new keys of each host in the current window.
-type crowd struct {
-	window int64 // its number
-	keys   map[key]int
-}
-
-// add counts a new key and reports whether it is one too many.
-func (c *crowd) add(host key, window int64) bool {
-	if c.keys == nil || c.window != window {
-		c.window, c.keys = window, make(map[key]int)
-	}
-	c.keys[host]++
-	return c.keys[host] > maxCrowd
 }

@@ -1,0 +1,243 @@
+package throttle
+
+import (
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert"
+	"github.com/flowhound/flowhound/cmd/internal/alert/regular"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// route finds the entry for an event, or makes it. Noise goes to its group, also that
+// of a visitor who is known; what is part of a crowd to the crowd's shared key; the
+// rest to the pair's own.
+func (t *Table) route(ev *alert.Event, c *conn, first bool) (e *entry, isNew bool) {
+	if e := t.nat.inside(t, ev); e != nil {
+		return e, false
+	}
+	pair := pairKey(ev)
+	e = t.entries[pair]
+	if e != nil {
+		e.meet(ev)
+	} else if !ev.OpenerTold {
+		t.first.settle(pair, ev, t.now/int64(t.o.Window))
+	}
+	t.weigh(e, ev, c, first)
+	if k, ok := noiseKey(ev); ok {
+		return t.find(t.noise.fit(k, t.entries), ev)
+	}
+	if !ev.Raised {
+		if k, ok := t.crowds.shares(t, ev, e); ok {
+			shared, isNew := t.find(k, ev)
+			t.share(shared, e, ev)
+			t.nat.remember(ev, k, t.now)
+			return shared, isNew
+		}
+	}
+	if isNew = e == nil; isNew {
+		e = t.insertPair(pair, ev)
+	} else {
+		e.tick(ev)
+	}
+	t.nat.remember(ev, pair, t.now)
+	return e, isNew
+}
+
+// find returns the entry of a key, or makes it.
+func (t *Table) find(k key, ev *alert.Event) (e *entry, isNew bool) {
+	if e = t.entries[k]; e != nil {
+		return e, false
+	}
+	return t.insert(k, newSeries(k, ev.First)), true
+}
+
+// insertPair makes the entry of a pair whose first event is ev.
+func (t *Table) insertPair(pair key, ev *alert.Event) *entry {
+	e := t.insert(pair, newSeries(pair, ev.First))
+	e.opened = ev.LocalOpened
+	e.clock = new(regular.State)
+	e.tick(ev)
+	e.sent, e.received, e.raised = volume(ev)
+	e.group = groupOfEvent(ev)
+	t.crowds.add(e, ev.Severity > hit.Medium, t.now/int64(t.o.Window))
+	e.meet(ev)
+	return e
+}
+
+// trackFrom is how much one record of a crowd must send for its pair to be counted
+// apart: what is carried out in pieces of less takes all day to be worth it.
+const trackFrom = 64_000
+
+// share lets a pair that is part of a crowd go on in the shared entry. What it holds
+// goes along; it stays known itself for its volume and its clock.
+func (t *Table) share(shared, e *entry, ev *alert.Event) {
+	if e == nil {
+		if sent, _, ok := ev.SentOut(); ok && sent >= trackFrom {
+			e = t.insertPair(pairKey(ev), ev)
+			e.idle, e.saidAt = true, t.now
+			t.until(e, saturate(t.now, int64(t.o.MaxWindow)))
+		}
+		return
+	}
+	e.tick(ev)
+	e.saidAt = t.now // it lives, though it says nothing itself
+	t.recent.used(e)
+	t.surrender(e, shared)
+}
+
+// surrender moves what e holds to a shared entry.
+func (t *Table) surrender(e, shared *entry) {
+	if e.held == nil {
+		return
+	}
+	if shared.held == nil {
+		shared.held = e.held
+		shared.held.stand(e.held, &t.addrs)
+	} else {
+		shared.held.join(e.held, &t.addrs)
+	}
+	e.held = nil
+}
+
+// What was sent to a listed address is worth a severity: this much, or this much and
+// so many times what came back.
+const (
+	raiseBytes                 = 100_000_000
+	raiseFromBytes, raiseTimes = 10_000_000, 5
+)
+
+// volume returns what an event sends out of the own networks and what comes in, and
+// whether that makes it worse. A side whose packets are all small acknowledges and
+// sends nothing.
+func volume(ev *alert.Event) (sent, received uint64, raised bool) {
+	sent, received, ok := ev.SentOut()
+	if !ok {
+		return 0, 0, false
+	}
+	packets := ev.LocalPackets
+	if !ev.LocalNetwork.IsValid() {
+		packets = ev.RemotePackets
+	}
+	small := uint64(80)
+	if !ev.Local.Is4() {
+		small = 100
+	}
+	if packets > 0 && sent/packets <= small {
+		sent = 0
+	}
+	return sent, received, tooMuch(sent, received)
+}
+
+func tooMuch(sent, received uint64) bool {
+	return sent >= raiseBytes || sent >= raiseFromBytes && sent/raiseTimes >= received
+}
+
+// weigh judges an event by what came before it: how long the connection lasts and how
+// much went over it and over the pair.
+func (t *Table) weigh(e *entry, ev *alert.Event, c *conn, first bool) {
+	if ev.LogsIn() && !ev.LocalOpened {
+		lasted := c.lasted(ev)
+		ev.Outlasted = ev.Outlasted || lasted > int64(alert.LoginGrace) || e != nil && e.outlasts(lasted)
+		if e != nil {
+			e.visit(lasted, first)
+		}
+	}
+	sent, received, raised := volume(ev)
+	if e != nil {
+		e.sent, e.received = sum(e.sent, sent), sum(e.received, received)
+		if !e.raised && tooMuch(e.sent, e.received) {
+			e.raised, e.mustSay = true, true
+		}
+		raised = e.raised
+	}
+	ev.Raised = raised
+	ev.Judge()
+}
+
+// An attempt to log in is told from a session when there were tries attempts: a
+// session is outlast times as long as the longest of the first, and outlastFrom.
+const (
+	tries       = 10
+	outlast     = 4
+	outlastFrom = int64(30 * time.Second)
+)
+
+// visit notes how long the attempts of a pair take.
+func (e *entry) visit(lasted int64, first bool) {
+	if e.visits < tries {
+		e.usual = uint16(min(max(int64(e.usual), lasted/1e8), 1<<16-1))
+	}
+	if first && e.visits < 1<<8-1 {
+		e.visits++
+	}
+}
+
+func (e *entry) outlasts(lasted int64) bool {
+	return e.visits >= tries && lasted > outlastFrom && lasted > outlast*int64(e.usual)*1e8
+}
+
+// inside remembers, where addresses are translated (networks.nat), by which key a
+// conversation was last told as seen from inside. Two generations bound it.
+type natView struct {
+	since     int64
+	now, then map[key]key
+}
+
+const (
+	maxInside = 8192
+	insideFor = int64(15 * time.Minute)
+)
+
+// outer is what both views of a conversation have in common.
+func outer(ev *alert.Event) key {
+	return key{scope: scopeRemote, proto: ev.Proto, port: int32(ev.ServicePort()), a: ev.Remote}
+}
+
+func (n *natView) remember(ev *alert.Event, k key, now int64) {
+	if !ev.NATKnown() || ev.BehindNAT() {
+		return
+	}
+	if n.now == nil || now-n.since > insideFor || len(n.now) >= maxInside {
+		n.since, n.then, n.now = now, n.now, make(map[key]key)
+	}
+	n.now[outer(ev)] = k
+}
+
+// inside returns the entry that tells of the event's conversation as it is inside,
+// nil when that was not seen or the event itself tells. The event becomes a
+// duplicate: it adds to what is known of the conversation and not to the counters.
+func (n *natView) inside(t *Table, ev *alert.Event) *entry {
+	if !ev.BehindNAT() {
+		return nil
+	}
+	k, ok := n.now[outer(ev)]
+	if !ok {
+		k, ok = n.then[outer(ev)]
+	}
+	e := t.entries[k]
+	if !ok || e == nil {
+		return nil
+	}
+	if k.scope == scopePair {
+		ev.NATLocal, ev.Local = ev.Local, k.a
+		e.meet(ev)
+	}
+	ev.Duplicates, ev.Count = sum(ev.Duplicates, ev.Count), 0
+	ev.LocalBytes, ev.LocalPackets, ev.RemoteBytes, ev.RemotePackets = 0, 0, 0, 0
+	return e
+}
+
+// told returns the entry that counts what one exporter told after others, and that
+// no line of its own key will say.
+func (t *Table) again(exporter flow.Addr, first int64) *entry {
+	k := key{scope: scopeAgain, port: hit.NoPort, a: exporter}
+	if e := t.entries[k]; e != nil {
+		return e
+	}
+	e := t.insert(k, newSeries(k, first))
+	e.window = int64(time.Hour)
+	e.saidAt = t.now
+	t.until(e, saturate(t.now, t.nextWindow(e)))
+	return e
+}
