@@ -15,8 +15,12 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
-// maxPages bounds the pages of one collection in one sync.
-const maxPages = 1_000_000
+// maxPages bounds the pages of one collection in one sync, maxEmpty those in a row
+// that hold no object and yet say where more is.
+const (
+	maxPages = 1_000_000
+	maxEmpty = 1_000
+)
 
 // collection asks for what was added to a collection since the last time (TAXII
 // 2.1, section 3.4 and 5.4: objects come in the order of their adding).
@@ -27,6 +31,7 @@ func (s *syncer) collection(ctx context.Context, at string) error {
 		query.Set("added_after", since)
 	}
 	var before uint64 // the ids of the page before
+	empty := 0        // pages in a row without an object: filters leave such behind
 	for n := 1; n <= maxPages; n++ {
 		ids := fnv.New64a()
 		p, err := s.objects(ctx, at, query, func(x *object) error {
@@ -35,6 +40,10 @@ func (s *syncer) collection(ctx context.Context, at string) error {
 				return nil
 			}
 			s.done++
+			if newest := s.newest[x.ID]; newest != "" && ingest.When(x.Modified).Before(ingest.When(newest)) {
+				return nil // a later version has come before
+			}
+			s.newest[x.ID] = x.Modified
 			return s.archive.Add(x)
 		})
 		if err != nil {
@@ -50,7 +59,13 @@ func (s *syncer) collection(ctx context.Context, at string) error {
 			}
 			return s.archive.Save(&s.state)
 		}
-		if p.objects == 0 || ids.Sum64() == before {
+		if p.objects == 0 {
+			empty++
+		} else {
+			empty = 0
+		}
+		same := p.objects > 0 && ids.Sum64() == before || p.objects == 0 && (p.next == "" || p.next == query.Get("next"))
+		if same || empty > maxEmpty {
 			return fmt.Errorf("collection %s, page %d: brings nothing new, and yet more is said to follow", path.Base(at), n)
 		}
 		before = ids.Sum64()

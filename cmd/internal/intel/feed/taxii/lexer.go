@@ -12,6 +12,8 @@ const (
 	end    kind = iota
 	word        // a keyword or name: letters, digits, "_", "-"; also a number or a whole object path
 	text        // a string, its quotes and escapes undone
+	moment      // t'...'
+	binary      // b'...' or h'...', which no path of ours has
 	symbol      // a bracket, comma, or comparison
 )
 
@@ -27,18 +29,24 @@ type lexer struct {
 }
 
 func (l *lexer) next() (token, error) {
-	l.at += len(l.in[l.at:]) - len(strings.TrimLeft(l.in[l.at:], " \t\r\n"))
-	if l.at == len(l.in) {
-		return token{}, nil
+	if err := l.skip(); err != nil || l.at == len(l.in) {
+		return token{}, err
 	}
 	c := l.in[l.at]
 	switch {
+	case strings.HasPrefix(l.in[l.at:], "t'"), strings.HasPrefix(l.in[l.at:], "b'"), strings.HasPrefix(l.in[l.at:], "h'"):
+		l.at++
+		s, err := l.quoted()
+		if c == 't' {
+			return token{moment, s}, err
+		}
+		return token{binary, s}, err
 	case c == '\'':
 		s, err := l.quoted()
 		return token{text, s}, err
 	case isWord(c):
 		return token{word, l.path()}, nil
-	case strings.HasPrefix(l.in[l.at:], "!="), strings.HasPrefix(l.in[l.at:], "<="), strings.HasPrefix(l.in[l.at:], ">="), strings.HasPrefix(l.in[l.at:], "<>"):
+	case strings.HasPrefix(l.in[l.at:], "!="), strings.HasPrefix(l.in[l.at:], "<="), strings.HasPrefix(l.in[l.at:], ">="), strings.HasPrefix(l.in[l.at:], "<>"), strings.HasPrefix(l.in[l.at:], "=="):
 		l.at += 2
 		return token{symbol, l.in[l.at-2 : l.at]}, nil
 	case strings.IndexByte("[]()=,<>", c) >= 0:
@@ -46,6 +54,29 @@ func (l *lexer) next() (token, error) {
 		return token{symbol, string(c)}, nil
 	}
 	return token{}, fmt.Errorf("unexpected %q at %d", c, l.at)
+}
+
+// skip goes over white space and comments.
+func (l *lexer) skip() error {
+	for {
+		l.at += len(l.in[l.at:]) - len(strings.TrimLeft(l.in[l.at:], " \t\r\n\v\f\u00a0\u2028\u2029\ufeff"))
+		switch rest := l.in[l.at:]; {
+		case strings.HasPrefix(rest, "//"):
+			end := strings.IndexAny(rest, "\r\n")
+			if end < 0 {
+				end = len(rest)
+			}
+			l.at += end
+		case strings.HasPrefix(rest, "/*"):
+			end := strings.Index(rest, "*/")
+			if end < 0 {
+				return fmt.Errorf("comment at %d does not end", l.at)
+			}
+			l.at += end + 2
+		default:
+			return nil
+		}
+	}
 }
 
 // isWord reports whether c may be part of a word or of a path.

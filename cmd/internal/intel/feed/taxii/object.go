@@ -88,9 +88,19 @@ func (x *object) useless(now time.Time, base intel.Indicator) ingest.Reason {
 	return ingest.Outdated(base.Expires, now)
 }
 
-// base returns what all that the pattern names has in common.
-func (x *object) base(base intel.Indicator) intel.Indicator {
-	base.FirstSeen, base.LastSeen, base.Expires = ingest.When(x.ValidFrom), ingest.When(x.Modified), ingest.When(x.ValidUntil)
+// olderThan reports whether x was modified before another version of the object.
+func (x *object) olderThan(other *object) bool {
+	return ingest.When(x.Modified).Before(ingest.When(other.Modified))
+}
+
+// base returns what all that the pattern names has in common, or that its end
+// cannot be read, which must not pass for none.
+func (x *object) base(base intel.Indicator) (_ intel.Indicator, why ingest.Reason) {
+	var ok bool
+	if base.Expires, ok = ingest.Time(x.ValidUntil, time.Time{}); !ok {
+		return base, ingest.BadExpiry
+	}
+	base.FirstSeen, base.LastSeen = ingest.When(x.ValidFrom), ingest.When(x.Modified)
 	if name := ingest.Text(x.Name, ingest.MaxName); name != "" {
 		base.Name = name
 	}
@@ -107,7 +117,7 @@ func (x *object) base(base intel.Indicator) intel.Indicator {
 		}
 	}
 	base.Category = x.category(base.Category)
-	return base
+	return base, ""
 }
 
 // category returns what the labels say, then the types, then the kill chain.

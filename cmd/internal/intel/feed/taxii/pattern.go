@@ -3,7 +3,12 @@ package taxii
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
 const (
@@ -11,25 +16,36 @@ const (
 	maxPattern      = 1 << 20
 	maxAlternatives = 20_000
 	maxParentheses  = 32
+	// maxTerms bounds the comparisons joined by AND: nothing longer is understood.
+	maxTerms = 16
 )
 
 // comparison is one test of a pattern: path op value, or, for IN, any of values.
 type comparison struct {
 	path, op string
 	values   []string
-	number   bool // the value was written without quotes
+	kind     kind // of the values: text, word (a number or truth value), moment or binary
 	not      bool
 }
 
-// errUnsupported is returned for patterns of a shape that no indicator can be
-// made of.
-var errUnsupported = errors.New("more than comparisons with AND and OR")
+// way is one way in which a pattern can match: all comparisons hold in one observation.
+type way struct {
+	all []comparison
+	// several: it takes more than this observation (AND, FOLLOWEDBY).
+	several bool
+	// start and stop bound when (START STOP); zero: they do not.
+	start, stop time.Time
+}
 
-// alternatives reads a pattern into the ways in which it can match: each is a
-// list of comparisons all of which must hold. Observation expressions may be
-// joined by OR only: AND and FOLLOWEDBY speak of several observations, WITHIN,
-// REPEATS and START of more than one in time.
-func alternatives(pattern string) ([][]comparison, error) {
+// errDeep and errTooMany are returned for patterns beyond our bounds.
+var (
+	errDeep    = fmt.Errorf("parentheses deeper than %d", maxParentheses)
+	errTooMany = fmt.Errorf("more than %d alternatives, or %d comparisons joined by AND", maxAlternatives, maxTerms)
+)
+
+// alternatives reads a pattern by the grammar of STIX 2.1, section 9.4, into the
+// ways in which it can match.
+func alternatives(pattern string) ([]way, error) {
 	if len(pattern) > maxPattern {
 		return nil, fmt.Errorf("longer than %d bytes", maxPattern)
 	}
@@ -37,34 +53,12 @@ func alternatives(pattern string) ([][]comparison, error) {
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	var out [][]comparison
-	for {
-		if err := p.expect("["); err != nil {
-			return nil, err
-		}
-		more, err := p.any(0)
-		if err != nil {
-			return nil, err
-		}
-		if out = append(out, more...); len(out) > maxAlternatives {
-			return nil, errTooMany
-		}
-		if err := p.expect("]"); err != nil {
-			return nil, err
-		}
-		switch {
-		case p.now.kind == end:
-			return out, nil
-		case !p.keyword("OR"):
-			return nil, fmt.Errorf("%w: %s", errUnsupported, p.now.text)
-		}
-		if err := p.advance(); err != nil {
-			return nil, err
-		}
+	out, err := p.observations(0)
+	if err == nil && p.now.kind != end {
+		err = fmt.Errorf("%q follows the end", p.now.text)
 	}
+	return out, err
 }
-
-var errTooMany = fmt.Errorf("more than %d alternatives", maxAlternatives)
 
 type patternParser struct {
 	lexer lexer
@@ -79,23 +73,165 @@ func (p *patternParser) advance() (err error) {
 func (p *patternParser) symbol(s string) bool  { return p.now.kind == symbol && p.now.text == s }
 func (p *patternParser) keyword(s string) bool { return p.now.kind == word && p.now.text == s }
 
+// take advances over a keyword and reports whether it was there.
+func (p *patternParser) take(keyword string) (bool, error) {
+	if !p.keyword(keyword) {
+		return false, nil
+	}
+	return true, p.advance()
+}
+
 func (p *patternParser) expect(s string) error {
-	if !p.symbol(s) {
+	if !p.symbol(s) && !p.keyword(s) {
 		return fmt.Errorf("%s expected, not %q", s, p.now.text)
 	}
 	return p.advance()
 }
 
-// any reads comparisons joined by OR.
-func (p *patternParser) any(depth int) ([][]comparison, error) {
-	out, err := p.all(depth)
-	for err == nil && p.keyword("OR") {
-		if err = p.advance(); err != nil {
+// observations reads observation expressions joined by FOLLOWEDBY, which binds
+// loosest, then OR, then AND.
+func (p *patternParser) observations(depth int) ([]way, error) {
+	out, err := p.anyObservation(depth)
+	for err == nil {
+		more, next := false, []way(nil)
+		if more, err = p.take("FOLLOWEDBY"); err != nil || !more {
 			break
 		}
-		var more [][]comparison
-		more, err = p.all(depth)
-		if out = append(out, more...); len(out) > maxAlternatives {
+		if next, err = p.anyObservation(depth); err == nil {
+			out, err = joined(out, next)
+		}
+	}
+	return out, err
+}
+
+func (p *patternParser) anyObservation(depth int) ([]way, error) {
+	out, err := p.allObservations(depth)
+	for err == nil {
+		more, next := false, []way(nil)
+		if more, err = p.take("OR"); err != nil || !more {
+			break
+		}
+		next, err = p.allObservations(depth)
+		if out = append(out, next...); len(out) > maxAlternatives {
+			return nil, errTooMany
+		}
+	}
+	return out, err
+}
+
+func (p *patternParser) allObservations(depth int) ([]way, error) {
+	out, err := p.observation(depth)
+	for err == nil {
+		more, next := false, []way(nil)
+		if more, err = p.take("AND"); err != nil || !more {
+			break
+		}
+		if next, err = p.observation(depth); err == nil {
+			out, err = joined(out, next)
+		}
+	}
+	return out, err
+}
+
+// joined returns the ways of two expressions that have to be observed both: none of
+// them matches alone.
+func joined(a, b []way) ([]way, error) {
+	if len(a)+len(b) > maxAlternatives {
+		return nil, errTooMany
+	}
+	out := slices.Concat(a, b)
+	for i := range out {
+		out[i].several = true
+	}
+	return out, nil
+}
+
+// observation reads a bracket or a parenthesis with its qualifiers.
+func (p *patternParser) observation(depth int) (out []way, err error) {
+	if p.symbol("(") {
+		if depth >= maxParentheses {
+			return nil, errDeep
+		}
+		if err = p.advance(); err == nil {
+			if out, err = p.observations(depth + 1); err == nil {
+				err = p.expect(")")
+			}
+		}
+	} else if err = p.expect("["); err == nil {
+		if out, err = p.any(0); err == nil {
+			err = p.expect("]")
+		}
+	}
+	for err == nil {
+		var found bool
+		if found, err = p.qualifier(out); err != nil || !found {
+			break
+		}
+	}
+	return out, err
+}
+
+// qualifier reads WITHIN, REPEATS or START and STOP. How often and how closely
+// together something is seen makes it no other thing.
+func (p *patternParser) qualifier(ways []way) (found bool, err error) {
+	switch {
+	case p.keyword("WITHIN"), p.keyword("REPEATS"):
+		repeats := p.keyword("REPEATS")
+		if err := p.advance(); err != nil {
+			return true, err
+		}
+		if n, err := strconv.ParseFloat(p.now.text, 64); p.now.kind != word || err != nil || n <= 0 {
+			return true, fmt.Errorf("number expected, not %q", p.now.text)
+		}
+		if err := p.advance(); err != nil {
+			return true, err
+		}
+		if repeats {
+			return true, p.expect("TIMES")
+		}
+		if p.keyword("MINUTES") || p.keyword("HOURS") || p.keyword("DAYS") { // none of the standard's
+			return true, p.advance()
+		}
+		return true, p.expect("SECONDS")
+	case p.keyword("START"):
+		start, err := p.moment()
+		if err != nil {
+			return true, err
+		}
+		if !p.keyword("STOP") {
+			return true, fmt.Errorf("STOP expected, not %q", p.now.text)
+		}
+		stop, err := p.moment()
+		for i := range ways {
+			ways[i].start, ways[i].stop = start, stop
+		}
+		return true, err
+	}
+	return false, nil
+}
+
+// moment reads the keyword that is there and the time behind it.
+func (p *patternParser) moment() (time.Time, error) {
+	if err := p.advance(); err != nil {
+		return time.Time{}, err
+	}
+	t, ok := ingest.Time(p.now.text, time.Time{})
+	if !ok || t.IsZero() || p.now.kind != moment && p.now.kind != text {
+		return t, fmt.Errorf("time expected, not %q", p.now.text)
+	}
+	return t, p.advance()
+}
+
+// any reads comparisons joined by OR.
+func (p *patternParser) any(depth int) ([]way, error) {
+	out, err := p.all(depth)
+	for err == nil {
+		more, next := false, []way(nil)
+		if more, err = p.take("OR"); err != nil || !more {
+			break
+		}
+		next, err = p.all(depth)
+		if out = append(out, next...); len(out) > maxAlternatives {
 			return nil, errTooMany
 		}
 	}
@@ -103,45 +239,42 @@ func (p *patternParser) any(depth int) ([][]comparison, error) {
 }
 
 // all reads comparisons joined by AND, which binds closer.
-func (p *patternParser) all(depth int) ([][]comparison, error) {
+func (p *patternParser) all(depth int) ([]way, error) {
 	out, err := p.term(depth)
-	for err == nil && p.keyword("AND") {
-		if err = p.advance(); err != nil {
+	for err == nil {
+		more, next := false, []way(nil)
+		if more, err = p.take("AND"); err != nil || !more {
 			break
 		}
-		var more [][]comparison
-		if more, err = p.term(depth); err == nil {
-			out, err = product(out, more)
+		if next, err = p.term(depth); err == nil {
+			out, err = product(out, next)
 		}
 	}
 	return out, err
 }
 
 // product returns each of a joined with each of b.
-func product(a, b [][]comparison) ([][]comparison, error) {
+func product(a, b []way) ([]way, error) {
 	if len(a)*len(b) > maxAlternatives {
 		return nil, errTooMany
 	}
-	var out [][]comparison
+	var out []way
 	for _, x := range a {
 		for _, y := range b {
-			if len(x)+len(y) > maxTerms {
-				return nil, fmt.Errorf("%w: more than %d terms joined by AND", errUnsupported, maxTerms)
+			if len(x.all)+len(y.all) > maxTerms {
+				return nil, errTooMany
 			}
-			out = append(out, append(x[:len(x):len(x)], y...))
+			out = append(out, way{all: append(x.all[:len(x.all):len(x.all)], y.all...)})
 		}
 	}
 	return out, nil
 }
 
-// maxTerms bounds the comparisons joined by AND: nothing longer is understood.
-const maxTerms = 16
-
 // term reads one comparison or what stands in parentheses.
-func (p *patternParser) term(depth int) ([][]comparison, error) {
+func (p *patternParser) term(depth int) ([]way, error) {
 	if p.symbol("(") {
 		if depth >= maxParentheses {
-			return nil, fmt.Errorf("%w: parentheses deeper than %d", errUnsupported, maxParentheses)
+			return nil, errDeep
 		}
 		if err := p.advance(); err != nil {
 			return nil, err
@@ -153,27 +286,41 @@ func (p *patternParser) term(depth int) ([][]comparison, error) {
 		return out, p.expect(")")
 	}
 	c, err := p.comparison()
-	return [][]comparison{{c}}, err
+	return []way{{all: []comparison{c}}}, err
 }
 
+// operators are those of section 9.6.
+var operators = []string{"=", "==", "!=", "<>", "<", ">", "<=", ">=", "IN", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"}
+
 func (p *patternParser) comparison() (c comparison, err error) {
-	if p.now.kind != word || !strings.Contains(p.now.text, ":") {
-		return c, fmt.Errorf("object path expected, not %q", p.now.text)
-	}
-	c.path = p.now.text
-	if err := p.advance(); err != nil {
-		return c, err
-	}
-	if p.keyword("NOT") {
+	if p.keyword("NOT") { // before EXISTS
 		c.not = true
 		if err := p.advance(); err != nil {
 			return c, err
 		}
 	}
-	if p.now.kind != word && p.now.kind != symbol {
+	exists, err := p.take("EXISTS")
+	if err != nil {
+		return c, err
+	}
+	if p.now.kind != word || !strings.Contains(p.now.text, ":") {
+		return c, fmt.Errorf("object path expected, not %q", p.now.text)
+	}
+	c.path, c.op = p.now.text, "EXISTS"
+	if err := p.advance(); err != nil || exists {
+		return c, err
+	}
+	not, err := p.take("NOT")
+	if err != nil {
+		return c, err
+	}
+	c.not = c.not != not
+	if c.op = p.now.text; p.now.kind != word && p.now.kind != symbol || !slices.Contains(operators, c.op) {
 		return c, fmt.Errorf("comparison expected, not %q", p.now.text)
 	}
-	c.op = p.now.text
+	if c.op == "==" {
+		c.op = "="
+	}
 	if err := p.advance(); err != nil {
 		return c, err
 	}
@@ -204,13 +351,20 @@ func (p *patternParser) list(c *comparison) error {
 	}
 }
 
-// value reads a string, number or truth value. A string with a letter before it
-// (t'...', b'...', h'...') is none of ours and cannot be read.
+var errValue = errors.New("value expected")
+
+// value reads a string, number, truth value, time or binary.
 func (p *patternParser) value(c *comparison) error {
-	if p.now.kind != text && p.now.kind != word {
-		return fmt.Errorf("value expected, not %q", p.now.text)
+	switch p.now.kind {
+	case text, moment, binary:
+	case word:
+		if _, err := strconv.ParseFloat(p.now.text, 64); err != nil && !slices.Contains([]string{"true", "false"}, p.now.text) {
+			return fmt.Errorf("%w, not %q", errValue, p.now.text)
+		}
+	default:
+		return fmt.Errorf("%w, not %q", errValue, p.now.text)
 	}
-	c.number = p.now.kind == word
+	c.kind = p.now.kind
 	c.values = append(c.values, p.now.text)
 	return p.advance()
 }

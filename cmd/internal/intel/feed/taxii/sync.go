@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"time"
@@ -88,12 +87,10 @@ func Sync(ctx context.Context, c *fetch.Client, dir string, o SyncOptions) (chan
 
 // ParseDir reads the copy that Sync keeps in dir, like Parse. Without a copy the
 // error wraps fs.ErrNotExist.
-func (f Format) ParseDir(dir string, o ingest.Options, emit ingest.Keep) (drops ingest.Drops, err error) {
-	err = archive.Read(dir, func(r io.Reader) error {
-		drops, err = f.Parse(r, o, emit)
-		return err
-	})
-	return drops, err
+func (Format) ParseDir(dir string, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
+	p := newParser(o, emit) // holds nothing: the copy has each object once
+	err := archive.Read(dir, p.read)
+	return p.drops, err
 }
 
 // state is what a copy remembers for the next sync.
@@ -121,6 +118,7 @@ type syncer struct {
 	archive *archive.Archive
 	state   state
 	done    int
+	newest  map[string]string // by id, when the version was modified that came in this sync
 }
 
 func newSyncer(c *fetch.Client, dir string, o SyncOptions) (*syncer, error) {
@@ -134,7 +132,7 @@ func newSyncer(c *fetch.Client, dir string, o SyncOptions) (*syncer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &syncer{o: o, client: c}
+	s := &syncer{o: o, client: c, newest: map[string]string{}}
 	var fresh bool
 	if s.archive, fresh, err = archive.Open(dir, &s.state); err != nil {
 		return nil, fmt.Errorf("copy of TAXII collections: %w", err)

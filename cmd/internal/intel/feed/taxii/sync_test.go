@@ -456,3 +456,27 @@ func TestSyncOddObjects(t *testing.T) {
 	c.good()
 	c.expect("198.51.100.2/32", "198.51.100.3/32")
 }
+
+// A filter leaves pages behind that hold nothing and yet say where more is. A later
+// version that comes before an earlier one stays.
+func TestSyncEmptyPages(t *testing.T) {
+	pages := []string{
+		`{"more":true,"next":"1"}`, `{"more":true,"next":"2","objects":[]}`,
+		`{"more":true,"next":"3","objects":[{"type":"indicator","id":"indicator--5a000000-0000-4000-8000-000000000001","modified":"2026-01-02T00:00:00Z","pattern":"[ipv4-addr:value = '192.0.2.2']"}]}`,
+		`{"more":true,"next":"4","objects":[]}`,
+		`{"more":false,"objects":[{"type":"indicator","id":"indicator--5a000000-0000-4000-8000-000000000001","modified":"2026-01-01T00:00:00Z","pattern":"[ipv4-addr:value = '192.0.2.1']"}]}`,
+	}
+	f := newTAXII(t)
+	f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/objects/") {
+			return false
+		}
+		n, _ := strconv.Atoi(r.URL.Query().Get("next"))
+		fmt.Fprint(w, pages[n])
+		return true
+	}
+	c := newCopy(t, f.URL+"/api1/")
+	c.o.Collections = []string{"A"}
+	c.good()
+	c.expect("192.0.2.2/32")
+}

@@ -31,6 +31,7 @@ var ErrNotSTIX = errors.New("holds no STIX objects")
 // ends too soon; what was emitted until then should be thrown away.
 func (Format) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, emit)
+	p.held = map[string]*object{}
 	return p.drops, p.read(r)
 }
 
@@ -40,6 +41,11 @@ type parser struct {
 	emit    ingest.Keep
 	objects int // of any type
 	drops   ingest.Drops
+
+	// held are the newest versions of the indicator objects of a document, by id;
+	// order is that of their first coming. nil: no id comes twice.
+	held  map[string]*object
+	order []string
 }
 
 func newParser(o ingest.Options, emit ingest.Keep) *parser {
@@ -52,27 +58,56 @@ func (p *parser) read(r io.Reader) error {
 	if err := ingest.Sniff(br); err != nil {
 		return err
 	}
-	d := &document{in: ingest.NewJSON(br), drops: p.drops, each: func(x *object) error { p.take(x); return nil }}
+	d := &document{in: ingest.NewJSON(br), drops: p.drops, each: func(x *object) error { p.meet(x); return nil }}
 	err := d.read()
 	p.objects = d.objects
+	for _, id := range p.order {
+		p.take(p.held[id])
+	}
 	if err == nil && d.objects == 0 && d.envelopes == 0 {
 		err = ErrNotSTIX
 	}
 	return err
 }
 
-// take emits what the pattern of an indicator object names.
-func (p *parser) take(x *object) {
+// meet holds an object until the newest version of it is known (STIX 2.1, section
+// 3.6): an older one must neither stay nor come back.
+func (p *parser) meet(x *object) {
 	if x.Type != "indicator" {
 		return
 	}
-	base := x.base(p.o.Template)
-	why := x.useless(p.o.Now, base)
+	if p.held == nil {
+		p.take(x)
+		return
+	}
+	old := p.held[x.ID]
+	if old == nil {
+		p.order = append(p.order, x.ID)
+	}
+	if old == nil || !x.olderThan(old) {
+		p.held[x.ID] = x
+	}
+}
+
+// take emits what the pattern of an indicator object names.
+func (p *parser) take(x *object) {
+	base, why := x.base(p.o.Template)
+	if why != "" {
+		p.drops.Add(why, 0, x.ValidUntil)
+		return
+	}
+	why = x.useless(p.o.Now, base)
 	if why != "" {
 		p.drops.Add(why, 0, string(x.Pattern))
 		return
 	}
-	keep := func(i intel.Indicator, text string) { p.drops.Add(p.emit(i), 0, text) }
+	keep := func(i intel.Indicator, text string) {
+		if i.FirstSeen.After(p.o.Now) { // START of the pattern
+			p.drops.Add(ingest.NotYetValid, 0, text)
+			return
+		}
+		p.drops.Add(p.emit(i), 0, text)
+	}
 	match(string(x.Pattern), base, keep, func(why ingest.Reason, text string) { p.drops.Add(why, 0, text) })
 }
 

@@ -113,32 +113,60 @@ func TestPatterns(t *testing.T) {
 		{"[file:hashes.'SHA-256' = 'aa' OR ipv4-addr:value = '198.51.100.23']", "198.51.100.23/32 |1"},
 		{"[file:hashes.MD5 = 'aa'] OR [ipv4-addr:value = '198.51.100.23']", "198.51.100.23/32 |1"},
 		{"[process:args[0].'x y' = 'a' OR x:y[*].z = 1]", "|2"},
-		{"[ipv4-addr:value = '198.51.100.25'] FOLLOWEDBY [domain-name:value = 'x.example'] WITHIN 300 SECONDS", "|1"},
-		{"[ipv4-addr:value = '198.51.100.25'] AND [domain-name:value = 'x.example']", "|1"},
-		{"[ipv4-addr:value = '198.51.100.25'] REPEATS 5 TIMES", "|1"},
-		{"([ipv4-addr:value = '198.51.100.25'])", "|1"},
+		{"[ipv4-addr:value = '198.51.100.25'] FOLLOWEDBY [domain-name:value = 'x.example'] WITHIN 300 SECONDS", "|2"},
+		{"[ipv4-addr:value = '198.51.100.25'] AND [domain-name:value = 'x.example']", "|2"},
+		{"[ipv4-addr:value = '198.51.100.25'] REPEATS 5 TIMES", "198.51.100.25/32"},
+		{"[ipv4-addr:value = '198.51.100.25'] REPEATS 5 TIMES WITHIN 60.5 SECONDS", "198.51.100.25/32"},
+		{"[ipv4-addr:value = '198.51.100.25'] START t'2026-01-01T00:00:00Z' STOP t'2027-01-01T00:00:00Z'", "198.51.100.25/32 until=2027-01-01"},
+		{"([ipv4-addr:value = '198.51.100.25'])", "198.51.100.25/32"},
+		{"(([ipv4-addr:value = '198.51.100.25'] OR [domain-name:value = 'x.example']) WITHIN 5 MINUTES)", "198.51.100.25/32 x.example"},
+		{"[ipv4-addr:value = '198.51.100.25'] OR [domain-name:value = 'x.example'] AND [domain-name:value = 'y.example']", "198.51.100.25/32 |2"},
+		{"[ipv4-addr:value == '198.51.100.25']", "198.51.100.25/32"},
+		{"[ipv4-addr:value = /* why */ '198.51.100.25' // end\n]", "198.51.100.25/32"},
+		{"// first\n[ipv4-addr:value = '198.51.100.25']", "198.51.100.25/32"},
+		{"[ipv4-addr:value = '198.51.100.25' /* no end", "|1"},
+		{"[EXISTS ipv4-addr:value]", "|1"},
+		{"[NOT EXISTS ipv4-addr:value OR ipv4-addr:value = '198.51.100.25']", "198.51.100.25/32 |1"},
+		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port IN (80, '443')]", "198.51.100.24/32 port=80 198.51.100.24/32 port=443"},
+		{"[network-traffic:src_ref.type = 'ipv4-addr' AND network-traffic:src_ref.value = '198.51.100.24' AND network-traffic:dst_port = 22]", "198.51.100.24/32"},
+		{"[network-traffic:src_ref.value = '198.51.100.24' AND network-traffic:dst_ref.value = '198.51.100.25']", "|1"},
+		{"[network-traffic:src_ref.type = 'ipv4-addr' AND network-traffic:dst_ref.value = '198.51.100.24']", "|1"},
+		{"[(network-traffic:dst_ref.type = 'ipv4-addr' AND network-traffic:dst_ref.value = '198.51.100.24') AND (network-traffic:dst_ref.type = 'domain-name' AND network-traffic:dst_ref.value = 'a.example') AND network-traffic:dst_port = '443' AND network-traffic:start = '2026-01-01T00:00:00Z']",
+			"198.51.100.24/32 port=443 a.example port=443"},
+		{"[url:value = 'http://a.example/x' AND url:x_misp_domain = 'a.example']", "http://a.example/x"},
+		{"[url:value = 'a.example/x']", "http://a.example/x"},
+		{"[domain-name:value = '198.51.100.23']", "198.51.100.23/32"},
+		{"[domain-name:value LIKE '%.x.example']", "x.example"},
+		{"[domain-name:value LIKE 'a.x.example']", "a.x.example"},
+		{"[a:b = b'AA==' OR a:b = h'ff' OR a:b = true OR a:b < 1.5 OR a:b <> -1]", "|5"},
+		{"[ipv4-addr:value = '198.51.100.25'] START t'soon' STOP t'2027-01-01T00:00:00Z'", "|1"},
+		{"[ipv4-addr:value = '198.51.100.25'] WITHIN -1 SECONDS", "|1"},
+		{"[ipv4-addr:value = '198.51.100.25'] FOLLOWEDBY", "|1"},
+		{"[ipv4-addr:value LOOKSLIKE '198.51.100.25']", "|1"},
+		{strings.Repeat("(", 10_000) + "[ipv4-addr:value = '198.51.100.1']", "|1"},
 		{"[ipv4-addr:value != '198.51.100.26']", "|1"},
 		{"[ipv4-addr:value NOT = '198.51.100.26']", "|1"},
 		{"[ipv4-addr:value NOT IN ('198.51.100.26')]", "|1"},
 		{"[ipv4-addr:value ISSUPERSET '198.51.100.0/24']", "|1"},
-		{"[domain-name:value LIKE '%.example']", "|1"},
+		{"[domain-name:value LIKE '%x.example']", "|1"},
 		{"[domain-name:value MATCHES 'x+']", "|1"},
 		{"[domain-name:value ISSUBSET 'x.example']", "|1"},
 		{"[ipv4-addr:value = '198.51.100.23' AND domain-name:value = 'x.example']", "|1"},
-		{"[domain-name:value = 'x.example' AND domain-name:resolves_to_refs[*].value = '198.51.100.23']", "|1"},
-		{"[ipv4-addr:value = '198.51.100.23' AND network-traffic:dst_port = 80]", "|1"},
+		{"[domain-name:value = 'x.example' AND domain-name:resolves_to_refs[*].value = '198.51.100.23']", "x.example"},
+		{"[ipv4-addr:value = '198.51.100.23' AND network-traffic:dst_port = 80]", "198.51.100.23/32 port=80"},
 		{"[network-traffic:dst_port = 80]", "|1"},
-		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:protocols[*] = 'udp']", "|1"},
+		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:protocols[*] = 'udp']", "198.51.100.24/32"},
 		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port > 80]", "|1"},
-		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port = '80']", "|1"},
+		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port = '80']", "198.51.100.24/32 port=80"},
 		{"[network-traffic:dst_ref.value = '198.51.100.24' AND network-traffic:dst_port = 99999]", "|1"},
 		{"[network-traffic:dst_ref.type = 'mac-addr' AND network-traffic:dst_ref.value = '198.51.100.24']", "|1"},
-		{"[network-traffic:src_ref.value = '198.51.100.24']", "|1"},
-		{"[network-traffic:dst_ref.type = 'ipv6-addr' AND network-traffic:dst_ref.value = '198.51.100.24']", "|1"},
-		{"[ipv4-addr:value = '2001:db8::1']", "|1"},
-		{"[ipv6-addr:value = '198.51.100.1']", "|1"},
+		{"[network-traffic:src_ref.value = '198.51.100.24']", "198.51.100.24/32"},
+		{"[network-traffic:dst_ref.type = 'ipv6-addr' AND network-traffic:dst_ref.value = '198.51.100.24']", "198.51.100.24/32"},
+		{"[ipv4-addr:value = '2001:db8::1']", "2001:db8::1/128"},
+		{"[ipv6-addr:value = '198.51.100.1']", "198.51.100.1/32"},
 		{"[ipv4-addr:value = 'bad.example']", "|1"},
-		{"[ipv4-addr:value = '198.51.100.1:80']", "|1"},
+		{"[ipv4-addr:value = '198.51.100.1:80']", "198.51.100.1/32 port=80"},
+		{"[ipv4-addr:value = '198.51.100.1:80' AND network-traffic:dst_port = 443]", "|1"},
 		{"[ipv4-addr:value = 7]", "|1"},
 		{"[ipv4-addr:value = t'2026-01-01T00:00:00Z']", "|1"},
 		{"[ipv4-addr:value = '198.51.100.1", "|1"},
@@ -155,7 +183,13 @@ func TestPatterns(t *testing.T) {
 	} {
 		var found []string
 		left := 0
-		match(tt.pattern, intel.Indicator{}, func(i intel.Indicator, _ string) { found = append(found, what(i)) }, func(ingest.Reason, string) { left++ })
+		match(tt.pattern, intel.Indicator{}, func(i intel.Indicator, _ string) {
+			said := what(i)
+			if !i.Expires.IsZero() {
+				said += " until=" + i.Expires.Format(time.DateOnly)
+			}
+			found = append(found, said)
+		}, func(ingest.Reason, string) { left++ })
 		got := strings.Join(found, " ")
 		if left > 0 {
 			got = strings.TrimSpace(got + fmt.Sprintf(" |%d", left))
@@ -163,6 +197,26 @@ func TestPatterns(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%.120s\ngives %.200s, want %.200s", tt.pattern, got, tt.want)
 		}
+	}
+}
+
+// Of several versions of an object the newest counts, wherever it stands.
+func TestVersions(t *testing.T) {
+	x := func(id, modified, address, more string) string {
+		return fmt.Sprintf(`{"type":"indicator","id":"indicator--%s","modified":"%s","pattern":"[ipv4-addr:value = '%s']"%s}`, id, modified, address, more)
+	}
+	got, drops, err := parse(`{"type":"bundle","id":"bundle--1","objects":[` + strings.Join([]string{
+		x("1", "2026-01-01T00:00:00.000Z", "192.0.2.1", ""), x("2", "2026-01-01T00:00:00Z", "192.0.2.3", ""),
+		x("1", "2026-01-01T00:00:00.001Z", "192.0.2.2", ""), x("2", "2026-01-02T00:00:00Z", "192.0.2.3", `,"revoked":true`),
+		x("3", "2026-01-02T01:00:00+01:00", "192.0.2.4", ""), x("3", "2026-01-01T23:59:59Z", "192.0.2.5", ""),
+		x("4", "2026-01-01T00:00:00Z", "192.0.2.6", `,"valid_until":"some day"`),
+	}, ",") + "]}")
+	want := []string{"192.0.2.2/32 malware 60", "192.0.2.4/32 malware 60"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+	if s := drops.String(); s != "1 expiry that cannot be read (first: some day), 1 no longer active (first: [ipv4-addr:value = '192.0.2.3'])" {
+		t.Errorf("left out: %s", s)
 	}
 }
 
