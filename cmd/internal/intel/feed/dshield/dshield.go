@@ -31,8 +31,8 @@ func Documents() []ingest.Document {
 // Parse reads the list and calls emit for each network, which returns why it is
 // refused, or "" when it is kept. A bad row costs that row. The error is
 // ingest.ErrWebPage, ingest.ErrBinary or ErrNotDShield, wraps
-// io.ErrUnexpectedEOF where the end mark is missing, or is the reader's; what was
-// emitted until then should be thrown away.
+// io.ErrUnexpectedEOF where a list of the old form, which had an end mark, ends
+// without it, or is the reader's; what was emitted until then should be thrown away.
 func Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	drops := ingest.Drops{}
 	lines, err := ingest.NewLines(r)
@@ -41,16 +41,16 @@ func Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error
 	}
 	emit = emit.AtMost(cmp.Or(o.Limit, DefaultLimit))
 	var updated time.Time
-	begun, ended := false, false // the comments that DShield writes first and last
+	// Until 2024 a row of headings stood first and a comment END last.
+	begun, ended := false, false
 	rows := 0
 	for lines.Next() {
 		line := lines.Text()
 		if comment, ok := strings.CutPrefix(line, "#"); ok {
 			comment = strings.TrimSpace(comment)
-			begun = begun || strings.HasPrefix(comment, "DShield.org")
 			ended = ended || comment == "END"
 			if text, ok := strings.CutPrefix(comment, "updated:"); ok {
-				updated = when(text)
+				updated = ingest.When(text)
 			}
 			continue
 		}
@@ -81,8 +81,8 @@ func Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error
 }
 
 // row reads one row: Start, End, Netblock, Attacks, Name, Country, email; the
-// last three are often empty. Netblock is the length of the network's prefix and
-// must be what Start and End say.
+// last three are often empty or placeholders. Netblock is the length of the network's prefix
+// or its mask, and must be what Start and End say.
 func row(columns []string, i *intel.Indicator) ingest.Reason {
 	for at := range columns {
 		columns[at] = strings.TrimSpace(columns[at])
@@ -102,23 +102,31 @@ func row(columns []string, i *intel.Indicator) ingest.Reason {
 	if why != "" {
 		return why
 	}
-	if len(networks) != 1 || strconv.Itoa(networks[0].Bits()) != columns[2] {
+	if len(networks) != 1 || !isLength(columns[2], networks[0]) {
 		return ingest.Unreadable
 	}
 	i.Prefix = networks[0]
-	if len(columns) > 4 {
-		if name := ingest.Text(columns[4], ingest.MaxName); name != "" {
-			i.Name = name
-		}
+	if len(columns) > 4 && !isPlaceholder(columns[4]) {
+		i.Name = ingest.Text(columns[4], ingest.MaxName)
 	}
 	return ""
 }
 
-// when reads "Mon Nov 23 06:33:38 2026 UTC".
-func when(text string) time.Time {
-	t, err := time.Parse("Mon Jan _2 15:04:05 2006 MST", strings.TrimSpace(text))
-	if err != nil {
-		return time.Time{}
+// isLength reports whether text is the length or the mask of a network.
+func isLength(text string, network netip.Prefix) bool {
+	if strconv.Itoa(network.Bits()) == strings.TrimPrefix(text, "/") {
+		return true
 	}
-	return t.UTC()
+	span, rest, ok := ingest.CutSpan(network.Addr().String() + "/" + text)
+	networks, why := span.Networks()
+	return ok && rest == "" && why == "" && len(networks) == 1 && networks[0] == network
+}
+
+// isPlaceholder knows what stands for a name that DShield does not know.
+func isPlaceholder(name string) bool {
+	switch strings.ToLower(strings.Trim(name, "<> ")) {
+	case "", "-", "none", "unknown", "n/a", "null":
+		return true
+	}
+	return false
 }

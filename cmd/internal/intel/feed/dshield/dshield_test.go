@@ -58,6 +58,27 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// The list as it is today: no heading row, no end, an ISO date, placeholders.
+func TestParseToday(t *testing.T) {
+	b, err := os.ReadFile("testdata/block-2026.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, drops, err := parse(string(b), ingest.Options{Template: intel.Indicator{Feed: "dshield", Name: "dshield", Category: intel.Scanner, Score: 60}})
+	if err != nil || len(drops) != 0 {
+		t.Fatalf("%v, left out: %s", err, drops)
+	}
+	want := []string{"192.0.2.0/24 EXAMPLE-NET", "198.51.100.0/24 dshield", "203.0.113.0/24 EXAMPLE-AS, Example Inc.", "192.0.2.128/25 dshield"}
+	for n, i := range got {
+		if said := i.Prefix.String() + " " + i.Name; n >= len(want) || said != want[n] || i.LastSeen.Format(time.RFC3339) != "2026-10-01T14:00:24Z" {
+			t.Errorf("%s, seen %s, want %q", said, i.LastSeen, want)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d networks, want %d", len(got), len(want))
+	}
+}
+
 func TestRefusedWhole(t *testing.T) {
 	whole := block(t)
 	for name, tt := range map[string]struct {
@@ -66,6 +87,7 @@ func TestRefusedWhole(t *testing.T) {
 	}{
 		"truncated":       {whole[:strings.Index(whole, "# END")], io.ErrUnexpectedEOF},
 		"only its header": {whole[:strings.Index(whole, "192.0.2.0")], io.ErrUnexpectedEOF},
+		"only comments":   {"# DShield.org Recommended Block List\n#    updated: 2026-10-01T00:00:00\n", ErrNotDShield},
 		"no rows":         {"# DShield.org\n# END\n", ErrNotDShield},
 		"empty":           {"", ErrNotDShield},
 		"another list":    {"192.0.2.1\n192.0.2.2\n", ErrNotDShield},
@@ -89,6 +111,10 @@ func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 func FuzzParse(f *testing.F) {
 	b, err := os.ReadFile("testdata/block.txt")
 	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(b))
+	if b, err = os.ReadFile("testdata/block-2026.txt"); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(string(b))
