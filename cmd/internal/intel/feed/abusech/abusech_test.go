@@ -102,6 +102,19 @@ func TestParse(t *testing.T) {
 			"http://198.51.100.151/gone first=06-05",
 			"http://192.168.1.1/x first=06-05",
 		}, "1 not an address, network, domain or URL (first: line 11, bad.example), 1 special-use network (first: line 10, http://192.168.1.1/x)"},
+		{"threatfox-2026.csv", ParseThreatFox, []string{
+			"198.51.100.7/32 port=4369 c2 score=75 name=Dridex https://threatfox.abuse.ch/ioc/2001/ tags=exe first=09-01",
+			"site.bad.example score=100 name=ClearFake https://threatfox.abuse.ch/ioc/2002/ first=09-01",
+			"http://192.0.2.1/bin% score=50 name=X https://threatfox.abuse.ch/ioc/2003/ first=09-01",
+			"192.0.2.1/32 port=80 score=50 name=X https://threatfox.abuse.ch/ioc/2003/ first=09-01",
+		}, ""},
+		{"urlhaus-2026.csv", ParseURLhaus, []string{
+			"http://192.0.2.1/bin% https://urlhaus.abuse.ch/url/3001/ tags=elf,Mozi first=10-04 last=10-04",
+			"192.0.2.1/32 port=80 https://urlhaus.abuse.ch/url/3001/ tags=elf,Mozi first=10-04 last=10-04",
+			"http://192.0.2.2:8080/%%20x https://urlhaus.abuse.ch/url/3002/ tags=elf first=10-04 last=10-04",
+			"192.0.2.2/32 port=8080 https://urlhaus.abuse.ch/url/3002/ tags=elf first=10-04 last=10-04",
+			`http://bad.example/a"b https://urlhaus.abuse.ch/url/3003/ first=10-04`,
+		}, ""},
 		{"hostfile.txt", ParseURLhaus, []string{"malware.bad.example", "198.51.100.9/32", "second.bad.example"},
 			"1 host that anybody may upload to (first: line 5, github.com), 1 not an address, network, domain or URL (first: line 7, 127.0.0.1 broken name here)"},
 	} {

@@ -36,7 +36,7 @@ func readTable(r io.Reader, wanted string, drops ingest.Drops, each func(t *tabl
 		if isComment {
 			continue
 		}
-		if t.fields, _ = ingest.Split(string(lines.Raw()), ',', t.fields); t.header == nil || len(t.fields) != len(t.header) {
+		if t.fields, _ = ingest.Split(string(lines.Raw()), ',', t.fields); t.header == nil || len(t.fields) < len(t.header) {
 			drops.Add(ingest.BadRecord, lines.N(), line)
 			continue
 		}

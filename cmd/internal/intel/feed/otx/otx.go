@@ -83,7 +83,11 @@ func (p *parser) item(it *item, i intel.Indicator) ingest.Reason {
 	if it.Active == "0" || it.Active == "false" {
 		return ingest.Inactive
 	}
-	i.FirstSeen, i.Expires = ingest.When(it.Created), ingest.When(it.Expiration)
+	var ok bool
+	if i.Expires, ok = ingest.Time(it.Expiration, time.Time{}); !ok {
+		return ingest.BadExpiry
+	}
+	i.FirstSeen = ingest.When(it.Created)
 	if i.Expires.IsZero() && !i.LastSeen.IsZero() {
 		i.Expires = i.LastSeen.Add(lifetime)
 	}
