@@ -46,8 +46,7 @@ func (v *value) UnmarshalJSON(b []byte) error {
 // Parse reads one list.json and calls emit for each entry, which returns why it
 // is refused, or "" when it is kept. The reason of an entry is the list's name.
 // Entries of type cidr are networks or bare addresses; those of type hostname are
-// names, in any case, which stand for the names below them too with a leading
-// dot. An error refuses the document as a whole.
+// names, in any case, which stand for the names below them too, as in MISP itself. An error refuses the document as a whole.
 func Parse(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.Drops, error) {
 	limited := &io.LimitedReader{R: r, N: maxDocument}
 	br := bufio.NewReader(limited)
@@ -105,6 +104,9 @@ func explain(err error, at int64, tooLong bool) error {
 func (d *document) entry(text string) (intel.AllowEntry, ingest.Reason) {
 	var e intel.AllowEntry
 	text, e.Subdomains = ingest.CutWildcard(text)
+	if d.Type == "hostname" {
+		e.Subdomains = true
+	}
 	var i intel.Indicator
 	why := ingest.Parse(text, &i)
 	e.Prefix, e.Domain = i.Prefix, i.Domain
