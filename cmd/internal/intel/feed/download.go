@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
 // download is a document that has come and not yet proved good.
@@ -131,6 +133,9 @@ func (f *Feeds) adopt(ctx context.Context, s *source, downloads []download) (cha
 				paths[i] = s.net.document(i)
 			}
 		}
+		if strings.Join(paths, "") == "" {
+			return false, nil // all that is new was bad, and there is nothing old
+		}
 		read, bad, err := f.readDocuments(ctx, s, paths)
 		switch {
 		case ctx.Err() != nil:
@@ -163,10 +168,10 @@ func (f *Feeds) take(s *source, read content, downloads []download) (changed boo
 	}
 	if !s.typ.MayBeEmpty {
 		if now == 0 {
-			return false, errors.New("what came holds no indicators")
+			return false, noIndicators(read.drops)
 		}
 		if before >= shrinkFrom && now < before-before*s.net.shrink/100 {
-			return false, fmt.Errorf("what came holds %d indicators, where %d were before: more than %d%% less is not believed; if it is right, set max_shrink: 100 at this feed",
+			return false, fmt.Errorf("rejected: the new version has %d indicators, the old one has %d, and more than %d%% less looks like a mistake; if it is right, set max_shrink: 100 at this feed",
 				now, before, s.net.shrink)
 		}
 	}
@@ -182,6 +187,14 @@ func (f *Feeds) take(s *source, read content, downloads []download) (changed boo
 	s.good = read
 	f.mu.Unlock()
 	return true, nil
+}
+
+// noIndicators says why a version that holds nothing is rejected.
+func noIndicators(drops ingest.Drops) error {
+	if len(drops) > 0 {
+		return fmt.Errorf("rejected: no indicator is left; left out: %s", drops)
+	}
+	return errors.New("rejected: the list holds no indicators (it may have been cut, or the service may be down)")
 }
 
 // Progress is how far a fetch is.

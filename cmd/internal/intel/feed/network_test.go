@@ -192,6 +192,29 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// What is wrong with a document is said on the first fetch too, when there is nothing
+// yet that could stay in use.
+func TestFirstFetchTellsWhy(t *testing.T) {
+	for name, tt := range map[string]struct{ body, says string }{
+		"rate limit":   {"Rate limit exceeded, try later\n", "does not look like a list of indicators"},
+		"JSON":         {`{"message": "API rate limit exceeded"}`, "it is JSON"},
+		"tar":          {"list.txt\x00\x00\x00ustar", "is binary, not text"},
+		"bzip2":        {"BZh91AY&SY", "packed with bzip2"},
+		"xz":           {"\xfd7zXZ\x00", "packed with xz"},
+		"half gzip":    {"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "ends before its end"},
+		"empty":        {"", "the list holds no indicators"},
+		"all left out": {"10.0.0.1\n", "no indicator is left; left out: 1 special-use network (first: line 1, 10.0.0.1)"},
+	} {
+		p := publish(t, nil)
+		p.answer(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(tt.body)) })
+		b := fetching(t, t.TempDir(), ownList(p))
+		b.nextSet()
+		if o := b.update(); o.Err == nil || !strings.Contains(o.Err.Error(), tt.says) {
+			t.Errorf("%s: %v, want it to say %q", name, o.Err, tt.says)
+		}
+	}
+}
+
 // TestBadAnswers: whatever comes, the last good version stays, on disk too, and
 // is back in order with the next good one.
 func TestBadAnswers(t *testing.T) {
@@ -234,7 +257,7 @@ func TestBadAnswers(t *testing.T) {
 		{"empty", text(""), "no indicators"},
 		{"comments", text("# moved\n"), "no indicators"},
 		{"prose", text("this list\nhas moved\nto another\nplace\n"), "does not look like a list"},
-		{"half", text(long[:len(long)/3]), "more than 50% less is not believed"},
+		{"half", text(long[:len(long)/3]), "more than 50% less looks like a mistake"},
 		{"binary", text("\x00\x01\x02\x03"), "binary"},
 	} {
 		p.answer(tt.h)

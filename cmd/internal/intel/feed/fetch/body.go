@@ -21,8 +21,8 @@ const sniffLen = 1024
 // isHTML tells a web page, such as a portal's log-in or an error of a proxy that
 // comes with status 200, by what is said of it or by how it begins.
 func isHTML(contentType string, head []byte) bool {
-	if t, _, err := mime.ParseMediaType(contentType); err == nil && (t == "text/html" || t == "application/xhtml+xml") {
-		return true
+	if t, _, err := mime.ParseMediaType(contentType); err == nil && (t == "text/html" || t == "application/xhtml+xml") && bytes.IndexByte(head, '<') >= 0 {
+		return true // many servers say so of every file; a list has no tag in it
 	}
 	head = bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
 	head = bytes.ToLower(head[:min(len(head), 64)])

@@ -158,7 +158,7 @@ func TestRefusesWebPages(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"by type": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			fmt.Fprint(w, "please log in")
+			fmt.Fprint(w, "please <b>log in</b>")
 		},
 		"by look": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
@@ -173,6 +173,13 @@ func TestRefusesWebPages(t *testing.T) {
 		if _, _, err := get(t, client(t, Options{}), Request{URL: serve(t, h).URL}); !errors.Is(err, ErrHTML) {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+	list := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html") // of every file, as some servers do
+		fmt.Fprint(w, "192.0.2.1\n")
+	})
+	if body, _, err := get(t, client(t, Options{}), Request{URL: list.URL}); err != nil || body != "192.0.2.1\n" {
+		t.Errorf("a list that is called a page: %q, %v", body, err)
 	}
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

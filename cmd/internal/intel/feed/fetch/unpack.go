@@ -20,7 +20,7 @@ import (
 // anything else is read as it is. At most limit bytes are read, then the reader
 // returns ErrTooLarge. Other errors are ErrArchive and ErrTruncated, wrapped.
 func Unpack(r io.ReaderAt, size int64, member string, limit int64) (io.ReadCloser, error) {
-	head := make([]byte, 4)
+	head := make([]byte, 6)
 	n, err := r.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -35,6 +35,8 @@ func Unpack(r io.ReaderAt, size int64, member string, limit int64) (io.ReadClose
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
 		in, err = gzip.NewReader(io.NewSectionReader(r, 0, size))
 		err = packed(err)
+	case foreign(head) != "":
+		err = fmt.Errorf("%w: it is packed with %s, and gzip and zip are what is read", ErrArchive, foreign(head))
 	default:
 		in = io.NopCloser(io.NewSectionReader(r, 0, size))
 	}
@@ -42,6 +44,16 @@ func Unpack(r io.ReaderAt, size int64, member string, limit int64) (io.ReadClose
 		return nil, err
 	}
 	return &unpacked{capped{r: in, left: limit, limit: limit}, in}, nil
+}
+
+// foreign names the packer whose files begin with head, "" for none that is known.
+func foreign(head []byte) string {
+	for magic, name := range map[string]string{"BZh": "bzip2", "\xfd7zXZ": "xz", "\x28\xb5\x2f\xfd": "zstd", "7z\xbc\xaf": "7-Zip", "Rar!": "RAR"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return name
+		}
+	}
+	return ""
 }
 
 type unpacked struct {
@@ -78,7 +90,7 @@ func unzip(r io.ReaderAt, size int64, member string) (io.ReadCloser, error) {
 	case found == nil:
 		return nil, fmt.Errorf("%w: the zip file is empty", ErrArchive)
 	case member == "" && files > 1:
-		return nil, fmt.Errorf("%w: the zip file holds %d files; say which one to read", ErrArchive, files)
+		return nil, fmt.Errorf("%w: the zip file holds %d files; name the one to read with member: (%s is one)", ErrArchive, files, text.Said(found.Name, 80))
 	case found.Flags&1 != 0:
 		return nil, fmt.Errorf("%w: the zip file has a password", ErrArchive)
 	}

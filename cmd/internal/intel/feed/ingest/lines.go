@@ -22,8 +22,9 @@ type Lines struct {
 }
 
 // NewLines looks at the document with Sniff, and refuses it with Sniff's errors.
+// UTF-16 with its mark is read as text.
 func NewLines(r io.Reader) (*Lines, error) {
-	br := bufio.NewReaderSize(r, MaxLine)
+	br := textOf(bufio.NewReaderSize(r, MaxLine))
 	if err := Sniff(br); err != nil {
 		return nil, err
 	}

@@ -9,16 +9,14 @@ import (
 
 // Span is what text names when that is more than one observable of Parse: a range or a
 // network that is not written as a prefix.
-type Span struct {
-	First, Last netip.Addr
-	Why         Reason // why the text that is shaped like a span is none, or ""
-}
+type Span struct{ First, Last netip.Addr }
 
 // CutSpan reads the span that s begins with and returns what follows it:
 //
 //	192.0.2.0-192.0.2.9    a range, with blanks around the dash too, and "–", "to"
 //	192.0.2.1-9            the same with the last octet alone
-//	192.0.2.0 255.255.255.0, 192.0.2.0/255.255.255.0, 192.0.2.0 0.0.0.255
+//	192.0.2.0 255.255.255.0, 192.0.2.0/255.255.255.0, 192.0.2.0 mask 255.255.255.0,
+//	192.0.2.0 0.0.0.255
 //	192.0.2.*              and 192.0.*.*
 //	192.0.2.0 192.0.2.255  the ends of a network; in columns of any short range
 //
@@ -56,6 +54,9 @@ func CutSpan(s string) (span Span, rest string, found bool) {
 		return span, after, found
 	}
 	next, after := cutAddress(strings.TrimLeft(rest, " \t,;"))
+	if next == "mask" || next == "netmask" {
+		next, after = cutAddress(strings.TrimLeft(after, " \t"))
+	}
 	if span, found = masked(first, next); found {
 		return span, after, true
 	}
@@ -77,10 +78,10 @@ func isPair(first, last netip.Addr, second string) bool {
 	return len(networks) == 1 || column && hi == 0 && lo < 1<<16
 }
 
-// Networks returns the networks of a span.
+// Networks returns the networks of a span, none of the zero Span.
 func (s *Span) Networks() ([]netip.Prefix, Reason) {
-	if s.Why != "" {
-		return nil, s.Why
+	if !s.First.IsValid() {
+		return nil, Unreadable
 	}
 	return Range(s.First, s.Last)
 }

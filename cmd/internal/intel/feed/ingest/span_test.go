@@ -17,6 +17,7 @@ func TestCutSpan(t *testing.T) {
 		{"198.51.100.4;198.51.100.6;x", "198.51.100.4/31 198.51.100.6/32", ";x"},
 		{"198.51.100.0 198.51.100.255 Org", "198.51.100.0/24", " Org"},
 		{"203.0.113.0 255.255.255.128", "203.0.113.0/25", ""},
+		{"203.0.113.0 netmask 255.255.255.128", "203.0.113.0/25", ""},
 		{"203.0.113.9/255.255.255.0 x", "203.0.113.0/24", " x"},
 		{"203.0.113.0,255.255.255.0,US", "203.0.113.0/24", ",US"},
 		{"203.0.113.0 0.0.0.127 log", "203.0.113.0/25", " log"},
@@ -57,7 +58,7 @@ func FuzzCutSpan(f *testing.F) {
 			t.Fatalf("%q: rest %q", text, rest)
 		}
 		networks, why := span.Networks()
-		if found && (why == "") != (len(networks) > 0) {
+		if !found && len(networks) > 0 || found && (why == "") != (len(networks) > 0) {
 			t.Fatalf("%q: %v %q", text, networks, why)
 		}
 		for _, n := range networks {

@@ -79,7 +79,7 @@ func isoTime(s string) (t time.Time, ok bool) {
 }
 
 // cutDate splits off 2020-01-31, 2020/01/31, 2020.01.31, 20200131, 31.01.2020,
-// 31/01/2020, each number also without its zero.
+// 31/01/2020, 31-01-2020, each number also without its zero.
 func cutDate(s string) (year, month, day int, rest string, ok bool) {
 	first, n := number(s)
 	if n == 8 {
@@ -101,7 +101,7 @@ func cutDate(s string) (year, month, day int, rest string, ok bool) {
 		return first, second, third, rest, (k == 1 || k == 2) && inRange(second, 1, 12) && inRange(third, 1, 31)
 	}
 	switch {
-	case k != 4 || mark == '-':
+	case k != 4:
 		return 0, 0, 0, s, false
 	case mark == '.' || first > 12: // nobody writes the month in front with dots
 		day, month = first, second

@@ -65,6 +65,9 @@ func TestDialects(t *testing.T) {
 			want:  []string{"bad.example", "drop.example name=why", "walled.example", "192.0.2.0/24", "2001:db8::1/128"},
 			drops: "1 said to be benign (first: line 8, good.example), 1 unsupported type (first: line 13, 32.1.2.0.192.rpz-client-ip)"},
 		{name: "an RPZ with its origin", text: "$ORIGIN rpz.example.\n@ IN SOA ns.example. h.example. 1 2 3 4 5\nbad.example.rpz.example. IN CNAME .\n", want: []string{"bad.example"}},
+		{name: "AlienVault's reputation", text: "192.0.2.1#4#2#Malicious Host#US#City#1.0,2.0#3\n192.0.2.2#4#2#Scanning Host#US##1.0,2.0#3\n",
+			want: []string{"192.0.2.1/32 name=4#2#Malicious Host#US#City#1.0,2.0#3", "192.0.2.2/32 name=4#2#Scanning Host#US##1.0,2.0#3"}},
+		{name: "UTF-16", text: "\xff\xfe1\x009\x002\x00.\x000\x00.\x002\x00.\x001\x00", want: []string{"192.0.2.1/32"}},
 		{name: "hashes are counted", text: "192.0.2.1\n" + strings.Repeat(hash+"\n", 30), want: []string{"192.0.2.1/32"}, drops: "30 file hash (first: line 2, " + hash[:60] + ")"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

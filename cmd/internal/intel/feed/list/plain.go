@@ -219,7 +219,7 @@ func (p *parser) adblock(line string) bool {
 	switch {
 	case strings.HasPrefix(line, "@@"):
 		p.count(ingest.Benign, line)
-	case strings.Contains(line, "##"), strings.Contains(line, "#@#"), strings.Contains(line, "#?#"), strings.Contains(line, "#$#"):
+	case isCosmetic(line):
 		p.count(ingest.Unsupported, line) // hides parts of pages
 	case len(line) > 2 && line[0] == '/' && strings.LastIndexByte(line, '/') > 0:
 		p.count(ingest.Unsupported, line) // a regular expression
@@ -233,6 +233,17 @@ func (p *parser) adblock(line string) bool {
 		return false
 	}
 	return true
+}
+
+// isCosmetic reports whether a line is an adblock rule about parts of pages:
+// "site##.ad". AlienVault's "192.0.2.1#4#2#Host#US##..." is none.
+func isCosmetic(line string) bool {
+	site, rest, found := strings.Cut(line, "#")
+	if !found || len(rest) < 2 || rest[0] != '#' && (strings.IndexByte("@?$", rest[0]) < 0 || rest[1] != '#') {
+		return false
+	}
+	_, ok := address(site)
+	return !ok
 }
 
 // dnsmasq reads address=/name/..., server=/name/..., local=/name/ and Unbound's
