@@ -81,7 +81,7 @@ func examine(ctx context.Context, cfg *config.Config, path string, o setup.Optio
 	}
 	listen := make([]string, len(cfg.Listen))
 	for i, x := range cfg.Listen {
-		listen[i] = x.Address
+		listen[i] = x.Host
 	}
 	return append(l, setup.Examine(context.WithoutCancel(ctx), o, listen, cfg.DataDir, running)...)
 }

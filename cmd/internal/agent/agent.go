@@ -24,6 +24,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -65,7 +66,8 @@ type Agent struct {
 	noControl string          // why
 	file      logTo
 	templates *netflow.Store
-	listeners []*udp.Listener
+	sockets   *udp.Sockets
+	exporters *exporters.Exporters
 	intakes   []*intake // of the workers, in their order
 	alerts    *alerts
 	feeds     *feed.Keeper
@@ -89,6 +91,8 @@ func New(cfg *config.Config, o Options) *Agent {
 	a := &Agent{options: o, log: o.Log}
 	a.config.Store(cfg)
 	a.stage = stage.New(stageConfig(cfg), newPolicy(cfg))
+	a.sockets = udp.New(cfg.Listen, udp.Dependencies{NewHandler: a.newWorker, Say: a.file.status, Log: o.Log})
+	a.exporters = exporters.New(exporters.Dependencies{Stats: a.stage.Stats, Listening: a.sockets.Addrs, Say: a.file.status})
 	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Say: a.file.status})
 	a.dnsbl = dnsbl.New(cfg.Blacklists(), dnsbl.Dependencies{
 		Allowed: func(network netip.Prefix) bool {
@@ -166,10 +170,8 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	}
 	a.outputs.apply(a, cfg) // before there is a hit
 	a.alerts = newAlerts(a, cfg)
-	for _, l := range cfg.Listen {
-		if err := a.listen(l.String()); err != nil {
-			return err
-		}
+	if err := a.sockets.Bind(); err != nil {
+		return err
 	}
 	if err := a.feeds.Start(starting); err != nil {
 		return err
@@ -185,13 +187,13 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	}
 
 	a.alerts.start()
-	for _, l := range a.listeners {
-		l.Start()
+	if err := errors.Join(a.sockets.Start(starting), a.exporters.Start(starting)); err != nil {
+		return err
 	}
 	a.background.Go(func() { a.saveTemplates(ctx) })
 	a.background.Go(func() { a.watch(ctx) })
 	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds",
-		a.addresses(), len(a.intakes), a.stage.State().Set.Len(), len(cfg.Feeds)))
+		a.sockets, len(a.intakes), a.stage.State().Set.Len(), len(cfg.Feeds)))
 	_ = a.exports.Start(ctx) // never fails
 	if a.control != nil {
 		a.control.Serve()
@@ -210,9 +212,7 @@ func (a *Agent) Stop() error {
 	if a.control != nil { // what it asks may be gone after this
 		errs = append(errs, a.control.Close(ctx))
 	}
-	for _, l := range a.listeners {
-		errs = append(errs, l.Close())
-	}
+	errs = append(errs, a.sockets.Stop(ctx), a.exporters.Stop(ctx))
 	a.cancel()
 	a.feeds.Stop()
 	errs = append(errs, a.dnsbl.Stop(ctx))
@@ -241,30 +241,11 @@ func (a *Agent) Stop() error {
 	return errors.Join(errs...)
 }
 
-// listen binds one address; each of its sockets gets a worker.
-func (a *Agent) listen(address string) error {
-	l, err := udp.Listen(address, udp.Options{Log: a.log, NewHandler: func(int) udp.Handler {
-		in := &intake{queue: a.alerts.queue}
-		a.intakes = append(a.intakes, in)
-		return a.stage.NewWorker(stage.Options{Templates: a.templates, Pass: in.pass}).Receive
-	}})
-	if err != nil {
-		return err
-	}
-	a.listeners = append(a.listeners, l)
-	return nil
-}
-
-// addresses says what the agent listens on, with the ports taken for port 0.
-func (a *Agent) addresses() string {
-	s := ""
-	for i, l := range a.listeners {
-		if i > 0 {
-			s += ", "
-		}
-		s += "udp://" + l.Addr().String()
-	}
-	return s
+// newWorker returns what decodes and matches the datagrams of one socket.
+func (a *Agent) newWorker() udp.Handler {
+	in := &intake{queue: a.alerts.queue}
+	a.intakes = append(a.intakes, in)
+	return a.stage.NewWorker(stage.Options{Templates: a.templates, Pass: in.pass}).Receive
 }
 
 // health is the answer of /healthz.

@@ -1,28 +1,20 @@
 package agent
 
 import (
-	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	promcollectors "github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
-	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
-
-// maxExporterLabels bounds the series; what comes after is labelled "other".
-const maxExporterLabels = 1024
 
 // metrics hands the counters that the stages keep anyway to Prometheus when it
 // asks, so that counting costs the flow path nothing.
 type metrics struct {
 	agent    *Agent
 	registry *prometheus.Registry
-	mu       sync.Mutex
-	labels   map[netip.Addr]string // of the first exporters
 	hits     *prometheus.CounterVec
 }
 
@@ -31,44 +23,30 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descDatagrams  = desc("datagrams_total", "Datagrams received, by protocol version.", "version")
-	descRecords    = desc("records_total", "Flow records decoded, by protocol version.", "version")
-	descDrops      = desc("udp_drops_total", "Datagrams that the kernel dropped because a socket buffer was full.")
-	descRefused    = desc("datagrams_refused_total", "Datagrams of exporters that exporters.allow does not name.")
-	descMalformed  = desc("malformed_total", "Parts of datagrams that could not be read, by reason.", "reason")
-	descGap        = desc("exporter_gap_total", "Flows (v5), datagrams (v9) or records (IPFIX) missing by the exporter's sequence numbers.", "exporter")
-	descNoTemplate = desc("sets_without_template_total", "Sets that came before their template.", "exporter")
-	descExpDgrams  = desc("exporter_datagrams_total", "Datagrams received, by exporter.", "exporter")
-	descExpRecords = desc("exporter_records_total", "Flow records decoded, by exporter.", "exporter")
-	descTemplates  = desc("templates", "Templates held, by exporter.", "exporter")
-	descForgotten  = desc("exporters_forgotten_total", "Exporters that had to make room for others.")
-	descAddrless   = desc("records_without_address_total", "Data records without any address.")
-	descLookups    = desc("lookups_total", "Addresses looked up.")
-	descFolded     = desc("hits_folded_total", "Flow records that hit and were folded into a later line.")
-	descMuted      = desc("hits_below_severity_total", "Hits below alert.min_severity.")
-	descMutes      = desc("muted_total", "Flow records that hit and were muted, by entry.", "mute")
-	descKeys       = desc("fold_keys", "Keys in the table that folds hits.")
-	descDepth      = desc("queue_depth", "Entries waiting, by queue.", "queue")
-	descDropped    = desc("dropped_total", "Entries lost because a queue was full, by queue.", "queue")
-	descOutHits    = desc("output_hits_total", "Hits by output and what became of them; retried counts attempts.", "output", "result")
-	descOutOldest  = desc("output_oldest_seconds", "How long the oldest hit that an output has not delivered waits.", "output")
-	descOutBytes   = desc("output_spool_bytes", "Bytes of an output's spool.", "output")
-	descOutUp      = desc("output_up", "1 while an output delivers, 0 while it is down.", "output")
-	descOutMemory  = desc("output_memory_bytes", "Resident memory of an output's plugin.", "output")
-	descOutStarts  = desc("output_restarts_total", "How often an output's plugin was started again.", "output")
-	descLogErrors  = desc("log_errors_total", "Failed writes of the alert log.")
+	descFolded    = desc("hits_folded_total", "Flow records that hit and were folded into a later line.")
+	descMuted     = desc("hits_below_severity_total", "Hits below alert.min_severity.")
+	descMutes     = desc("muted_total", "Flow records that hit and were muted, by entry.", "mute")
+	descKeys      = desc("fold_keys", "Keys in the table that folds hits.")
+	descDepth     = desc("queue_depth", "Entries waiting, by queue.", "queue")
+	descDropped   = desc("dropped_total", "Entries lost because a queue was full, by queue.", "queue")
+	descOutHits   = desc("output_hits_total", "Hits by output and what became of them; retried counts attempts.", "output", "result")
+	descOutOldest = desc("output_oldest_seconds", "How long the oldest hit that an output has not delivered waits.", "output")
+	descOutBytes  = desc("output_spool_bytes", "Bytes of an output's spool.", "output")
+	descOutUp     = desc("output_up", "1 while an output delivers, 0 while it is down.", "output")
+	descOutMemory = desc("output_memory_bytes", "Resident memory of an output's plugin.", "output")
+	descOutStarts = desc("output_restarts_total", "How often an output's plugin was started again.", "output")
+	descLogErrors = desc("log_errors_total", "Failed writes of the alert log.")
 )
 
 func newMetrics(a *Agent) *metrics {
 	m := &metrics{
 		agent:    a,
 		registry: prometheus.NewRegistry(),
-		labels:   map[netip.Addr]string{},
 		hits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowhound_hits_total", Help: "Hits reported, by kind, severity and direction.",
 		}, []string{"kind", "severity", "direction"}),
 	}
-	m.registry.MustRegister(m, m.hits, a.feeds, a.exports, a.dnsbl, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m, m.hits, a.stage, a.sockets, a.exporters, a.feeds, a.exports, a.dnsbl, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -88,9 +66,6 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	m.collectFlows(counter, gauge)
-
-	counter(descDrops, a.kernelDrops())
 	table := a.alerts.stats.Load()
 	counter(descFolded, table.Folded)
 	counter(descMuted, table.Muted)
@@ -140,53 +115,4 @@ func (m *metrics) collectOutputs(counter func(*prometheus.Desc, uint64, ...strin
 		gauge(descOutMemory, float64(o.Memory), o.Name)
 		counter(descOutStarts, uint64(o.Restarts), o.Name)
 	}
-}
-
-// collectFlows reports what the workers count.
-func (m *metrics) collectFlows(counter func(*prometheus.Desc, uint64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
-	var total netflow.Counters
-	var forgotten uint64
-	stats := m.agent.decoderStats()
-	for i := range stats {
-		total.Add(&stats[i].Total)
-		forgotten += stats[i].Forgotten
-	}
-	counts := m.agent.counts()
-	for i, v := range netflow.Versions {
-		counter(descDatagrams, total.Datagrams[i], v)
-		counter(descRecords, total.Records[i], v)
-	}
-	for r := range netflow.NumReasons {
-		counter(descMalformed, total.Malformed[r], netflow.Reason(r).String())
-	}
-	counter(descAddrless, total.Addressless)
-	counter(descLookups, counts.Lookups)
-	counter(descRefused, counts.Refused)
-	counter(descForgotten, forgotten)
-
-	byLabel := map[string]*netflow.ExporterStats{}
-	for _, s := range exportersOf(stats) {
-		gather(byLabel, m.label(s.Exporter), s)
-	}
-	for l, s := range byLabel {
-		counter(descExpDgrams, sum(s.Datagrams), l)
-		counter(descExpRecords, sum(s.Records), l)
-		counter(descGap, sum(s.Lost), l)
-		counter(descNoTemplate, s.SetsWithoutTemplate, l)
-		gauge(descTemplates, float64(s.Templates), l)
-	}
-}
-
-func (m *metrics) label(exporter netip.Addr) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if l, ok := m.labels[exporter]; ok {
-		return l
-	}
-	if len(m.labels) >= maxExporterLabels {
-		return "other"
-	}
-	l := exporter.String()
-	m.labels[exporter] = l
-	return l
 }

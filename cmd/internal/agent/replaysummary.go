@@ -32,7 +32,7 @@ func (s ReplaySummary) String() string {
 		}
 	}
 	say(s.Netflow.SetsWithoutTemplate-s.Netflow.HeldDecoded, "set", "of flows left out: the template is not in the capture")
-	say(sum(s.Netflow.Lost), "flow", "(or datagrams, or records) missing, by the exporters' sequence numbers")
+	say(s.Netflow.Lost.Sum(), "flow", "(or datagrams, or records) missing, by the exporters' sequence numbers")
 	say(s.Netflow.Addressless, "record", "left out: no address")
 	say(s.Capture.Truncated, "datagram", "cut when captured (tcpdump -s 0 takes packets whole)")
 	for reason, n := range s.Capture.Left {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -23,7 +24,7 @@ import (
 // returned it, so any number of goroutines may read it.
 type Config struct {
 	// Listen names where datagrams are received, at least one.
-	Listen    []Listen      `yaml:"listen" validate:"min=1"`
+	Listen    []udp.Address `yaml:"listen" validate:"min=1"`
 	Exporters Exporters     `yaml:"exporters"`
 	Networks  Networks      `yaml:"networks"`
 	Feeds     []feed.Source `yaml:"feeds" validate:"dive"` // at least one
@@ -171,7 +172,7 @@ func (c *Config) FeedDir() string { return filepath.Join(c.DataDir, "feeds") }
 // and so would not pass Parse.
 func Default() *Config {
 	return &Config{
-		Listen: []Listen{{Scheme: "udp", Address: ":2055"}},
+		Listen: []udp.Address{{Scheme: "udp", Host: ":2055"}},
 		// 4096 exporters are more than the largest networks have, and few
 		// enough that forged source addresses do not fill the memory.
 		Exporters: Exporters{Max: 4096},

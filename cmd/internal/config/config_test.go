@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -123,7 +124,7 @@ data_dir: $HOME-${not-a-name}
 web: {listen: ""}
 `)
 	want := &Config{
-		Listen: []Listen{{"udp", "127.0.0.1:0"}, {"udp", "[2001:db8::1]:9995"}, {"udp", "gw.example:2055"}},
+		Listen: []udp.Address{{Scheme: "udp", Host: "127.0.0.1:0"}, {Scheme: "udp", Host: "[2001:db8::1]:9995"}, {Scheme: "udp", Host: "gw.example:2055"}},
 		Exporters: Exporters{
 			Allow: []netip.Prefix{
 				netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.1/32"),

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
@@ -113,9 +115,8 @@ type document struct {
 
 // types is how values of the configuration's own types are written.
 func types() []settings.Type {
-	return append(keep.Types(),
+	return append(slices.Concat(udp.Types(), keep.Types()),
 		settings.Text[PortRange]("a port such as 443 or a range such as 8000-8100", noSuggestion),
-		settings.Text[Listen]("an address such as udp://:2055 or udp://192.0.2.1:2055", suggestListen),
 		settings.Enum[intel.Category](intel.NumCategories),
 		settings.Enum[hit.Severity](hit.NumSeverities),
 	)

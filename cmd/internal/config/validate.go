@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
+	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -16,7 +16,7 @@ import (
 // Config's fields, then what keys say together.
 func (d *document) validate() {
 	d.CheckTags(d.config, tags()...)
-	d.checkListen()
+	udp.Complete(d.config.Listen, d.Section("listen"))
 	feed.Complete(d.config.Feeds, d.Section("feeds"))
 	d.checkAllow()
 	d.checkMute()
@@ -33,7 +33,7 @@ func tags() []settings.Tag {
 	return slices.Concat(feed.Tags(), keep.Tags(), dnsbl.Tags(), []settings.Tag{
 		{Name: "output_name", Is: outputType.MatchString, Want: "an output's name: use a-z, 0-9, _ and - only, and begin with a letter or digit"},
 		{Name: "output_type", Is: outputType.MatchString, Want: "the type of an output, such as syslog, elasticsearch or webhook"},
-		{Name: "host_port", Is: isHostPort, Want: "an address such as 127.0.0.1:8055"},
+		settings.HostPort(),
 	})
 }
 
@@ -45,21 +45,6 @@ func (d *document) feedSection(name string) (settings.Section, bool) {
 		}
 	}
 	return settings.Section{}, false
-}
-
-func (d *document) checkListen() {
-	first := map[Listen]int{}
-	for i, l := range d.config.Listen {
-		key := fmt.Sprintf("listen[%d]", i)
-		if d.Said(key) || strings.HasSuffix(l.Address, ":0") {
-			continue
-		}
-		if j, twice := first[l]; twice {
-			d.Errorf(d.Line(key), key, "%s is given twice, first as listen[%d]; remove one", d.Text(key), j)
-			continue
-		}
-		first[l] = i
-	}
 }
 
 func (d *document) checkAllow() {

@@ -1,7 +1,9 @@
 package settings
 
 import (
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -36,4 +38,20 @@ func suggestPrefix(s string) string {
 		return p.Masked().String()
 	}
 	return ""
+}
+
+// IsHostPort reports whether s is host:port with a numeric port and a host of
+// printable ASCII, or none.
+func IsHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' }) {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// HostPort is the tag host_port: what IsHostPort accepts.
+func HostPort() Tag {
+	return Tag{Name: "host_port", Is: IsHostPort, Want: "an address such as 127.0.0.1:8055"}
 }

@@ -90,8 +90,14 @@ func (s *Stage) Apply(c Config, policy *alert.Policy) {
 	})
 }
 
-// Workers returns all workers, in the order of NewWorker.
-func (s *Stage) Workers() []*Worker { return s.workers }
+// Stats returns what the decoder of each worker counts, on any goroutine.
+func (s *Stage) Stats() []netflow.Stats {
+	stats := make([]netflow.Stats, len(s.workers))
+	for i, w := range s.workers {
+		stats[i] = w.decoder.Stats()
+	}
+	return stats
+}
 
 // Sink takes flows. Flows runs on the worker's goroutine with the records of one
 // datagram, in order. The batch is the worker's again when it returns: what is to be

@@ -12,6 +12,14 @@ var Versions = [numVersions]string{"5", "9", "10"}
 // PerVersion is a count for each of Versions.
 type PerVersion [numVersions]uint64
 
+// Sum returns the count of all versions.
+func (p PerVersion) Sum() (n uint64) {
+	for _, x := range p {
+		n += x
+	}
+	return n
+}
+
 // Counters is what a Decoder counted since it was made.
 type Counters struct {
 	Datagrams PerVersion

@@ -166,29 +166,6 @@ func (l *Listener) Addr() netip.AddrPort { return l.addr }
 // bookkeeping, and shows the double.)
 func (l *Listener) Buffer() (granted int) { return l.buffer }
 
-// Drops counts the datagrams that the kernel threw away because a socket's buffer
-// was full or a checksum wrong, since Listen. It never decreases, and stands still
-// from Close on.
-func (l *Listener) Drops() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.stopped {
-		l.countDrops()
-	}
-	return l.dropped
-}
-
-// countDrops adds what the kernel dropped since the last call. The kernel's
-// counters have 32 bits and wrap.
-func (l *Listener) countDrops() {
-	for i, s := range l.sockets {
-		if now, err := s.drops(); err == nil {
-			l.dropped += uint64(now - l.last[i])
-			l.last[i] = now
-		}
-	}
-}
-
 // Start starts the workers and returns. Call it once, before Close.
 func (l *Listener) Start() {
 	for i, s := range l.sockets {

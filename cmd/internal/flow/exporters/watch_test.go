@@ -1,4 +1,4 @@
-package agent
+package exporters
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -43,36 +44,32 @@ func TestLook(t *testing.T) {
 		unread(90)(s)
 		s.SamplingGuessed, s.GuessedRate = 12, 100
 	}
-	c := newCollectors()
+	c := newWatch()
 	for _, step := range []struct {
 		at     time.Duration
 		seen   time.Duration
 		change func(*netflow.ExporterStats)
-		drops  uint64
 		want   string // status and message of the line, "" for none
 	}{
-		{0, 0, nil, 0, "ok sends NetFlow v9"},
-		{5 * time.Second, 4 * time.Second, nil, 0, ""},
-		{304 * time.Second, 4 * time.Second, nil, 0, ""}, // quiet, but not too long
-		{305 * time.Second, 4 * time.Second, nil, 0, "silent nothing came since 2026-06-07T12:00:04Z"},
-		{310 * time.Second, 4 * time.Second, nil, 0, ""}, // said once
-		{400 * time.Second, 399 * time.Second, nil, 0, "ok sends again after 6m35s"},
-		{405 * time.Second, 404 * time.Second, lost(3), 0, "loss 3 datagrams lost between the exporter and this host"},
-		{410 * time.Second, 409 * time.Second, lost(8), 0, ""}, // too early for another
-		{1004 * time.Second, 1003 * time.Second, lost(8), 0, ""},
-		{1005 * time.Second, 1004 * time.Second, lost(8), 0, "loss 5 datagrams lost"},
-		{1700 * time.Second, 1699 * time.Second, lost(8), 0, ""}, // nothing new
-		{1705 * time.Second, 1704 * time.Second, unread(2), 0, "template template 256 of domain 7 has not come: 2 sets"},
-		{1710 * time.Second, 1709 * time.Second, unread(90), 0, ""},
-		{2305 * time.Second, 2304 * time.Second, unread(90), 0, "template template 256 of domain 7 has not come: 88 sets"},
-		{2310 * time.Second, 2309 * time.Second, unread(90), 40, "loss 40 datagrams dropped by this host's kernel"},
-		{2315 * time.Second, 2314 * time.Second, unread(90), 70, ""},
-		{2910 * time.Second, 2909 * time.Second, unread(90), 70, "loss 30 datagrams dropped by this host's kernel"},
-		{2915 * time.Second, 2914 * time.Second, guessed, 70, "template 12 flows name no sampler, and its samplers have different rates: 1 in 100 was taken"},
+		{0, 0, nil, "ok sends NetFlow v9"},
+		{5 * time.Second, 4 * time.Second, nil, ""},
+		{304 * time.Second, 4 * time.Second, nil, ""}, // quiet, but not too long
+		{305 * time.Second, 4 * time.Second, nil, "silent nothing came since 2026-06-07T12:00:04Z"},
+		{310 * time.Second, 4 * time.Second, nil, ""}, // said once
+		{400 * time.Second, 399 * time.Second, nil, "ok sends again after 6m35s"},
+		{405 * time.Second, 404 * time.Second, lost(3), "loss 3 datagrams lost between the exporter and this host"},
+		{410 * time.Second, 409 * time.Second, lost(8), ""}, // too early for another
+		{1004 * time.Second, 1003 * time.Second, lost(8), ""},
+		{1005 * time.Second, 1004 * time.Second, lost(8), "loss 5 datagrams lost"},
+		{1700 * time.Second, 1699 * time.Second, lost(8), ""}, // nothing new
+		{1705 * time.Second, 1704 * time.Second, unread(2), "template template 256 of domain 7 has not come: 2 sets"},
+		{1710 * time.Second, 1709 * time.Second, unread(90), ""},
+		{2305 * time.Second, 2304 * time.Second, unread(90), "template template 256 of domain 7 has not come: 88 sets"},
+		{2915 * time.Second, 2914 * time.Second, guessed, "template 12 flows name no sampler, and its samplers have different rates: 1 in 100 was taken"},
 	} {
 		var got []string
-		for _, s := range c.look(noon.Add(step.at), []netflow.ExporterStats{stats(gw, noon.Add(step.seen), step.change)}, step.drops) {
-			if s.Part != hit.Collector || s.Exporter != gw && !strings.Contains(s.Msg, "kernel") {
+		for _, s := range c.look(noon.Add(step.at), []netflow.ExporterStats{stats(gw, noon.Add(step.seen), step.change)}) {
+			if s.Part != hit.Collector || s.Exporter != gw {
 				t.Errorf("after %s: a line of %+v", step.at, s)
 			}
 			got = append(got, s.Status+" "+s.Msg)
@@ -98,7 +95,7 @@ func TestLookNamesWhatIsSentAndLost(t *testing.T) {
 	} {
 		s := stats(gw, noon, func(s *netflow.ExporterStats) { s.Datagrams, s.Lost = c.datagrams, c.lost })
 		var got []string
-		for _, line := range newCollectors().look(noon, []netflow.ExporterStats{s}, 0) {
+		for _, line := range newWatch().look(noon, []netflow.ExporterStats{s}) {
 			got = append(got, line.Msg)
 		}
 		if !slices.EqualFunc(got, c.want, strings.HasPrefix) {
@@ -110,14 +107,14 @@ func TestLookNamesWhatIsSentAndLost(t *testing.T) {
 // TestLookForgets: an exporter that the decoders forgot is a new one when it
 // comes again, and takes no memory meanwhile.
 func TestLookForgets(t *testing.T) {
-	c := newCollectors()
+	c := newWatch()
 	here := []netflow.ExporterStats{stats(gw, noon, nil)}
 	for i, want := range []int{1, 0, 1} {
 		known := here
 		if i == 1 {
 			known = nil
 		}
-		if got := c.look(noon, known, 0); len(got) != want {
+		if got := c.look(noon, known); len(got) != want {
 			t.Errorf("look %d: %d lines, want %d", i, len(got), want)
 		}
 		if len(c.exporters) != len(known) {
@@ -126,20 +123,17 @@ func TestLookForgets(t *testing.T) {
 	}
 }
 
-// TestLookIsNoFlood: what forged exporters make it say is bounded, what the
-// kernel dropped is said all the same, and so is that lines are missing.
+// TestLookIsNoFlood: what forged exporters make it say is bounded, and that lines are
+// missing is said.
 func TestLookIsNoFlood(t *testing.T) {
 	var all []netflow.ExporterStats
 	for n := range 4000 {
 		all = append(all, stats(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), noon, nil))
 	}
-	c := newCollectors()
-	got := c.look(noon, all, 5)
+	c := newWatch()
+	got := c.look(noon, all)
 	if len(got) != maxLines {
 		t.Fatalf("%d lines, want %d", len(got), maxLines)
-	}
-	if first := got[0]; first.Status != "loss" || !strings.HasPrefix(first.Msg, "5 datagrams dropped by this host's kernel") {
-		t.Errorf("the first line is %+v, want the kernel's drops", first)
 	}
 	// More of them come, and go, all the time.
 	for i := range 100 {
@@ -147,12 +141,12 @@ func TestLookIsNoFlood(t *testing.T) {
 		if i%2 == 1 {
 			known = all
 		}
-		if again := c.look(noon.Add(time.Duration(i+1)*watchEvery), known, 5); len(again) != 0 {
+		if again := c.look(noon.Add(time.Duration(i+1)*lookEvery), known); len(again) != 0 {
 			t.Fatalf("%d lines at look %d, want none", len(again), i)
 		}
 	}
-	later := c.look(noon.Add(sayAgain), nil, 5)
-	if want := fmt.Sprintf("%d more lines", 4001-maxLines+50*4000); len(later) != 1 || !strings.HasPrefix(later[0].Msg, want) {
-		t.Errorf("after %s: %+v, want %q", sayAgain, later, want)
+	later := c.look(noon.Add(finding.SayAgain), nil)
+	if want := fmt.Sprintf("%d more lines", 4000-maxLines+50*4000); len(later) != 1 || !strings.HasPrefix(later[0].Msg, want) {
+		t.Errorf("after %s: %+v, want %q", finding.SayAgain, later, want)
 	}
 }

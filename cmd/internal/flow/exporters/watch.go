@@ -1,0 +1,125 @@
+package exporters
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+const (
+	silentAfter = 5 * time.Minute // longer than the active timeout of most exporters
+	maxLines    = 100             // within finding.SayAgain: forged exporters must not flood the log
+)
+
+// watch knows what was last said of each exporter, and what has to be said next. It
+// belongs to one goroutine.
+type watch struct {
+	exporters map[netip.Addr]*exporter
+
+	// said counts the lines since saidSince, left those that were one too many.
+	said, left uint64
+	saidSince  time.Time
+}
+
+// exporter is what was last said of one.
+type exporter struct {
+	silent         bool
+	lost, unread   finding.Moves
+	guessed        finding.Moves
+	lastDatagramAt time.Time
+}
+
+func newWatch() *watch { return &watch{exporters: map[netip.Addr]*exporter{}} }
+
+// look compares what the decoders count now with what was said, and returns the
+// lines that are due. Exporters that the decoders forgot are
+// forgotten here, too.
+func (c *watch) look(now time.Time, stats []netflow.ExporterStats) []hit.Status {
+	var lines []hit.Status
+	say := func(from netip.Addr, status, format string, args ...any) {
+		lines = append(lines, hit.Status{Part: hit.Collector, Status: status, Exporter: from, Msg: fmt.Sprintf(format, args...)})
+	}
+	present := make(map[netip.Addr]bool, len(stats))
+	for _, s := range stats {
+		present[s.Exporter] = true
+		w, known := c.exporters[s.Exporter]
+		switch {
+		case !known:
+			w = &exporter{}
+			c.exporters[s.Exporter] = w
+			say(s.Exporter, "ok", "sends %s", protocols(&s))
+		case w.silent && s.LastSeen.After(w.lastDatagramAt):
+			w.silent = false
+			say(s.Exporter, "ok", "sends again after %s", s.LastSeen.Sub(w.lastDatagramAt).Round(time.Second))
+		case !w.silent && now.Sub(s.LastSeen) > silentAfter:
+			w.silent = true
+			say(s.Exporter, "silent", "nothing came since %s: is the exporter up, and does it still export to this host?", s.LastSeen.UTC().Format(time.RFC3339))
+		}
+		w.lastDatagramAt = s.LastSeen
+		if n := w.lost.Since(s.Lost.Sum(), now); n > 0 {
+			say(s.Exporter, "loss", "%s lost between the exporter and this host, by its sequence numbers", lost(&s, n))
+		}
+		if n := w.unread.Since(s.HeldDropped, now); n > 0 && s.Missing.ID != 0 {
+			say(s.Exporter, "template", "template %d of domain %d has not come: %d sets of flows could not be read; let the exporter send its templates every minute",
+				s.Missing.ID, s.Missing.Domain, n)
+		}
+		if n := w.guessed.Since(s.SamplingGuessed, now); n > 0 {
+			say(s.Exporter, "template", "%d flows name no sampler, and its samplers have different rates: 1 in %d was taken, the last that it told; let its flow records carry the sampler id, or set exporters.sampling",
+				n, s.GuessedRate)
+		}
+	}
+	maps.DeleteFunc(c.exporters, func(a netip.Addr, _ *exporter) bool { return !present[a] })
+	return c.limit(now, lines)
+}
+
+// limit lets maxLines through within finding.SayAgain, and then says how many it kept back.
+func (c *watch) limit(now time.Time, lines []hit.Status) []hit.Status {
+	var kept []hit.Status
+	if now.Sub(c.saidSince) >= finding.SayAgain {
+		if c.left > 0 {
+			kept = append(kept, hit.Status{Part: hit.Collector, Status: "ok", Msg: fmt.Sprintf("%d more lines on exporters were left out; see the metrics", c.left)})
+		}
+		c.said, c.left, c.saidSince = 0, 0, now
+	}
+	for _, l := range lines {
+		if c.said >= maxLines {
+			c.left++
+			continue
+		}
+		c.said++
+		kept = append(kept, l)
+	}
+	return kept
+}
+
+func protocols(s *netflow.ExporterStats) string {
+	text := ""
+	for i, name := range []string{"NetFlow v5", "NetFlow v9", "IPFIX"} {
+		if s.Datagrams[i] > 0 {
+			if text != "" {
+				text += " and "
+			}
+			text += name
+		}
+	}
+	if text == "" {
+		return "datagrams that are no NetFlow"
+	}
+	return text
+}
+
+// lost names the unit: the versions count different things.
+func lost(s *netflow.ExporterStats, n uint64) string {
+	switch {
+	case s.Lost[0] > 0:
+		return fmt.Sprintf("%d flows", n)
+	case s.Lost[1] > 0:
+		return fmt.Sprintf("%d datagrams", n)
+	}
+	return fmt.Sprintf("%d records", n)
+}
