@@ -109,6 +109,9 @@ func (s Sampling) MarshalYAML() (any, error) {
 type Networks struct {
 	// Local holds the own networks. Empty: everything is transit.
 	Local []netip.Prefix `yaml:"local"`
+	// NAT holds the addresses, a part of Local, that hosts inside are translated to:
+	// what is seen of them outside is not told again.
+	NAT []netip.Prefix `yaml:"nat,omitempty"`
 	// ServicePorts holds ports that servers answer on, in addition to the
 	// built-in ones; AllServicePorts returns both.
 	ServicePorts []PortRange `yaml:"service_ports,omitempty"`

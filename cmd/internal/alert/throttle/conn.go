@@ -28,8 +28,8 @@ type conn struct {
 
 	// Who opened, as any exporter saw it.
 	known, localOpened bool
-	// When each side sent its SYN, and who says so: of two that carry one, the
-	// earlier opened. Exporters' clocks differ, so one must have seen both.
+	// When each side sent its SYN, or, where ports are equal, its first packet, and who
+	// says so: the earlier opened. Exporters' clocks differ, so one must have seen both.
 	synLocal, synRemote     int64
 	synLocalBy, synRemoteBy uint32
 
@@ -122,7 +122,7 @@ func (x *conn) learn(ev *alert.Event) {
 		x.known, x.localOpened = true, ev.LocalOpened
 		return
 	}
-	if !ev.SYN {
+	if !ev.SYN && ev.OpenerTold || x.known {
 		return
 	}
 	by := exporterOf(ev)
@@ -131,7 +131,7 @@ func (x *conn) learn(ev *alert.Event) {
 	} else {
 		x.synRemote, x.synRemoteBy = ev.Start, by
 	}
-	if !x.known && x.synLocalBy == x.synRemoteBy && x.synLocal != x.synRemote {
+	if x.synLocalBy == x.synRemoteBy && x.synLocal != x.synRemote {
 		x.known, x.localOpened = true, x.synLocal < x.synRemote
 	}
 }

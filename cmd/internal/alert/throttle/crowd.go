@@ -11,6 +11,9 @@ const (
 	// maxCrowd is how many keys of one host, or how many hosts of one remote
 	// service, have lines of their own.
 	maxCrowd = 20
+	// maxHost is how many keys of medium severity and below one host has of its own
+	// in all, of whatever category and direction.
+	maxHost = 40
 	// spreadTargets listed targets of one host are a worm or a spam bot.
 	spreadTargets = 20
 	// spreadBits of a sketch are that many addresses at least, less 3 as it may be
@@ -48,10 +51,13 @@ func remoteOf(pair *key, g group) key {
 	return key{scope: scopeRemote, category: intel.Category(g.category), direction: g.direction, proto: pair.proto, port: pair.port, a: pair.b}
 }
 
+// allOf counts all that one host does.
+func allOf(host key) key { return key{scope: scopeHost, port: hit.NoPort, a: host.a, bits: 1} }
+
 // add counts the entry of a pair.
 func (c crowds) add(e *entry, high bool, window int64) {
 	e.group.counted = true
-	for _, k := range [...]key{hostOf(&e.key, e.group), remoteOf(&e.key, e.group)} {
+	for _, k := range e.crowds() {
 		x := c[k]
 		if x.window != window {
 			x.window, x.fresh = window, 0
@@ -65,11 +71,16 @@ func (c crowds) add(e *entry, high bool, window int64) {
 	}
 }
 
+func (e *entry) crowds() [3]key {
+	host := hostOf(&e.key, e.group)
+	return [...]key{host, allOf(host), remoteOf(&e.key, e.group)}
+}
+
 func (c crowds) remove(e *entry) {
 	if !e.group.counted {
 		return
 	}
-	for _, k := range [...]key{hostOf(&e.key, e.group), remoteOf(&e.key, e.group)} {
+	for _, k := range e.crowds() {
 		if x := c[k]; x.keys > 1 {
 			x.keys--
 			c[k] = x
@@ -81,7 +92,7 @@ func (c crowds) remove(e *entry) {
 
 // shares returns the key that an event shares with a crowd. A remote service that
 // many talk to is one key, whatever the severity. A host with many keys shares those
-// of medium severity and below; above, only a burst does: more than maxCrowd new ones
+// of medium severity and below, by category, direction and protocol; above, only a burst does: more than maxCrowd new ones
 // within one window, and what comes after.
 func (c crowds) shares(t *Table, ev *alert.Event, e *entry) (key, bool) {
 	pair, g := pairKey(ev), groupOfEvent(ev)
@@ -95,7 +106,7 @@ func (c crowds) shares(t *Table, ev *alert.Event, e *entry) (key, bool) {
 	}
 	shared := t.entries[host]
 	if ev.Severity <= hit.Medium {
-		return host, shared != nil || c[host].keys+more > maxCrowd
+		return host, shared != nil || c[host].keys+more > maxCrowd || e == nil && c[allOf(host)].keys >= maxHost
 	}
 	if e != nil {
 		return host, false

@@ -177,7 +177,7 @@ func (e *entry) outlasts(lasted int64) bool {
 	return e.visits >= tries && lasted > outlastFrom && lasted > outlast*int64(e.usual)*1e8
 }
 
-// inside remembers, where addresses are translated (networks.nat), by which key a
+// natView remembers, where addresses are translated (networks.nat), by which key a
 // conversation was last told as seen from inside. Two generations bound it.
 type natView struct {
 	since     int64
@@ -189,9 +189,10 @@ const (
 	insideFor = int64(15 * time.Minute)
 )
 
-// outer is what both views of a conversation have in common.
+// outer is what both views of a conversation have in common, the remote side: the
+// other's port may be translated too, and who opened be guessed from that.
 func outer(ev *alert.Event) key {
-	return key{scope: scopeRemote, proto: ev.Proto, port: int32(ev.ServicePort()), a: ev.Remote}
+	return key{scope: scopeRemote, proto: ev.Proto, port: int32(ev.RemotePort), a: ev.Remote}
 }
 
 func (n *natView) remember(ev *alert.Event, k key, now int64) {
@@ -203,6 +204,9 @@ func (n *natView) remember(ev *alert.Event, k key, now int64) {
 	}
 	n.now[outer(ev)] = k
 }
+
+// lately reports whether conversations were seen from inside in the last minutes.
+func (n *natView) lately(now int64) bool { return len(n.now) > 0 && now-n.since <= 2*insideFor }
 
 // inside returns the entry that tells of the event's conversation as it is inside,
 // nil when that was not seen or the event itself tells. The event becomes a

@@ -122,9 +122,7 @@ func (t *Table) writeSnapshot(path string) error {
 
 // Close writes a last snapshot. The Table works on, but nothing is journaled.
 func (t *Table) Close() error {
-	for len(t.waiting.queue) > 0 {
-		t.release(t.waiting.take(0))
-	}
+	t.releaseAll()
 	err := t.Snapshot()
 	if t.state != nil {
 		t.state.close()

@@ -128,11 +128,11 @@ func (t *Table) Add(ev *alert.Event) {
 		t.release(&together{events: []alert.Event{*ev}})
 		return
 	}
-	meet := t.o.Meet
-	if ev.BehindNAT() {
-		meet += natMore
+	meet, long := t.o.Meet, ev.BehindNAT() && t.nat.lately(t.now)
+	if long {
+		meet = max(meet, natMeet)
 	}
-	if full := t.waiting.add(ev, saturate(t.now, int64(meet))); full != nil {
+	if full := t.waiting.add(ev, saturate(t.now, int64(meet)), long); full != nil {
 		t.release(full)
 	}
 }
@@ -151,12 +151,9 @@ func (t *Table) Advance(now time.Time) {
 // of records for each other.
 func (t *Table) advance(now int64) {
 	for {
-		window, wait := int64(math.MaxInt64), int64(math.MaxInt64)
+		window, wait := int64(math.MaxInt64), t.waiting.due()
 		if len(t.queue) > 0 {
 			window = t.queue[0].end
-		}
-		if len(t.waiting.queue) > 0 {
-			wait = t.waiting.queue[0].due
 		}
 		if min(window, wait) > now {
 			break
@@ -164,7 +161,7 @@ func (t *Table) advance(now int64) {
 		t.changed = true
 		if wait < window {
 			t.now = max(t.now, wait)
-			t.release(t.waiting.take(0))
+			t.release(t.waiting.next())
 		} else {
 			t.now = max(t.now, window)
 			t.endWindow(t.queue[0])
@@ -214,9 +211,7 @@ func (t *Table) shift(by int64) {
 // stay, with their series and windows.
 func (t *Table) Flush(now time.Time) {
 	t.Advance(now)
-	for len(t.waiting.queue) > 0 {
-		t.release(t.waiting.take(0))
-	}
+	t.releaseAll()
 	for { // what is given up to another key is said by that
 		var holding []*entry
 		for _, e := range t.queue {

@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -12,9 +13,10 @@ const (
 	// defaultMeet is how long the first record of a pair waits for others: request
 	// and answer are one line then, with what both of them tell.
 	defaultMeet = 2 * time.Second
-	// natMore is how much longer what is behind a translated address waits, so that
-	// the same conversation as seen from inside comes first.
-	natMore = 500 * time.Millisecond
+	// natMeet is how long what is seen of a translated address waits while exporters
+	// inside are heard too: theirs is the same conversation with a host's name to it,
+	// and comes within a timeout.
+	natMeet = 30 * time.Second
 	// maxWaiting bounds the records that wait, 4 MB of them, and maxTogether those
 	// of one pair. Beyond, the oldest wait no longer.
 	maxWaiting, maxTogether = 8192, 256
@@ -44,35 +46,67 @@ type together struct {
 // waiting holds the records of the last seconds. The zero value is empty.
 type waiting struct {
 	index  map[pairing]*together
-	queue  []*together // by due
+	queues [2]fifo // those that wait for the other half, and those for the view from inside
 	events int
 	spare  []*together // used before, to be used again
 }
 
+// fifo holds groups by the time when they are due.
+type fifo []*together
+
+func (q fifo) due() int64 {
+	if len(q) == 0 {
+		return math.MaxInt64
+	}
+	return q[0].due
+}
+
+// due returns when the first group is.
+func (w *waiting) due() int64 { return min(w.queues[0].due(), w.queues[1].due()) }
+
+// next takes the group that is due first, nil when there is none.
+func (w *waiting) next() *together {
+	q := &w.queues[0]
+	if w.queues[1].due() < q.due() {
+		q = &w.queues[1]
+	}
+	if len(*q) == 0 {
+		return nil
+	}
+	return w.take(q, 0)
+}
+
 // add takes an event that is due then, and returns those that can wait no longer.
-func (w *waiting) add(ev *alert.Event, due int64) (full *together) {
+func (w *waiting) add(ev *alert.Event, due int64, long bool) (full *together) {
 	if w.index == nil {
 		w.index = make(map[pairing]*together)
+	}
+	q := &w.queues[0]
+	if long {
+		q = &w.queues[1]
 	}
 	p := pairingOf(ev)
 	g := w.index[p]
 	if g == nil {
 		g = w.fresh()
 		g.pairing, g.due = p, due
-		w.index[p] = g
-		at := len(w.queue)
-		for at > 0 && w.queue[at-1].due > due { // behind a translated address, or a clock that was set back
-			at--
+		if n := len(*q); n > 0 {
+			g.due = max(due, (*q)[n-1].due) // a setting that changed
 		}
-		w.queue = slices.Insert(w.queue, at, g)
+		w.index[p] = g
+		*q = append(*q, g)
 	}
 	g.events = append(g.events, *ev)
 	w.events++
-	switch {
-	case len(g.events) >= maxTogether:
-		return w.take(slices.Index(w.queue, g))
-	case w.events > maxWaiting:
-		return w.take(0)
+	if len(g.events) >= maxTogether {
+		for i := range w.queues {
+			if at := slices.Index(w.queues[i], g); at >= 0 {
+				return w.take(&w.queues[i], at)
+			}
+		}
+	}
+	if w.events > maxWaiting {
+		return w.next()
 	}
 	return nil
 }
@@ -86,14 +120,14 @@ func (w *waiting) fresh() *together {
 	return new(together)
 }
 
-// take removes and returns the group at a place of the queue.
-func (w *waiting) take(at int) *together {
-	g := w.queue[at]
+// take removes and returns the group at a place of a queue.
+func (w *waiting) take(q *fifo, at int) *together {
+	g := (*q)[at]
 	if at == 0 {
-		w.queue[0] = nil
-		w.queue = w.queue[1:]
+		(*q)[0] = nil
+		*q = (*q)[1:]
 	} else {
-		w.queue = slices.Delete(w.queue, at, at+1)
+		*q = slices.Delete(*q, at, at+1)
 	}
 	delete(w.index, g.pairing)
 	w.events -= len(g.events)
@@ -111,8 +145,10 @@ func (w *waiting) done(g *together) {
 
 // shift moves all that waits by a step of the clock.
 func (w *waiting) shift(by int64) {
-	for _, g := range w.queue {
-		g.due += by
+	for _, q := range w.queues {
+		for _, g := range q {
+			g.due += by
+		}
 	}
 }
 
@@ -141,6 +177,13 @@ func (t *Table) release(g *together) {
 		}
 	}
 	t.waiting.done(g)
+}
+
+// releaseAll is release for all that waits, whatever the time.
+func (t *Table) releaseAll() {
+	for g := t.waiting.next(); g != nil; g = t.waiting.next() {
+		t.release(g)
+	}
 }
 
 // touched is an entry that the records of one pair were added to.
