@@ -21,7 +21,7 @@ import (
 )
 
 // lastWords is how long an output may take to close when flowhound has died.
-const lastWords = 3 * time.Second
+const lastWords = 2 * time.Second
 
 // Serve makes the program the output out. It is all that main does, and it
 // returns when flowhound has ended the output. Started by a person, it says what

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/flowhound/flowhound/plugin/host"
 	"github.com/flowhound/flowhound/plugin/text"
 	"github.com/spf13/cobra"
 )
@@ -49,6 +50,7 @@ func usageError(err error) error { return &exitError{exitUsage, err} }
 func main() { os.Exit(run()) }
 
 func run() int {
+	host.Guard() // of a plugin, if that is what this process was started for
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	err := rootCommand().ExecuteContext(ctx)

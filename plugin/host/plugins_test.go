@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 // TestMain makes the test's binary a plugin, too: install links it into a plugin
 // directory as the type whose behaviour is wanted.
 func TestMain(m *testing.M) {
+	Guard()
 	if _, typ, ok := strings.Cut(filepath.Base(os.Args[0]), prefix); ok {
 		servePlugin(typ)
 		return
@@ -41,6 +43,11 @@ func servePlugin(typ string) {
 		os.Exit(3)
 	case "panics-early":
 		panic("in main: " + typ)
+	case "deaf": // knows of no lifeline and starts others in their own sessions
+		cmd := exec.Command("sleep", "1000")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		_ = cmd.Start()
+		time.Sleep(time.Hour)
 	case "silent":
 		time.Sleep(time.Hour)
 	case "future":
@@ -61,7 +68,7 @@ func servePlugin(typ string) {
 type recorder struct {
 	typ    string
 	Path   string        `json:"path"` // where it appends what is called, a line each
-	Do     string        `json:"do" validate:"omitempty,oneof=ok refuse later some short panic goroutine hang deadline exit leak flood print giant environ child unheard"`
+	Do     string        `json:"do" validate:"omitempty,oneof=ok refuse later some short panic goroutine hang deadline exit leak flood print giant environ child daemon unheard"`
 	Fail   string        `json:"fail"` // Open fails while this file is there
 	Key    plugin.Secret `json:"key"`
 	Wait   time.Duration `json:"wait" validate:"max=1m"`
@@ -148,6 +155,12 @@ func (r *recorder) Write(ctx context.Context, hits []plugin.Hit) error {
 			return err
 		}
 		r.note("child %d", cmd.Process.Pid)
+	case "daemon": // in a session of its own, and nobody's child any more
+		cmd := exec.Command("sh", "-c", "sleep 1000 & (sleep 1000 &) &")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Run(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

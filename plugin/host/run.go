@@ -27,7 +27,8 @@ type run struct {
 	log  *lines
 
 	cmd      *exec.Cmd
-	pid      int
+	pid      int // of the plugin
+	leader   int // of its process group: its guard's, or its own
 	startErr error
 	lifeline *os.File // our end: closed, it tells the plugin to go
 	shake    *io.PipeWriter
@@ -66,6 +67,9 @@ func (r *run) prepare(env []string) error {
 		),
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, // so that what it starts ends with it
 	}
+	if path != r.path && guards.Load() {
+		r.guarded()
+	}
 	return nil
 }
 
@@ -95,16 +99,42 @@ func (r *run) start() error {
 	defer errsW.Close()
 	// Files, so that Wait does not wait for a grandchild that holds them.
 	r.cmd.Stdout, r.cmd.Stderr, r.cmd.ExtraFiles = outW, errsW, []*os.File{life, r.bin}
-	if err := r.startCmd(); err != nil {
+	report, reportW, err := os.Pipe()
+	if err != nil {
 		out.Close()
 		errs.Close()
 		return err
 	}
-	limit(r.pid)
+	if r.isGuarded() {
+		r.cmd.ExtraFiles = append(r.cmd.ExtraFiles, reportW)
+	}
+	err = r.startCmd()
+	reportW.Close()
+	if err != nil {
+		for _, f := range []*os.File{out, errs, report} {
+			f.Close()
+		}
+		return err
+	}
+	err = r.learnPID(report)
 	r.readers.Go(func() { r.readStdout(out) })
 	r.readers.Go(func() { r.log.read(errs) })
-	go r.wait(out, errs)
-	return nil
+	go r.wait(report, out, errs)
+	return err
+}
+
+// learnPID finds the plugin's pid.
+func (r *run) learnPID(report *os.File) error {
+	pid, err := r.leader, error(nil)
+	if r.isGuarded() {
+		pid, err = pluginPID(report)
+	} else {
+		limit(pid)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pid = pid
+	return err
 }
 
 // startCmd starts the command, unless kill was called first.
@@ -121,17 +151,21 @@ func (r *run) startCmd() error {
 		}
 		return err
 	}
-	r.pid = r.cmd.Process.Pid
+	r.leader = r.cmd.Process.Pid
 	return nil
 }
 
 // afterlife is how long what a dead plugin printed may take to arrive.
 const afterlife = 500 * time.Millisecond
 
-func (r *run) wait(pipes ...*os.File) {
+func (r *run) wait(report *os.File, pipes ...*os.File) {
 	defer close(r.done)
 	err := r.cmd.Wait()
 	r.killGroup() // what it has started
+	if r.isGuarded() {
+		err = howEnded(report, err)
+	}
+	report.Close()
 	r.mu.Lock()
 	r.waitErr = err
 	r.mu.Unlock()
@@ -170,7 +204,7 @@ func (r *run) firstLine() string {
 func (r *run) started() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.pid != 0
+	return r.leader != 0
 }
 
 func (r *run) ended() bool {
@@ -209,13 +243,26 @@ func (r *run) kill() {
 	if r.ended() {
 		return
 	}
-	r.killed.Store(true)
-	if r.pid != 0 {
+	first := !r.killed.Swap(true)
+	switch {
+	case r.leader == 0:
+	case !r.isGuarded():
 		r.killGroup()
+	case first: // the guard kills what is in other groups, too
+		_ = syscall.Kill(r.leader, orderAll)
+		go func() {
+			t := time.NewTimer(guardTime)
+			defer t.Stop()
+			select {
+			case <-r.done:
+			case <-t.C: // it was stopped, perhaps
+				r.killGroup()
+			}
+		}()
 	}
 }
 
-func (r *run) killGroup() { _ = syscall.Kill(-r.pid, syscall.SIGKILL) }
+func (r *run) killGroup() { _ = syscall.Kill(-r.leader, syscall.SIGKILL) }
 
 // close frees what is left when the process is gone, or was never started.
 func (r *run) close() {
