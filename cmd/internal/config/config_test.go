@@ -423,6 +423,7 @@ func TestExample(t *testing.T) {
 	def.Categories, def.Mute = d.config.Categories, d.config.Mute
 	def.Outputs, def.PluginDir = d.config.Outputs, d.config.PluginDir
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
+	def.Networks.NAT = d.config.Networks.NAT
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
 	def.written = d.config.written
 	if got, want := d.config.String(), def.String(); got != want {
