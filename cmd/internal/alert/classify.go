@@ -3,7 +3,6 @@ package alert
 import (
 	"cmp"
 	"math"
-	"math/bits"
 	"net/netip"
 	"time"
 
@@ -180,8 +179,8 @@ func (c *classifier) event(side match.Side, indicators []intel.Indicator) Event 
 		talked: c.evidence.talked, built: c.evidence.built, denied: c.evidence.denied, loneSYN: c.evidence.loneSYN,
 		Indicators: indicators, DNSBL: c.raw.DNSBL,
 		Count:      max(c.raw.Count, 1),
-		LocalBytes: scale(local.bytes, r.Sampling), LocalPackets: scale(local.packets, r.Sampling),
-		RemoteBytes: scale(remote.bytes, r.Sampling), RemotePackets: scale(remote.packets, r.Sampling),
+		LocalBytes: scaleBySampling(local.bytes, r.Sampling), LocalPackets: scaleBySampling(local.packets, r.Sampling),
+		RemoteBytes: scaleBySampling(remote.bytes, r.Sampling), RemotePackets: scaleBySampling(remote.packets, r.Sampling),
 		Exporter: r.Exporter, Domain: r.Domain, Sampling: r.Sampling,
 		policy: c.policy,
 	}
@@ -222,13 +221,4 @@ func (e *Event) setTimes(raw *match.Raw) {
 	default:
 		e.Start, e.End = e.First, e.Last
 	}
-}
-
-// scale multiplies a counter by the sampling rate, and saturates.
-func scale(n uint64, sampling uint32) uint64 {
-	hi, lo := bits.Mul64(n, uint64(max(sampling, 1)))
-	if hi != 0 {
-		return math.MaxUint64
-	}
-	return lo
 }

@@ -130,7 +130,7 @@ func TestRealWazuh(t *testing.T) {
 	}
 }
 
-// TestRealAgent: an agent judges its own configuration before and after.
+// TestRealAgent: an agent validates its own configuration before and after.
 func TestRealAgent(t *testing.T) {
 	logtest := os.Getenv("FLOWHOUND_WAZUH_LOGTEST")
 	if logtest == "" || os.Geteuid() != 0 {

@@ -36,7 +36,7 @@ func (o Options) root() string {
 
 // Install teaches the engine of a host flowhound's lines: a manager gets decoders,
 // rules and the log, an agent the log alone. Running it again takes a newer
-// version over. The engine judges its configuration before and after; when it
+// version over. The engine validates its configuration before and after; when it
 // takes exception, all is as it was and the error has the engine's words.
 func Install(ctx context.Context, o Options) error {
 	e, err := Find(o.root(), o.Home)
@@ -58,7 +58,7 @@ func Install(ctx context.Context, o Options) error {
 	if err := e.clash(); err != nil {
 		return err
 	}
-	if err := e.judge(ctx); err != nil {
+	if err := e.validate(ctx); err != nil {
 		return fmt.Errorf("%s reports an error in its configuration as it is, without flowhound: fix that first\n%w", e.Kind, err)
 	}
 	if !o.DryRun {
@@ -85,7 +85,7 @@ func Uninstall(ctx context.Context, o Options) error {
 		return nil
 	}
 	// What complained before may go on to: that is no reason to stay.
-	return e.carryOut(ctx, &o, changes, e.judge(ctx) == nil)
+	return e.carryOut(ctx, &o, changes, e.validate(ctx) == nil)
 }
 
 // carryOut makes the changes. Where the engine has been content and then is not,
@@ -104,7 +104,7 @@ func (e *Engine) carryOut(ctx context.Context, o *Options, changes []change, con
 	if err := t.commit(ctx); err != nil {
 		return err
 	}
-	if err := e.judge(ctx); err != nil && content {
+	if err := e.validate(ctx); err != nil && content {
 		return errors.Join(fmt.Errorf("%s refuses it, so everything was put back as it was\n%w", e.Kind, err), t.rollback())
 	}
 	if err := t.finish(); err != nil {

@@ -46,7 +46,7 @@ func (f *Feeds) restore(ctx context.Context, s *source) error {
 	s.state.Status = OK
 	s.size = read.size()
 	s.describe(s.size)
-	f.judge(s, start)
+	f.refreshStatus(s, start)
 	return nil
 }
 
@@ -70,9 +70,9 @@ func (f *Feeds) readKept(ctx context.Context, s *source) (content, error) {
 	return read, err
 }
 
-// judge sets a state's times and lets what is in use age by them, and sets its
+// refreshStatus sets a state's times and lets what is in use age by them, and sets its
 // status to Stale where they say so. f.mu must be held.
-func (f *Feeds) judge(s *source, now time.Time) {
+func (f *Feeds) refreshStatus(s *source, now time.Time) {
 	n := s.net
 	s.state.FreshAt, s.state.NextAt = n.fresh, n.due
 	if s.good.block != nil && !n.fresh.IsZero() {
@@ -114,7 +114,7 @@ func (f *Feeds) keep(ctx context.Context, s *source) {
 		case <-timer.C:
 			if f.o.OnRequest || time.Now().Before(n.due) {
 				f.mu.Lock()
-				f.judge(s, time.Now())
+				f.refreshStatus(s, time.Now())
 				f.mu.Unlock()
 				f.tell()
 				continue
@@ -189,5 +189,5 @@ func (f *Feeds) note(s *source, changed bool, err error, took time.Duration) {
 			st.Message += fmt.Sprintf("; the %d indicators of %s stay in use", st.Indicators, s.net.fresh.UTC().Format(time.RFC3339))
 		}
 	}
-	f.judge(s, time.Now())
+	f.refreshStatus(s, time.Now())
 }

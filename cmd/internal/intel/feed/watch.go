@@ -23,10 +23,10 @@ const (
 
 // watch is what is known of one file.
 type watch struct {
-	read    version   // what was read last, good or bad
-	seen    version   // what the last look saw
-	since   time.Time // when seen first differed from read; zero: it does not
-	changed time.Time // when a look last saw a change
+	read    fingerprint // what was read last, good or bad
+	seen    fingerprint // what the last look saw
+	since   time.Time   // when seen first differed from read; zero: it does not
+	changed time.Time   // when a look last saw a change
 }
 
 // due looks at the file and reports whether there is a new version that has

@@ -91,11 +91,11 @@ type parser struct {
 	understood, not int
 }
 
-// finish judges a document that was read to its end.
+// finish refuses a document that was read to its end and is no list.
 func (p *parser) finish() (ingest.Drops, error) {
 	err := p.in.lines.Err()
 	if err == nil {
-		err = p.judge()
+		err = p.refuseProse()
 	}
 	return p.leftOut(), err
 }
@@ -211,9 +211,9 @@ func (p *parser) keep(text string, i intel.Indicator) {
 	p.kept++
 }
 
-// judge refuses a document when more than nine in ten of the things in it are no
+// refuseProse refuses a document when more than nine in ten of the things in it are no
 // indicators: prose, an error message, source code.
-func (p *parser) judge() error {
+func (p *parser) refuseProse() error {
 	if p.not <= 9*p.understood {
 		return nil
 	}

@@ -47,8 +47,8 @@ func (d *document) read() error {
 	}
 }
 
-// judge tells pulses from other JSON.
-func (d *document) judge() error {
+// recognize tells pulses from other JSON.
+func (d *document) recognize() error {
 	switch {
 	case d.refusal != "":
 		return fmt.Errorf("%w: OTX answered %q", ErrNoPulses, ingest.Text(d.refusal, 200))

@@ -58,7 +58,7 @@ func (p *parser) read(r io.Reader) error {
 	d := &document{in: ingest.NewJSON(br), drops: p.drops, each: func(pl *pulse) error { p.take(pl); return nil }}
 	err := d.read()
 	if err == nil {
-		err = d.judge()
+		err = d.recognize()
 	}
 	return err
 }

@@ -16,9 +16,9 @@ import (
 // maxFiles is how many files of a folder are read at most.
 const maxFiles = 10_000
 
-// version tells one content of a file or folder from the next without reading it.
-// The zero version is one that is not there or cannot be opened.
-type version struct {
+// fingerprint tells one content of a file or folder from the next without reading it.
+// The zero fingerprint is one that is not there or cannot be opened.
+type fingerprint struct {
 	sum    uint64 // of each file's name, identity, size and time
 	size   int64  // of all files
 	folder bool
@@ -26,16 +26,16 @@ type version struct {
 
 // look opens the file, because no other way tells whether its reader may: modes,
 // owners, access lists and folders have a say in it. Of a folder it only asks.
-func look(path string) version {
+func look(path string) fingerprint {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return lookInto(path)
 	}
 	file, info, err := openFile(path)
 	if err != nil {
-		return version{}
+		return fingerprint{}
 	}
 	_ = file.Close()
-	v := version{size: info.Size()}
+	v := fingerprint{size: info.Size()}
 	h := fnv.New64a()
 	stamp(h, "", info)
 	v.sum = h.Sum64()
@@ -43,8 +43,8 @@ func look(path string) version {
 }
 
 // lookInto is look for a folder.
-func lookInto(path string) version {
-	v := version{folder: true}
+func lookInto(path string) fingerprint {
+	v := fingerprint{folder: true}
 	names, err := folderNames(path)
 	if err != nil {
 		return v
@@ -96,4 +96,4 @@ func folderNames(path string) ([]string, error) {
 	return names, nil
 }
 
-func (v version) empty() bool { return v.size == 0 }
+func (v fingerprint) empty() bool { return v.size == 0 }

@@ -143,7 +143,7 @@ var (
 	ifSID      = regexp.MustCompile(`<if_sid>([^<]*)</if_sid>`)
 )
 
-// askAboutLine lets the engine's own test tool judge a line.
+// askAboutLine gives a line to the engine's own test tool.
 func (e *Engine) askAboutLine(ctx context.Context, l *finding.List, inJSON bool) {
 	if e.Role != Manager {
 		l.OK("decoders and rules are the manager's affair: look there with its logtest")

@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// judgeTime bounds what an engine takes to read its rules, restartTime its restart.
+// validateTime bounds what an engine takes to read its rules, restartTime its restart.
 const (
-	judgeTime   = time.Minute
-	restartTime = 3 * time.Minute
+	validateTime = time.Minute
+	restartTime  = 3 * time.Minute
 )
 
-// judge lets the engine read its own configuration: an agent what it is to read, a
+// validate lets the engine read its own configuration: an agent what it is to read, a
 // manager its rules and decoders too. Where root is not this host's, Wazuh's
 // programs cannot be pointed there.
-func (e *Engine) judge(ctx context.Context) error {
-	for _, command := range e.judges() {
-		if err := run(ctx, judgeTime, command...); err != nil {
+func (e *Engine) validate(ctx context.Context) error {
+	for _, command := range e.validators() {
+		if err := run(ctx, validateTime, command...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *Engine) judges() (out [][]string) {
+func (e *Engine) validators() (out [][]string) {
 	if e.Kind == Wazuh {
 		for _, name := range []string{"bin/wazuh-logcollector", "bin/wazuh-analysisd", "bin/wazuh-logtest-legacy"} {
 			if exists(e.path(name)) && e.Root == "/" {
