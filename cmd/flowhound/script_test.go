@@ -19,11 +19,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/host"
 )
 
 // TestMain makes the test binary the program: what tests start as flowhound is
 // this file's main, and it is the plugin of outputs of type sink.
 func TestMain(m *testing.M) {
+	host.Guard() // main does it first, too
 	testscript.Main(leakFree{m}, map[string]func(){
 		"flowhound":             main,
 		"flowhound-output-sink": func() { plugin.Serve(&sinkOutput{}) },
