@@ -10,7 +10,7 @@ import (
 
 // newPolicy is the part of cfg that judges matches.
 func newPolicy(cfg *config.Config) *alert.Policy {
-	return alert.NewPolicy(cfg.Networks.Local, cfg.Networks.AllServicePorts(), cfg.Alert.Severity).WithMutes(Mutes(cfg)).WithNAT(cfg.Networks.NAT)
+	return alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), cfg.Alert.Severity).WithMutes(Mutes(cfg)).WithNAT(cfg.Networks.NAT)
 }
 
 // Mutes is the configuration's mute in the words of package alert.

@@ -109,13 +109,16 @@ func (s Sampling) MarshalYAML() (any, error) {
 type Networks struct {
 	// Local holds the own networks. Empty: everything is transit.
 	Local []netip.Prefix `yaml:"local"`
-	// NAT holds the addresses, a part of Local, that hosts inside are translated to:
-	// what is seen of them outside is not told again.
+	// NAT holds the addresses that hosts inside are translated to, which are one's own
+	// too: what is seen of them outside is not told again.
 	NAT []netip.Prefix `yaml:"nat,omitempty"`
 	// ServicePorts holds ports that servers answer on, in addition to the
 	// built-in ones; AllServicePorts returns both.
 	ServicePorts []PortRange `yaml:"service_ports,omitempty"`
 }
+
+// Own returns the own networks, translated addresses included.
+func (n *Networks) Own() []netip.Prefix { return slices.Concat(n.Local, n.NAT) }
 
 // Alert says how hits become lines.
 type Alert struct {
@@ -157,14 +160,14 @@ type Web struct {
 func (c *Config) Feed() feed.Config {
 	return feed.Config{
 		Feeds: c.Feeds, Allow: c.Allow, Categories: c.Categories, Contact: c.Contact,
-		Local: c.Networks.Local, Exporters: c.Exporters.Named(),
+		Local: c.Networks.Own(), Exporters: c.Exporters.Named(),
 	}
 }
 
 // Blacklists returns what the configuration says of DNS blacklists.
 func (c *Config) Blacklists() dnsbl.Config {
 	d := c.DNSBL
-	d.Local, d.Exporters = c.Networks.Local, c.Exporters.Named()
+	d.Local, d.Exporters = c.Networks.Own(), c.Exporters.Named()
 	return d
 }
 

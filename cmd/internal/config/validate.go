@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"regexp"
 	"slices"
 
@@ -19,7 +18,6 @@ func (d *document) validate() {
 	d.CheckTags(d.config, tags()...)
 	udp.Complete(d.config.Listen, d.Section("listen"))
 	feed.Complete(d.config.Feeds, d.Section("feeds"))
-	d.checkNAT()
 	d.checkAllow()
 	d.checkMute()
 	d.checkCategories()
@@ -47,17 +45,6 @@ func (d *document) feedSection(name string) (settings.Section, bool) {
 		}
 	}
 	return settings.Section{}, false
-}
-
-// checkNAT: a translated address that is not one's own would be a stranger's.
-func (d *document) checkNAT() {
-	for i, nat := range d.config.Networks.NAT {
-		key := fmt.Sprintf("networks.nat[%d]", i)
-		own := slices.ContainsFunc(d.config.Networks.Local, func(l netip.Prefix) bool { return l.Bits() <= nat.Bits() && l.Contains(nat.Addr()) })
-		if !own && !d.Said(key) {
-			d.Errorf(d.Line(key), key, "%s is not part of networks.local; add it there", d.Text(key))
-		}
-	}
 }
 
 func (d *document) checkAllow() {
