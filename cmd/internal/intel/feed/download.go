@@ -79,12 +79,6 @@ func (f *Feeds) download(ctx context.Context, s *source, i int, key string, prog
 	if err != nil {
 		return download{err: err}
 	}
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	case <-ctx.Done():
-		return download{err: ctx.Err()}
-	}
 	d.meta = s.net.saved.document(i, &s.net.docs[i])
 	old := d.meta.Sum
 	d.meta.Source = sourceOf(&s.net.docs[i])

@@ -65,11 +65,12 @@ type Options struct {
 // Feeds is all configured feeds and allow lists. Load comes first, then Run, never both at a time;
 // States and Update may be called at any time.
 type Feeds struct {
-	o       Options
-	policy  *ingest.Policy
-	client  *fetch.Client
-	slots   chan struct{} // held while fetching: a few at a time
-	parsing sync.Mutex    // held while reading what was fetched: one at a time, for the memory
+	o      Options
+	policy *ingest.Policy
+	client *fetch.Client
+	// parsing is held while reading what was fetched: one at a time, for the memory.
+	// Fetching is not limited: a server that hangs must hold up its own feed alone.
+	parsing sync.Mutex
 	changed chan struct{} // holds one value when a fetched feed waits for a swap
 
 	running chan struct{} // closed when Run begins
@@ -133,7 +134,7 @@ func open(cfgs []Source, o Options) (*Feeds, error) {
 	}
 	f := &Feeds{
 		o: o, policy: ingest.NewPolicy(o.Local, o.Exporters...), client: fetch.New(o.Fetch),
-		slots: make(chan struct{}, 4), changed: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1),
 		running: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	names := make(map[string]bool)

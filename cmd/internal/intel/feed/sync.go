@@ -20,17 +20,11 @@ func (f *Feeds) sync(ctx context.Context, s *source, progress func(Progress)) (c
 	if err != nil {
 		return false, err
 	}
-	select {
-	case f.slots <- struct{}{}:
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
 	changed, err = f.syncCopy(ctx, s, key, func(done, total int) {
 		if progress != nil {
 			progress(Progress{Feed: s.cfg.Name, Items: true, Done: int64(done), Total: int64(total)})
 		}
 	})
-	<-f.slots
 	if ctx.Err() != nil || !changed && s.good.loaded() {
 		return false, errors.Join(ctx.Err(), err)
 	}

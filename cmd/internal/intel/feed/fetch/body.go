@@ -77,6 +77,7 @@ func (b *closer) Close() error { b.close(); return nil }
 
 // guard goes with a request, in its context under guardKey.
 type guard struct {
+	own
 	cancel context.CancelCauseFunc
 	secret bool
 }
@@ -165,9 +166,9 @@ func (r *capped) Read(p []byte) (int, error) {
 
 func tooLarge(limit int64) error {
 	if limit >= 1<<20 {
-		return fmt.Errorf("%w (%d MiB)", ErrTooLarge, limit>>20)
+		return fmt.Errorf("%w of %d MiB", ErrTooLarge, limit>>20)
 	}
-	return fmt.Errorf("%w (%d bytes)", ErrTooLarge, limit)
+	return fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
 }
 
 // packed gives the errors of gzip and zip our names; others pass.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/retry"
@@ -18,7 +19,7 @@ import (
 // What errors.Is finds in the errors of Do, of reading a Body and of Unpack.
 var (
 	ErrHTML      = errors.New("is a web page, not a feed: open the address in a browser to see what it says")
-	ErrTooLarge  = errors.New("is larger than is read of one document")
+	ErrTooLarge  = errors.New("is larger than the limit")
 	ErrTruncated = errors.New("ends before its end: the connection was cut")
 	ErrTimeout   = errors.New("timed out")
 	ErrRedirect  = errors.New("redirect refused")
@@ -76,14 +77,31 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	err = unwrapURL(err)
-	var n net.Error
-	if errors.As(err, &n) && n.Timeout() {
+	var dialed *net.OpError
+	if errors.Is(err, ErrRedirect) && errors.As(err, &dialed) {
+		return dialed.Err
+	}
+	switch {
+	case isTimeout(err) && errors.As(err, &dialed) && dialed.Op == "dial":
+		if dialed.Addr == nil {
+			return fmt.Errorf("%w: %w", ErrTimeout, err) // DNS
+		}
+		return fmt.Errorf("%w: no connection to %s within %s", ErrTimeout, dialed.Addr, c.o.Connect)
+	case isTimeout(err) && strings.Contains(err.Error(), "response headers"):
+		return fmt.Errorf("%w: the server did not answer within %s", ErrTimeout, c.o.Header)
+	case isTimeout(err):
 		return fmt.Errorf("%w: %w", ErrTimeout, err)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the server closed the connection without an answer")
 	}
 	return err
+}
+
+// isTimeout reports whether a connection or an answer took too long.
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.Is(err, ErrTimeout) || errors.As(err, &n) && n.Timeout()
 }
 
 // unwrapURL takes off the layer that prints the URL with its keys.

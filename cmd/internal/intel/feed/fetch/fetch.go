@@ -132,7 +132,7 @@ func New(o Options) *Client {
 		ForceAttemptHTTP2:      true,
 	}
 	c.retrying = &retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: &watched{c.transport, o.Idle}, CheckRedirect: redirect},
+		HTTPClient:   &http.Client{Transport: &watched{newHops(c.transport, dialer), o.Idle}, CheckRedirect: redirect},
 		RetryWaitMin: o.RetryWait,
 		RetryWaitMax: o.RetryMost,
 		RetryMax:     max(o.Retries, 0),
@@ -305,13 +305,13 @@ func bounded(v string) string {
 	return v
 }
 
-// retry decides whether to ask again. What only a person can mend is not tried
+// retry decides whether to ask again. What only a person can fix is not tried
 // again, nor what the server wants later than we wait here.
 func (c *Client) retry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	if errors.Is(err, ErrRedirect) {
+	if errors.Is(err, ErrRedirect) || isTimeout(err) { // the next fetch is soon enough for a server that hangs
 		return false, nil
 	}
 	again, _ := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
