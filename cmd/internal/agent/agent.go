@@ -181,9 +181,10 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		a.say("error", err.Error())
 	}
 	if cfg.Web.Listen != "" {
-		if a.web, err = web.Start(web.Options{Listen: cfg.Web.Listen, Metrics: a.metrics.registry, Health: a.health, Log: a.log}); err != nil {
+		if a.web, err = web.Start(web.Options{Config: cfg.Web, Metrics: a.metrics.registry, Health: a.health, Log: a.log}); err != nil {
 			return err
 		}
+		a.metrics.registry.MustRegister(a.web)
 	}
 
 	a.alerts.start()

@@ -17,6 +17,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
+	"github.com/flowhound/flowhound/cmd/internal/web"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -49,8 +50,8 @@ type Config struct {
 	// DataDir is the folder for what outlives the process.
 	DataDir string `yaml:"data_dir" validate:"required"`
 	// RunDir is the folder for what does not: the sockets.
-	RunDir string `yaml:"run_dir" validate:"required"`
-	Web    Web    `yaml:"web"`
+	RunDir string     `yaml:"run_dir" validate:"required"`
+	Web    web.Config `yaml:"web"`
 
 	// Warnings are the problems that do not keep the agent from running.
 	Warnings settings.Problems `yaml:"-" validate:"-"`
@@ -151,11 +152,6 @@ type Log struct {
 	Hostname string `yaml:"hostname,omitempty" validate:"omitempty,hostname_rfc1123"`
 }
 
-// Web is the server of /metrics and /healthz.
-type Web struct {
-	Listen string `yaml:"listen" validate:"omitempty,host_port"` // host:port; "": no server
-}
-
 // Feed returns what the configuration says of feeds.
 func (c *Config) Feed() feed.Config {
 	return feed.Config{
@@ -199,7 +195,7 @@ func Default() *Config {
 		},
 		DataDir: "/var/lib/flowhound",
 		RunDir:  "/run/flowhound",
-		Web:     Web{Listen: "127.0.0.1:8055"},
+		Web:     web.Config{Listen: "127.0.0.1:8055"},
 	}
 }
 
@@ -218,6 +214,9 @@ func (c *Config) NeedsRestart(next *Config) []string {
 	}
 	if c.Web.Listen != next.Web.Listen {
 		keys = append(keys, "web.listen")
+	}
+	if !slices.Equal(c.Web.Hosts, next.Web.Hosts) {
+		keys = append(keys, "web.hosts")
 	}
 	return keys
 }

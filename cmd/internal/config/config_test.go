@@ -425,6 +425,7 @@ func TestExample(t *testing.T) {
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
 	def.Networks.NAT = d.config.Networks.NAT
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
+	def.Web.Hosts = d.config.Web.Hosts
 	def.written = d.config.written
 	if got, want := d.config.String(), def.String(); got != want {
 		t.Errorf("the example shows\n%s\nwhere the defaults are\n%s", got, want)

@@ -1,6 +1,7 @@
 // Package web serves what the agent shows over HTTP: Prometheus metrics on
 // /metrics and the agent's health on /healthz. It asks the agent for both and
-// knows nothing of flows itself.
+// knows nothing of flows itself. Whoever can reach it may take a small part of the
+// process's files and memory, and no more.
 package web
 
 import (
@@ -15,6 +16,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sys/unix"
+
+	"github.com/flowhound/flowhound/cmd/internal/metric"
 )
 
 // Health is the answer of /healthz: status 200 when Problems is empty, else 503.
@@ -25,9 +29,15 @@ type Health struct {
 	Problems      []string `json:"problems,omitempty"`
 }
 
+// Config is the section web of the configuration.
+type Config struct {
+	Listen string   `yaml:"listen" validate:"omitempty,host_port"`             // host:port; "": no server
+	Hosts  []string `yaml:"hosts,omitempty" validate:"dive,required,dns_name"` // names that people and proxies ask for, beside the machine's own
+}
+
 // Options are what a Server needs. All fields are required.
 type Options struct {
-	Listen  string // host:port
+	Config
 	Metrics prometheus.Gatherer
 	Health  func() Health // called concurrently
 	Log     *slog.Logger
@@ -35,9 +45,10 @@ type Options struct {
 
 // Server is a running HTTP server.
 type Server struct {
-	http *http.Server
-	addr net.Addr
-	done chan struct{}
+	http    *http.Server
+	limiter *limiter
+	addr    net.Addr
+	done    chan struct{}
 }
 
 // Start listens and serves until Close. It fails when the address cannot be had.
@@ -47,20 +58,23 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("web.listen: %w", err)
 	}
 	s := &Server{
-		http: &http.Server{
-			Handler:           handler(o),
-			ReadHeaderTimeout: 5 * time.Second,
-			WriteTimeout:      30 * time.Second,
-			IdleTimeout:       time.Minute,
-			MaxHeaderBytes:    16 << 10,
-			ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-		},
-		addr: ln.Addr(),
-		done: make(chan struct{}),
+		limiter: newLimiter(ln, min(mostConns, max(1, openFiles()/fileShare))),
+		addr:    ln.Addr(),
+		done:    make(chan struct{}),
+	}
+	s.http = &http.Server{
+		Handler:           s.limiter.answering(knownHosts(o.Listen, o.Hosts).only(handler(o))),
+		ConnContext:       s.limiter.inContext,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	go func() {
 		defer close(s.done)
-		if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(s.limiter); !errors.Is(err, http.ErrServerClosed) {
 			o.Log.Error("web server stopped", "err", err)
 		}
 	}()
@@ -69,6 +83,24 @@ func Start(o Options) (*Server, error) {
 
 // Addr is the address that the server listens on.
 func (s *Server) Addr() net.Addr { return s.addr }
+
+// Describe sends nothing: what Collect sends depends on nothing.
+func (s *Server) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends how many connections were dropped for newer ones.
+func (s *Server) Collect(ch chan<- prometheus.Metric) {
+	metric.To(ch).Counter(metric.QueueDropped, s.limiter.dropped.Load(), "web")
+}
+
+// openFiles is how many files the process may have open. The Go runtime has raised
+// the soft limit to the hard one at the start of the program.
+func openFiles() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return fileShare * mostConns
+	}
+	return int(min(l.Cur, 1<<20))
+}
 
 // Close stops the server, giving requests under way until ctx ends.
 func (s *Server) Close(ctx context.Context) error {

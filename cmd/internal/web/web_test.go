@@ -20,7 +20,7 @@ func TestServer(t *testing.T) {
 	c.Add(42)
 	var problems []string
 	s, err := Start(Options{
-		Listen: "127.0.0.1:0", Metrics: reg, Log: slog.New(slog.DiscardHandler),
+		Config: Config{Listen: "127.0.0.1:0"}, Metrics: reg, Log: slog.New(slog.DiscardHandler),
 		Health: func() Health { return Health{Version: "v1", Problems: problems} },
 	})
 	if err != nil {
@@ -62,7 +62,7 @@ func TestServer(t *testing.T) {
 }
 
 func TestAddressInUseIsSaid(t *testing.T) {
-	o := Options{Listen: "127.0.0.1:0", Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Health: func() Health { return Health{} }}
+	o := Options{Config: Config{Listen: "127.0.0.1:0"}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Health: func() Health { return Health{} }}
 	s, err := Start(o)
 	if err != nil {
 		t.Fatal(err)
