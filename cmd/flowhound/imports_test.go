@@ -85,7 +85,8 @@ cmd/internal/match: cmd/internal/flow cmd/internal/intel
 cmd/internal/metric: github.com/prometheus/client_golang/prometheus
 cmd/internal/settings: github.com/go-playground/validator/ go.yaml.in/yaml/ plugin/nearest plugin/text
 cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders golang.org/x/ rules
-cmd/internal/stage: cmd/internal/alert cmd/internal/finding cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/udp cmd/internal/intel cmd/internal/intel/dnsbl cmd/internal/match cmd/internal/metric github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus
+cmd/internal/site: cmd/internal/settings
+cmd/internal/stage: cmd/internal/site cmd/internal/alert cmd/internal/finding cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/udp cmd/internal/intel cmd/internal/intel/dnsbl cmd/internal/match cmd/internal/metric github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus
 decoders:
 integrations:
 plugin: github.com/go-playground/validator/ github.com/hashicorp/ google.golang.org/grpc plugin/hit plugin/text

@@ -13,6 +13,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/site"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -30,7 +31,7 @@ func TestDirtyFeeds(t *testing.T) {
 	who := dayInnocent
 	cfg := config.Default()
 	cfg.Networks.Local = d.Local
-	cfg.Exporters.Sampling = config.Sampling{who.router: 1} // names it, and changes nothing
+	cfg.Exporters.Sampling = site.Sampling{who.router: 1} // names it, and changes nothing
 	cfg.Allow = []string{writeFile(t, dir, "allow.txt", fmt.Sprintf("%s # our resolver\n%s # a neighbour\n", who.resolver, who.neighbour))}
 	list := func(name, text string) feed.Source {
 		return feed.Source{Name: name, Type: feed.List, Format: "auto", Path: writeFile(t, dir, name, text), Category: intel.C2, HasCategory: true, Confidence: 90}

@@ -87,7 +87,7 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 		func(from, to *config.Config) error { return a.changeLog(from, to) },
 		func(_, to *config.Config) error {
 			a.config.Store(to)
-			a.stage.Apply(stageConfig(to), newPolicy(to))
+			a.stage.Apply(to.Exporters, newPolicy(to))
 			a.alerts.configure(to)
 			a.outputs.apply(a, to)
 			return nil

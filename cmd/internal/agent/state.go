@@ -2,18 +2,13 @@ package agent
 
 import (
 	"context"
-	"github.com/flowhound/flowhound/cmd/internal/config"
+
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/match"
 	"github.com/flowhound/flowhound/cmd/internal/stage"
 )
-
-func stageConfig(cfg *config.Config) stage.Config {
-	e := &cfg.Exporters
-	return stage.Config{Allow: e.Allow, Sampling: e.Sampling, Max: e.Max, KeyPort: e.KeyPort}
-}
 
 // swapSet puts a new set of indicators in place of the old one.
 func (a *Agent) swapSet(set *intel.Set) { a.stage.Change(func(s *stage.State) { s.Set = set }) }

@@ -6,7 +6,6 @@
 package config
 
 import (
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
+	"github.com/flowhound/flowhound/cmd/internal/site"
 	"github.com/flowhound/flowhound/cmd/internal/web"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -25,10 +25,10 @@ import (
 // returned it, so any number of goroutines may read it.
 type Config struct {
 	// Listen names where datagrams are received, at least one.
-	Listen    []udp.Address `yaml:"listen" validate:"min=1"`
-	Exporters Exporters     `yaml:"exporters"`
-	Networks  Networks      `yaml:"networks"`
-	Feeds     []feed.Source `yaml:"feeds" validate:"dive"` // at least one
+	Listen    []udp.Address  `yaml:"listen" validate:"min=1"`
+	Exporters site.Exporters `yaml:"exporters"`
+	Networks  site.Networks  `yaml:"networks"`
+	Feeds     []feed.Source  `yaml:"feeds" validate:"dive"` // at least one
 	// Contact is a mail address or page of whoever runs this flowhound, for the
 	// publishers of feeds that are fetched.
 	Contact string `yaml:"contact,omitempty" validate:"omitempty,max=200,printascii"`
@@ -64,62 +64,6 @@ type Config struct {
 	shown map[int][]string
 	where *places // of the outputs' keys; nil without outputs
 }
-
-// Exporters says which exporters are listened to and what is known of them.
-type Exporters struct {
-	// Allow holds the addresses whose datagrams are read; empty: all.
-	Allow []netip.Prefix `yaml:"allow,omitempty"`
-	// Sampling overrides what an exporter says of its sampling rate: packets on
-	// the wire for one that was counted, 1 or more.
-	Sampling Sampling `yaml:"sampling,omitempty" validate:"dive,min=1"`
-	// Max is the number of exporters whose state is kept.
-	Max int `yaml:"max" validate:"min=1,max=1048576"`
-	// KeyPort makes the source port part of an exporter's identity, for several
-	// exporters behind one translated address.
-	KeyPort bool `yaml:"key_port"`
-}
-
-// Named returns the exporters that are named by their address, each once.
-func (e *Exporters) Named() []netip.Prefix {
-	var out []netip.Prefix
-	for _, p := range e.Allow {
-		if p.IsSingleIP() {
-			out = append(out, p)
-		}
-	}
-	for a := range e.Sampling {
-		out = append(out, netip.PrefixFrom(a, a.BitLen()))
-	}
-	slices.SortFunc(out, netip.Prefix.Compare)
-	return slices.Compact(out)
-}
-
-// Sampling maps an exporter's address to its sampling rate.
-type Sampling map[netip.Addr]uint32
-
-// MarshalYAML returns the map under keys that the YAML library can sort.
-func (s Sampling) MarshalYAML() (any, error) {
-	m := make(map[string]uint32, len(s))
-	for addr, rate := range s {
-		m[addr.String()] = rate
-	}
-	return m, nil
-}
-
-// Networks says which addresses are one's own and which ports are services.
-type Networks struct {
-	// Local holds the own networks. Empty: everything is transit.
-	Local []netip.Prefix `yaml:"local"`
-	// NAT holds the addresses that hosts inside are translated to, which are one's own
-	// too: what is seen of them outside is not told again.
-	NAT []netip.Prefix `yaml:"nat,omitempty"`
-	// ServicePorts holds ports that servers answer on, in addition to the
-	// built-in ones; AllServicePorts returns both.
-	ServicePorts []PortRange `yaml:"service_ports,omitempty"`
-}
-
-// Own returns the own networks, translated addresses included.
-func (n *Networks) Own() []netip.Prefix { return slices.Concat(n.Local, n.NAT) }
 
 // Alert says how hits become lines.
 type Alert struct {
@@ -174,16 +118,9 @@ func (c *Config) FeedDir() string { return filepath.Join(c.DataDir, "feeds") }
 // and so would not pass Parse.
 func Default() *Config {
 	return &Config{
-		Listen: []udp.Address{{Scheme: "udp", Host: ":2055"}},
-		// 4096 exporters are more than the largest networks have, and few
-		// enough that forged source addresses do not fill the memory.
-		Exporters: Exporters{Max: 4096},
-		Networks: Networks{Local: []netip.Prefix{
-			netip.MustParsePrefix("10.0.0.0/8"),
-			netip.MustParsePrefix("172.16.0.0/12"),
-			netip.MustParsePrefix("192.168.0.0/16"),
-			netip.MustParsePrefix("fc00::/7"),
-		}},
+		Listen:    []udp.Address{{Scheme: "udp", Host: ":2055"}},
+		Exporters: site.DefaultExporters(),
+		Networks:  site.DefaultNetworks(),
 		// 65,536 keys are far above the number of conversations with bad
 		// addresses that a person could look at in a day.
 		Alert: Alert{Window: 5 * time.Minute, MaxWindow: 24 * time.Hour, MinSeverity: hit.Info, MaxKeys: 65536},

@@ -19,6 +19,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
+	"github.com/flowhound/flowhound/cmd/internal/site"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -125,16 +126,16 @@ web: {listen: ""}
 `)
 	want := &Config{
 		Listen: []udp.Address{{Scheme: "udp", Host: "127.0.0.1:0"}, {Scheme: "udp", Host: "[2001:db8::1]:9995"}, {Scheme: "udp", Host: "gw.example:2055"}},
-		Exporters: Exporters{
+		Exporters: site.Exporters{
 			Allow: []netip.Prefix{
 				netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.1/32"),
 				netip.MustParsePrefix("203.0.113.1/32"), netip.MustParsePrefix("2001:db8::/32"),
 			},
-			Sampling: Sampling{netip.MustParseAddr("192.0.2.1"): 100, netip.MustParseAddr("192.0.2.2"): 4294967295},
+			Sampling: site.Sampling{netip.MustParseAddr("192.0.2.1"): 100, netip.MustParseAddr("192.0.2.2"): 4294967295},
 			Max:      10,
 			KeyPort:  true,
 		},
-		Networks: Networks{Local: []netip.Prefix{}, ServicePorts: []PortRange{{8765, 8765}, {30000, 30002}}},
+		Networks: site.Networks{Local: []netip.Prefix{}, ServicePorts: []site.PortRange{{First: 8765, Last: 8765}, {First: 30000, Last: 30002}}},
 		Feeds: []feed.Source{
 			{
 				Name: "ours", Type: feed.List, Path: "/etc/flowhound/lists/a.csv", Format: "csv", Column: "ip",

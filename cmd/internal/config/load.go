@@ -13,6 +13,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
+	"github.com/flowhound/flowhound/cmd/internal/site"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -115,8 +116,7 @@ type document struct {
 
 // types is how values of the configuration's own types are written.
 func types() []settings.Type {
-	return append(slices.Concat(udp.Types(), keep.Types()),
-		settings.Text[PortRange]("a port such as 443 or a range such as 8000-8100", noSuggestion),
+	return append(slices.Concat(udp.Types(), site.Types(), keep.Types()),
 		settings.Enum[intel.Category](intel.NumCategories),
 		settings.Enum[hit.Severity](hit.NumSeverities),
 	)

@@ -21,15 +21,8 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/match"
+	"github.com/flowhound/flowhound/cmd/internal/site"
 )
-
-// Config says which exporters are listened to and what is known of them.
-type Config struct {
-	Allow    []netip.Prefix        // empty: all
-	Sampling map[netip.Addr]uint32 // overrides what an exporter says
-	Max      int                   // exporters whose state is kept
-	KeyPort  bool                  // the source port is part of an exporter's identity
-}
 
 // State is all that a reload or a feed may change of what workers do. It is
 // immutable: the next one is built beside it and swapped in one step, and workers
@@ -39,9 +32,9 @@ type State struct {
 	Policy *alert.Policy
 	DNSBL  *dnsbl.Lookups // nil: none are asked
 
-	config     Config
+	exporters  site.Exporters
 	allow      *bart.Lite // nil: every exporter
-	generation uint64     // of config
+	generation uint64     // of exporters
 }
 
 // Allows reports whether an exporter's datagrams are read.
@@ -57,10 +50,10 @@ type Stage struct {
 }
 
 // New returns a Stage without workers and indicators.
-func New(c Config, policy *alert.Policy) *Stage {
+func New(exporters site.Exporters, policy *alert.Policy) *Stage {
 	s := &Stage{}
 	s.state.Store(&State{})
-	s.Apply(c, policy)
+	s.Apply(exporters, policy)
 	return s
 }
 
@@ -77,13 +70,13 @@ func (s *Stage) Change(edit func(*State)) {
 }
 
 // Apply puts other settings in the place of those so far.
-func (s *Stage) Apply(c Config, policy *alert.Policy) {
+func (s *Stage) Apply(exporters site.Exporters, policy *alert.Policy) {
 	s.Change(func(st *State) {
-		st.config, st.Policy, st.allow = c, policy, nil
+		st.exporters, st.Policy, st.allow = exporters, policy, nil
 		st.generation++
-		if len(c.Allow) > 0 {
+		if len(exporters.Allow) > 0 {
 			st.allow = new(bart.Lite)
-			for _, p := range c.Allow {
+			for _, p := range exporters.Allow {
 				st.allow.Insert(p)
 			}
 		}
@@ -153,9 +146,9 @@ func (s *Stage) NewWorker(o Options) *Worker {
 	st := s.State()
 	w := &Worker{stage: s, options: o, generation: st.generation}
 	w.decoder = netflow.NewDecoder(netflow.Options{
-		Templates: o.Templates, MaxExporters: st.config.Max, KeyPort: st.config.KeyPort,
+		Templates: o.Templates, MaxExporters: st.exporters.Max, KeyPort: st.exporters.KeyPort,
 		Sampling: func(exporter netip.Addr) (uint32, bool) {
-			rate, ok := s.State().config.Sampling[exporter]
+			rate, ok := s.State().exporters.Sampling[exporter]
 			return rate, ok
 		},
 	})

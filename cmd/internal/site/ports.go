@@ -1,4 +1,4 @@
-package config
+package site
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ func (r *PortRange) UnmarshalText(b []byte) error {
 	lo, err1 := strconv.ParseUint(first, 10, 16)
 	hi, err2 := strconv.ParseUint(last, 10, 16)
 	if err1 != nil || err2 != nil || lo == 0 || lo > hi {
-		return fmt.Errorf("ports %q: %w", b, errRefused)
+		return fmt.Errorf("ports %q: want 443 or 8000-8100", b)
 	}
 	*r = PortRange{uint16(lo), uint16(hi)}
 	return nil
