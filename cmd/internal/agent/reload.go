@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // settleTime is how long a changed file must be quiet before it is read: editors
@@ -95,62 +96,96 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 	}
 }
 
+// The configuration file is looked at when something happens in a folder on the way
+// to it, and else so often: events get lost, and network file systems tell none.
+const lookEvery = 30 * time.Second
+
 // watchConfig reports changes of the configuration file once they have settled.
-// The folder is watched, not the file: editors and configuration management put
-// a new file in its place. What differs from last has changed.
+// Folders are watched, not the file: editors and configuration management put
+// a new file in its place, or another target behind a symbolic link to it. What differs
+// from last has changed.
 func (a *Agent) watchConfig(last fileStamp) <-chan struct{} {
 	changed := make(chan struct{})
-	if a.options.ConfigPath == "" {
+	path := a.options.ConfigPath
+	if path == "" {
 		return changed
-	}
-	path, err := filepath.Abs(a.options.ConfigPath)
-	if err != nil {
-		path = a.options.ConfigPath
 	}
 	watcher, err := fsnotify.NewWatcher()
-	if err == nil {
-		err = watcher.Add(filepath.Dir(path))
-	}
 	if err != nil {
-		a.log.Warn("the configuration file cannot be watched; send SIGHUP after a change", "err", err)
-		return changed
+		a.log.Warn("the configuration file cannot be watched and is looked at every 30 seconds; after a change, SIGHUP is quicker", "err", err)
 	}
 	ctx := a.ctx
 	a.background.Go(func() {
-		defer watcher.Close()
+		var events chan fsnotify.Event // nil without a watcher
+		var failures chan error
+		if watcher != nil {
+			defer watcher.Close()
+			events, failures = watcher.Events, watcher.Errors
+		}
+		seen := last
 		settle := time.NewTimer(0) // the file may have changed already
+		soon := false              // settle ends within settleTime: a busy folder must not put it off
+		hasten := func() {
+			if !soon {
+				settle.Reset(settleTime)
+				soon = true
+			}
+		}
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case e, ok := <-watcher.Events:
-				if ok && filepath.Clean(e.Name) == path {
-					settle.Reset(settleTime)
-				}
-			case err := <-watcher.Errors: // events may be lost: look
+			case <-events:
+				hasten()
+			case err := <-failures:
 				a.log.Debug("watching the configuration file", "err", err)
-				settle.Reset(settleTime)
+				hasten()
 			case <-settle.C:
+				soon = false
+				follow(watcher, path)
 				now := stamp(path)
-				if now == last || now == (fileStamp{}) {
-					continue
+				switch {
+				case now == last || now == (fileStamp{}):
+					settle.Reset(lookEvery)
+				case now != seen: // not quiet yet
+					hasten()
+				default:
+					last = now
+					settle.Reset(lookEvery)
+					select {
+					case changed <- struct{}{}:
+					case <-ctx.Done():
+						return
+					}
 				}
-				last = now
-				select {
-				case changed <- struct{}{}:
-				case <-ctx.Done():
-					return
-				}
+				seen = now
 			}
 		}
 	})
 	return changed
 }
 
+// follow makes w watch the folders on the way to a file, and no others.
+func follow(w *fsnotify.Watcher, path string) {
+	if w == nil {
+		return
+	}
+	folders := file.Folders(path)
+	for _, folder := range folders {
+		_ = w.Add(folder) // one that is not there may come: lookEvery finds it
+	}
+	for _, folder := range w.WatchList() {
+		if !slices.Contains(folders, folder) {
+			_ = w.Remove(folder)
+		}
+	}
+}
+
 // fileStamp tells one version of a file from another; zero: there is none.
 type fileStamp struct {
-	size  int64
-	mtime time.Time
+	size     int64
+	mtime    time.Time
+	dev, ino uint64 // of what links lead to
 }
 
 func stamp(path string) fileStamp {
@@ -158,5 +193,9 @@ func stamp(path string) fileStamp {
 	if err != nil {
 		return fileStamp{}
 	}
-	return fileStamp{info.Size(), info.ModTime()}
+	s := fileStamp{size: info.Size(), mtime: info.ModTime()}
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.dev, s.ino = uint64(sys.Dev), sys.Ino //nolint:unconvert,gosec // a signed number elsewhere
+	}
+	return s
 }

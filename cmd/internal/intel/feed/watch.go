@@ -2,11 +2,12 @@ package feed
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // When a change counts as done. Editors and copies write in several steps; a
@@ -138,12 +139,9 @@ func (f *Feeds) follow(w *fsnotify.Watcher) bool {
 		if s.net != nil {
 			continue
 		}
-		dirs := []string{filepath.Dir(s.cfg.Path)}
-		if target, err := filepath.EvalSymlinks(s.cfg.Path); err == nil {
-			dirs = append(dirs, filepath.Dir(target))
-			if s.watch.read.folder {
-				dirs = append(dirs, target)
-			}
+		dirs := file.Folders(s.cfg.Path)
+		if s.watch.read.folder {
+			dirs = append(dirs, s.cfg.Path)
 		}
 		for _, dir := range dirs {
 			wanted[dir] = true
