@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/control/outputs"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 )
 
@@ -60,14 +61,23 @@ func checkCommand() *cobra.Command {
 
 // checkOutputs asks the plugins of the outputs about their settings.
 func checkOutputs(cmd *cobra.Command, cfg *config.Config) error {
-	outputs := agent.Outputs{Config: cfg, Version: buildInfo().Version}
+	asked := outputs.Outputs{Config: agent.OutputConfig(cfg), Version: buildInfo().Version}
 	var wrong settings.Problems
-	for _, p := range outputs.Check(cmd.Context()) {
-		if p.Warning {
+	for i, report := range asked.Check(cmd.Context()) {
+		if report.Err != nil {
+			p := cfg.OutputProblem(i, "type", report.Err.Error()+"; until its plugin runs, hits wait for it on disk")
+			p.Warning = true
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", p)
 			continue
 		}
-		wrong = append(wrong, p)
+		cfg.ShowSettings(i, report.Secrets)
+		for _, p := range report.Problems {
+			key := "settings"
+			if p.Key != "" {
+				key += "." + p.Key
+			}
+			wrong = append(wrong, cfg.OutputProblem(i, key, p.Message))
+		}
 	}
 	if len(wrong) > 0 {
 		return usageError(&wrong)

@@ -53,14 +53,16 @@ func listPackages(t *testing.T) []pkg {
 // to a parent its own children.
 const importRules = `
 cmd/internal/alert: cmd/internal/flow cmd/internal/intel cmd/internal/match plugin/hit
-cmd/internal/alert/journal: cmd/internal/file plugin/hit
-cmd/internal/alert/logfile: golang.org/x/ plugin/hit
-cmd/internal/alert/output: cmd/internal/alert/output/spool plugin plugin/hit
-cmd/internal/alert/output/spool:
+cmd/internal/alert/emit: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/throttle cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/intel cmd/internal/settings plugin plugin/hit plugin/retry
+cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/host
 cmd/internal/alert/regular:
 cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/alert/regular cmd/internal/flow cmd/internal/intel github.com/gaissmai/bart plugin/hit
 cmd/internal/control:
 cmd/internal/control/feeds: cmd/internal/control cmd/internal/datadir cmd/internal/intel/dnsbl cmd/internal/intel/feed cmd/internal/intel/feed/fetch
+cmd/internal/control/outputs: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/alert/output/run cmd/internal/control cmd/internal/datadir plugin/hit plugin/host
 cmd/internal/datadir:
 cmd/internal/file:
 cmd/internal/finding:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/setup"
 )
@@ -67,6 +68,6 @@ func takeLog(o *setup.Options, path string, given bool) error {
 	case err != nil:
 		return usageError(err)
 	}
-	o.LogPath, o.JSONLog = cfg.Log.Path, cfg.Log.Format == config.LogJSON
+	o.LogPath, o.JSONLog = cfg.Log.Path, cfg.Log.Format == logfile.JSON
 	return nil
 }

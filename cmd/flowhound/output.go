@@ -11,8 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
-	"github.com/flowhound/flowhound/cmd/internal/config"
+	outputrun "github.com/flowhound/flowhound/cmd/internal/alert/output/run"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/control/outputs"
 )
 
 func outputCommand() *cobra.Command {
@@ -25,13 +26,13 @@ running agent; without one it works on data_dir itself.`,
 }
 
 // openOutputs reads the configuration for a command about outputs.
-func openOutputs(cmd *cobra.Command, path string) (*agent.Outputs, error) {
+func openOutputs(cmd *cobra.Command, path string) (*outputs.Outputs, error) {
 	cfg, err := loadConfig(path)
 	if err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return &agent.Outputs{Config: cfg, Version: buildInfo().Version, Log: log}, nil
+	return &outputs.Outputs{Config: agent.OutputConfig(cfg), Version: buildInfo().Version, Log: log}, nil
 }
 
 // outputError gives an error of a command about outputs its exit status.
@@ -70,7 +71,7 @@ func outputListCommand() *cobra.Command {
 	return cmd
 }
 
-func printOutputs(w io.Writer, states []agent.OutputState, now time.Time) error {
+func printOutputs(w io.Writer, states []outputrun.State, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "NAME\tTYPE\tSTATUS\tWAITING\tOLDEST\tDELIVERED\tRETRIED\tDROPPED\tDEAD\tPROBLEM")
 	for _, s := range states {
@@ -91,7 +92,7 @@ func outputTestCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:   "test [-c FILE] [NAME]",
-		Short: "Deliver a test hit now, past the spool and the filters; without NAME, to every output",
+		Short: "Deliver a test hit now, past what waits and the filters; without NAME, to every output",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o, err := openOutputs(cmd, path)
@@ -99,7 +100,7 @@ func outputTestCommand() *cobra.Command {
 				return err
 			}
 			if len(names) == 0 {
-				if names = namesOf(o.Config); len(names) == 0 {
+				if names = namesOf(&o.Config); len(names) == 0 {
 					return usageError(errors.New("no outputs are configured"))
 				}
 			}
@@ -118,7 +119,7 @@ func outputTestCommand() *cobra.Command {
 	return cmd
 }
 
-func namesOf(cfg *config.Config) (names []string) {
+func namesOf(cfg *outputrun.Config) (names []string) {
 	for _, o := range cfg.Outputs {
 		names = append(names, o.Name)
 	}
@@ -152,7 +153,7 @@ func outputReplayCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "replay-dead [-c FILE] [--json] NAME",
-		Short: "Put an output's dead letters into its spool again",
+		Short: "Queue an output's dead letters for delivery again",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := openOutputs(cmd, path)
@@ -168,7 +169,7 @@ func outputReplayCommand() *cobra.Command {
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %d hits wait for delivery again\n", args[0], r.Replayed)
 			if r.Broken > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%d lines are no hits; they are in broken.ndjson of the spool\n", r.Broken)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%d lines are no hits; they are in broken.ndjson beside the dead letters\n", r.Broken)
 			}
 			return nil
 		},

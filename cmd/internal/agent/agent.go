@@ -19,7 +19,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
+	"github.com/flowhound/flowhound/cmd/internal/alert/output/run"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
@@ -62,18 +66,18 @@ type Agent struct {
 	stage  *stage.Stage
 
 	lock      *os.File
-	control   *control.Server // nil: there is none
-	noControl string          // why
-	file      logTo
+	control   *control.Server  // nil: there is none
+	noControl string           // why
+	journal   *journal.Journal // nil: not open yet; so are those who read it or write to it
+	file      *logfile.File
+	emit      *emit.Emitter
+	outputs   *run.Outputs
 	templates *netflow.Store
 	sockets   *udp.Sockets
 	exporters *exporters.Exporters
-	intakes   []*intake // of the workers, in their order
-	alerts    *alerts
 	feeds     *feed.Keeper
 	dnsbl     *dnsbl.Lists
 	exports   *keep.Keeper
-	outputs   outputs
 	metrics   *metrics
 	web       *web.Server
 
@@ -91,20 +95,20 @@ func New(cfg *config.Config, o Options) *Agent {
 	a := &Agent{options: o, log: o.Log}
 	a.config.Store(cfg)
 	a.stage = stage.New(cfg.Exporters, newPolicy(cfg))
-	a.sockets = udp.New(cfg.Listen, udp.Dependencies{NewHandler: a.newWorker, Say: a.file.status, Log: o.Log})
-	a.exporters = exporters.New(exporters.Dependencies{Stats: a.stage.Stats, Listening: a.sockets.Addrs, Say: a.file.status})
-	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Say: a.file.status})
+	a.sockets = udp.New(cfg.Listen, udp.Dependencies{NewHandler: a.newWorker, Say: a.status, Log: o.Log})
+	a.exporters = exporters.New(exporters.Dependencies{Stats: a.stage.Stats, Listening: a.sockets.Addrs, Say: a.status})
+	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Say: a.status})
 	a.dnsbl = dnsbl.New(cfg.Blacklists(), dnsbl.Dependencies{
 		Allowed: func(network netip.Prefix) bool {
 			_, is := a.stage.State().Set.Allow().Network(network)
 			return is
 		},
-		OnChange: a.swapLookups, OnListed: a.passListed, Say: a.file.status, Log: o.Log,
+		OnChange: a.swapLookups, OnListed: a.passListed, Say: a.status, Log: o.Log,
 	})
 	a.feeds = must(feed.New(cfg.Feed(), feed.Dependencies{
 		Dir: cfg.FeedDir(), Version: o.Version, Fetch: o.Fetch, Log: o.Log,
 		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.Changed() },
-		Say:    func(s *hit.Status) { a.file.status(s) },
+		Say:    a.status,
 	}))
 	a.metrics = newMetrics(a)
 	return a
@@ -157,19 +161,21 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if a.lock, err = datadir.Lock(cfg.DataDir); err != nil {
 		return err
 	}
-	file, err := openLog(cfg, a.log)
-	if err != nil {
+	if err := a.openJournal(cfg); err != nil {
 		return err
 	}
-	a.file.Store(file)
+	if err := a.file.Start(starting); err != nil {
+		return err
+	}
 	if err := a.openControl(cfg); err != nil {
 		return err
 	}
 	if a.templates, err = netflow.OpenStore(filepath.Join(cfg.DataDir, "templates")); err != nil {
 		a.log.Warn("stored templates cannot be used; exporters will send new ones", "err", err)
 	}
-	a.outputs.apply(a, cfg) // before there is a hit
-	a.alerts = newAlerts(a, cfg)
+	if err := a.outputs.Start(starting); err != nil { // before there is a hit
+		return err
+	}
 	if err := a.sockets.Bind(); err != nil {
 		return err
 	}
@@ -187,14 +193,13 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		a.metrics.registry.MustRegister(a.web)
 	}
 
-	a.alerts.start()
-	if err := errors.Join(a.sockets.Start(starting), a.exporters.Start(starting)); err != nil {
+	if err := errors.Join(a.emit.Start(starting), a.sockets.Start(starting), a.exporters.Start(starting)); err != nil {
 		return err
 	}
 	a.background.Go(func() { a.saveTemplates(ctx) })
 	a.background.Go(func() { a.watch(ctx) })
-	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds",
-		a.sockets, len(a.intakes), a.stage.State().Set.Len(), len(cfg.Feeds)))
+	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds%s",
+		a.sockets, a.emit.Intakes(), a.stage.State().Set.Len(), len(cfg.Feeds), a.lateLines(starting)))
 	_ = a.exports.Start(ctx) // never fails
 	if a.control != nil {
 		a.control.Serve()
@@ -217,24 +222,22 @@ func (a *Agent) Stop() error {
 	a.cancel()
 	a.feeds.Stop()
 	errs = append(errs, a.dnsbl.Stop(ctx))
-	if a.alerts != nil {
-		errs = append(errs, a.alerts.stop())
-	}
-	errs = append(errs, a.outputs.drain())
-	if file := a.file.Load(); file != nil { // before all that may be slow
-		if a.alerts != nil {
-			a.say("stopped", a.summary())
-		}
-		errs = append(errs, file.Close(ctx))
+	if a.journal != nil {
+		errs = append(errs, a.stopAlerts(ctx)...)
 	}
 	if a.web != nil {
 		errs = append(errs, a.web.Close(ctx))
 	}
-	a.outputs.halt(a)
+	if a.outputs != nil {
+		errs = append(errs, a.outputs.Stop(ctx))
+	}
 	errs = append(errs, a.exports.Stop(ctx))
 	a.background.Wait()
 	if a.templates != nil {
 		errs = append(errs, a.templates.Save())
+	}
+	if a.journal != nil {
+		errs = append(errs, a.journal.Close(ctx))
 	}
 	if a.lock != nil {
 		errs = append(errs, a.lock.Close())
@@ -244,9 +247,7 @@ func (a *Agent) Stop() error {
 
 // newWorker returns what decodes and matches the datagrams of one socket.
 func (a *Agent) newWorker() udp.Handler {
-	in := &intake{queue: a.alerts.queue}
-	a.intakes = append(a.intakes, in)
-	return a.stage.NewWorker(stage.Options{Templates: a.templates, Pass: in.pass}).Receive
+	return a.stage.NewWorker(stage.Options{Templates: a.templates, Pass: a.emit.Intake().Pass}).Receive
 }
 
 // health is the answer of /healthz.
@@ -266,7 +267,12 @@ func (a *Agent) health() web.Health {
 	for _, f := range found {
 		h.Problems = append(h.Problems, f.What)
 	}
-	for _, o := range a.outputs.states() {
+	for _, f := range a.findAlerts() {
+		if f.Level == finding.Bad {
+			h.Problems = append(h.Problems, f.What)
+		}
+	}
+	for _, o := range a.outputs.States() {
 		if o.Status == output.Down || o.Status == output.Dropping {
 			h.Problems = append(h.Problems, "output "+o.Name+": "+o.Problem)
 		}
@@ -274,15 +280,12 @@ func (a *Agent) health() web.Health {
 	if a.noControl != "" {
 		h.Problems = append(h.Problems, a.noControl)
 	}
-	if a.file.Load().Stats().Failing {
-		h.Problems = append(h.Problems, "the alert log cannot be written")
-	}
 	return h
 }
 
 // say writes an agent line.
 func (a *Agent) say(status, msg string) {
-	a.file.status(&hit.Status{Part: hit.Agent, Status: status, Version: a.options.Version, Msg: msg})
+	a.status(&hit.Status{Part: hit.Agent, Status: status, Version: a.options.Version, Msg: msg})
 }
 
 // saveTemplates keeps the templates' file within a second of what exporters

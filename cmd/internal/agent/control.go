@@ -8,6 +8,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	controlfeeds "github.com/flowhound/flowhound/cmd/internal/control/feeds"
+	controloutputs "github.com/flowhound/flowhound/cmd/internal/control/outputs"
 )
 
 // openControl opens the socket that commands ask. An agent that shares its run_dir
@@ -38,6 +39,6 @@ func (a *Agent) handlers() map[string]control.Handler {
 		DoctorPath: a.doctor,
 	}
 	maps.Copy(all, controlfeeds.Handlers(a.feeds, a.dnsbl.States))
-	maps.Copy(all, a.outputHandlers())
+	maps.Copy(all, controloutputs.Handlers(a.outputs))
 	return all
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
@@ -29,37 +28,8 @@ func (a *Agent) findings() finding.List {
 	a.stage.Findings(&l)
 	a.findFeeds(&l)
 	a.sockets.Findings(&l)
-	a.findOutputs(&l)
-	if a.file.Load().Stats().Failing {
-		l.Bad("df -h; ls -l "+a.config.Load().Log.Path, "the alert log cannot be written")
-	}
-	return l
-}
-
-// findOutputs says which outputs deliver and what became of hits that they did not.
-func (a *Agent) findOutputs(l *finding.List) {
-	fine := 0
-	for _, o := range a.outputs.states() {
-		tryIt := "flowhound output list; flowhound output test " + o.Name
-		switch o.Status {
-		case output.OK:
-			fine++
-		case output.Trying:
-			l.Warn(tryIt, "output %s does not deliver at the moment: %s; %d hits wait", o.Name, o.Problem, o.Depth)
-		case output.Dropping:
-			l.Bad(tryIt, "output %s gives up hits: %s; %d are lost and %d dead letters since the start", o.Name, o.Problem, o.Dropped, o.Dead)
-		default:
-			l.Bad(tryIt, "output %s is %s: %s; %d hits wait, %d are lost", o.Name, o.Status, o.Problem, o.Depth, o.Dropped)
-		}
-		dir := spoolDir(a.config.Load(), o.Name)
-		if n := output.Letters(dir); n > 0 {
-			l.Warn("see why in "+dir+", then: flowhound output replay-dead "+o.Name,
-				"output %s has %d dead letters: hits that its target refused, or could not take for too long", o.Name, n)
-		}
-	}
-	if fine > 0 {
-		l.OK("%d outputs deliver", fine)
-	}
+	a.outputs.Findings(&l)
+	return append(l, a.findAlerts()...)
 }
 
 func (a *Agent) findFeeds(l *finding.List) {

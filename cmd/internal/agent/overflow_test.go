@@ -34,47 +34,25 @@ func TestOverflow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := openLog(cfg, log)
-	if err != nil {
-		t.Fatal(err)
-	}
 	a := New(cfg, Options{Log: log})
 	a.swapSet(set)
-	a.file.Store(file)
-	a.alerts = newAlerts(a, cfg)
+	openAlerts(t, a, cfg)
 	receive := receiver(a)
-	w := a.intakes[0]
 
-	const flows, conversations = 3 * alertQueue, 10
+	const flows, conversations = 3 * 8192, 10 // three times what the queue holds
 	for sent := 0; sent < flows; {
 		datagram := v5Datagram(sent, min(30, flows-sent), conversations)
 		receive(time.Now().UnixNano(), []udp.Datagram{{Data: datagram, From: netip.MustParseAddrPort("192.0.2.1:2055")}})
 		sent += 30
 	}
-	if n := len(a.alerts.queue); n != alertQueue {
-		t.Errorf("%d matches wait in the queue, want it to be full", n)
-	}
-	if n := w.overflow.Len(); n != conversations {
-		t.Errorf("%d folded matches wait, want one for each of %d conversations", n, conversations)
-	}
-
-	a.alerts.start()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		w.mu.Lock()
-		left := w.overflow.Len()
-		w.mu.Unlock()
-		if left == 0 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d folded matches still wait", left)
-		}
-	}
-	if lost := a.alerts.lost(); lost != 0 {
-		t.Errorf("%d matches are lost", lost)
-	}
-	if err := errors.Join(a.alerts.stop(), file.Close(t.Context())); err != nil {
+	if err := a.emit.Start(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if err := errors.Join(a.emit.Stop(t.Context()), a.journal.Settle(t.Context()), a.file.Stop(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if lost := a.emit.Lost(); lost != 0 {
+		t.Errorf("%d matches are lost", lost)
 	}
 	lines, err := os.ReadFile(cfg.Log.Path)
 	if err != nil {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -25,7 +26,7 @@ func BenchmarkReceive(b *testing.B) {
 	}
 	a := New(cfg, Options{Log: slog.New(slog.DiscardHandler)})
 	a.swapSet(intel.NewSet(builder.Block()))
-	a.alerts = newAlerts(a, cfg)
+	openAlerts(b, a, cfg)
 	receive := receiver(a)
 	var batch []udp.Datagram
 	for i := range 64 {
@@ -41,7 +42,22 @@ func BenchmarkReceive(b *testing.B) {
 }
 
 func receiver(a *Agent) udp.Handler {
-	in := &intake{queue: a.alerts.queue}
-	a.intakes = append(a.intakes, in)
-	return a.stage.NewWorker(stage.Options{Templates: a.templates, Pass: in.pass}).Receive
+	return a.stage.NewWorker(stage.Options{Templates: a.templates, Pass: a.emit.Intake().Pass}).Receive
+}
+
+// openAlerts opens what Start would before the workers are made.
+func openAlerts(t testing.TB, a *Agent, cfg *config.Config) {
+	t.Helper()
+	if err := a.openJournal(cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.journal.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := a.file.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.file.Stop(context.Background()) })
 }

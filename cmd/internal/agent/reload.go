@@ -85,13 +85,16 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 			}
 			return a.dnsbl.Apply(ctx, to.Blacklists())
 		},
-		func(from, to *config.Config) error { return a.changeLog(from, to) },
+		func(from, to *config.Config) error {
+			if from.Log == to.Log {
+				return nil
+			}
+			return a.file.Apply(ctx, to.Log)
+		},
 		func(_, to *config.Config) error {
 			a.config.Store(to)
 			a.stage.Apply(to.Exporters, newPolicy(to))
-			a.alerts.configure(to)
-			a.outputs.apply(a, to)
-			return nil
+			return a.changeAlerts(ctx, to)
 		},
 	}
 }

@@ -49,7 +49,7 @@ func NewReplay(cfg *config.Config, set *intel.Set) *Replay {
 	r := &Replay{stage: stage.New(cfg.Exporters, newPolicy(cfg))}
 	r.stage.Change(func(st *stage.State) { st.Set = set })
 	r.worker = r.stage.NewWorker(stage.Options{Pass: r.hit, Sinks: []stage.Sink{sink{r}}})
-	r.table = throttle.New(throttleOptions(cfg), func(h *hit.Hit) {
+	r.table = throttle.New(cfg.Alert.Throttle(), func(h *hit.Hit) {
 		r.summary.Hits++
 		if r.OnHit != nil {
 			r.OnHit(h)

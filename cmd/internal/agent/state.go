@@ -17,9 +17,7 @@ func (a *Agent) swapSet(set *intel.Set) { a.stage.Change(func(s *stage.State) { 
 func (a *Agent) passListed(ctx context.Context, set *intel.Set, news []flow.Record) {
 	for i := range news {
 		m := match.Raw{Record: news[i], Sides: match.Sides(set, &news[i]), Set: set, Count: 1, DNSBL: true}
-		select {
-		case a.alerts.queue <- m:
-		case <-ctx.Done():
+		if a.emit.Put(ctx, &m) != nil {
 			return
 		}
 	}

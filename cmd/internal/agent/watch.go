@@ -28,10 +28,10 @@ func (a *Agent) watch(ctx context.Context) {
 			return
 		case now = <-tick.C:
 		}
-		if a.alerts.turns(now) { // else the service manager had better start anew
+		if a.emit.Turns(now) { // else the service manager had better start anew
 			a.options.Notify("WATCHDOG=1")
 		}
-		if n := lost.Since(a.alerts.lost(), now); n > 0 {
+		if n := lost.Since(a.emit.Lost(), now); n > 0 {
 			a.say("dropping", fmt.Sprintf("%d matching flows lost: more conversations hit at once than could be judged", n))
 		}
 		for _, msg := range muted.ended(a.stage.State().Policy.Mutes(), now) {
@@ -55,5 +55,5 @@ func (a *Agent) summary() string {
 		flows += d.Total.Records.Sum()
 	}
 	return fmt.Sprintf("%s up, %d flows, %d lines of hits, %d indicators",
-		time.Since(a.started).Round(time.Second), flows, a.alerts.stats.Load().Lines, a.stage.State().Set.Len())
+		time.Since(a.started).Round(time.Second), flows, a.emit.Lines(), a.stage.State().Set.Len())
 }

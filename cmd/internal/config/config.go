@@ -8,8 +8,11 @@ package config
 import (
 	"path/filepath"
 	"slices"
-	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
+	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
@@ -18,7 +21,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/cmd/internal/site"
 	"github.com/flowhound/flowhound/cmd/internal/web"
-	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 // Config is one valid configuration. It is not changed after Load or Parse
@@ -40,15 +42,18 @@ type Config struct {
 	// Mute holds what is not reported for a while.
 	Mute []Mute `yaml:"mute,omitempty" validate:"dive"`
 	// Exports are files that are kept as the indicators are.
-	Exports keep.Config `yaml:"exports,omitempty" validate:"dive"`
-	Alert   Alert       `yaml:"alert"`
-	Log     Log         `yaml:"log"`
+	Exports keep.Config    `yaml:"exports,omitempty" validate:"dive"`
+	Alert   emit.Config    `yaml:"alert"`
+	Log     logfile.Config `yaml:"log"`
 	// PluginDir is the folder of the outputs' plugins; "": where they are looked for.
 	PluginDir string `yaml:"plugin_dir,omitempty"`
 	// Outputs are where hits are delivered to besides the log.
-	Outputs []Output `yaml:"outputs,omitempty" validate:"dive"`
+	Outputs []output.Config `yaml:"outputs,omitempty" validate:"dive"`
 	// DataDir is the folder for what outlives the process.
 	DataDir string `yaml:"data_dir" validate:"required"`
+	// Sync says what a power failure may cost of the hits that are on their way, and
+	// of the alert log: example.yaml has the words.
+	Sync journal.Sync `yaml:"sync" validate:"oneof=never 1s always"`
 	// RunDir is the folder for what does not: the sockets.
 	RunDir string     `yaml:"run_dir" validate:"required"`
 	Web    web.Config `yaml:"web"`
@@ -63,37 +68,6 @@ type Config struct {
 	// of one that is not in it, all may be.
 	shown map[int][]string
 	where *places // of the outputs' keys; nil without outputs
-}
-
-// Alert says how hits become lines.
-type Alert struct {
-	// Window is how long repeats are summed at first, MaxWindow how long at most.
-	Window    time.Duration `yaml:"window" validate:"min=1s,max=8760h"`
-	MaxWindow time.Duration `yaml:"max_window" validate:"min=1s,max=8760h"`
-	// MinSeverity is the lowest severity that is reported.
-	MinSeverity hit.Severity `yaml:"min_severity"`
-	// Severity overrides the built-in severity of a category's hits.
-	Severity map[intel.Category]hit.Severity `yaml:"severity,omitempty"`
-	// MaxKeys bounds the table of fold keys.
-	MaxKeys int `yaml:"max_keys" validate:"min=1024,max=16777216"`
-}
-
-// The formats of the log.
-const (
-	LogSyslog = "syslog" // key=value lines, which OSSEC and Wazuh decode
-	LogJSON   = "json"   // one JSON object a line, which Wazuh alone reads
-)
-
-// Log is the file that OSSEC or Wazuh reads.
-type Log struct {
-	Path   string `yaml:"path" validate:"required"`
-	Format string `yaml:"format" validate:"oneof=syslog json"`
-	// MaxSize is the size at which the file is rotated; 0: never.
-	MaxSize settings.Size `yaml:"max_size" validate:"omitempty,min=65536"`
-	// Keep is the number of rotated files kept.
-	Keep int `yaml:"keep" validate:"min=0,max=1000"`
-	// Hostname stands in the lines' header; "": this host's name.
-	Hostname string `yaml:"hostname,omitempty" validate:"omitempty,hostname_rfc1123"`
 }
 
 // Feed returns what the configuration says of feeds.
@@ -117,23 +91,18 @@ func (c *Config) FeedDir() string { return filepath.Join(c.DataDir, "feeds") }
 // Default returns the configuration of a file that sets nothing. It has no feeds
 // and so would not pass Parse.
 func Default() *Config {
-	return &Config{
+	c := &Config{
 		Listen:    []udp.Address{{Scheme: "udp", Host: ":2055"}},
 		Exporters: site.DefaultExporters(),
 		Networks:  site.DefaultNetworks(),
-		// 65,536 keys are far above the number of conversations with bad
-		// addresses that a person could look at in a day.
-		Alert: Alert{Window: 5 * time.Minute, MaxWindow: 24 * time.Hour, MinSeverity: hit.Info, MaxKeys: 65536},
-		Log: Log{
-			Path:    "/var/log/flowhound/alerts.log",
-			Format:  LogSyslog,
-			MaxSize: 100 * settings.MB,
-			Keep:    7,
-		},
-		DataDir: "/var/lib/flowhound",
-		RunDir:  "/run/flowhound",
-		Web:     web.Config{Listen: "127.0.0.1:8055"},
+		DataDir:   "/var/lib/flowhound",
+		Sync:      journal.SyncSecond,
+		RunDir:    "/run/flowhound",
+		Web:       web.Config{Listen: "127.0.0.1:8055"},
 	}
+	c.Alert.SetDefaults()
+	c.Log.SetDefaults()
+	return c
 }
 
 // NeedsRestart names the keys whose values differ between c and next and that a

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -122,6 +125,7 @@ exports:
   - {format: rpz, path: allow.db, action: allow}
   - {format: nftables, path: b.nft, name: bad}
 data_dir: $HOME-${not-a-name}
+sync: always
 web: {listen: ""}
 `)
 	want := &Config{
@@ -180,12 +184,13 @@ web: {listen: ""}
 			{Format: "rpz", Path: "/etc/flowhound/allow.db", Zone: "allow.rpz.flowhound", Action: keep.Action{Word: "allow"}, Every: 5 * time.Minute},
 			{Format: "nftables", Path: "/etc/flowhound/b.nft", Name: "bad", Every: 5 * time.Minute},
 		},
-		Alert: Alert{
+		Alert: emit.Config{
 			Window: 90 * time.Second, MaxWindow: 36 * time.Hour, MinSeverity: hit.Medium,
 			Severity: map[intel.Category]hit.Severity{intel.C2: hit.Critical, intel.DDoS: hit.Info}, MaxKeys: 5000,
 		},
-		Log:     Log{Path: "/etc/flowhound/a.log", Format: LogJSON, MaxSize: settings.GiB, Hostname: "gw-1.example"},
+		Log:     logfile.Config{Path: "/etc/flowhound/a.log", Format: logfile.JSON, MaxSize: settings.GiB, Hostname: "gw-1.example"},
 		DataDir: "/etc/flowhound/$HOME-${not-a-name}",
+		Sync:    journal.SyncAlways,
 		RunDir:  "/etc/flowhound/$HOME-${not-a-name}/run",
 	}
 	want.written = map[string]string{

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -59,15 +60,15 @@ func TestOutputs(t *testing.T) {
 		t.Errorf("settings %#v, want %#v", set, want)
 	}
 	got.Settings = settings.Opaque{}
-	if want := (Output{
+	if want := (output.Config{
 		Name: "siem", Type: "syslog", MinSeverity: hit.Medium, Kinds: []string{"new", "dnsbl"}, Directions: []string{"outbound"},
-		Categories: []intel.Category{intel.C2}, Feeds: []string{"a"}, Batch: Batch{Max: 10}, Timeout: time.Minute, Spool: 64 * settings.MiB,
+		Categories: []intel.Category{intel.C2}, Feeds: []string{"a"}, Batch: output.Batch{Max: 10}, Timeout: time.Minute, Spool: 64 * settings.MiB,
 		MaxAttempts: 1, MaxAge: 24 * time.Hour, SHA256: "0123456789abcdefABCDEF0123456789abcdef0123456789abcdef0123456789",
 	}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if want := (Output{
-		Name: "chat", Type: "webhook", Batch: Batch{Max: 500, Every: time.Second}, Timeout: 30 * time.Second, Spool: settings.GB, MaxAttempts: 5, MaxAge: 168 * time.Hour,
+	if want := (output.Config{
+		Name: "chat", Type: "webhook", Batch: output.Batch{Max: 500, Every: time.Second}, Timeout: 30 * time.Second, Spool: settings.GB, MaxAttempts: 5, MaxAge: 168 * time.Hour,
 	}); !reflect.DeepEqual(c.Outputs[0], want) {
 		t.Errorf("defaults %+v, want %+v", c.Outputs[0], want)
 	}

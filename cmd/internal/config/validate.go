@@ -2,9 +2,9 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -27,12 +27,8 @@ func (d *document) validate() {
 	d.checkWindows()
 }
 
-var outputType = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
-
 func tags() []settings.Tag {
-	return slices.Concat(feed.Tags(), keep.Tags(), dnsbl.Tags(), []settings.Tag{
-		{Name: "output_name", Is: outputType.MatchString, Want: "an output's name: use a-z, 0-9, _ and - only, and begin with a letter or digit"},
-		{Name: "output_type", Is: outputType.MatchString, Want: "the type of an output, such as syslog, elasticsearch or webhook"},
+	return slices.Concat(feed.Tags(), keep.Tags(), dnsbl.Tags(), output.Tags(), []settings.Tag{
 		settings.HostPort(),
 	})
 }

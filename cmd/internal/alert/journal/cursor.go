@@ -16,7 +16,8 @@ const (
 	keepLimit = 256 << 20
 )
 
-// Cursor is how far one consumer is. Next, Ack and Close are for one goroutine.
+// Cursor is how far one consumer is. Next, Rewind and Close are for one goroutine at a
+// time, and so is Ack.
 type Cursor struct {
 	j    *Journal
 	name string
@@ -77,6 +78,13 @@ func (j *Journal) Cursor(name string, limit int64) *Cursor {
 	return c
 }
 
+// SetLimit changes how many bytes of the journal may wait.
+func (c *Cursor) SetLimit(limit int64) {
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	c.limit = max(limit, 16*minSegment)
+}
+
 // Names returns the names of all cursors, those without a consumer too.
 func (j *Journal) Names() (names []string) {
 	j.mu.Lock()
@@ -109,14 +117,6 @@ func (j *Journal) Waiting(name string) (n int, bytes int64, lost Lost) {
 		}
 	}
 	return n, bytes, c.lost
-}
-
-// Problem says why the cursor cannot be saved, "" where it can. It may be called by
-// anyone.
-func (c *Cursor) Problem() string {
-	c.j.mu.Lock()
-	defer c.j.mu.Unlock()
-	return c.err
 }
 
 // enforce gives up what is beyond the limit. mu is held.
@@ -342,11 +342,18 @@ func (c *Cursor) Kept(seq uint64) bool {
 // Close ends reading. The cursor stays where it is, and its records wait. What was
 // taken and not acknowledged is given again to the next that asks for this cursor.
 func (c *Cursor) Close() {
-	c.closeSegment()
+	c.Rewind()
 	c.save()
 	c.j.mu.Lock()
 	defer c.j.mu.Unlock()
 	c.open = false
+}
+
+// Rewind makes Next give again what was taken and not acknowledged.
+func (c *Cursor) Rewind() {
+	c.closeSegment()
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
 	for _, seq := range c.hand {
 		if seq < c.floor {
 			continue

@@ -182,20 +182,26 @@ func (j *Journal) Settle(ctx context.Context) error {
 // Flush waits until all that was appended so far is on disk, as far as SetSync
 // asks for. It is an error when the disk cannot be written.
 func (j *Journal) Flush(ctx context.Context) error {
-	end := j.Next()
-	err := j.await(ctx, func() (bool, error) {
-		if j.stats.Write != "" && j.written < end {
-			return false, errors.New(j.stats.Write)
-		}
-		return j.written >= end, nil
-	})
-	if err != nil || j.mode() == SyncNever {
+	if err := j.Written(ctx); err != nil || j.Mode() == SyncNever {
 		return err
 	}
 	return j.syncNow()
 }
 
-func (j *Journal) mode() Sync {
+// Written waits until no kill of this program can lose what was appended so far. It
+// is an error when the disk cannot be written.
+func (j *Journal) Written(ctx context.Context) error {
+	end := j.Next()
+	return j.await(ctx, func() (bool, error) {
+		if j.stats.Write != "" && j.written < end {
+			return false, errors.New(j.stats.Write)
+		}
+		return j.written >= end, nil
+	})
+}
+
+// Mode returns what SetSync has set last.
+func (j *Journal) Mode() Sync {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.sync

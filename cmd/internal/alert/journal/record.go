@@ -121,5 +121,8 @@ func (r *Record) fill(kind byte, body []byte) {
 	}
 }
 
+// Size returns how many bytes the record takes on disk.
+func (r *Record) Size() int { return int(r.size) }
+
 // wants reports whether the record is for the cursor of that name.
 func (r *Record) wants(name string) bool { return slices.Contains(r.To, name) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
@@ -23,6 +24,7 @@ func (j *Journal) Append(r *Record) (uint64, error) {
 	if err := r.encode(); err != nil {
 		return 0, err
 	}
+	r.Said = nil // it is the caller's again
 	j.mu.Lock()
 	r.Seq = j.next
 	j.next++
@@ -124,7 +126,7 @@ func (j *Journal) write() {
 }
 
 func (j *Journal) lateAfter() time.Duration {
-	if j.mode() == SyncAlways {
+	if j.Mode() == SyncAlways {
 		return lateAlways
 	}
 	return lateAfter
@@ -138,33 +140,42 @@ func (j *Journal) isLate() {
 	j.show(j.next)
 }
 
-// batch returns the records that are to be written next. Those that nobody needs any
-// more, because they were delivered from memory, are not.
+// batch returns the records that are to be written next.
 func (j *Journal) batch() []*Record {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	from := len(j.tail)
-	for from > 0 && j.tail[from-1].Seq >= j.written {
-		from--
-	}
+	from := j.unwritten()
 	most := int64(maxWrite)
 	if j.stats.Write != "" { // take what room there is
 		most = maxWrite / 16
 	}
-	var batch []*Record
-	for size := int64(0); from < len(j.tail); from++ {
-		r := j.tail[from]
-		if len(batch) == 0 && r.Seq < j.keep && r.Seq < j.visible && !j.anyWants(r) {
+	to := from
+	for size := int64(0); to < len(j.tail) && (to == from || size+j.tail[to].size <= most); to++ {
+		size += j.tail[to].size
+	}
+	return slices.Clone(j.tail[from:to])
+}
+
+// unwritten returns the place in tail of the first record that is not on disk. mu is
+// held.
+func (j *Journal) unwritten() int {
+	at := len(j.tail)
+	for at > 0 && j.tail[at-1].Seq >= j.written {
+		at--
+	}
+	return at
+}
+
+// giveUp lets go of what was delivered from memory to all who want it, but for the
+// last record, which finds out when the disk is well again. mu is held.
+func (j *Journal) giveUp() {
+	for at := j.unwritten(); at+1 < len(j.tail); at++ {
+		if r := j.tail[at]; r.Seq < j.keep && !j.anyWants(r) {
 			j.taken(r)
 			continue
 		}
-		if size += r.size; size > most && len(batch) > 0 {
-			break
-		}
-		batch = append(batch, r)
+		return
 	}
-	j.trim()
-	return batch
 }
 
 // taken notes that r need not be in memory any more. mu is held.
@@ -203,7 +214,7 @@ func (j *Journal) writeBatch(batch []*Record) error {
 		j.grew(int64(len(j.buf)), batch[:n])
 		batch = batch[n:]
 	}
-	if j.mode() == SyncAlways {
+	if j.Mode() == SyncAlways {
 		_ = j.syncNow() // it is said, and consumers go on
 	}
 	return nil
@@ -301,6 +312,7 @@ func (j *Journal) wrote(err error) {
 		j.stats.Errors++
 		text = err.Error()
 		j.show(j.next)
+		j.giveUp()
 	case j.memory > 0: // that some fits is not the end of the trouble
 		text = before
 		fallthrough
@@ -330,7 +342,7 @@ func (j *Journal) syncEverySecond() {
 		case <-j.quit:
 			return
 		case <-every.C:
-			if j.mode() != SyncNever {
+			if j.Mode() != SyncNever {
 				_ = j.syncNow() // it is said
 			} else {
 				j.closeFinished()

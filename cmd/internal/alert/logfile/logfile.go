@@ -1,11 +1,10 @@
-// Package logfile writes and rotates the file that OSSEC and Wazuh read: one
-// line, one write(2), for each hit and each status.
+// Package logfile writes and rotates the file that OSSEC and Wazuh read: one line,
+// one write(2), for each hit and each status of the journal, once, in order.
 //
-// It is the output that must survive everything else. A full disk, a removed
-// folder, a file that someone else rotates or that may not be written: nothing
-// blocks the caller, lines wait in bounded memory, and what is lost is counted
-// and said in the file itself. It never truncates or compresses a file, as the
-// readers would lose lines by that.
+// It is the output that must survive everything else. A full disk, a removed folder,
+// a file that someone else rotates or that may not be written, a kill: lines wait in
+// the journal, and what is lost there is counted and said in the file itself. It
+// never truncates or compresses a file, as the readers would lose lines by that.
 package logfile
 
 import (
@@ -13,133 +12,203 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
-	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/cmd/internal/metric"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
 )
 
-// maxQueue bounds the bytes of lines that wait for the disk: some 40,000 hits.
-const maxQueue = 16 << 20
+// Cursor is the name of the log's cursor in the journal.
+const Cursor = "log"
 
-// Options says what to write where.
-type Options struct {
-	Path    string       // its folder is made when missing, mode 0750
-	Format  string       // "syslog", also when empty, or "json"
-	MaxSize int64        // bytes at which the file is rotated; 0: never
-	Keep    int          // rotated files that stay, Path.1 to Path.Keep; below 1 is 1, as readers finish Path.1
-	Host    string       // in the header of syslog lines; empty: the system's name
+// The formats of the log.
+const (
+	Syslog = "syslog" // key=value lines, which OSSEC and Wazuh decode
+	JSON   = "json"   // one JSON object a line, which Wazuh alone reads
+)
+
+// Config is the section log: the file that OSSEC or Wazuh reads.
+type Config struct {
+	// Path is the file; its folder is made when it is missing, mode 0750.
+	Path   string `yaml:"path" validate:"required"`
+	Format string `yaml:"format" validate:"oneof=syslog json"`
+	// MaxSize is the size at which the file is rotated; 0: never.
+	MaxSize settings.Size `yaml:"max_size" validate:"omitempty,min=65536"`
+	// Keep is the number of rotated files kept, Path.1 to Path.Keep; 0 is 1, as
+	// readers finish Path.1.
+	Keep int `yaml:"keep" validate:"min=0,max=1000"`
+	// Hostname stands in the lines' header; "": this host's name.
+	Hostname string `yaml:"hostname,omitempty" validate:"omitempty,hostname_rfc1123"`
+}
+
+// SetDefaults sets what the file does not.
+func (c *Config) SetDefaults() {
+	*c = Config{Path: "/var/log/flowhound/alerts.log", Format: Syslog, MaxSize: 100 * settings.MB, Keep: 7}
+}
+
+// check says what no log can be written with.
+func (c *Config) check() error {
+	if c.Path == "" {
+		return errors.New("log.path is empty: name the file that OSSEC or Wazuh reads")
+	}
+	if c.Format != "" && c.Format != Syslog && c.Format != JSON {
+		return fmt.Errorf("log.format is %q: use syslog or json", c.Format)
+	}
+	return nil
+}
+
+// Dependencies are what a File works with.
+type Dependencies struct {
+	Journal *journal.Journal
 	Log     *slog.Logger // nil: slog.Default
 }
 
-// Stats are counts since Open.
+// Stats are counts since Start.
 type Stats struct {
 	Lines      uint64 // written
-	Dropped    uint64 // lost for want of room, or after Close
-	Errors     uint64 // attempts to write or to rotate that failed
+	Late       uint64 // of those, lines of before the start
+	Lost       uint64 // lines that will never be written
+	Errors     uint64 // attempts to write, to rotate or to sync that failed
 	Rotations  uint64
-	QueueDepth int  // lines that wait now
-	Failing    bool // the last attempt to write failed
+	QueueDepth int    // lines that wait now
+	Failing    string // why the last attempt to write failed; "": it did not
+	Unsynced   string // why the file cannot be synced; "": it can
 }
 
-// File is the open log. Its methods may be called concurrently.
+// File is the log.
 type File struct {
-	format format
-	log    *slog.Logger
-	path   string
+	d       Dependencies
+	cursor  *journal.Cursor
+	configs chan Config // of Apply
+	stop    chan struct{}
+	done    chan struct{} // closed by the writer when it has ended; nil: not started
+	once    sync.Once
+	path    atomic.Pointer[string]
 
-	wake chan struct{} // holds a token when lines wait
-	stop chan struct{} // closed by Close
-	done chan struct{} // closed by the writer when it has ended
+	// recent is a token that says that the lines of before the start are written.
+	caughtUp chan struct{}
 
-	mu     sync.Mutex
-	queue  [][]byte
-	queued int // bytes in queue
-	closed bool
-	lost   uint64 // lines dropped that the file does not tell of yet
-	stats  Stats
+	mu    sync.Mutex
+	stats Stats
+	acked position // what is to be acknowledged: written and not known to the cursor
 }
 
-// Open makes the file if it is missing, mode 0640, and starts to write it. Wrong
-// options are an error; a place that cannot be written is not: that is said in
-// o.Log and tried again until Close. Call Close when done.
-func Open(o Options) (*File, error) {
-	if o.Path == "" {
-		return nil, errors.New("log.path is empty: name the file that OSSEC or Wazuh reads")
+// New returns a log that is not open yet.
+func New(c Config, d Dependencies) (*File, error) {
+	if err := c.check(); err != nil {
+		return nil, err
 	}
-	if o.Format != "" && o.Format != "syslog" && o.Format != "json" {
-		return nil, fmt.Errorf("log.format is %q: use syslog or json", o.Format)
+	if d.Log == nil {
+		d.Log = slog.Default()
 	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
-	if o.Host == "" {
-		o.Host, _ = os.Hostname() // "" is printed as localhost
-	}
-	f := &File{
-		format: format{json: o.Format == "json", host: o.Host, pid: os.Getpid()},
-		log:    o.Log, path: o.Path,
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-	}
-	w := &writer{File: f, target: newTarget(o.Path, o.MaxSize, o.Keep)}
-	w.report(w.target.ready()) // the file is there before Open returns, for readers that start now
-	go w.run()
+	f := &File{d: d, configs: make(chan Config, 1), stop: make(chan struct{}), caughtUp: make(chan struct{})}
+	f.path.Store(&c.Path)
+	f.configs <- c
 	return f, nil
 }
 
-// Hit queues a line for h and returns at once. The line's time is h.Time.
-func (f *File) Hit(h *hit.Hit) { f.put(f.format.hit(h)) }
-
-// Status queues a line for s and returns at once. The line's time is s.Time, or
-// now when that is zero.
-func (f *File) Status(s *hit.Status) { f.put(f.format.status(*s)) }
-
-// put queues a line, or drops and counts it when there is no room.
-func (f *File) put(line []byte, err error) {
-	if err != nil {
-		f.log.Error("A line for the alert log could not be made.", "err", err)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err != nil || f.closed || f.queued+len(line) > maxQueue {
-		f.stats.Dropped++
-		f.lost++
-		return
-	}
-	f.queue = append(f.queue, line)
-	f.queued += len(line)
-	select {
-	case f.wake <- struct{}{}:
-	default: // it is awake
-	}
+// Start makes the file if it is missing, mode 0640, and begins to write what waits
+// for it. A place that cannot be written is no error: that is said in Log, and tried
+// again until Stop.
+func (f *File) Start(context.Context) error {
+	f.cursor = f.d.Journal.Cursor(Cursor, 0)
+	w := &writer{File: f, start: f.d.Journal.Next()}
+	w.configure(<-f.configs)
+	w.report(w.target.ready()) // the file is there before Start returns, for readers that start now
+	f.done = make(chan struct{})
+	go w.run()
+	return nil
 }
 
-// Close writes what waits, tries nothing twice, and closes the file. It is an
-// error when lines are lost by that, or when ctx ends first; the writer then ends
-// as soon as the system lets go of it. Hits and statuses after Close are dropped.
-func (f *File) Close(ctx context.Context) error {
-	f.mu.Lock()
-	if !f.closed {
-		f.closed = true
-		close(f.stop)
+// Apply writes from the next line on as c says. Lines that the file so far could not
+// take go to the one that c names.
+func (f *File) Apply(_ context.Context, c Config) error {
+	if err := c.check(); err != nil {
+		return err
 	}
-	f.mu.Unlock()
+	select {
+	case <-f.configs: // of an Apply that was not seen yet
+	default:
+	}
+	f.path.Store(&c.Path)
+	f.configs <- c
+	return nil
+}
+
+// CaughtUp waits until the lines of before the start are written, and returns how
+// many those were: as many as there are by then where ctx ends first.
+func (f *File) CaughtUp(ctx context.Context) uint64 {
+	select {
+	case <-f.caughtUp:
+	case <-ctx.Done():
+	}
+	return f.Stats().Late
+}
+
+// Stop writes what may be read of the journal, tries nothing twice, and closes the
+// file. It is an error when lines are left, which the next start writes, or when ctx
+// ends first.
+func (f *File) Stop(ctx context.Context) error {
+	if f.done == nil {
+		return nil
+	}
+	f.once.Do(func() { close(f.stop) })
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		return fmt.Errorf("alert log %s: closing: %w", f.path, ctx.Err())
+		return fmt.Errorf("alert log %s: closing: %w", *f.path.Load(), ctx.Err())
 	}
 	if n := f.Stats().QueueDepth; n > 0 {
-		return fmt.Errorf("alert log %s: %d lines could not be written before the end", f.path, n)
+		return fmt.Errorf("alert log %s: %d lines could not be written; they come after the next start", *f.path.Load(), n)
 	}
 	return nil
 }
 
 // Stats returns the counts so far.
 func (f *File) Stats() Stats {
+	waiting, _, lost := f.d.Journal.Waiting(Cursor)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.stats
-	s.QueueDepth = len(f.queue)
+	s.QueueDepth = waiting - f.acked.lines // those that are written wait for Ack only
+	s.Lost += lost.Sum()
 	return s
+}
+
+var descErrors = metric.Desc("log_errors_total", "Failed writes of the alert log.")
+
+// Describe sends nothing.
+func (f *File) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reports the counts.
+func (f *File) Collect(ch chan<- prometheus.Metric) {
+	s, to := f.Stats(), metric.To(ch)
+	to.Gauge(metric.QueueDepth, float64(s.QueueDepth), Cursor)
+	to.Counter(metric.QueueDropped, s.Lost, Cursor)
+	to.Counter(descErrors, s.Errors)
+}
+
+// Findings says what is wrong.
+func (f *File) Findings(l *finding.List) {
+	s, path := f.Stats(), *f.path.Load()
+	if s.Failing != "" {
+		l.Bad("df -h; ls -l "+path, "the alert log cannot be written: %s; %d lines wait", s.Failing, s.QueueDepth)
+	}
+	if s.Unsynced != "" {
+		l.Bad("dmesg | tail; df -h "+path, "the alert log cannot be synced: %s; a power failure could lose lines", s.Unsynced)
+	}
+}
+
+// position is how far the file is written and not acknowledged.
+type position struct {
+	seq   uint64
+	lines int
+	bytes int
+	since time.Time
 }

@@ -174,3 +174,11 @@ func (t *target) shift(fresh string) error {
 	}
 	return os.Rename(fresh, t.path)
 }
+
+// sync brings the file to the disk. What is no regular file has none.
+func (t *target) sync() error {
+	if !t.info.Mode().IsRegular() {
+		return nil
+	}
+	return t.file.Sync()
+}

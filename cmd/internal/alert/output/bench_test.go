@@ -5,16 +5,6 @@ import (
 	"time"
 )
 
-func BenchmarkPut(b *testing.B) {
-	out := start(b, b.TempDir(), &sink{}, nil, func(o *Options) { o.Batch.Max = 500 })
-	defer stop(b, out)
-	h := numbered(1)
-	b.ReportAllocs()
-	for b.Loop() {
-		Put([]*Output{out}, h)
-	}
-}
-
 // BenchmarkDeliver takes hits from the disk to a writer that is not slow.
 func BenchmarkDeliver(b *testing.B) {
 	dir := b.TempDir()
@@ -24,7 +14,7 @@ func BenchmarkDeliver(b *testing.B) {
 	var s sink
 	b.ReportAllocs()
 	b.ResetTimer()
-	out = start(b, dir, &s, nil, func(o *Options) { o.Batch.Max = 500 })
+	out = start(b, dir, &s, nil, func(c *Config, _ *Dependencies) { c.Batch.Max = 500 })
 	for out.Stats().Depth > 0 {
 		time.Sleep(time.Millisecond)
 	}

@@ -3,6 +3,8 @@ package output
 import (
 	"sync"
 	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 )
 
 // Status is how an output is doing. All but Trying are words of output lines.
@@ -35,7 +37,7 @@ type condition struct {
 
 	losses losses
 
-	fullTold, brokenTold uint64
+	told journal.Lost
 }
 
 // failed says that nothing can be delivered, and why. For sure is what does not

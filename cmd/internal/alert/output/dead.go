@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert/output/spool"
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -55,6 +55,9 @@ func (d *dead) add(payload []byte, why string, tries uint32) (lost int, err erro
 		return 0, err
 	}
 	path := filepath.Join(d.dir, deadName)
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return 0, fmt.Errorf("dead letter: %w", err)
+	}
 	if info, err := os.Stat(path); err == nil && info.Size()+int64(len(line)) > d.max {
 		lost = countLines(path + ".1")
 		if err := os.Rename(path, path+".1"); err != nil {
@@ -97,7 +100,7 @@ func deadLine(payload []byte, r reason) ([]byte, error) {
 	return append(line, "}\n"...), nil
 }
 
-// Letters counts the dead letters in the directory of a spool, which it reads.
+// Letters counts the dead letters in a folder, which it reads.
 func Letters(dir string) (n int) {
 	for _, name := range []string{replayName, deadName + ".1", deadName} {
 		n += countLines(filepath.Join(dir, name))
@@ -127,13 +130,9 @@ type Replayed struct {
 	Broken   int `json:"broken"`   // letters that are no hits; they are kept as broken.ndjson
 }
 
-// ReplayDead puts the dead letters into the spool again, as if they were new, for
-// as long as that has room. Output must run. A crash amid it replays some twice.
+// ReplayDead appends the dead letters to the journal again, as if they were new, for
+// as long as spool has room. A crash amid it replays some twice.
 func (out *Output) ReplayDead(ctx context.Context) (r Replayed, err error) {
-	s := out.spool.Load()
-	if s == nil {
-		return r, errors.New("the spool cannot be opened")
-	}
 	out.dead.mu.Lock()
 	defer out.dead.mu.Unlock()
 	dir := out.opts().Dir
@@ -147,16 +146,16 @@ func (out *Output) ReplayDead(ctx context.Context) (r Replayed, err error) {
 				return r, fmt.Errorf("replay: %w", err)
 			}
 		}
-		if err := out.replayFile(ctx, s, replay, &r); err != nil {
+		if err := out.replayFile(ctx, replay, &r); err != nil {
 			return r, err
 		}
 	}
-	return r, s.Sync()
+	return r, nil
 }
 
-// replayFile replays one file and removes it; when it cannot be finished, what is
-// left of it stays.
-func (out *Output) replayFile(ctx context.Context, s *spool.Spool, path string, r *Replayed) error {
+// replayFile replays one file and removes it once its letters are in the journal;
+// when it cannot be finished, what is left of it stays.
+func (out *Output) replayFile(ctx context.Context, path string, r *Replayed) error {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -164,41 +163,57 @@ func (out *Output) replayFile(ctx context.Context, s *spool.Spool, path string, 
 		return fmt.Errorf("replay: %w", err)
 	}
 	defer f.Close()
+	j := out.opts().Journal
+	before := *r
 	lines := bufio.NewReaderSize(f, 64<<10)
 	for {
 		line, err := readLine(lines)
 		if errors.Is(err, io.EOF) {
+			if err := j.Flush(ctx); err != nil {
+				*r = before // the whole file stays
+				return fmt.Errorf("replay: %w; the letters stay", err)
+			}
 			return os.Remove(path)
 		}
 		if err == nil {
-			err = out.replayLine(ctx, s, line, r)
+			err = out.replayLine(ctx, line, r)
 		}
 		if err != nil {
+			if flushed := j.Flush(context.WithoutCancel(ctx)); flushed != nil {
+				*r = before
+				return fmt.Errorf("replay: %w; %w; the letters stay", err, flushed)
+			}
 			return errors.Join(fmt.Errorf("replay: %w; %d hits wait for delivery, the rest are dead letters still", err, r.Replayed),
 				keepRest(path, line, lines))
 		}
 	}
 }
 
-func (out *Output) replayLine(ctx context.Context, s *spool.Spool, line []byte, r *Replayed) error {
+// flushEvery is how many letters are replayed before the disk is waited for.
+const flushEvery = 1000
+
+func (out *Output) replayLine(ctx context.Context, line []byte, r *Replayed) error {
+	o := out.opts()
 	var h hit.Hit
 	if json.Unmarshal(line, &h) != nil {
 		r.Broken++
-		return appendFile(filepath.Join(out.opts().Dir, "broken.ndjson"), line, out.dead.max)
-	}
-	payload, err := json.Marshal(h)
-	if err != nil {
-		return err
+		return appendFile(filepath.Join(o.Dir, "broken.ndjson"), line, out.dead.max)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.Stats().Bytes+int64(2*len(payload)) > out.opts().Size*9/10 {
-		return errors.New("the spool is nearly full")
+	if r.Replayed%flushEvery == 0 {
+		if err := o.Journal.Flush(ctx); err != nil {
+			return err
+		}
+		if _, bytes, _ := o.Journal.Waiting(CursorOf(o.Name)); bytes+flushEvery*int64(len(line)) > int64(o.Spool)*9/10 {
+			return errors.New("more waits already than nine tenths of spool")
+		}
 	}
-	if err := out.append(&entry{hit: h, payload: payload, at: time.Now()}); err != nil {
+	if _, err := o.Journal.Append(&journal.Record{To: []string{CursorOf(o.Name)}, Hit: &h}); err != nil {
 		return err
 	}
+	out.accepted.Add(1)
 	r.Replayed++
 	return nil
 }
@@ -208,7 +223,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := in.ReadSlice('\n')
-		if len(line) <= 4*spool.MaxPayload {
+		if len(line) <= 4<<20 {
 			line = append(line, part...)
 		}
 		switch {

@@ -2,14 +2,13 @@ package output
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert/output/spool"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/retry"
 )
 
 const (
@@ -23,18 +22,28 @@ const (
 	suspects = 16
 )
 
-// test is a hit to be written now, past the spool.
+// item is a hit on its way out of the journal.
+type item struct {
+	seq   uint64 // in the journal
+	at    time.Time
+	tries uint32
+	size  int // of its JSON, roughly
+	hit   hit.Hit
+	raw   []byte // where the record makes no hit
+	done  bool
+}
+
+// test is a hit to be written now, past the journal.
 type test struct {
 	hit  hit.Hit
 	done chan error // of one value
 }
 
-// deliverer is the goroutine that takes hits out of the spool. Only it uses the
+// deliverer is the goroutine that takes hits out of the journal. Only it uses the
 // Writer.
 type deliverer struct {
 	*Output
-	reader *spool.Reader
-	ctx    context.Context // ends with the time to drain
+	ctx context.Context // ends with the time to drain
 
 	items    []item // taken and not acknowledged, in order
 	size     int    // hits in the next Write
@@ -43,7 +52,7 @@ type deliverer struct {
 	pauseTo  time.Time
 	notReady bool // that is why it pauses
 	buriedAt time.Time
-	unsaved  bool // the spool's cursor cannot be written, and that was said
+	unread   bool // the journal could not be read: that is the failure
 }
 
 func newDeliverer(out *Output) *deliverer {
@@ -52,8 +61,6 @@ func newDeliverer(out *Output) *deliverer {
 
 // run delivers until the output stops.
 func (d *deliverer) run() {
-	d.reader = d.spool.Load().NewReader()
-	defer d.reader.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	d.ctx = ctx
 	var watching sync.WaitGroup
@@ -82,17 +89,17 @@ func (d *deliverer) run() {
 	d.leave()
 }
 
-// leave counts the hits in hand that the spool has not kept: while they were tried
-// they had to make room in it.
+// leave counts the hits in hand that the journal has not kept: while they were tried
+// they had to make room in it, or it could not be written.
 func (d *deliverer) leave() {
-	kept, gone := d.spool.Load().Oldest(), uint64(0)
+	gone := uint64(0)
 	for i := range d.items {
-		if it := &d.items[i]; !it.done && it.seq < kept {
+		if it := &d.items[i]; !it.done && !d.cursor.Kept(it.seq) {
 			gone++
 		}
 	}
 	if gone > 0 {
-		d.drop(gone, "the spool was full, and they could not be delivered before the end")
+		d.drop(gone, "they could not be delivered before the end, and were not on disk any more")
 	}
 }
 
@@ -106,11 +113,12 @@ func (d *deliverer) await() bool {
 		}
 		d.keepOldest()
 		var wait time.Duration
-		var news <-chan struct{} = d.news
+		news := d.cursor.Wait()
 		switch {
-		case err != nil: // of the disk
+		case err != nil: // of the disk: the cursor gives it up after a while
 			d.cond.failed(err.Error(), true)
-			wait = minBackoff
+			d.unread = true
+			wait, news = minBackoff, nil
 		case time.Now().Before(d.pauseTo):
 			wait, news = time.Until(d.pauseTo), nil
 		case len(d.items) == 0:
@@ -171,10 +179,14 @@ func (d *deliverer) deadline() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(d.ctx, d.opts().Timeout)
 }
 
-// gather takes items from the spool until there are enough for a batch.
+// gather takes items from the journal until there are enough for a batch.
 func (d *deliverer) gather() error {
 	for !d.full() {
 		it, more, err := d.next()
+		if d.unread && err == nil {
+			d.unread = false
+			d.cond.worked()
+		}
 		if err != nil || !more {
 			return err
 		}
@@ -196,20 +208,18 @@ func (d *deliverer) full() bool {
 	return len(d.items) >= d.opts().Batch.Max || bytes >= maxBatch
 }
 
-// next takes one item, from memory when it is there.
+// next takes one item.
 func (d *deliverer) next() (item, bool, error) {
-	if it, ok := d.queue.take(d.reader.Want()); ok {
-		d.reader.Took(it.seq)
-		return it, true, nil
-	}
-	r, more, err := d.reader.Next()
-	if err != nil || !more {
+	r, err := d.cursor.Next()
+	if err != nil || r == nil {
 		return item{}, false, err
 	}
-	it := item{seq: r.Seq, at: r.At, tries: r.Tries, size: len(r.Payload)}
-	if err := json.Unmarshal(r.Payload, &it.hit); err != nil {
-		it.raw = append([]byte(nil), r.Payload...)
-		d.bury(&it, err.Error())
+	it := item{seq: r.Seq, at: r.At, tries: r.Tries, size: r.Size()}
+	if r.Hit != nil {
+		it.hit = *r.Hit
+	} else {
+		it.raw = r.Raw
+		d.bury(&it, "not a hit of this version of flowhound")
 	}
 	return it, true, nil
 }
@@ -227,27 +237,29 @@ func (d *deliverer) keepOldest() {
 	d.oldest.Store(at)
 }
 
-// ack forgets the items at the beginning that are done, here and in the spool.
+// ack forgets the items at the beginning that are done, here and in the journal.
 func (d *deliverer) ack() {
 	n := 0
 	for n < len(d.items) && d.items[n].done {
 		n++
 	}
-	if n == 0 {
-		return
+	done := uint64(0)
+	for i := n; i < len(d.items); i++ {
+		if d.items[i].done {
+			done++
+		}
 	}
-	err := d.reader.Ack(d.items[n-1].seq)
-	if err != nil && !d.unsaved {
-		d.opts().Log.Warn("what was delivered cannot be written down; after a crash it would be delivered again", "output", d.opts().Name, "err", err)
+	if n > 0 {
+		d.cursor.Ack(d.items[n-1].seq)
+		d.items = append(d.items[:0], d.items[n:]...)
+		d.suspect = max(0, d.suspect-n)
 	}
-	d.unsaved = err != nil
-	d.items = append(d.items[:0], d.items[n:]...)
-	d.suspect = max(0, d.suspect-n)
+	d.done.Store(done)
 }
 
 // backoff sets when the next attempt is made; after is what the target asked for.
 func (d *deliverer) backoff(after time.Duration) {
-	wait := min(minBackoff<<min(max(d.failures-1, 0), 20), maxBackoff)
+	wait := retry.Backoff{First: minBackoff, Most: maxBackoff}.After(max(d.failures, 1))
 	wait = wait/2 + rand.N(wait/2+1) //nolint:gosec // to spread attempts, not to keep a secret
 	if after > 0 {
 		wait = min(after, maxPause)
@@ -256,7 +268,7 @@ func (d *deliverer) backoff(after time.Duration) {
 	d.pauseTo = time.Now().Add(wait)
 }
 
-// Test writes h now, past the spool and the filter, and returns what became of it.
+// Test writes h now, past the journal and the filter, and returns what became of it.
 func (out *Output) Test(ctx context.Context, h *hit.Hit) error {
 	t := &test{hit: *h, done: make(chan error, 1)}
 	select {
@@ -264,7 +276,7 @@ func (out *Output) Test(ctx context.Context, h *hit.Hit) error {
 	case <-ctx.Done():
 		return fmt.Errorf("output %s is busy with a batch: %w", out.opts().Name, ctx.Err())
 	case <-out.stopped:
-		return spool.ErrClosed
+		return ErrStopped
 	}
 	select {
 	case err := <-t.done:

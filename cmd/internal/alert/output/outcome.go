@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -167,15 +168,15 @@ func (d *deliverer) again(it *item, err error) {
 		d.bury(it, err.Error())
 		return
 	}
-	payload, marshalErr := json.Marshal(it.hit)
-	if marshalErr != nil {
-		d.bury(it, marshalErr.Error())
-		return
+	h, j := it.hit, d.opts().Journal
+	if j.Stats().Write != "" {
+		return // it stays where it is
 	}
-	if appendErr := d.append(&entry{hit: it.hit, payload: payload, at: it.at, tries: it.tries}); appendErr != nil {
+	if _, appendErr := j.Append(&journal.Record{To: []string{CursorOf(d.Name())}, Hit: &h, At: it.at, Tries: it.tries}); appendErr != nil {
 		d.bury(it, err.Error())
 		return
 	}
+	_ = j.Written(d.ctx) // else it is delivered from memory
 	it.done = true
 }
 

@@ -1,7 +1,7 @@
-// Package output stands between the hits and one output each: it puts them into a
-// spool on disk, and from there delivers them in batches, at least once, for as
-// long as it takes. An output that is down, slow or hung costs nobody else
-// anything; what cannot be kept is counted and said.
+// Package output stands between the journal and one output: it delivers the hits that
+// the output wants in batches, at least once, for as long as it takes. An output that
+// is down, slow or hung costs nobody else anything; what cannot be kept is counted and
+// said.
 //
 // It does not know what delivers (a Writer): in the agent that is a plugin's process.
 package output
@@ -9,14 +9,12 @@ package output
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert/output/spool"
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -24,20 +22,19 @@ const (
 	// maxBatch bounds a batch, in bytes of its hits as JSON: plugins take messages
 	// of 4 MiB.
 	maxBatch = 1 << 20
-	// syncEvery is how much a crash of the host, unlike one of this program, may
-	// lose.
-	syncEvery = 200 * time.Millisecond
-	// openEvery is how often a spool that cannot be opened is tried again.
-	openEvery = 5 * time.Second
-	// stopGrace is how long a stop waits for a disk that does not answer.
-	stopGrace = time.Second
 	// tickEvery is how often it is looked what there is to say.
 	tickEvery = time.Second
+	// cursorPrefix keeps the names of outputs apart from other consumers'.
+	cursorPrefix = "output-"
 )
 
-// ErrNotReady is what a Writer returns, wrapped or not, while there is nothing to
-// write to: hits wait, and nothing counts as an attempt.
-var ErrNotReady = errors.New("the output is not ready")
+var (
+	// ErrNotReady is what a Writer returns, wrapped or not, while there is nothing to
+	// write to: hits wait, and nothing counts as an attempt.
+	ErrNotReady = errors.New("the output is not ready")
+	// ErrStopped says that the output does not run any more.
+	ErrStopped = errors.New("the output has ended")
+)
 
 // Writer delivers hits. Its errors are those of package plugin. Write is never
 // called concurrently and returns soon after ctx has ended.
@@ -45,22 +42,11 @@ type Writer interface {
 	Write(ctx context.Context, hits []hit.Hit) error
 }
 
-// Options of one Output. Writer, Dir and Batch.Max are needed; zero bounds are none.
-type Options struct {
-	Name   string
-	Dir    string // of the spool
-	Size   int64  // of the spool, in bytes; spool.MinSize at least
-	Filter Filter
-	Batch  Batch
-	// Timeout is how long one Write may take.
-	Timeout time.Duration
-	// MaxAttempts is how often a hit is tried that fails while others get through;
-	// MaxAge how old a hit may become that nothing gets through with. Then it is a
-	// dead letter.
-	MaxAttempts int
-	MaxAge      time.Duration
-
-	Writer Writer
+// Dependencies are what an Output works with. Writer and Journal are needed.
+type Dependencies struct {
+	Journal *journal.Journal
+	Dir     string // of the dead letters; made with the first one
+	Writer  Writer
 	// Problem says why the Writer cannot write, "" when it can, and Changed tells
 	// that this may have changed. Either may be nil.
 	Problem func() string
@@ -70,91 +56,82 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Batch says how hits are gathered.
-type Batch struct {
-	Max   int           // hits in one Write
-	Every time.Duration // how long the first one waits for more
-}
-
 // Stats says how an output is doing. Counts are since New.
 type Stats struct {
 	Status  Status `json:"status"`
 	Problem string `json:"problem,omitempty"`
 
-	Accepted  uint64 `json:"accepted"`  // hits that went into the spool
+	Accepted  uint64 `json:"accepted"`  // hits that it wanted
 	Delivered uint64 `json:"delivered"` // hits
 	Retried   uint64 `json:"retried"`   // attempts to deliver a hit that failed and are made again
 	Dropped   uint64 `json:"dropped"`   // hits that are lost
 	Dead      uint64 `json:"dead"`      // hits that became dead letters
 
 	Depth  uint64    `json:"depth"` // hits that wait
-	Bytes  int64     `json:"bytes"` // of the spool
+	Bytes  int64     `json:"bytes"` // of the journal that waits
 	Oldest time.Time `json:"oldest,omitzero"`
+}
+
+// options are a configuration and what it works with.
+type options struct {
+	Config
+	Dependencies
 }
 
 // Output is one output. New makes one that does nothing until Start.
 type Output struct {
-	options atomic.Pointer[Options]
+	options atomic.Pointer[options]
 	cond    condition
-
-	spool atomic.Pointer[spool.Spool] // nil while it cannot be opened
-	puts  chan *entry
-	late  atomic.Bool   // the disk has not answered for longer than anyone waits
-	queue queue         // hits of the spool's end that need not be read again
-	news  chan struct{} // holds a token when there are new hits in the spool
-	tests chan *test
-	dead  dead
+	cursor  *journal.Cursor
+	tests   chan *test
+	dead    dead
 
 	changed chan struct{} // holds a token when there are new options
 
 	accepted, delivered, retried, lost, buried atomic.Uint64
-	oldest                                     atomic.Int64 // ns since 1970, 0: none waits
+	oldest                                     atomic.Int64  // ns since 1970, 0: none waits
+	done                                       atomic.Uint64 // hits in hand that are delivered
 
 	drain   chan struct{} // closed: deliver what can be delivered, then end
 	drainBy context.Context
 	quit    chan struct{} // closed when the deliverer has ended
 	ending  sync.Once
 	running sync.WaitGroup
-	stopped chan struct{} // of the deliverer
+	stopped chan struct{} // of the deliverer; nil: it was not started
 }
 
 // New returns an Output that has touched nothing yet.
-func New(o Options) *Output {
+func New(c Config, d Dependencies) *Output {
 	out := &Output{
-		puts: make(chan *entry, maxLate), news: make(chan struct{}, 1), tests: make(chan *test), changed: make(chan struct{}, 1),
-		drain: make(chan struct{}), quit: make(chan struct{}), stopped: make(chan struct{}),
+		tests: make(chan *test), changed: make(chan struct{}, 1),
+		drain: make(chan struct{}), quit: make(chan struct{}),
 	}
-	out.configure(o)
+	out.configure(c, d)
 	out.cond.say = func(status, msg string) { out.opts().Say(status, msg) }
 	return out
 }
 
-func (out *Output) configure(o Options) {
-	o.Size = max(o.Size, spool.MinSize)
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+func (out *Output) configure(c Config, d Dependencies) {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Say == nil {
-		o.Say = func(string, string) {}
+	if d.Say == nil {
+		d.Say = func(string, string) {}
 	}
-	if o.Problem == nil {
-		o.Problem = func() string { return "" }
+	if d.Problem == nil {
+		d.Problem = func() string { return "" }
 	}
-	out.options.Store(&o)
-	out.queue.bound(2 * o.Batch.Max)
-	out.dead.configure(o.Dir, max(o.Size/8, minDead))
-	if s := out.spool.Load(); s != nil {
-		s.Resize(o.Size)
-	}
+	out.options.Store(&options{c, d})
+	out.dead.configure(d.Dir, max(int64(c.Spool)/8, minDead))
 }
 
-func (out *Output) opts() *Options { return out.options.Load() }
+func (out *Output) opts() *options { return out.options.Load() }
 
-// Configure puts o, of the same Name and Dir, in the place of the options so far.
-// Hits go on into the spool meanwhile, and none is lost. The Writer so far is not
-// used for another batch.
-func (out *Output) Configure(o Options) {
-	out.configure(o)
+// Apply puts c and d, of the same name, in the place of those so far. Hits wait
+// meanwhile, and none is lost. The Writer so far is not used for another batch.
+func (out *Output) Apply(c Config, d Dependencies) {
+	out.configure(c, d)
+	out.cursor.SetLimit(int64(c.Spool))
 	select {
 	case out.changed <- struct{}{}:
 	default: // it is known
@@ -164,71 +141,46 @@ func (out *Output) Configure(o Options) {
 // Name returns the output's name.
 func (out *Output) Name() string { return out.opts().Name }
 
-// Start opens the spool and begins to deliver what it holds. A spool that cannot
-// be opened is said and tried again: until it is, hits are dropped and counted.
-func (out *Output) Start() {
-	opened := out.open()
-	out.running.Go(func() {
-		for !opened {
-			select {
-			case <-out.drain:
-				close(out.stopped)
-				return
-			case <-time.After(openEvery):
-				opened = out.open()
-			}
-		}
-		newDeliverer(out).run()
-		close(out.stopped)
-	})
-	out.running.Go(out.appendAll)
-	out.running.Go(out.syncAll)
-	out.running.Go(out.watch)
-}
+// CursorOf returns the name of an output's cursor in the journal.
+func CursorOf(name string) string { return cursorPrefix + name }
 
-func (out *Output) open() bool {
-	s, err := spool.Open(out.opts().Dir, out.opts().Size)
-	if err != nil {
-		out.opts().Log.Error("the spool cannot be opened", "output", out.opts().Name, "err", err)
-		out.cond.failed(err.Error(), true)
+// Wants reports whether h is to be delivered, and counts it if so: it is then to be
+// appended to the journal, for CursorOf the output's name.
+func (out *Output) Wants(h *hit.Hit) bool {
+	if !out.opts().wants(h) {
 		return false
 	}
-	if cut := s.Stats().Cut; cut > 0 {
-		out.opts().Log.Warn("a crash tore the end of the spool; it was cut", "output", out.opts().Name, "bytes", cut)
-	}
-	out.cond.worked()
-	out.spool.Store(s)
+	out.accepted.Add(1)
 	return true
 }
 
-// Stop delivers what can be delivered until ctx ends, and leaves the rest in the
-// spool. Put must not be called any more.
-func (out *Output) Stop(ctx context.Context) error {
+// Start begins to deliver what waits.
+func (out *Output) Start() {
+	o := out.opts()
+	out.cursor = o.Journal.Cursor(CursorOf(o.Name), int64(o.Spool))
+	out.stopped = make(chan struct{})
+	out.running.Go(func() {
+		newDeliverer(out).run()
+		out.cursor.Close()
+		close(out.stopped)
+	})
+	out.running.Go(out.watch)
+}
+
+// Stop delivers what can be delivered until ctx ends; the rest waits for the next
+// start.
+func (out *Output) Stop(ctx context.Context) {
+	if out.stopped == nil {
+		return
+	}
 	out.ending.Do(func() {
 		out.drainBy = ctx
 		close(out.drain)
+		<-out.stopped
+		close(out.quit)
 	})
-	<-out.stopped
-	close(out.quit)
-	ended := make(chan struct{})
-	go func() {
-		out.running.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-	case <-time.After(stopGrace): // it ends as soon as the system lets go of it
-		return fmt.Errorf("output %s: the disk of the spool does not answer", out.opts().Name)
-	}
+	out.running.Wait()
 	out.tick()
-	s := out.spool.Load()
-	if s == nil {
-		return nil
-	}
-	if err := s.Close(); err != nil {
-		return fmt.Errorf("output %s: %w", out.opts().Name, err)
-	}
-	return nil
 }
 
 // Stats returns how the output is doing now.
@@ -239,9 +191,9 @@ func (out *Output) Stats() Stats {
 		Accepted: out.accepted.Load(), Delivered: out.delivered.Load(), Retried: out.retried.Load(),
 		Dropped: out.dropped(), Dead: out.buried.Load(),
 	}
-	if sp := out.spool.Load(); sp != nil {
-		held := sp.Stats()
-		s.Depth, s.Bytes = held.Depth, held.Bytes
+	waiting, bytes, _ := out.opts().Journal.Waiting(CursorOf(out.Name()))
+	if s.Depth = uint64(waiting); s.Depth > 0 {
+		s.Depth, s.Bytes = s.Depth-min(out.done.Load(), s.Depth), bytes
 	}
 	if at := out.oldest.Load(); at != 0 {
 		s.Oldest = time.Unix(0, at).UTC()
@@ -251,28 +203,30 @@ func (out *Output) Stats() Stats {
 
 // dropped counts the hits that are lost, wherever.
 func (out *Output) dropped() uint64 {
-	n := out.lost.Load()
-	if s := out.spool.Load(); s != nil {
-		held := s.Stats()
-		n += held.Dropped + held.Broken
-	}
-	return n
+	_, _, lost := out.opts().Journal.Waiting(CursorOf(out.Name()))
+	return out.lost.Load() + lost.Sum()
+}
+
+// drop counts hits that are lost.
+func (out *Output) drop(n uint64, why string) {
+	out.lost.Add(n)
+	out.cond.lostTo(why)
 }
 
 // tick says what has changed.
 func (out *Output) tick() {
-	if s := out.spool.Load(); s != nil {
-		switch held := s.Stats(); {
-		case out.cond.grew(&out.cond.fullTold, held.Dropped):
-			out.cond.lostTo("the spool is full: the oldest hits made room for new ones")
-		case out.cond.grew(&out.cond.brokenTold, held.Broken):
-			out.cond.lostTo("the spool was damaged on disk")
-		}
+	switch _, _, lost := out.opts().Journal.Waiting(CursorOf(out.Name())); {
+	case out.cond.grew(&out.cond.told.Full, lost.Full):
+		out.cond.lostTo("more waits than spool allows: the oldest hits made room for new ones")
+	case out.cond.grew(&out.cond.told.Memory, lost.Memory):
+		out.cond.lostTo("data_dir cannot be written, and memory was full")
+	case out.cond.grew(&out.cond.told.Damaged, lost.Damaged):
+		out.cond.lostTo("the journal was damaged on disk")
 	}
 	out.cond.tick(time.Now(), out.dropped(), out.buried.Load(), out.opts().Problem())
 }
 
-// watch says what has changed, whatever the others wait for.
+// watch says what has changed, whatever the deliverer waits for.
 func (out *Output) watch() {
 	every := time.NewTicker(tickEvery)
 	defer every.Stop()
@@ -286,45 +240,19 @@ func (out *Output) watch() {
 	}
 }
 
-// syncAll brings the spool to the disk, again and again.
-func (out *Output) syncAll() {
-	every := time.NewTicker(syncEvery)
-	defer every.Stop()
-	failing := false
-	for {
-		select {
-		case <-out.quit:
-			return
-		case <-every.C:
-		}
-		s := out.spool.Load()
-		if s == nil {
-			continue
-		}
-		err := s.Sync()
-		if err != nil && !failing {
-			out.opts().Log.Warn("the spool cannot be synced; a crash of this host could lose hits", "output", out.opts().Name, "err", err)
-		}
-		failing = err != nil
+// Inspect returns what waits for an output that does not run: Dead counts the dead
+// letters in dir.
+func Inspect(j *journal.Journal, name, dir string) Stats {
+	waiting, bytes, _ := j.Waiting(CursorOf(name))
+	s := Stats{Status: OK, Depth: uint64(waiting), Dead: uint64(Letters(dir))}
+	if waiting == 0 {
+		return s
 	}
-}
-
-// Inspect returns what the spool in dir holds, of which no Output runs: Dead counts
-// the dead letters that are there.
-func Inspect(dir string) (Stats, error) {
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return Stats{Status: OK}, nil
+	s.Bytes = bytes
+	c := j.Cursor(CursorOf(name), 0)
+	if r, err := c.Next(); err == nil && r != nil {
+		s.Oldest = r.At.UTC()
 	}
-	s, err := spool.Open(dir, 0)
-	if err != nil {
-		return Stats{}, err
-	}
-	held := s.Stats()
-	stats := Stats{Status: OK, Depth: held.Depth, Bytes: held.Bytes, Dead: uint64(Letters(dir))}
-	r := s.NewReader()
-	if first, more, err := r.Next(); err == nil && more {
-		stats.Oldest = first.At.UTC()
-	}
-	r.Close()
-	return stats, s.Close()
+	c.Close()
+	return s
 }

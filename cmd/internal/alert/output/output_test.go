@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -52,7 +53,7 @@ func TestHourDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{outcome: isDown}
 		var lines said
-		out := start(t, t.TempDir(), &s, &lines, func(o *Options) { o.Batch.Max = 500 })
+		out := start(t, t.TempDir(), &s, &lines, func(c *Config, _ *Dependencies) { c.Batch.Max = 500 })
 		n := 0
 		for range int(hour / time.Second) {
 			put(out, n+1, n+100)
@@ -180,7 +181,7 @@ func TestPartial(t *testing.T) {
 		if got := s.ids(); len(got) != 18 || got[16] != "5" || got[17] != "15" {
 			t.Errorf("delivered %q", got)
 		}
-		letters, err := os.ReadFile(filepath.Join(dir, deadName))
+		letters, err := os.ReadFile(filepath.Join(dir, "dead", deadName))
 		if lines := strings.Split(strings.TrimSpace(string(letters)), "\n"); err != nil || len(lines) != 2 ||
 			!strings.Contains(lines[0], `"id":"3"`) || !strings.Contains(lines[0], `"dead":{"time":"`) || !strings.Contains(lines[0], `"why":"400 mapping"`) {
 			t.Errorf("dead letters %s %v", letters, err)
@@ -209,7 +210,7 @@ func TestRetryAfter(t *testing.T) {
 func TestMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{outcome: isDown}
-		out := start(t, t.TempDir(), &s, nil, func(o *Options) { o.MaxAge = time.Hour })
+		out := start(t, t.TempDir(), &s, nil, func(c *Config, _ *Dependencies) { c.MaxAge = time.Hour })
 		put(out, 1, 1000)
 		settle(30 * time.Minute)
 		put(out, 1001, 1010)
@@ -252,13 +253,13 @@ func TestPermanent(t *testing.T) {
 func TestTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{outcome: isDown}
-		out := start(t, t.TempDir(), &s, nil, func(o *Options) { o.Filter.MinSeverity = hit.Critical })
+		out := start(t, t.TempDir(), &s, nil, func(c *Config, _ *Dependencies) { c.MinSeverity = hit.Critical })
 		if err := out.Test(t.Context(), numbered(1)); !errors.Is(err, errDown) {
 			t.Errorf("a target that is down: %v", err)
 		}
 		s.set(nil)
 		if err := out.Test(t.Context(), numbered(2)); err != nil || len(s.ids()) != 1 || out.Stats().Accepted != 0 {
-			t.Errorf("past filter and spool: %v %q", err, s.ids())
+			t.Errorf("past filter and journal: %v %q", err, s.ids())
 		}
 		stop(t, out)
 		if err := out.Test(t.Context(), numbered(3)); err == nil {
@@ -267,22 +268,22 @@ func TestTest(t *testing.T) {
 	})
 }
 
-// TestConfigure: other settings in mid-stream lose no hit, and hold for the next
+// TestApply: other settings in mid-stream lose no hit, and hold for the next
 // batch.
-func TestConfigure(t *testing.T) {
+func TestApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, next := sink{outcome: isDown}, sink{}
 		dir := t.TempDir()
 		out := start(t, dir, &old, nil, nil)
 		put(out, 1, 50)
 		settle(10 * time.Minute)
-		o := *out.opts()
-		o.Writer, o.Batch.Max, o.Filter, o.Size = &next, 7, Filter{Kinds: []hit.Kind{hit.New}}, 64<<20
-		out.Configure(o)
+		c, d := out.opts().Config, out.opts().Dependencies
+		d.Writer, c.Batch.Max, c.Kinds, c.Spool = &next, 7, []string{"new"}, 64<<20
+		out.Apply(c, d)
 		put(out, 51, 60)
 		other := numbered(61)
 		other.Kind = hit.Repeat
-		Put([]*Output{out}, other)
+		out.put(other)
 		settle(time.Second)
 		stop(t, out)
 		wantIDs(t, "after other settings", next.ids(), 1, 60)
@@ -292,26 +293,26 @@ func TestConfigure(t *testing.T) {
 	})
 }
 
-func TestFilter(t *testing.T) {
+func TestWants(t *testing.T) {
 	h := numbered(1)
 	h.Indicators = append(h.Indicators, hit.Indicator{Feed: "dshield"})
 	for _, c := range []struct {
-		f    Filter
+		f    Config
 		want bool
 	}{
-		{Filter{}, true},
-		{Filter{MinSeverity: hit.High}, true},
-		{Filter{MinSeverity: hit.Critical}, false},
-		{Filter{Kinds: []hit.Kind{hit.Repeat, hit.New}}, true},
-		{Filter{Kinds: []hit.Kind{hit.Repeat}}, false},
-		{Filter{Directions: []hit.Direction{hit.Inbound}}, false},
-		{Filter{Categories: []string{"c2"}, Directions: []hit.Direction{hit.Outbound}}, true},
-		{Filter{Categories: []string{"spam"}}, false},
-		{Filter{Feeds: []string{"otx"}}, true},
-		{Filter{Feeds: []string{"dshield"}}, true},
-		{Filter{Feeds: []string{"ours"}}, false},
+		{Config{}, true},
+		{Config{MinSeverity: hit.High}, true},
+		{Config{MinSeverity: hit.Critical}, false},
+		{Config{Kinds: []string{"repeat", "new"}}, true},
+		{Config{Kinds: []string{"repeat"}}, false},
+		{Config{Directions: []string{"inbound"}}, false},
+		{Config{Categories: []intel.Category{intel.C2}, Directions: []string{"outbound"}}, true},
+		{Config{Categories: []intel.Category{intel.Spam}}, false},
+		{Config{Feeds: []string{"otx"}}, true},
+		{Config{Feeds: []string{"dshield"}}, true},
+		{Config{Feeds: []string{"ours"}}, false},
 	} {
-		if got := c.f.Wants(h); got != c.want {
+		if got := c.f.wants(h); got != c.want {
 			t.Errorf("%+v: %v", c.f, got)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -113,37 +115,71 @@ func (s *said) has(t *testing.T, text string) {
 	}
 }
 
-// start starts an output on dir; change may alter its options.
-func start(t testing.TB, dir string, w Writer, lines *said, change func(*Options)) *Output {
-	t.Helper()
-	o := Options{
-		Name: "siem", Dir: dir, Size: 1 << 30, Batch: Batch{Max: 100, Every: 100 * time.Millisecond},
-		Timeout: 10 * time.Second, MaxAttempts: 3, MaxAge: 24 * time.Hour, Writer: w,
-	}
-	if lines != nil {
-		o.Say = lines.say
-	}
-	if change != nil {
-		change(&o)
-	}
-	out := New(o)
-	out.Start()
-	return out
+// bench is an output and its journal.
+type bench struct {
+	*Output
+	t testing.TB
+	j *journal.Journal
 }
 
-func stop(t testing.TB, out *Output) {
+// start starts an output whose journal and dead letters are in dir; change may alter
+// its configuration and what it works with.
+func start(t testing.TB, dir string, w Writer, lines *said, change func(*Config, *Dependencies)) *bench {
+	t.Helper()
+	j, err := journal.Open(journal.Options{Dir: filepath.Join(dir, "journal"), Sync: journal.SyncNever})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{
+		Name: "siem", Spool: 1 << 30, Batch: Batch{Max: 100, Every: 100 * time.Millisecond},
+		Timeout: 10 * time.Second, MaxAttempts: 3, MaxAge: 24 * time.Hour,
+	}
+	d := Dependencies{Journal: j, Dir: filepath.Join(dir, "dead"), Writer: w}
+	if lines != nil {
+		d.Say = lines.say
+	}
+	if change != nil {
+		change(&c, &d)
+	}
+	j.Keep(1 << 60) // there is no fold table here
+	out := New(c, d)
+	out.Start()
+	return &bench{out, t, j}
+}
+
+func stop(t testing.TB, out *bench) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if err := out.Stop(ctx); err != nil {
+	out.Stop(ctx)
+	ctx, cancel = context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := out.j.Close(ctx); err != nil {
 		t.Error(err)
 	}
 }
 
-// put puts the hits from first to last.
-func put(out *Output, first, last int) {
+// put appends a hit if the output wants it.
+func (x *bench) put(h *hit.Hit) {
+	x.t.Helper()
+	if !x.Wants(h) {
+		return
+	}
+	if _, err := x.j.Append(&journal.Record{To: []string{CursorOf(x.Name())}, Hit: h}); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// put puts the hits from first to last, and waits until they may be read.
+func put(out *bench, first, last int) {
+	out.t.Helper()
 	for n := first; n <= last; n++ {
-		Put([]*Output{out}, numbered(n))
+		out.put(numbered(n))
+		if n%1000 == 0 || n == last {
+			if err := out.j.Written(context.Background()); err != nil && out.j.Stats().Write == "" {
+				out.t.Error(err)
+			}
+		}
 	}
 }
 

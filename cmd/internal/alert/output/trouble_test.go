@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert/output/spool"
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -27,9 +27,9 @@ func TestNotReady(t *testing.T) {
 		var lines said
 		problem, changed := "there is no flowhound-output-syslog", make(chan struct{}, 1)
 		var mu sync.Mutex
-		out := start(t, t.TempDir(), &s, &lines, func(o *Options) {
-			o.Problem = func() string { mu.Lock(); defer mu.Unlock(); return problem }
-			o.Changed = changed
+		out := start(t, t.TempDir(), &s, &lines, func(_ *Config, d *Dependencies) {
+			d.Problem = func() string { mu.Lock(); defer mu.Unlock(); return problem }
+			d.Changed = changed
 		})
 		settle(time.Second)
 		if stats := out.Stats(); stats.Status != Trying || stats.Problem != problem || lines.words() != "" {
@@ -69,7 +69,7 @@ func TestHung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{gate: func(ctx context.Context) { <-ctx.Done() }}
 		var lines said
-		out := start(t, t.TempDir(), &s, &lines, func(o *Options) { o.Timeout = 30 * time.Second })
+		out := start(t, t.TempDir(), &s, &lines, func(c *Config, _ *Dependencies) { c.Timeout = 30 * time.Second })
 		began := time.Now()
 		put(out, 1, 1000)
 		if waited := time.Since(began); waited != 0 {
@@ -88,78 +88,8 @@ func TestHung(t *testing.T) {
 	})
 }
 
-// TestStuckDisk: a disk that does not answer holds one hit up for 50 ms and no
-// other. They wait in memory until it does; what there is no room for is dropped
-// and counted.
-func TestStuckDisk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var s sink
-		healthy := start(t, t.TempDir(), &s, nil, nil)
-		out := New(Options{Name: "slow", Dir: t.TempDir(), Batch: Batch{Max: 10}, Writer: &s})
-		if !out.open() {
-			t.Fatal("no spool")
-		}
-		began := time.Now() // nothing takes from out.puts: so looks a write that hangs
-		for n := 1; n <= maxLate+10; n++ {
-			Put([]*Output{out, healthy}, numbered(n))
-		}
-		if waited := time.Since(began); waited != putTime {
-			t.Errorf("waited %s in all, want %s", waited, putTime)
-		}
-		if stats := out.Stats(); stats.Dropped != 10 || stats.Accepted != 0 {
-			t.Errorf("stats: %+v", stats)
-		}
-		if stats := healthy.Stats(); stats.Dropped != 0 || stats.Accepted != maxLate+10 {
-			t.Errorf("the other output's stats: %+v", stats)
-		}
-		out.running.Go(out.appendAll) // it answers again
-		synctest.Wait()
-		if stats := out.Stats(); stats.Dropped != 10 || stats.Accepted != maxLate || out.late.Load() {
-			t.Errorf("when it answers again: %+v", stats)
-		}
-		began = time.Now()
-		put(out, 1, 2)
-		if stats := out.Stats(); stats.Dropped != 10 || stats.Accepted != maxLate+2 || stats.Depth != maxLate+2 || time.Since(began) != 0 {
-			t.Errorf("stats: %+v", stats)
-		}
-		close(out.quit)
-		out.running.Wait()
-		_ = out.spool.Load().Close()
-		stop(t, healthy)
-	})
-}
-
-// TestSpoolInUse: an output whose spool another process has is down, counts what it
-// cannot keep, and works when the spool is free.
-func TestSpoolInUse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		other, err := spool.Open(dir, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var s sink
-		var lines said
-		out := start(t, dir, &s, &lines, nil)
-		put(out, 1, 3)
-		settle(2 * time.Second)
-		lines.has(t, "in use by another flowhound")
-		lines.has(t, "dropping 3 hits are lost: the spool cannot be opened")
-		_ = other.Close()
-		settle(openEvery)
-		put(out, 4, 5)
-		settle(time.Second)
-		wantIDs(t, "when the spool is free", s.ids(), 4, 5)
-		settle(2 * time.Minute)
-		if out.Stats().Status != OK || !strings.HasSuffix(lines.words(), "ok") {
-			t.Errorf("said %q, %+v", lines.lines, out.Stats())
-		}
-		stop(t, out)
-	})
-}
-
-// TestDiskFull: hits for which a real file system has no room are dropped, counted
-// and said; those that were in the spool are delivered.
+// TestDiskFull: while a real file system is full, a healthy target gets all, and what
+// waits for one that is down waits in memory.
 func TestDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("flowhound-test", dir, "tmpfs", 0, "size=256k"); err != nil {
@@ -173,24 +103,21 @@ func TestDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{outcome: isDown}
 		var lines said
-		out := start(t, filepath.Join(dir, "spool"), &s, &lines, nil)
+		out := start(t, dir, &s, &lines, nil)
 		put(out, 1, 1000)
 		settle(2 * time.Second)
-		stats := out.Stats()
-		if stats.Dropped == 0 || stats.Depth == 0 || stats.Accepted+stats.Dropped != 1000 {
-			t.Errorf("stats: %+v", stats)
+		if stats := out.Stats(); stats.Dropped != 0 || stats.Depth != 1000 || out.j.Stats().Write == "" {
+			t.Errorf("stats: %+v, journal %+v", stats, out.j.Stats())
 		}
-		lines.has(t, "no space left on device")
 		s.set(nil)
 		settle(2 * time.Minute)
-		if got := len(s.ids()); got != int(stats.Accepted) {
-			t.Errorf("%d hits delivered, %d were accepted", got, stats.Accepted)
+		if got := s.ids(); len(got) != 1000 {
+			t.Errorf("%d hits delivered", len(got))
 		}
-		// What was delivered takes no room any more.
 		put(out, 1001, 1100)
 		settle(2 * time.Second)
-		if now := out.Stats(); now.Dropped != stats.Dropped || now.Delivered != stats.Accepted+100 {
-			t.Errorf("after the outage: %+v, before %+v", now, stats)
+		if now := out.Stats(); now.Dropped != 0 || now.Delivered != 1100 || out.j.Stats().Write != "" {
+			t.Errorf("after the outage: %+v, journal %+v", now, out.j.Stats())
 		}
 		stop(t, out)
 	})
@@ -201,15 +128,15 @@ func TestSpoolFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{outcome: isDown}
 		var lines said
-		out := start(t, t.TempDir(), &s, &lines, func(o *Options) { o.Size = 0 })
+		out := start(t, t.TempDir(), &s, &lines, func(c *Config, _ *Dependencies) { c.Spool = 4 << 20 })
 		const n = 10000 // some 8 MB
 		put(out, 1, n)
 		settle(2 * time.Second)
 		stats := out.Stats()
-		if stats.Dropped == 0 || stats.Bytes > spool.MinSize {
+		if stats.Dropped == 0 || stats.Bytes > 5<<20 {
 			t.Errorf("stats: %+v", stats)
 		}
-		lines.has(t, "the spool is full: the oldest hits made room for new ones")
+		lines.has(t, "more waits than spool allows: the oldest hits made room for new ones")
 		s.set(nil)
 		settle(2 * time.Minute)
 		stop(t, out)
@@ -224,16 +151,20 @@ func TestSpoolFull(t *testing.T) {
 func TestSpoolFullAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		out := start(t, dir, &sink{outcome: isDown}, nil, func(o *Options) { o.Size = 0 })
+		out := start(t, dir, &sink{outcome: isDown}, nil, func(c *Config, _ *Dependencies) { c.Spool = 4 << 20 })
 		const n = 10000
 		put(out, 1, 100)
 		settle(2 * time.Second)
 		put(out, 101, n)
 		settle(2 * time.Second)
 		stop(t, out)
-		left, err := Inspect(dir)
+		j, err := journal.Open(journal.Options{Dir: filepath.Join(dir, "journal")})
 		if err != nil {
 			t.Fatal(err)
+		}
+		left := Inspect(j, "siem", "")
+		if err := j.Close(t.Context()); err != nil {
+			t.Error(err)
 		}
 		if dropped := out.Stats().Dropped; left.Depth+dropped != n {
 			t.Errorf("%d hits are left and %d dropped of %d", left.Depth, dropped, n)
@@ -248,7 +179,7 @@ func TestDeadLetters(t *testing.T) {
 		dir := t.TempDir()
 		s := sink{outcome: func([]hit.Hit) error { return plugin.Permanent(errors.New("400")) }}
 		var lines said
-		out := start(t, dir, &s, &lines, func(o *Options) { o.Size = 0 })
+		out := start(t, dir, &s, &lines, func(c *Config, _ *Dependencies) { c.Spool = 4 << 20 })
 		put(out, 1, 6000) // some 5 MB
 		settle(10 * time.Second)
 		stats := out.Stats()
@@ -257,7 +188,7 @@ func TestDeadLetters(t *testing.T) {
 			t.Errorf("%+v kept of %+v, %v", kept, stats, err)
 		}
 		lines.has(t, "too many dead letters")
-		f, err := os.OpenFile(filepath.Join(dir, deadName), os.O_APPEND|os.O_WRONLY, 0)
+		f, err := os.OpenFile(filepath.Join(dir, "dead", deadName), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +205,7 @@ func TestDeadLetters(t *testing.T) {
 					t.Errorf("%+v", replayed)
 				}
 				break
-			} else if !strings.Contains(err.Error(), "the spool is nearly full") || replayed.Replayed == 0 {
+			} else if !strings.Contains(err.Error(), "more waits already than nine tenths of spool") || replayed.Replayed == 0 {
 				t.Fatal(err)
 			}
 		}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -16,11 +14,44 @@ import (
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// restart makes a new table that goes on with the state at path. The hits that
-// were said stay in the bench.
-func (x *bench) restart(o Options, path string, at time.Duration) error {
-	x.table = New(atOnce(o), x.take)
-	return x.table.Restore(path, start.Add(at))
+// kept is what package emit keeps of a table: the last snapshot, and what lines have
+// changed, each with its number.
+type kept struct {
+	snapshot []byte
+	changes  [][]byte
+}
+
+// keep keeps the state of the bench's table in k from now on.
+func (x *bench) keep(k *kept) {
+	x.table.emit = func(h *hit.Hit) {
+		k.changes = append(k.changes, bytes.Clone(x.table.Change()))
+		x.take(h)
+	}
+}
+
+// save takes a snapshot.
+func (x *bench) save(k *kept) {
+	if b := x.table.Snapshot(uint64(len(k.changes))); b != nil {
+		k.snapshot = b
+	}
+}
+
+// restart makes a new table that goes on with what was kept. The hits that were said
+// stay in the bench.
+func (x *bench) restart(o Options, k *kept, at time.Duration) (err error) {
+	x.table = New(atOnce(o), nil)
+	x.keep(k)
+	record := uint64(0)
+	if k.snapshot != nil {
+		record, err = x.table.Restore(k.snapshot)
+	}
+	for _, change := range k.changes[record:] {
+		if !x.table.Apply(change) {
+			x.t.Error("a change cannot be read")
+		}
+	}
+	x.table.Settle(start.Add(at))
+	return err
 }
 
 // random feeds n records of mixed traffic, and returns the time after them.
@@ -55,11 +86,8 @@ func TestCountsAddUp(t *testing.T) {
 	for seed := range uint64(8) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		o := Options{MaxKeys: 8 + rng.IntN(200), MinSeverity: hit.Severity(rng.IntN(3))}
-		path := filepath.Join(t.TempDir(), "fold")
-		x := newBench(t, o)
-		if err := x.table.Restore(path, start); err != nil {
-			t.Fatal(err)
-		}
+		x, k := newBench(t, o), &kept{}
+		x.keep(k)
 		at, muted := time.Duration(0), uint64(0)
 		for range 6 {
 			at = x.random(rng, at, 500)
@@ -67,10 +95,8 @@ func TestCountsAddUp(t *testing.T) {
 				x.table.Flush(start.Add(at))
 			}
 			muted += x.table.Stats().Muted
-			if err := x.table.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if err := x.restart(o, path, at); err != nil {
+			x.save(k)
+			if err := x.restart(o, k, at); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -126,11 +152,8 @@ func TestReplayIsDeterministic(t *testing.T) {
 // lines are those of a table that ran on.
 func TestRestartChangesNothing(t *testing.T) {
 	run := func(restarts bool) []*hit.Hit {
-		x := newBench(t, Options{})
-		path := filepath.Join(t.TempDir(), "fold")
-		if err := x.table.Restore(path, start); err != nil {
-			t.Fatal(err)
-		}
+		x, k := newBench(t, Options{}), &kept{}
+		x.keep(k)
 		rng := rand.New(rand.NewPCG(3, 3))
 		at := time.Duration(0)
 		for range 5 {
@@ -140,10 +163,8 @@ func TestRestartChangesNothing(t *testing.T) {
 				x.probe(at, plus(scanner, rng.IntN(40)), plus(host, rng.IntN(200)), uint16(20+rng.IntN(30)))
 			}
 			if restarts {
-				if err := x.table.Close(); err != nil {
-					t.Fatal(err)
-				}
-				if err := x.restart(Options{}, path, at); err != nil {
+				x.save(k)
+				if err := x.restart(Options{}, k, at); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -162,32 +183,28 @@ func TestRestartChangesNothing(t *testing.T) {
 	}
 }
 
-// TestKill: the state is copied away at random moments, as kill -9 leaves it.
+// TestKill: the table is lost at random moments, as by kill -9, and goes on with the
+// last snapshot and what its lines have changed since.
 func TestKill(t *testing.T) {
 	for seed := range uint64(8) {
 		rng := rand.New(rand.NewPCG(seed, 2))
-		path := filepath.Join(t.TempDir(), "fold")
-		x := newBench(t, Options{MaxKeys: 30})
-		if err := x.table.Restore(path, start); err != nil {
-			t.Fatal(err)
-		}
+		x, k := newBench(t, Options{MaxKeys: 30}), &kept{}
+		x.keep(k)
 		at, since, lost := time.Duration(0), uint64(0), uint64(0)
 		for range 200 {
 			before := x.added
 			at = x.random(rng, at, rng.IntN(10))
 			since += x.added - before
 			switch rng.IntN(8) {
-			case 0: // the table is gone, its files are not
+			case 0:
 				lost += since
 				since = 0
-				if err := x.restart(Options{MaxKeys: 30}, path, at); err != nil {
+				if err := x.restart(Options{MaxKeys: 30}, k, at); err != nil {
 					t.Fatal(err)
 				}
 			case 1, 2, 3:
 				since = 0
-				if err := x.table.Snapshot(); err != nil {
-					t.Fatal(err)
-				}
+				x.save(k)
 			}
 		}
 		x.table.Flush(start.Add(at))
@@ -198,128 +215,51 @@ func TestKill(t *testing.T) {
 	}
 }
 
-func TestTornJournal(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "fold")
-	x := newBench(t, Options{})
-	if err := x.table.Restore(path, start); err != nil {
-		t.Fatal(err)
-	}
-	x.call(0, c2, 443, 1000)
-	x.call(0, plus(c2, 1), 443, 1000)
-	journal, err := os.ReadFile(path + ".journal")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path+".journal", journal[:len(journal)-3], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := x.restart(Options{}, path, 0); err != nil {
-		t.Fatal(err)
-	}
-	if n := x.table.Stats().Keys; n != 1 {
-		t.Errorf("%d keys, want the one whose record is whole", n)
-	}
-}
-
-// TestOldJournalIsIgnored: a kill between a snapshot and the new journal leaves
-// lines in the old one that the snapshot knows.
-func TestOldJournalIsIgnored(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "fold")
-	x := newBench(t, Options{})
-	if err := x.table.Restore(path, start); err != nil {
-		t.Fatal(err)
-	}
-	x.call(0, c2, 443, 1000)
-	journal, err := os.ReadFile(path + ".journal")
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.call(time.Second, c2, 443, 1000)
-	if err := errors.Join(x.table.Close(), os.WriteFile(path+".journal", journal, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	if err := x.restart(Options{}, path, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	x.table.Flush(start.Add(time.Minute))
-	x.want("new critical established 1", "repeat critical established 1")
-}
-
 func TestDamagedState(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "fold")
-	x := newBench(t, Options{})
-	if err := x.table.Restore(path, start); err != nil {
-		t.Fatal(err)
-	}
+	x, k := newBench(t, Options{}), &kept{}
+	x.keep(k)
 	x.call(0, c2, 443, 1000)
 	x.call(0, c2, 443, 1000)
-	if err := x.table.Close(); err != nil {
-		t.Fatal(err)
-	}
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	x.save(k)
+	good := k.snapshot
 	for name, bad := range map[string][]byte{
 		"empty":      {},
 		"cut short":  good[:len(good)-1],
+		"beginning":  good[:len(magic)],
 		"bit flip":   append(bytes.Clone(good[:60]), append([]byte{good[60] ^ 4}, good[61:]...)...),
 		"other file": []byte("listen: udp://:2055\n"),
 	} {
-		if err := os.WriteFile(path, bad, 0o600); err != nil {
-			t.Fatal(err)
+		x.table = New(Options{}, x.take)
+		if _, err := x.table.Restore(bad); !errors.Is(err, ErrDamaged) || x.table.Stats().Keys != 0 {
+			t.Errorf("%s: %v, %d keys", name, err, x.table.Stats().Keys)
 		}
-		if err := x.restart(Options{}, path, 0); !errors.Is(err, ErrDamaged) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if n := x.table.Stats().Keys; n != 0 {
-			t.Errorf("%s: %d keys", name, n)
-		}
-		x.call(time.Minute, c2, 443, 1000)
-		if err := x.restart(Options{}, path, time.Minute); err != nil || x.table.Stats().Keys != 1 {
-			t.Errorf("%s: what came after it was not kept: %v", name, err)
+	}
+	x.table = New(Options{}, x.take)
+	for _, change := range [][]byte{nil, {1, 2, 3}, k.changes[0][1:], append(bytes.Clone(k.changes[0]), 0)} {
+		if x.table.Apply(change) || x.table.Stats().Keys != 0 {
+			t.Errorf("%x was taken for a change", change)
 		}
 	}
 }
 
-func TestStateThatCannotBeWritten(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "gone")
+// TestFormerState: the state of another version is none, and not damaged.
+func TestFormerState(t *testing.T) {
 	x := newBench(t, Options{})
-	if err := x.table.Restore(filepath.Join(dir, "fold"), start); err == nil {
-		t.Error("no error")
-	}
-	x.call(0, c2, 443, 1000)
-	x.want("new critical established 1")
-	if s := x.table.Stats(); s.JournalErrors != 1 {
-		t.Errorf("%+v", s)
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := x.table.Snapshot(); err != nil {
+	if _, err := x.table.Restore([]byte("flowhound fold 3\nwhatever")); !errors.Is(err, ErrVersion) {
 		t.Error(err)
-	}
-	x.call(time.Second, plus(c2, 1), 443, 1000)
-	if err := x.restart(Options{}, filepath.Join(dir, "fold"), 0); err != nil || x.table.Stats().Keys != 2 {
-		t.Errorf("%d keys, %v", x.table.Stats().Keys, err)
 	}
 }
 
 // TestDowntime: what was held over a stop is said when the agent is back, and
 // quiet keys are forgotten on time.
 func TestDowntime(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "fold")
-	x := newBench(t, Options{})
-	if err := x.table.Restore(path, start); err != nil {
-		t.Fatal(err)
-	}
+	x, k := newBench(t, Options{}), &kept{}
+	x.keep(k)
 	x.call(0, c2, 443, 1000)
 	x.call(0, c2, 443, 1000)
 	x.call(0, plus(c2, 1), 443, 1000)
-	if err := x.table.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := x.restart(Options{}, path, 30*time.Hour); err != nil {
+	x.save(k)
+	if err := x.restart(Options{}, k, 30*time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	x.advance(30 * time.Hour)
@@ -335,17 +275,16 @@ func TestDowntime(t *testing.T) {
 func encoded(t testing.TB, table *Table) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := table.encode(&b); err != nil {
+	if err := table.encode(&b, 7); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
 }
 
-// FuzzState gives bytes to the reader of snapshots and to that of journals, with
-// checksums that fit. What is read must work on like any table.
+// FuzzState gives bytes to the reader of snapshots, with a checksum that fits, and to
+// that of changes. What is read must work on like any table.
 func FuzzState(f *testing.F) {
 	x := newBench(f, Options{})
-	x.table.state = new(state)
 	rng := rand.New(rand.NewPCG(1, 1))
 	x.random(rng, 0, 6)
 	b := encoded(f, x.table)
@@ -353,7 +292,6 @@ func FuzzState(f *testing.F) {
 	f.Add([]byte{0, 0})
 	c := coder{}
 	for e := range x.table.entries {
-		num(&c, new(uint64), anyNum)
 		x.table.code(&c, x.table.entries[e])
 		f.Add(bytes.Clone(c.b))
 		break
@@ -365,27 +303,19 @@ func FuzzState(f *testing.F) {
 		}
 		snapshot := append([]byte(magic), b...)
 		snapshot = append(snapshot, sum(snapshot)...)
-		var n [4]byte
-		n[2], n[3] = byte(len(b)>>8), byte(len(b))
-		journal := append(append(n[:], sum(b)...), b...)
-
 		var hits int
 		table := New(Options{MaxKeys: 64}, func(h *hit.Hit) {
 			hits++
 			_ = fmt.Sprint(*h)
 		})
-		table.state = new(state)
-		table.now = start.UnixNano()
-		if err := table.decode(snapshot); err != nil && len(table.entries) > 0 {
+		if _, err := table.Restore(snapshot); err != nil && len(table.entries) > 0 {
 			t.Fatal("an error left entries behind")
 		}
-		table.replay(journal)
-		table.settle()
-		table.shrink(64)
+		table.Apply(b)
+		table.Settle(start)
 		if again := encoded(t, table); len(table.entries) > 0 {
 			other := New(Options{}, func(*hit.Hit) {})
-			other.state = new(state)
-			if err := other.decode(again); err != nil {
+			if record, err := other.Restore(again); err != nil || record != 7 {
 				t.Fatalf("what was read and written cannot be read: %v", err)
 			}
 		}
@@ -430,14 +360,9 @@ func BenchmarkSnapshot(b *testing.B) {
 		x.table.Add(ev)
 		x.table.Add(ev)
 	}
-	if err := x.table.Restore(filepath.Join(b.TempDir(), "fold"), start); err != nil {
-		b.Fatal(err)
-	}
 	b.ReportAllocs()
 	for b.Loop() {
 		x.table.changed = true
-		if err := x.table.Snapshot(); err != nil {
-			b.Fatal(err)
-		}
+		x.table.Snapshot(1)
 	}
 }

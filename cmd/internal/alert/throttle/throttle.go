@@ -3,8 +3,8 @@
 // more rarely. Nothing is folded away: the counts of all lines add up to the
 // records that came in.
 //
-// It keeps one entry for each fold key, in memory; a snapshot and a small journal
-// carry them over a restart. It runs no goroutine and reads no clock: time comes
+// It keeps one entry for each fold key, in memory; a snapshot, and what each line has
+// changed since, carry them over a restart. It runs no goroutine and reads no clock: time comes
 // with the events and with Advance, so that a replay folds as the live agent did.
 package throttle
 
@@ -65,13 +65,12 @@ func (o Options) withDefaults() Options {
 
 // Stats are counters that only grow, but Keys.
 type Stats struct {
-	Keys          int    // fold keys in memory now
-	Lines         uint64 // hits emitted
-	Folded        uint64 // flow records that were summed instead of being said at once
-	Muted         uint64 // flow records of hits below MinSeverity
-	Duplicates    uint64 // flow records that another exporter had told before
-	PushedOut     uint64 // keys that MaxKeys pushed out
-	JournalErrors uint64 // lines that could not be journaled: a crash may repeat them
+	Keys       int    // fold keys in memory now
+	Lines      uint64 // hits emitted
+	Folded     uint64 // flow records that were summed instead of being said at once
+	Muted      uint64 // flow records of hits below MinSeverity
+	Duplicates uint64 // flow records that another exporter had told before
+	PushedOut  uint64 // keys that MaxKeys pushed out
 }
 
 // Table folds events into hits. Not safe for concurrent use.
@@ -94,8 +93,9 @@ type Table struct {
 	first   firstSenders
 	addrs   addrBudget
 
-	state   *state // nil: nothing is kept on disk
 	changed bool   // since the last snapshot
+	encoded int    // bytes of that
+	change  []byte // what the last line changed
 	stats   Stats
 }
 
