@@ -69,8 +69,12 @@ func (it *item) result() error {
 		return nil // written before: the answer was lost, or the program was
 	case s/100 == 2 && it.Error == nil:
 		return nil
-	case s == http.StatusUnauthorized || s == http.StatusForbidden:
+	case it.Error.trouble() != "":
+		return fmt.Errorf("%s (%d %s)", it.Error.trouble(), s, why)
+	case it.Error.aboutRights(s):
 		return fmt.Errorf("the credentials may not write to the data stream (%d): %s", s, why)
+	case s == http.StatusForbidden:
+		return fmt.Errorf("the server blocks writing (%d): %s", s, why)
 	case s == http.StatusNotFound:
 		return fmt.Errorf("the data stream cannot be made (%d): %s: run flowhound output setup", s, why)
 	case s/100 == 4 && s != http.StatusTooManyRequests && s != http.StatusRequestTimeout:

@@ -105,10 +105,11 @@ func (o *output) send(ctx context.Context, b *bulk, from, to int, errs []error) 
 }
 
 // refusesBody reports whether the server itself refuses what the request holds,
-// and would take another: 413, or 400 with a reason in its own form.
+// and would take another: 413, or 400 with a reason in its own form that is not
+// about the state of an index.
 func refusesBody(err error) bool {
 	var e *statusError
-	return errors.As(err, &e) && (e.status == http.StatusRequestEntityTooLarge || e.status == http.StatusBadRequest && e.reasoned)
+	return errors.As(err, &e) && (e.status == http.StatusRequestEntityTooLarge || e.status == http.StatusBadRequest && e.reasoned && !e.state)
 }
 
 func (o *output) sendOnce(ctx context.Context, b *bulk, from, to int, errs []error) error {

@@ -272,8 +272,11 @@ func FuzzParseAnswer(f *testing.F) {
 		if err == nil && len(results) != 2 {
 			t.Errorf("%d results", len(results))
 		}
-		if why := reasonOf(body); len(why) > maxReason+len("...") || strings.ContainsAny(why, "\r\n") {
-			t.Errorf("%q", why)
+		if c := causeOf(body); c != nil {
+			if why := c.String(); len(why) > maxReason+len("...") || strings.ContainsAny(why, "\r\n") {
+				t.Errorf("%q", why)
+			}
+			_ = c.trouble()
 		}
 	})
 }

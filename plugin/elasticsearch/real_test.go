@@ -73,11 +73,44 @@ func testServer(t *testing.T, s *server, flavor, retention string) {
 	}
 	stream(t, p, hits[:200], nil) // what a program that was killed would send again
 	search(t, s, hits)
+	blocked(t, s, p, flavor, slices.Clone(hits[:3]))
 	inbound := fullHit()
 	inbound.ID, inbound.Direction, inbound.Matched, inbound.Src, inbound.Dst = "8l4n0r3w9x2ya-1", hit.Inbound, hit.MatchedSrc, inbound.Dst, inbound.Src
 	stream(t, p, []plugin.Hit{inbound}, nil)
 	charts(t, s, map[string]string{elasticFlavor: "kibana", openSearchFlavor: "opensearch"}[flavor]+"/dashboard.ndjson")
 	t.Logf("the plugin has %d MB, %d writes failed and were repeated", p.State().Memory>>20, failures)
+}
+
+// blocked puts the server into states in which it takes no document at all, and
+// looks at what is made of its answers.
+func blocked(t *testing.T, s *server, p *host.Plugin, flavor string, hits []plugin.Hit) {
+	t.Helper()
+	fails := func(err error, says string) {
+		t.Helper()
+		for _, err := range each(err, len(hits)) {
+			if err == nil || plugin.IsPermanent(err) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "credentials") {
+				t.Errorf("permanent %v, %v, want it to say %q", plugin.IsPermanent(err), err, says)
+			}
+		}
+	}
+	for i := range hits {
+		hits[i].ID = fmt.Sprintf("blocked-%d", i) // what was written before would be a conflict
+	}
+	s.ask("PUT", "/logs-flowhound.hit-default/_settings", `{"index.blocks.write": true}`)
+	fails(p.Write(deadline(t, 10*time.Second), hits), "the index is read-only")
+	s.ask("PUT", "/logs-flowhound.hit-default/_settings", `{"index.blocks.write": null}`)
+
+	s.ask("PUT", "/_cluster/settings", `{"persistent": {"cluster.max_shards_per_node": 1}}`)
+	o := newOutput()
+	o.Addresses, o.Flavor, o.Namespace = []string{s.url}, flavor, "full"
+	if err := o.Open(deadline(t, 10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fails(o.Write(deadline(t, 10*time.Second), hits), "cluster.max_shards_per_node")
+	if err := o.Close(deadline(t, 10*time.Second)); err != nil {
+		t.Error(err)
+	}
+	s.ask("PUT", "/_cluster/settings", `{"persistent": {"cluster.max_shards_per_node": null}}`)
 }
 
 // built returns the options of the plugin, built as it is installed.

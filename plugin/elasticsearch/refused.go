@@ -25,6 +25,7 @@ const (
 type statusError struct {
 	status   int
 	reasoned bool // the server said why in its own form: no proxy answered in its place
+	state    bool // it is about the index or the cluster, not about what was sent
 	msg      string
 }
 
@@ -33,8 +34,12 @@ func (e *statusError) Error() string { return e.msg }
 // refused turns an answer other than 2xx into an error: how long to wait when the
 // server says so, and what a person can do. It never repeats a header's value.
 func (o *output) refused(res *esapi.Response, body []byte) error {
-	why := reasonOf(body)
-	e := &statusError{status: res.StatusCode, reasoned: why != ""}
+	reason := causeOf(body)
+	why := ""
+	if reason != nil {
+		why = reason.String()
+	}
+	e := &statusError{status: res.StatusCode, reasoned: why != "", state: reason.trouble() != ""}
 	e.msg = fmt.Sprintf("%s answers %d %s", o.Flavor, res.StatusCode, http.StatusText(res.StatusCode))
 	if why != "" {
 		e.msg += ": " + why
@@ -44,7 +49,9 @@ func (o *output) refused(res *esapi.Response, body []byte) error {
 		e.msg += redirect(res.Header.Get("Location"))
 	case res.StatusCode == http.StatusUnauthorized:
 		e.msg += ": it does not know these credentials: check api_key or username and password"
-	case res.StatusCode == http.StatusForbidden:
+	case e.state:
+		e.msg += ": " + reason.trouble()
+	case res.StatusCode == http.StatusForbidden && reason.aboutRights(res.StatusCode):
 		e.msg += ": these credentials lack a privilege: see the README of the output for those it needs"
 	case res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusMethodNotAllowed:
 		e.msg += ": check the path in addresses"
@@ -62,24 +69,20 @@ func redirect(location string) string {
 	return ": it sends elsewhere, which is not followed: set addresses to where it is"
 }
 
-// reasonOf finds the server's words in the body of an error: an object with a
-// type and a reason, or a plain string.
-func reasonOf(body []byte) string {
+// causeOf finds the server's words in the body of an error: an object with a
+// type and a reason, or a plain string; nil where there are none.
+func causeOf(body []byte) *cause {
 	var answer struct {
 		Error json.RawMessage `json:"error"`
 	}
 	if json.Unmarshal(body, &answer) != nil || len(answer.Error) == 0 {
-		return ""
-	}
-	var plain string
-	if json.Unmarshal(answer.Error, &plain) == nil {
-		return text.Said(plain, maxReason)
+		return nil
 	}
 	var c cause
-	if json.Unmarshal(answer.Error, &c) != nil {
-		return ""
+	if json.Unmarshal(answer.Error, &c.Reason) != nil && json.Unmarshal(answer.Error, &c) != nil {
+		return nil
 	}
-	return c.String()
+	return &c
 }
 
 // cause is how Elasticsearch says what is wrong.
@@ -93,9 +96,10 @@ type cause struct {
 
 func (c *cause) String() string {
 	s := c.Type
-	if c.Reason != "" {
-		s += ": " + c.Reason
+	if s != "" && c.Reason != "" {
+		s += ": "
 	}
+	s += c.Reason
 	if c.By != nil && c.By.Reason != "" {
 		s += ": " + c.By.Reason
 	}
