@@ -35,13 +35,14 @@ type message struct {
 
 	clock
 
-	records uint32  // data records read so far, flows and options
-	options uint32  // of those, options
-	unread  bool    // a set had to be skipped, so records is too low
-	extras  extras  // what one record said beside the flow
-	told    told    // what an options record said besides
-	section section // the packet that one record speaks of
-	scratch program // the ops of a record with variable-length fields
+	records   uint32  // data records read so far, flows and options
+	options   uint32  // of those, options
+	templates uint32  // template records read so far
+	unread    bool    // a set had to be skipped, so records is too low
+	extras    extras  // what one record said beside the flow
+	told      told    // what an options record said besides
+	section   section // the packet that one record speaks of
+	scratch   program // the ops of a record with variable-length fields
 }
 
 func (m *message) begin(e *exporter, datagram []byte, received int64, out *flow.Batch) {
@@ -51,7 +52,7 @@ func (m *message) begin(e *exporter, datagram []byte, received int64, out *flow.
 // enter starts a message of the given domain; export and uptime are set.
 func (m *message) enter(v version, id uint32) {
 	m.domain = m.exporter.domain(domainKey{id, v})
-	m.records, m.options, m.unread = 0, 0, false
+	m.records, m.options, m.templates, m.unread = 0, 0, 0, false
 }
 
 // fail counts a malformed part.
@@ -184,7 +185,7 @@ func (m *message) ipfixMessage(from, to int) {
 
 	m.sequence(binary.BigEndian.Uint32(h[8:]), m.records, m.records-m.options)
 	if m.unread {
-		m.domain.sequence.restart()
+		m.domain.sequence.skip()
 	}
 }
 

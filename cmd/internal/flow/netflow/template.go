@@ -43,6 +43,7 @@ func (m *message) templateSet(b []byte, v version, options bool) {
 		}
 		if t, ok := m.domain.templates.get(id); ok && t.options == options && t.version == v && bytes.HasPrefix(b, t.wire) {
 			m.exporter.stats.templateRecords.Add(1) // an identical refresh
+			m.templates++
 			b = b[len(t.wire):]
 			continue
 		}
@@ -58,6 +59,7 @@ func (m *message) templateSet(b []byte, v version, options bool) {
 			m.fail(BadTemplate)
 		default:
 			m.exporter.stats.templateRecords.Add(1)
+			m.templates++
 			m.learn(compile(v, options, slices.Clone(b[:n])))
 		}
 		b = b[n:]
