@@ -59,10 +59,12 @@ func compile(v version, options bool, wire []byte) *template {
 		t.has |= e.has
 		t.extras = t.extras || e.kind.isExtra()
 		t.sections = t.sections || e.kind.isPacket()
+		t.lists = t.lists || e.kind.isList()
+		t.sides |= e.kind.sides()
 	}
 	t.hasICMP = t.has&flow.HasICMP != 0
 	t.ops = make(program, len(ranked))
-	if !variable {
+	if !variable && !t.lists {
 		t.ops.place(t.layout)
 		t.ops = slices.DeleteFunc(t.ops, func(o op) bool { return o.kind == kindNone })
 		t.layout = nil
@@ -81,7 +83,7 @@ type rankedField struct{ rank, field int }
 func rank(list []field, v version, options bool) []rankedField {
 	var ranked []rankedField
 	var at [512]int16 // 1 + the place in ranked
-	prefixes := false
+	prefixes, lists := false, 0
 	for i, f := range list {
 		key := elementKey{f.pen, f.id}
 		if f.scope && v == v9 && f.id <= v9MaxScope {
@@ -97,6 +99,10 @@ func rank(list []field, v version, options bool) []rankedField {
 		}
 		prefixes = prefixes || k.isPrefix()
 		switch {
+		case k.isList() && lists == maxLists:
+		case k.isList(): // each is another one
+			lists++
+			ranked = append(ranked, rankedField{r, i})
 		case at[r] == 0:
 			ranked = append(ranked, rankedField{r, i})
 			at[r] = int16(len(ranked))
@@ -110,7 +116,7 @@ func rank(list []field, v version, options bool) []rankedField {
 			return k == kindSrcMask || k == kindDstMask
 		})
 	}
-	slices.SortFunc(ranked, func(a, b rankedField) int { return cmp.Compare(a.rank, b.rank) })
+	slices.SortStableFunc(ranked, func(a, b rankedField) int { return cmp.Compare(a.rank, b.rank) })
 	return ranked
 }
 
@@ -137,9 +143,9 @@ func (k kind) op(length, end int) op {
 		return op{mask: 1<<32 - 1, end: uint32(end), kind: kindProbability4}
 	case k == kindProbability && length != 8:
 		return op{end: uint32(end), kind: kindNone}
-	case k.isSection() && length >= 1: // not loaded: the mask is its length
+	case (k.isSection() || k.isList()) && length >= 1: // not loaded: the mask is its length
 		return op{mask: uint64(length), end: uint32(end), kind: k}
-	case !k.isAddress() && !k.isSection() && length >= 1 && length <= 8:
+	case !k.isAddress() && !k.isSection() && !k.isList() && length >= 1 && length <= 8:
 		return op{mask: ^uint64(0) >> (64 - 8*length), end: uint32(end), kind: k}
 	}
 	return op{end: uint32(end), kind: kindNone}

@@ -57,12 +57,7 @@ type domain struct {
 	templates lru[uint16, *known]
 	sampling  sampling
 	sequence  sequence
-}
-
-// known is a template in its domain, with what is found out about it there.
-type known struct {
-	*template
-	rates rates
+	doubt     doubt
 }
 
 func (e *exporter) domain(key domainKey) *domain {

@@ -238,6 +238,11 @@ var elements = []element{
 	{0, 22, kindStartUptime, flow.HasStart},
 	{0, 162, kindDurationMicro, flow.HasStart | flow.HasEnd},
 	{0, 161, kindDurationMilli, flow.HasStart | flow.HasEnd},
+
+	// Lists come last: what stands in them gives way to the record itself.
+	{0, 291, kindBasicList, 0},
+	{0, 292, kindSubList, 0},
+	{0, 293, kindMultiList, 0},
 }
 
 // ranks finds an element's place in elements.

@@ -26,6 +26,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add(frame(ipfixMessage(0, set(2, templateRecord(256, layoutVariable...))), ipfixMessage(0, set(256, randomRecords(layoutVariable, 3)))))
 	f.Add(frame(ipfixMessage(0, options(ipfix, []fieldValue{{spec{302, 8, 0}, u64(7)}}, []fieldValue{{spec{34, 4, 0}, u32(9)}}), set(2, templateRecord(2)))))
 	f.Add(frame(ipfixMessage(0, set(2, templateRecord(256, spec{409, 2, 0}, spec{315, variableLength, 0})), set(256, u16(0), u8(54), sampledFrame(0x0800)))))
+	lists := cat(pair, varied(multiList(part(257, u8(2), u8(0x1b)), part(258, wholeRecord("198.51.100.7", 9)))), varied(basicList(spec{12, 4, 0}, ip("198.51.100.7"), ip("203.0.113.9"))))
+	f.Add(frame(ipfixMessage(0, set(2, templateRecord(256, append(srcDst, spec{isMulti, variableLength, 0}, spec{isBasic, variableLength, 0})...),
+		templateRecord(257, spec{14, 1, penCERT}), templateRecord(258, whole...)), set(256, lists))))
+	f.Add(frame(at(9e8, 50_000, set(0, templateRecord(256, layout...)), set(256, usual)), at(5000, 0, set(256, usual)), at(6000, 1, set(0, templateRecord(256, layout...)))))
+	f.Add(frame(v9Datagram(0, options(v9, []fieldValue{{spec{2, 4, 0}, u32(1)}}, []fieldValue{{spec{48, 1, 0}, u8(9)}, {spec{50, 4, 0}, u32(9)}}), set(0, templateRecord(256, layoutV9...))),
+		inDomain(9, v9Datagram(1, set(0, templateRecord(256, layoutV9...)), set(256, randomRecords(layoutV9, 3))))))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		d := NewDecoder(Options{MaxExporters: 2})
 		var out flow.Batch

@@ -4,13 +4,17 @@ import (
 	"slices"
 	"time"
 	"unsafe"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
 // Sets whose template is missing are held for a while, for exporters whose first
 // data overtakes their templates, and for templates split from their data by a
 // restart of theirs. Templates that come minutes later are the store's business.
 const (
-	holdFor = int64(5 * time.Second)
+	// holdFor is longer than the minute in which our pages for routers have the
+	// templates sent again.
+	holdFor = int64(90 * time.Second)
 	// maxHeldBytes is room for some 900 sets of one flow each, which is how
 	// FortiGates send: sixteen sets in every datagram.
 	maxHeldBytes = 128 << 10
@@ -20,6 +24,8 @@ const (
 type heldSet struct {
 	domain *domain
 	id     uint16
+	old    bool   // from before a restart: no template that comes is its own
+	by     *known // what it is to be read by; nil: nothing yet
 	buf    []byte // the set's content behind a lead of heldLead bytes
 	clock
 }
@@ -86,24 +92,49 @@ func (e *exporter) account(heldBytes int) {
 	e.cost += heldBytes
 }
 
-// release reads the sets that waited for t, in the order in which they came, and
-// with the clocks of their own messages.
-func (m *message) release(t *known) {
-	e := m.exporter
-	buf, now, records, options, unread := m.buf, m.clock, m.records, m.options, m.unread
+// ready has the sets that waited for k read at the end of the datagram, when the
+// sampling rates that it carries are known, too. It reports whether there are any.
+func (m *message) ready(k *known) bool {
+	any := false
+	for i := range m.exporter.held {
+		if h := &m.exporter.held[i]; h.domain == m.domain && h.id == k.id && h.by == nil && !h.old {
+			h.by, any = k, true
+		}
+	}
+	m.release = m.release || any
+	return any
+}
+
+// releaseHeld reads the sets that are ready, in the order in which they came and with
+// the clocks of their own messages. Their flows come before those of this datagram,
+// which begin at first.
+func (m *message) releaseHeld(first int) {
+	e, end := m.exporter, len(m.out.Records)
+	now, current := m.clock, m.domain
+	m.releasing = true
 	kept := e.held[:0]
 	for _, h := range e.held {
-		if h.domain != m.domain || h.id != t.id {
+		if h.by == nil {
 			kept = append(kept, h)
 			continue
 		}
-		m.buf, m.clock = h.buf, h.clock
-		m.startedAt(e.startedOf(m.domain)) // it may be known only now
-		m.data(t, heldLead, len(h.buf))
+		m.buf, m.clock, m.domain = h.buf, h.clock, h.domain
+		if h.domain.key.version == ipfix {
+			m.startedAt(e.startedOf(h.domain)) // it may be known only now
+		}
+		m.data(h.by, heldLead, len(h.buf))
 		e.account(-h.cost())
 		e.stats.heldDecoded.Add(1)
 	}
 	clear(e.held[len(kept):])
 	e.held = kept
-	m.buf, m.clock, m.records, m.options, m.unread = buf, now, records, options, unread
+	m.clock, m.domain, m.release, m.releasing = now, current, false, false
+	rotate(m.out.Records[first:], end-first)
+}
+
+// rotate puts the first n records behind the others.
+func rotate(records []flow.Record, n int) {
+	slices.Reverse(records[:n])
+	slices.Reverse(records[n:])
+	slices.Reverse(records)
 }

@@ -35,18 +35,27 @@ type message struct {
 
 	clock
 
-	records   uint32  // data records read so far, flows and options
-	options   uint32  // of those, options
-	templates uint32  // template records read so far
-	unread    bool    // a set had to be skipped, so records is too low
-	extras    extras  // what one record said beside the flow
-	told      told    // what an options record said besides
-	section   section // the packet that one record speaks of
-	scratch   program // the ops of a record with variable-length fields
+	records   uint32        // data records read so far, flows and options
+	options   uint32        // of those, options
+	templates uint32        // template records read so far
+	cut       bool          // the set in work ends where the datagram does, not where it should
+	releasing bool          // held sets are being read
+	release   bool          // held sets can be read at the end of the datagram
+	unread    bool          // a set had to be skipped, so records is too low
+	extras    extras        // what one record said beside the flow
+	told      told          // what an options record said besides
+	section   section       // the packet that one record speaks of
+	found     []span        // lists that a record holds
+	listed    []flow.Record // out, while the lists of a record are read
+	flows     int           // of that record
+	visited   int           // values and records in lists of the datagram
+	single    [1]op         // for the value of a list
+	scratch   program       // the ops of a record with variable-length fields
 }
 
 func (m *message) begin(e *exporter, datagram []byte, received int64, out *flow.Batch) {
 	m.out, m.exporter, m.buf, m.received, m.err = out, e, datagram, received, nil
+	m.release, m.visited = false, 0
 }
 
 // enter starts a message of the given domain; export and uptime are set.
@@ -102,6 +111,7 @@ func (m *message) decodeV9() {
 		m.uptime, m.hasUptime = binary.BigEndian.Uint32(h[4:]), true
 		m.export = int64(binary.BigEndian.Uint32(h[8:])) * 1e9
 		m.enter(v9, binary.BigEndian.Uint32(h[16:]))
+		m.arrive(binary.BigEndian.Uint32(h[12:]))
 		at = m.sets(at+v9HeaderLen, len(m.buf))
 		m.sequence(binary.BigEndian.Uint32(h[12:]), 1, m.records)
 	}
@@ -181,6 +191,7 @@ func (m *message) ipfixMessage(from, to int) {
 	m.enter(ipfix, binary.BigEndian.Uint32(h[12:]))
 	m.hasUptime = false
 	m.startedAt(m.exporter.startedOf(m.domain))
+	m.arrive(binary.BigEndian.Uint32(h[8:]))
 	m.sets(from+ipfixHeaderLen, to)
 
 	m.sequence(binary.BigEndian.Uint32(h[8:]), m.records, m.records-m.options)
@@ -212,7 +223,8 @@ func (m *message) sets(from, to int) int {
 			}
 			return to
 		}
-		if length > len(rest) {
+		m.cut = length > len(rest)
+		if m.cut {
 			m.fail(Truncated) // what is there can still be read
 			length = len(rest)
 		}
@@ -226,7 +238,7 @@ func (m *message) set(id uint16, from, to int) {
 	v := m.domain.key.version
 	switch {
 	case id >= firstDataSet:
-		if k, ok := m.domain.templates.get(id); ok {
+		if k, ok := m.domain.templates.get(id); ok && !k.stale {
 			m.data(k, from, to)
 		} else {
 			m.withoutTemplate(id, from, to)

@@ -106,6 +106,9 @@ func (d *Decoder) Decode(datagram []byte, from netip.AddrPort, received int64, o
 	case ipfix:
 		m.decodeIPFIX()
 	}
+	if m.release {
+		m.releaseHeld(before)
+	}
 	e.stats.datagrams[version].Add(1)
 	e.stats.records[version].Add(uint64(len(out.Records) - before))
 	e.stats.lastSeen.Store(received)

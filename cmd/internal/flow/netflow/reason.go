@@ -20,13 +20,14 @@ const (
 	BadTemplate                 // template id below 256, field list beyond its set, or too large
 	EmptyRecord                 // data for a template of length 0
 	BadRecord                   // variable-length field beyond its set
+	BadList                     // structured data that is malformed, too deep or too much
 	TrailingBytes               // something after the last set or message
 	NumReasons    = iota
 )
 
 var reasonNames = [NumReasons]string{
 	"version", "short_header", "count", "set_length", "truncated",
-	"reserved_set", "template", "empty_record", "record", "trailing_bytes",
+	"reserved_set", "template", "empty_record", "record", "list", "trailing_bytes",
 }
 
 // String returns the reason's name, as a metric's label has it.

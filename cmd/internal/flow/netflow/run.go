@@ -60,6 +60,12 @@ const (
 	kindFrameType
 	kindSectionOffset
 
+	// Structured data.
+	kindBasicList
+	kindSubList
+	kindMultiList
+	kindSubRecords // no element: a part of kindMultiList
+
 	// Times.
 	kindStarted // when the exporter started, Unix ms
 	kindEndSecond
@@ -116,6 +122,9 @@ func (k kind) isHeader() bool {
 func (k kind) isSection() bool { return k >= kindIPSection && k <= kindLabelSection }
 func (k kind) isPacket() bool  { return k >= kindIPSection && k <= kindSectionOffset }
 
+// isList reports whether the field is a list.
+func (k kind) isList() bool { return k >= kindBasicList && k <= kindMultiList }
+
 // isTold reports whether the field counts in options records only.
 func (k kind) isTold() bool { return k >= kindTemplate }
 
@@ -142,19 +151,23 @@ func (m *message) data(k *known, from, to int) {
 	}
 }
 
-// flowRecords appends the records of a set. What is left at its end and is
-// shorter than a record is padding, of whatever length and content.
+// flowRecords appends the records of a set. What is left at its end and is zero, or
+// shorter than a record and than a word, is padding.
 func (m *message) flowRecords(k *known, from, to int) {
 	t, sampled := k.template, m.sampled(k)
 	base := m.base(t.has, sampled.unnamed)
 	each := t.extras || sampled.interfaces || sampled.guessed
-	guessed := uint64(0)
+	guessed, read := uint64(0), m.records
 	out := m.out.Records
+	first := len(out)
+	tail := m.tail(k, from, to)
+	check := k.check(tail)
 	ops, size := t.ops, t.length
 	for at := from; to-at >= t.length; at += size {
 		if t.layout != nil {
 			var ok bool
 			if ops, size, ok = m.variable(t, at, to); !ok {
+				check.torn = !m.cut
 				break
 			}
 		}
@@ -174,18 +187,41 @@ func (m *message) flowRecords(k *known, from, to int) {
 		if t.sections {
 			m.applySection(r)
 		}
+		if t.lists {
+			out = m.lists(t, out, &check)
+			continue
+		}
 		if r.Has&(flow.HasICMP|flow.HasFirewall|flow.HasNATSrc|flow.HasNATDst) != 0 || !t.hasICMP && isICMP(r) {
 			m.settle(t, r)
+		}
+		if check.all || check.n == 0 {
+			check.see(m.impossible(r))
 		}
 		m.clampTimes(r)
 		if !hasAddress(r) {
 			out = m.addressless(out)
 		}
 	}
+	if !k.odd && !m.releasing && check.refuses(tail) {
+		m.out.Records, m.records = out[:first], read
+		m.withoutTemplate(k.id, from, to)
+		return
+	}
 	m.out.Records = out
 	if guessed > 0 {
 		m.countGuessed(sampled.unnamed, guessed)
 	}
+}
+
+// tail returns what is left behind the last record of a set and is not all zero. Where
+// the records differ in length, or the set was cut, nobody can tell.
+func (m *message) tail(k *known, from, to int) []byte {
+	if left := (to - from) % k.length; left > 0 && k.layout == nil && !m.cut {
+		if b := m.buf[to-left : to]; !allZero(b) {
+			return b
+		}
+	}
+	return nil
 }
 
 // variable finds the fields of a record with variable-length fields (RFC 7011
@@ -326,6 +362,9 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 			setFirst(&m.section.link, v)
 		case kindSectionOffset:
 			setFirst(&m.section.offset, v)
+
+		case kindBasicList, kindSubList, kindMultiList:
+			m.found = append(m.found, span{kind: o.kind, from: end - int(o.mask), to: end})
 
 		case kindStarted:
 			m.extras.started = v

@@ -453,6 +453,9 @@ func (m *message) learnOptions(r *flow.Record, has flow.Fields) {
 		tell(scopeAll, 0)
 	}
 	if x.started != 0 && x.started != s.started {
+		if s.started != 0 && x.started > s.started+startedSlack {
+			m.restartedAt(x.started)
+		}
 		s.started = x.started
 		changed = true
 	}

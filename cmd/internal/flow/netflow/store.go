@@ -36,6 +36,7 @@ type storedDomain struct {
 	key       domainKey
 	templates []*template // oldest first
 	sampling  sampling
+	boot      uint32 // see doubt
 }
 
 // OpenStore reads the store at path; a file that does not exist is an empty
@@ -115,7 +116,7 @@ func (e *exporter) publish(s *Store) {
 	}
 	var domains []storedDomain
 	for key, d := range e.domains.oldestFirst {
-		sd := storedDomain{key: key, sampling: d.sampling}
+		sd := storedDomain{key: key, sampling: d.sampling, boot: d.doubt.boot}
 		sd.sampling.rates = slices.Clone(d.sampling.rates)
 		for _, t := range d.templates.oldestFirst {
 			if t.version == key.version { // else the file could not tell its form
@@ -137,9 +138,10 @@ func (e *exporter) adopt(s *Store) {
 	for _, sd := range s.get(e.key) {
 		d := e.domain(sd.key)
 		d.sampling = sd.sampling
+		d.doubt.boot = sd.boot
 		d.sampling.rates = slices.Clone(sd.sampling.rates)
 		for _, t := range sd.templates {
-			e.learn(d, t)
+			e.learn(d, t).trial = true
 		}
 	}
 	e.news()

@@ -38,6 +38,7 @@ type fileDomain struct {
 	Samplers  []fileSampler  `json:"samplers,omitempty"`
 	Data      bool           `json:"data,omitempty"`
 	Started   uint64         `json:"started,omitempty"`
+	Boot      uint32         `json:"boot,omitempty"` // ms modulo 2^32
 }
 
 type fileTemplate struct {
@@ -76,7 +77,7 @@ func sealStore(body []byte) []byte {
 func (d *storedDomain) file() fileDomain {
 	fd := fileDomain{
 		Version: d.key.version.number(), ID: d.key.id,
-		Started: d.sampling.started, Data: d.sampling.data,
+		Started: d.sampling.started, Data: d.sampling.data, Boot: d.boot,
 	}
 	for _, t := range d.templates {
 		fd.Templates = append(fd.Templates, fileTemplate{t.options, t.wire})
@@ -124,7 +125,7 @@ func decodeStore(b []byte) (lru[exporterKey, []storedDomain], error) {
 }
 
 func (fd *fileDomain) domain() (storedDomain, error) {
-	d := storedDomain{key: domainKey{id: fd.ID}}
+	d := storedDomain{key: domainKey{id: fd.ID}, boot: fd.Boot}
 	switch fd.Version {
 	case 9:
 		d.key.version = v9

@@ -24,6 +24,8 @@ type template struct {
 	has      flow.Fields // what every record carries
 	extras   bool        // records say something beside the flow: sampling
 	sections bool        // records hold a piece of a packet, or speak of one
+	lists    bool        // records hold lists
+	sides    uint8       // which addresses of a flow there are
 	hasICMP  bool        // ICMP has elements of its own
 }
 
@@ -41,15 +43,20 @@ func (m *message) templateSet(b []byte, v version, options bool) {
 		if id == 0 {
 			return // padding
 		}
-		if t, ok := m.domain.templates.get(id); ok && t.options == options && t.version == v && bytes.HasPrefix(b, t.wire) {
+		k, ok := m.domain.templates.get(id)
+		if ok && k.options == options && k.version == v && bytes.HasPrefix(b, k.wire) {
 			m.exporter.stats.templateRecords.Add(1) // an identical refresh
 			m.templates++
-			b = b[len(t.wire):]
+			m.sentAgain(k)
+			b = b[len(k.wire):]
 			continue
 		}
-		n, ok := templateLength(v, options, b)
-		if !ok {
+		n, whole := templateLength(v, options, b)
+		if !whole {
 			m.fail(BadTemplate)
+			if ok {
+				k.trial = true // it has changed, who knows how
+			}
 			return
 		}
 		switch {
@@ -84,7 +91,9 @@ func (m *message) learn(t *template) {
 		m.fail(BadTemplate)
 		return
 	}
-	m.release(m.exporter.learn(m.domain, t))
+	k := m.exporter.learn(m.domain, t)
+	k.export = m.export
+	m.ready(k)
 }
 
 // isWithdrawal reports whether a template record without fields takes its id

@@ -1,0 +1,275 @@
+package netflow
+
+import (
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// Templates are only as good as their age. An exporter that restarted may give their
+// ids to other layouts (RFC 3954 section 9), and decoding with the old one invents
+// flows. So data is held until the exporter sends a template again
+//
+//   - after a restart: the uptime or the sequence number fell, or it says that it
+//     started later;
+//   - for a set whose length no whole number of records fills;
+//   - for a set whose values cannot be.
+//
+// A template from the store is on trial until then: for it less is enough.
+
+// known is a template in its domain, with what is found out about it there.
+type known struct {
+	*template
+	stale  bool  // from before a restart: not to be used
+	trial  bool  // from the store: the exporter has not sent it since
+	odd    bool  // the exporter sent it again after sets that did not fit: it is its way
+	export int64 // when the exporter last sent it, by its own clock, Unix ns
+	rates  rates
+}
+
+// doubt is what a domain remembers of its exporter's restarts.
+type doubt struct {
+	boot     uint32 // Unix ms modulo 2^32 when a v9 exporter booted; 0: unknown
+	fell     int64  // when numbers or uptime fell last, Unix ns
+	unsteady bool   // they fall all the time: they are no sign of anything
+	stale    bool   // some templates are
+	before   line   // of numbering that was current before the last restart
+}
+
+const (
+	// uptimeSlack is by how much the uptimes of datagrams that overtake each other
+	// may differ, and clocks drift, in ms.
+	uptimeSlack = 60_000
+	// numberSlack is by how many units a datagram may come too late.
+	numberSlack = 64
+	// unsteadyWithin and unsteadyFor: what falls twice within the first is not
+	// looked at for the second.
+	unsteadyWithin = int64(10 * time.Minute)
+	unsteadyFor    = int64(time.Hour)
+	// bootSlack is by how much an exporter's clock may run away from its uptime
+	// while nobody listens, in ms.
+	bootSlack = 600_000
+	// startedSlack is by how much the start that an exporter tells may differ from
+	// message to message, in ms.
+	startedSlack = 60_000
+)
+
+// arrive looks at the header of a message, before its sets, for signs of a restart.
+func (m *message) arrive(number uint32) {
+	d := m.domain
+	s := &d.sequence
+	if len(s.lines) == 0 {
+		m.firstMessage()
+		return
+	}
+	i, near := s.near(number)
+	fell := !near && int32(number-s.lines[s.current].next[s.best()]) < -numberSlack
+	if m.hasHeaderUptime() {
+		fell = fell || uptimeFell(s.lines[i].uptime, m.uptime)
+		d.doubt.boot = m.bootOf()
+	}
+	switch {
+	case d.doubt.stale && m.resumes(number):
+		d.doubt.fell = 0 // another process began beside this one: nobody restarted
+		m.trustAgain()
+	case fell:
+		m.fell()
+	}
+}
+
+// resumes reports whether a message goes on where numbers stood before a restart.
+func (m *message) resumes(number uint32) bool {
+	s, d := &m.domain.sequence, &m.domain.doubt
+	best := s.best()
+	if now := &s.lines[s.current]; now.alive && number == now.next[best] || m.received-d.fell > unsteadyWithin {
+		return false
+	}
+	ahead := int32(number - d.before.next[best])
+	return ahead >= -numberSlack && ahead <= numberSlack &&
+		!(m.hasHeaderUptime() && uptimeFell(d.before.uptime, m.uptime))
+}
+
+// hasHeaderUptime is true for v9: IPFIX has none.
+func (m *message) hasHeaderUptime() bool { return m.domain.key.version == v9 }
+
+// uptimeFell reports whether the exporter started anew between two messages. The
+// counter wraps after 49.7 days.
+func uptimeFell(before, now uint32) bool {
+	const wraps = 1 << 32 / 8 // six days
+	return now < before && before-now > uptimeSlack && !(before > 1<<32-1-wraps && now < wraps)
+}
+
+// bootOf returns when the exporter booted, by its clock.
+func (m *message) bootOf() uint32 { return max(uint32(m.export/1e6)-m.uptime, 1) }
+
+// firstMessage holds the first message of a domain against what the store knows.
+func (m *message) firstMessage() {
+	if !m.hasHeaderUptime() {
+		return
+	}
+	d, boot := &m.domain.doubt, m.bootOf()
+	if d.boot != 0 && int32(boot-d.boot) > bootSlack {
+		m.distrust(m.domain, func(*known) bool { return true })
+	}
+	d.boot = boot
+}
+
+// near returns the line that a number may continue, and whether there is one.
+func (s *sequence) near(number uint32) (int, bool) {
+	best := s.best()
+	fits := func(i int) bool {
+		ahead := int32(number - s.lines[i].next[best])
+		return s.lines[i].alive && ahead >= -numberSlack && ahead <= maxGap
+	}
+	if fits(s.current) {
+		return s.current, true
+	}
+	for i := range s.lines {
+		if fits(i) {
+			return i, true
+		}
+	}
+	return s.current, false
+}
+
+// fell is called when the uptime or the sequence number fell. Exporters whose numbers
+// do that all the time would never be read: theirs are no sign.
+func (m *message) fell() {
+	d := &m.domain.doubt
+	since, again := m.received-d.fell, d.fell != 0
+	d.fell = m.received
+	switch {
+	case d.unsteady && since < unsteadyFor:
+	case again && since < unsteadyWithin:
+		d.unsteady = true
+		m.trustAgain()
+	default:
+		d.unsteady = false
+		d.before = m.domain.sequence.lines[m.domain.sequence.current]
+		for i := range m.exporter.held { // the templates that they wait for will not come
+			if h := &m.exporter.held[i]; h.domain == m.domain {
+				h.old = true
+			}
+		}
+		m.distrust(m.domain, func(*known) bool { return true })
+	}
+}
+
+// restartedAt is called when the exporter says that it started at another time than it
+// did before, in Unix ms: templates that it sent before then are stale.
+func (m *message) restartedAt(started uint64) {
+	for key, d := range m.exporter.domains.oldestFirst {
+		if key.version == m.domain.key.version {
+			m.distrust(d, func(k *known) bool { return k.export < int64(started)*1e6 })
+		}
+	}
+}
+
+// distrust marks templates of a domain as stale.
+func (m *message) distrust(d *domain, which func(*known) bool) {
+	for _, k := range d.templates.oldestFirst {
+		if which(k) {
+			k.stale, d.doubt.stale = true, true
+		}
+	}
+	m.exporter.changed = true // the store shall know when it booted
+}
+
+// trustAgain takes the doubt back, and has what was held for it read.
+func (m *message) trustAgain() {
+	d := m.domain
+	d.doubt.stale = false
+	for i := range m.exporter.held {
+		if h := &m.exporter.held[i]; h.domain == d {
+			h.old = false
+		}
+	}
+	for _, k := range d.templates.oldestFirst {
+		if k.stale {
+			k.stale = false
+			m.ready(k)
+		}
+	}
+}
+
+// sentAgain is called when the exporter sent a template that is known already.
+func (m *message) sentAgain(k *known) {
+	k.export = m.export
+	if held := len(m.exporter.held) > 0 && m.ready(k); held && !k.stale && !k.trial {
+		k.odd = true
+	}
+	k.stale, k.trial = false, false
+}
+
+// impossible counts what cannot be in a record before its times are clamped.
+func (m *message) impossible(r *flow.Record) int {
+	n := 0
+	for _, wrong := range [...]bool{
+		r.Proto >= firstUnassigned && r.Proto <= lastUnassigned,
+		classZero(r.Src), classZero(r.Dst),
+		r.Start != 0 && r.End != 0 && r.Start > r.End+int64(time.Minute),
+		r.End != 0 && (r.End > m.export+farFuture || r.End < m.export-farPast),
+		r.Packets > 0 && r.Bytes/r.Packets > maxPacket,
+	} {
+		if wrong {
+			n++
+		}
+	}
+	return n
+}
+
+const (
+	firstUnassigned = 150 // IANA protocol numbers
+	lastUnassigned  = 252
+	// Uptimes reach 25 days around the export, and some exporters read old captures.
+	farFuture = int64(30 * 24 * time.Hour)
+	farPast   = int64(2 * 365 * 24 * time.Hour)
+	maxPacket = 1 << 20 // bytes; offloading makes 64 KiB of many
+)
+
+// classZero reports whether a lies in 0.0.0.0/8, the address that says "none" aside.
+func classZero(a flow.Addr) bool { return a.Is4() && a.V4() != 0 && a.V4()>>24 == 0 }
+
+// check watches over the records of one set.
+type check struct {
+	needed      int  // so much in a record makes it impossible
+	all         bool // every record is looked at, not the first alone
+	least, most int  // of the records so far
+	n           int
+	torn        bool // a variable-length field reaches beyond the set
+}
+
+// see looks at a record.
+func (c *check) see(n int) {
+	if c.n == 0 || n < c.least {
+		c.least = n
+	}
+	c.most = max(c.most, n)
+	c.n++
+	c.all = c.all || n >= c.needed
+}
+
+// check returns the check for a set with something left at its end. What the exporter sent in this run is doubted
+// only when a record has two faults: anyone can send a packet of an odd protocol
+// through a router.
+func (k *known) check(tail []byte) check {
+	c := check{needed: 2, all: len(tail) > 0}
+	if k.trial {
+		c.needed = 1
+	}
+	return c
+}
+
+// refuses reports whether the set cannot have the template's layout: all its records
+// are impossible, not even one fits, or something is left at its end that is no padding,
+// which is short or zero.
+func (c *check) refuses(tail []byte) bool {
+	trial := c.needed == 1
+	return c.n > 0 && c.least >= c.needed ||
+		c.torn && (c.n == 0 || trial) ||
+		len(tail) > maxPadding ||
+		len(tail) > 0 && (c.n == 0 || c.most > 0 || trial)
+}
+
+// maxPadding is how long padding that is not zero may be: to a multiple of 4.
+const maxPadding = 3
