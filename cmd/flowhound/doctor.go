@@ -26,10 +26,10 @@ func doctorCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor [-c FILE]",
-		Short: "Say what is wrong with this host's flowhound and how to mend it",
+		Short: "Say what is wrong with this host's flowhound and how to fix it",
 		Long: `doctor looks at the configuration, the running agent, its exporters and feeds, the
 kernel's buffers, the clock, the disks and the OSSEC or Wazuh that reads the alert
-log. Each finding comes with what mends it. It changes nothing. The exit status is
+log. Each finding comes with what fixes it. It changes nothing. The exit status is
 1 when something does not work; warnings alone leave it at 0.`,
 		Example: "  sudo flowhound doctor",
 		Args:    cobra.NoArgs,
@@ -94,10 +94,10 @@ func printFindings(w io.Writer, l finding.List, asJSON bool) error {
 		if _, err := fmt.Fprintf(w, "%-4s  %s\n", f.Level, f.What); err != nil {
 			return err
 		}
-		if f.Mend == "" {
+		if f.Fix == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "      mend: %s\n", f.Mend); err != nil {
+		if _, err := fmt.Fprintf(w, "      fix: %s\n", f.Fix); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func TestDoctor(t *testing.T) {
 	}
 	has := func(level finding.Level, what string) bool {
 		for _, f := range ask() {
-			if f.Level == level && strings.Contains(f.What, what) && (f.Mend == "") == (level == finding.OK) {
+			if f.Level == level && strings.Contains(f.What, what) && (f.Fix == "") == (level == finding.OK) {
 				return true
 			}
 		}
@@ -52,7 +52,7 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	port := fmt.Sprintf("tcpdump -ni any udp port %d", r.addr.Port())
-	if !slices.ContainsFunc(ask(), func(f finding.Finding) bool { return strings.Contains(f.Mend, port) }) {
+	if !slices.ContainsFunc(ask(), func(f finding.Finding) bool { return strings.Contains(f.Fix, port) }) {
 		t.Errorf("no finding says %s: %+v", port, ask())
 	}
 	if !has(finding.Bad, "gone.txt does not exist") || !has(finding.OK, "1 indicators are loaded") {

@@ -1,5 +1,5 @@
 // Package finding is what doctor says: one thing that was looked at, how it is,
-// and what mends it. It is data only; the agent and setup both have findings.
+// and what fixes it. It is data only; the agent and setup both have findings.
 package finding
 
 import "fmt"
@@ -18,9 +18,9 @@ const (
 type Finding struct {
 	Level Level  `json:"level"`
 	What  string `json:"what"`
-	// Mend is a command, or what to do where no command does it; "" when there is
-	// nothing to mend.
-	Mend string `json:"mend,omitempty"`
+	// Fix is a command, or what to do where no command does it; "" when there is
+	// nothing to fix.
+	Fix string `json:"fix,omitempty"`
 }
 
 // List collects findings. The zero value is empty.
@@ -31,14 +31,14 @@ func (l *List) OK(format string, args ...any) {
 	*l = append(*l, Finding{Level: OK, What: fmt.Sprintf(format, args...)})
 }
 
-// Warn notes that something should be mended.
-func (l *List) Warn(mend, format string, args ...any) {
-	*l = append(*l, Finding{Warn, fmt.Sprintf(format, args...), mend})
+// Warn notes that something should be fixed.
+func (l *List) Warn(fix, format string, args ...any) {
+	*l = append(*l, Finding{Warn, fmt.Sprintf(format, args...), fix})
 }
 
-// Bad notes that something must be mended.
-func (l *List) Bad(mend, format string, args ...any) {
-	*l = append(*l, Finding{Bad, fmt.Sprintf(format, args...), mend})
+// Bad notes that something must be fixed.
+func (l *List) Bad(fix, format string, args ...any) {
+	*l = append(*l, Finding{Bad, fmt.Sprintf(format, args...), fix})
 }
 
 // Worst returns the highest level of the list, OK when it is empty.

@@ -35,8 +35,8 @@ func TestDoctorOnTheEngine(t *testing.T) {
 	want := func(level finding.Level, what, mend string) {
 		t.Helper()
 		l := says(look(), what)
-		if len(l) != 1 || l[0].Level != level || !strings.Contains(l[0].Mend, mend) {
-			t.Errorf("%+v, want %s: %s, mend: %s", look(), level, what, mend)
+		if len(l) != 1 || l[0].Level != level || !strings.Contains(l[0].Fix, mend) {
+			t.Errorf("%+v, want %s: %s, fix: %s", look(), level, what, mend)
 		}
 	}
 	want(finding.Bad, "does not know this version's lines", "flowhound install")
@@ -99,7 +99,7 @@ func TestDoctorOnTheHost(t *testing.T) {
 		"rmem_max is 212992": finding.Warn, "copytruncate": finding.Bad, "another program has UDP": finding.Bad,
 		"UDP 127.0.0.1:0 is free": finding.OK, "data_dir: " + root: finding.Bad, "nobody here reads": finding.Warn,
 	} {
-		if found := says(l, what); len(found) != 1 || found[0].Level != level || (level == finding.OK) != (found[0].Mend == "") {
+		if found := says(l, what); len(found) != 1 || found[0].Level != level || (level == finding.OK) != (found[0].Fix == "") {
 			t.Errorf("%s: %+v", what, found)
 		}
 	}
