@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"syscall"
 
 	"github.com/flowhound/flowhound/plugin/text"
 )
@@ -43,13 +44,21 @@ const maxSecret = 64 << 10
 
 // ReadSecret reads the secret that is all there is in a file, without the line
 // ends after it. It says in the log when others than the file's owner and group
-// can read it, and fails when it is empty or larger than 64 KiB.
+// can read it, and fails when it is empty, larger than 64 KiB, or no regular file:
+// it never waits for one who writes to a pipe.
 func ReadSecret(path string) (Secret, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", &os.PathError{Op: "read secret", Path: path, Err: errors.New("it is not a regular file")}
+	}
 	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)
@@ -60,7 +69,7 @@ func ReadSecret(path string) (Secret, error) {
 	if len(b) > maxSecret {
 		return "", &os.PathError{Op: "read secret", Path: path, Err: errors.New("the file is larger than 64 KiB")}
 	}
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode()&0o004 != 0 {
+	if info.Mode()&0o004 != 0 {
 		slog.Warn("everyone can read the file of a secret; chmod o-r it", "path", path)
 	}
 	return Secret(b), nil

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -149,6 +150,19 @@ func FuzzConfigure(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReadSecretDoesNotWait: a pipe that nobody writes to is no secret.
+func TestReadSecretDoesNotWait(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, "/dev/zero", t.TempDir()} {
+		if s, err := plugin.ReadSecret(p); err == nil || !strings.Contains(err.Error(), "regular file") {
+			t.Errorf("%s: %q, %v", p, s.Reveal(), err)
+		}
+	}
 }
 
 func TestReadSecret(t *testing.T) {

@@ -122,8 +122,13 @@ func must[T any](part T, err error) T {
 	return part
 }
 
+// reloadEnd bounds how long a stop waits for a reload under way, which its context
+// ends. Only a disk that does not answer keeps one longer.
+const reloadEnd = 2 * time.Second
+
 // Run starts the agent, reloads on every value from reload, and stops when ctx
-// ends.
+// ends. Files are read beside this loop, so that a disk that does not answer keeps
+// nobody from stopping the agent.
 func (a *Agent) Run(ctx context.Context, reload <-chan os.Signal) error {
 	seen := stamp(a.options.ConfigPath)
 	if err := a.Start(ctx); ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -132,14 +137,38 @@ func (a *Agent) Run(ctx context.Context, reload <-chan os.Signal) error {
 		return err
 	}
 	changed := a.watchConfig(seen)
+	done := make(chan struct{}, 1)
+	busy, again := false, ""
+	begin := func(why string) {
+		if busy {
+			again = why // what came since is read afterwards, once
+			return
+		}
+		busy = true
+		go func() {
+			a.reload(ctx, why)
+			done <- struct{}{}
+		}()
+	}
 	for {
 		select {
 		case <-ctx.Done():
+			if busy {
+				select {
+				case <-done:
+				case <-time.After(reloadEnd):
+				}
+			}
 			return a.Stop()
 		case <-reload:
-			a.reload(ctx, "SIGHUP")
+			begin("SIGHUP")
 		case <-changed:
-			a.reload(ctx, "the configuration file changed")
+			begin("the configuration file changed")
+		case <-done:
+			if busy = false; again != "" {
+				begin(again)
+				again = ""
+			}
 		}
 	}
 }

@@ -42,6 +42,9 @@ func (a *Agent) tryReload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err // told to stop while the disk did not answer
+	}
 	for _, w := range next.Warnings {
 		a.log.Warn(w.String())
 	}

@@ -254,7 +254,7 @@ func replaceFile(path string, old, next []byte) error {
 		err = p.Chown(int(st.Uid), int(st.Gid))
 	}
 	err = errors.Join(err, p.KeepMode(0o600))
-	if now, readErr := os.ReadFile(path); err == nil && (readErr != nil || !bytes.Equal(now, old)) {
+	if now, readErr := file.Read(path, maxFile); err == nil && (readErr != nil || !bytes.Equal(now, old)) {
 		err = errors.New("somebody else has changed it meanwhile: try again")
 	}
 	if err == nil {

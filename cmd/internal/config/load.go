@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -50,15 +52,11 @@ func Parse(name string, data []byte) (*Config, error) {
 }
 
 func read(path string) ([]byte, fs.FileMode, error) {
-	f, err := os.Open(path)
+	f, info, err := file.Open(path)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
 	// One byte more than parse takes, so that it sees that there is too much.
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	return data, info.Mode(), err
@@ -183,7 +181,7 @@ func readable(path string, folder bool) error {
 	}
 	if err == nil {
 		var f *os.File
-		if f, err = os.Open(path); err == nil {
+		if f, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil { // it may be a pipe by now
 			return f.Close()
 		}
 	}

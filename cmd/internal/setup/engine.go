@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // Kind tells OSSEC from Wazuh.
@@ -150,18 +152,7 @@ func versionIn(path string) string {
 const maxFile = 32 << 20
 
 // readSmall reads a regular file within maxFile.
-func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file", path)
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("%s is larger than %d MiB", path, maxFile>>20)
-	}
-	return os.ReadFile(path)
-}
+func readSmall(path string) ([]byte, error) { return file.Read(path, maxFile) }
 
 func exists(path string) bool {
 	_, err := os.Stat(path)

@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +25,7 @@ func OfFiles(paths []string) ([]Source, error) {
 }
 
 func typeOf(path string) (Type, error) {
-	f, err := os.Open(path)
+	f, _, err := openFile(path)
 	if err != nil {
 		return Type{}, err
 	}

@@ -1,0 +1,49 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// ErrNotRegular says that a path names a pipe, a folder, a device or a socket where
+// a file belongs.
+var ErrNotRegular = errors.New("it is not a regular file")
+
+// Open opens a regular file for reading. It never waits for a writer, as opening a
+// named pipe would, and never acts on a device.
+func Open(path string) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// Read returns what a regular file holds. A file of more than limit bytes is an
+// error.
+func Read(path string, limit int64) ([]byte, error) {
+	f, info, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if info.Size() <= limit {
+		b, err := io.ReadAll(io.LimitReader(f, limit+1))
+		if err != nil || int64(len(b)) <= limit {
+			return b, err
+		}
+	}
+	return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it is larger than %d bytes", limit)}
+}
