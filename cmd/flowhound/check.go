@@ -45,7 +45,7 @@ func checkCommand() *cobra.Command {
 				feedSettings := cfg.Feed()
 				return printTable(out, feedSettings.Meanings())
 			case severity:
-				return printTable(out, agent.Severities(cfg))
+				return printTable(out, cfg.Policy().Table())
 			}
 			_, err = fmt.Fprintf(out, "%s is fine: %d feeds, listening on %v\n", path, len(cfg.Feeds), cfg.Listen)
 			return err

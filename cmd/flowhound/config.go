@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 )
 
@@ -50,7 +49,7 @@ func (s *source) config() (*config.Config, error) {
 	if len(s.blacklists) == 0 {
 		return loadConfig(s.path)
 	}
-	return agent.ListsConfig(s.blacklists)
+	return config.OfLists(s.blacklists)
 }
 
 // stderrLog is where commands other than run say what went wrong on the way.

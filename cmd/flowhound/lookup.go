@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -48,7 +47,7 @@ within. It exits with 3 when nothing that matches was found.`,
 			policy := ingest.NewPolicy(feeds.Local, feeds.Exporters...)
 			found := false
 			for _, q := range queries {
-				a := lookUp(set, agent.Mutes(cfg), q, time.Now())
+				a := lookUp(set, cfg.Mute, q, time.Now())
 				if q.network.IsValid() {
 					a.unused = policy.Refuse(q.network)
 				}

@@ -94,7 +94,7 @@ func New(cfg *config.Config, o Options) *Agent {
 	}
 	a := &Agent{options: o, log: o.Log}
 	a.config.Store(cfg)
-	a.stage = stage.New(cfg.Exporters, newPolicy(cfg))
+	a.stage = stage.New(cfg.Exporters, cfg.Policy())
 	a.sockets = udp.New(cfg.Listen, udp.Dependencies{NewHandler: a.newWorker, Say: a.status, Log: o.Log})
 	a.exporters = exporters.New(exporters.Dependencies{Stats: a.stage.Stats, Listening: a.sockets.Addrs, Say: a.status})
 	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Say: a.status})

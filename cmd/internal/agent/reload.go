@@ -96,7 +96,7 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 		},
 		func(_, to *config.Config) error {
 			a.config.Store(to)
-			a.stage.Apply(to.Exporters, newPolicy(to))
+			a.stage.Apply(to.Exporters, to.Policy())
 			return a.changeAlerts(ctx, to)
 		},
 	}

@@ -46,7 +46,7 @@ type ReplaySummary struct {
 // NewReplay returns a Replay with the networks, exporters and alert settings of
 // cfg that matches against set.
 func NewReplay(cfg *config.Config, set *intel.Set) *Replay {
-	r := &Replay{stage: stage.New(cfg.Exporters, newPolicy(cfg))}
+	r := &Replay{stage: stage.New(cfg.Exporters, cfg.Policy())}
 	r.stage.Change(func(st *stage.State) { st.Set = set })
 	r.worker = r.stage.NewWorker(stage.Options{Pass: r.hit, Sinks: []stage.Sink{sink{r}}})
 	r.table = throttle.New(cfg.Alert.Throttle(), func(h *hit.Hit) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
@@ -17,7 +18,7 @@ const (
 // ctx ends.
 func (a *Agent) watch(ctx context.Context) {
 	var lost finding.Moves
-	muted := mutes{}
+	muted := alert.Ended{}
 	alive, transitSaid := a.started, false
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -34,7 +35,7 @@ func (a *Agent) watch(ctx context.Context) {
 		if n := lost.Since(a.emit.Lost(), now); n > 0 {
 			a.say("dropping", fmt.Sprintf("%d matching flows lost: more conversations hit at once than could be judged", n))
 		}
-		for _, msg := range muted.ended(a.stage.State().Policy.Mutes(), now) {
+		for _, msg := range muted.News(a.stage.State().Policy.Mutes(), now) {
 			a.say("error", msg)
 		}
 		if msg := a.stage.MostlyTransit(); msg != "" && !transitSaid {

@@ -10,16 +10,15 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
 
-// Mute keeps matches from being reported for a while. All that it names must fit.
+// Mute keeps matches from being reported for a while, an entry of mute in the
+// configuration. All that it names must fit.
 type Mute struct {
-	// Src holds who called, IOC the listed address; invalid: any.
-	Src, IOC netip.Prefix
-	// Category is looked at when HasCategory says so.
-	Category    intel.Category
-	HasCategory bool
-
-	Until time.Time // from then on it mutes nothing
-	Why   string
+	Src netip.Prefix `yaml:"src,omitempty"` // holds who called; invalid: anybody
+	IOC netip.Prefix `yaml:"ioc,omitempty"` // holds the listed address; invalid: any
+	Cat string       `yaml:"cat,omitempty" validate:"omitempty,oneof=c2 malware botnet phishing scanner bruteforce spam anonymizer ddos policy other"`
+	// Until is when it ends; a date alone lasts to the end of that day, in UTC.
+	Until time.Time `yaml:"until" validate:"required"`
+	Why   string    `yaml:"why" validate:"required,max=200"`
 }
 
 // String returns what is muted in the words of the line: "src=10.1.2.3 cat=scanner".
@@ -36,8 +35,8 @@ func (m *Mute) String() string {
 			parts = append(parts, p.key+p.network.String())
 		}
 	}
-	if m.HasCategory {
-		parts = append(parts, "cat="+m.Category.String())
+	if m.Cat != "" {
+		parts = append(parts, "cat="+m.Cat)
 	}
 	return strings.Join(parts, " ")
 }
@@ -48,7 +47,7 @@ func (m *Mute) Over(now time.Time) bool { return !now.Before(m.Until) }
 // Concerns reports whether it may mute an indicator of category c on ip, depending
 // on who calls.
 func (m *Mute) Concerns(ip netip.Addr, c intel.Category) bool {
-	return (!m.IOC.IsValid() || m.IOC.Contains(ip.Unmap())) && (!m.HasCategory || m.Category == c)
+	return (!m.IOC.IsValid() || m.IOC.Contains(ip.Unmap())) && (m.Cat == "" || m.Cat == c.String())
 }
 
 // mute counts what an entry has muted.

@@ -18,11 +18,11 @@ func TestMute(t *testing.T) {
 	vague := rec(17, bad, 5000, us, 5000, 80, 1)        // does not tell who called
 	src := func(s string) Mute { return Mute{Src: netip.MustParsePrefix(s), Until: until} }
 	ioc := func(s string) Mute { return Mute{IOC: netip.MustParsePrefix(s), Until: until} }
-	cat := func(c intel.Category) Mute { return Mute{Category: c, HasCategory: true, Until: until} }
+	cat := func(c intel.Category) Mute { return Mute{Cat: c.String(), Until: until} }
 	over := src("10.1.2.3/32")
 	over.Until = now
 	both := src("10.1.2.3/32")
-	both.Category, both.HasCategory = intel.Scanner, true
+	both.Cat = "scanner"
 	for name, tt := range map[string]struct {
 		mute Mute
 		r    flow.Record

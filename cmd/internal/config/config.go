@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
@@ -40,7 +41,7 @@ type Config struct {
 	// Categories overrides what tags and malware families of feeds mean.
 	Categories map[string]intel.Category `yaml:"categories,omitempty"`
 	// Mute holds what is not reported for a while.
-	Mute []Mute `yaml:"mute,omitempty" validate:"dive"`
+	Mute []alert.Mute `yaml:"mute,omitempty" validate:"dive"`
 	// Exports are files that are kept as the indicators are.
 	Exports keep.Config    `yaml:"exports,omitempty" validate:"dive"`
 	Alert   emit.Config    `yaml:"alert"`
@@ -78,6 +79,12 @@ func (c *Config) Feed() feed.Config {
 	}
 }
 
+// Policy returns what classifies matches as the configuration says.
+func (c *Config) Policy() *alert.Policy {
+	n := &c.Networks
+	return alert.NewPolicy(n.Own(), n.AllServicePorts(), c.Alert.Severity).WithMutes(c.Mute).WithNAT(n.NAT)
+}
+
 // Blacklists returns what the configuration says of DNS blacklists.
 func (c *Config) Blacklists() dnsbl.Config {
 	d := c.DNSBL
@@ -103,6 +110,13 @@ func Default() *Config {
 	c.Alert.SetDefaults()
 	c.Log.SetDefaults()
 	return c
+}
+
+// OfLists returns the default configuration with the given files as its only feeds.
+func OfLists(paths []string) (c *Config, err error) {
+	c = Default()
+	c.Feeds, err = feed.OfFiles(paths)
+	return c, err
 }
 
 // NeedsRestart names the keys whose values differ between c and next and that a

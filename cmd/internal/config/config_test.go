@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
@@ -167,7 +168,7 @@ web: {listen: ""}
 		Contact:    "noc@example.net",
 		Allow:      []string{"/etc/flowhound/allow.txt", "/srv/warninglist.json"},
 		Categories: map[string]intel.Category{"Emotet": intel.C2, "red team": intel.Policy},
-		Mute: []Mute{
+		Mute: []alert.Mute{
 			{Src: netip.MustParsePrefix("10.1.2.3/32"), Cat: "other", Until: time.Date(2099, 2, 1, 0, 0, 0, 0, time.UTC), Why: "a scanner"},
 			{IOC: netip.MustParsePrefix("2001:db8::/32"), Until: time.Date(2099, 1, 31, 16, 0, 0, 0, time.UTC), Why: "ticket 1"},
 		},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
@@ -19,7 +20,7 @@ func (d *document) validate() {
 	udp.Complete(d.config.Listen, d.Section("listen"))
 	feed.Complete(d.config.Feeds, d.Section("feeds"))
 	d.checkAllow()
-	d.checkMute()
+	alert.CompleteMutes(d.config.Mute, d.Section("mute"))
 	d.checkCategories()
 	dnsbl.Complete(&d.config.DNSBL, d.feedSection, d.Section("dnsbl"))
 	keep.Complete(d.config.Exports, d.sourceNames(), d.Section("exports"))

@@ -1,21 +1,18 @@
-package agent
+package alert
 
 import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/flowhound/flowhound/cmd/internal/alert"
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
 
 // The end of a mute is said once, and that of its successor again.
 func TestMutesEnded(t *testing.T) {
 	end := time.Date(2026, 6, 7, 12, 0, 0, 0, time.UTC)
-	m := alert.Mute{Category: intel.Scanner, HasCategory: true, Until: end, Why: "our own scanner"}
-	said := mutes{}
-	look := func(m alert.Mute, now time.Time) int {
-		say := said.ended([]alert.Muted{{Mute: m}}, now)
+	m := Mute{Cat: "scanner", Until: end, Why: "our own scanner"}
+	said := Ended{}
+	look := func(m Mute, now time.Time) int {
+		say := said.News([]Muted{{Mute: m}}, now)
 		if len(say) > 0 && !strings.HasPrefix(say[0], "the mute of cat=scanner (our own scanner) ended at 2026-06-0") {
 			t.Error(say)
 		}
