@@ -3,6 +3,7 @@ package export
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -183,5 +184,22 @@ func TestZeekRemovesWhatIsGone(t *testing.T) {
 	exportTo(t, path, intel.NewSet(feed("y", b)), o)
 	if got := lines(); len(got) != 1 || !strings.HasPrefix(got[0], "192.0.2.2\t") {
 		t.Errorf("the third version: %q", got)
+	}
+}
+
+// Zeek keeps text in lower case: the removal of one spelling would take out another.
+func TestZeekKeepsOtherSpellings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.intel")
+	o := Options{Format: "zeek"}
+	exportTo(t, path, intel.NewSet(feed("x", intel.Indicator{URL: "http://bad.example:8080/A"}, intel.Indicator{URL: "http://bad.example/B"})), o)
+	exportTo(t, path, intel.NewSet(feed("x", intel.Indicator{URL: "http://bad.example:8080/a"})), o)
+	var got []string
+	for line := range strings.Lines(content(t, path)) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		got = append(got, fields[0]+" "+fields[len(fields)-1])
+	}
+	want := []string{"bad.example:8080/a F", "bad.example:8080:8080/a F", "bad.example/B T"}
+	if !slices.Equal(got[1:], want) {
+		t.Errorf("%q\nwant %q", got[1:], want)
 	}
 }

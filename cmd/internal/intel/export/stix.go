@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha1" //nolint:gosec // RFC 9562 makes version 5 UUIDs of SHA-1; nothing rests on its strength
 	"encoding/hex"
 	"encoding/json"
@@ -27,7 +28,7 @@ type stixIndicator struct {
 	Confidence         uint8           `json:"confidence"`
 	ExternalReferences []stixReference `json:"external_references,omitempty"`
 	Name               string          `json:"name"`
-	Description        string          `json:"description,omitempty"`
+	Description        string          `json:"description"`
 	IndicatorTypes     []string        `json:"indicator_types"`
 	Pattern            string          `json:"pattern"`
 	PatternType        string          `json:"pattern_type"`
@@ -35,9 +36,12 @@ type stixIndicator struct {
 	ValidUntil         string          `json:"valid_until,omitempty"`
 }
 
+// stixReference needs one of description and url beside the name (section 2.5.2):
+// readers refuse a whole bundle for one that has none.
 type stixReference struct {
-	SourceName string `json:"source_name"`
-	URL        string `json:"url,omitempty"`
+	SourceName  string `json:"source_name"`
+	Description string `json:"description,omitempty"`
+	URL         string `json:"url,omitempty"`
 }
 
 // stixIdentity is who made the indicators (section 4.5).
@@ -87,14 +91,23 @@ func newSTIXIndicator(i *intel.Indicator, creator string) stixIndicator {
 	x := stixIndicator{
 		Type: "indicator", SpecVersion: "2.1", ID: "indicator--" + uuid(pattern), CreatedBy: creator,
 		Created: stixTime(first), Modified: stixTime(last),
-		Labels: stixLabels(i), Confidence: i.Score, ExternalReferences: []stixReference{{i.Feed, i.Ref}},
-		Name: written(i), Description: i.Name, IndicatorTypes: []string{stixType(i.Category)},
+		Labels: stixLabels(i), Confidence: i.Score, ExternalReferences: []stixReference{stixReferenceOf(i)},
+		Name: written(i), Description: cmp.Or(i.Name, "listed by the feed "+i.Feed), IndicatorTypes: []string{stixType(i.Category)},
 		Pattern: pattern, PatternType: "stix", ValidFrom: stixTime(first),
 	}
 	if i.Expires.After(first) {
 		x.ValidUntil = stixTime(i.Expires)
 	}
 	return x
+}
+
+// stixReferenceOf names the feed, and its page where it has one.
+func stixReferenceOf(i *intel.Indicator) stixReference {
+	r := stixReference{SourceName: i.Feed, URL: i.Ref}
+	if r.URL == "" {
+		r.Description = "listed by the feed " + i.Feed
+	}
+	return r
 }
 
 func stixPattern(i *intel.Indicator) string {

@@ -8,7 +8,7 @@ import (
 	"hash/maphash"
 	"io"
 	"iter"
-	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -34,9 +34,11 @@ func writeZeek(w *bufio.Writer, entries iter.Seq[intel.Indicator], o *Options, s
 	listed := zeekItems{maphash.MakeSeed(), make(map[uint64]struct{})}
 	var line []byte
 	for i := range entries {
-		line = appendZeek(line[:0], &i)
-		listed.add(line)
-		w.Write(append(line, "F\n"...))
+		for _, what := range zeekForms(&i) {
+			line = appendZeek(line[:0], what, &i)
+			listed.add(line)
+			w.Write(append(line, "F\n"...))
+		}
 		s.Written++
 	}
 	if o.former == nil {
@@ -45,20 +47,38 @@ func writeZeek(w *bufio.Writer, entries iter.Seq[intel.Indicator], o *Options, s
 	return listed.removeOthers(w, o.former)
 }
 
-// appendZeek appends a line up to its last field. A domain is compared as a
-// whole, a URL without its scheme.
-func appendZeek(b []byte, i *intel.Indicator) []byte {
-	var what, kind string
+// zeekForms returns what Zeek is to look for: one text, and two for a URL with a
+// port. Of a request for h:8080/x, Zeek's build_url makes h:8080/x when it has the
+// port from the connection alone, and h:8080:8080/x when the Host header names it too.
+func zeekForms(i *intel.Indicator) []string {
 	switch kindOf(i) {
 	case Address:
-		what, kind = i.Prefix.Addr().String(), "ADDR"
+		return []string{i.Prefix.Addr().String()}
 	case Prefix:
-		what, kind = i.Prefix.String(), "SUBNET"
+		return []string{i.Prefix.String()}
 	case Domain:
-		what, kind = i.Domain, "DOMAIN"
-	case URL:
-		what, kind = zeekURL(i.URL), "URL"
+		return []string{i.Domain}
 	}
+	u, _ := intel.SplitURL(i.URL) // unsafe has looked at it before
+	host, target := u.Host, u.Rest
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	target, _, _ = strings.Cut(target, "#") // stays with the browser
+	if !strings.HasPrefix(target, "/") {
+		target = "/" + target
+	}
+	if u.Port == 0 || u.Port == 80 && u.Scheme == "http" {
+		return []string{host + target}
+	}
+	port := ":" + strconv.Itoa(int(u.Port))
+	return []string{host + port + target, host + port + port + target}
+}
+
+// appendZeek appends a line up to its last field. A domain is compared as a
+// whole, a URL without its scheme.
+func appendZeek(b []byte, what string, i *intel.Indicator) []byte {
+	kind := map[Kind]string{Address: "ADDR", Prefix: "SUBNET", Domain: "DOMAIN", URL: "URL"}[kindOf(i)]
 	for n, field := range [...]string{what, "Intel::" + kind, i.Feed, zeekDesc(i), i.Ref} {
 		if n == 1 {
 			b = append(b, field...) // our own word
@@ -78,21 +98,8 @@ func zeekDesc(i *intel.Indicator) string {
 	return desc
 }
 
-// zeekURL returns a URL as Zeek puts one together from a request: host and
-// request target, a slash when that is empty. unsafe has parsed it before.
-func zeekURL(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return text
-	}
-	host := u.Host
-	if u.Scheme == "http" {
-		host = strings.TrimSuffix(host, ":80")
-	}
-	return host + u.RequestURI()
-}
-
-// zeekItems are hashes of what Zeek tells items apart by: indicator, type and source.
+// zeekItems are hashes of what Zeek tells items apart by: indicator in lower case, type
+// and source. So a removal of h/A must not follow where h/a is listed.
 type zeekItems struct {
 	seed  maphash.Seed
 	items map[uint64]struct{}
@@ -107,7 +114,12 @@ func (z *zeekItems) hash(line []byte) uint64 {
 		}
 		end += next + 1
 	}
-	return maphash.Bytes(z.seed, line[:end])
+	what := bytes.IndexByte(line, '\t')
+	var h maphash.Hash
+	h.SetSeed(z.seed)
+	_, _ = h.Write(bytes.ToLower(line[:max(what, 0)]))
+	_, _ = h.Write(line[max(what, 0):end])
+	return h.Sum64()
 }
 
 func (z *zeekItems) add(line []byte) { z.items[z.hash(line)] = struct{}{} }
