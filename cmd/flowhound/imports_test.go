@@ -67,7 +67,7 @@ cmd/internal/datadir:
 cmd/internal/file:
 cmd/internal/finding:
 cmd/internal/flow:
-cmd/internal/flow/netflow: cmd/internal/flow cmd/internal/flow/packet
+cmd/internal/flow/netflow: cmd/internal/file cmd/internal/flow cmd/internal/flow/packet
 cmd/internal/flow/packet: cmd/internal/flow
 cmd/internal/flow/pcap: cmd/internal/flow cmd/internal/flow/packet github.com/klauspost/compress/
 cmd/internal/flow/exporters: cmd/internal/finding cmd/internal/flow/netflow cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit

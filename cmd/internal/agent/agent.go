@@ -29,7 +29,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
-	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
@@ -72,7 +71,7 @@ type Agent struct {
 	file      *logfile.File
 	emit      *emit.Emitter
 	outputs   *run.Outputs
-	templates *netflow.Store
+	templates *exporters.Templates
 	sockets   *udp.Sockets
 	exporters *exporters.Exporters
 	feeds     *feed.Keeper
@@ -96,6 +95,7 @@ func New(cfg *config.Config, o Options) *Agent {
 	a.config.Store(cfg)
 	a.stage = stage.New(cfg.Exporters, cfg.Policy())
 	a.sockets = udp.New(cfg.Listen, udp.Dependencies{NewHandler: a.newWorker, Say: a.status, Log: o.Log})
+	a.templates = exporters.NewTemplates(filepath.Join(cfg.DataDir, "templates"), func(trouble string) { a.say("error", trouble) })
 	a.exporters = exporters.New(exporters.Dependencies{Stats: a.stage.Stats, Listening: a.sockets.Addrs, Say: a.status})
 	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Say: a.status})
 	a.dnsbl = dnsbl.New(cfg.Blacklists(), dnsbl.Dependencies{
@@ -199,8 +199,8 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := a.openControl(cfg); err != nil {
 		return err
 	}
-	if a.templates, err = netflow.OpenStore(filepath.Join(cfg.DataDir, "templates")); err != nil {
-		a.log.Warn("stored templates cannot be used; exporters will send new ones", "err", err)
+	if err := a.templates.Start(starting); err != nil {
+		return err
 	}
 	if err := a.outputs.Start(starting); err != nil { // before there is a hit
 		return err
@@ -225,7 +225,6 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := errors.Join(a.emit.Start(starting), a.sockets.Start(starting), a.exporters.Start(starting)); err != nil {
 		return err
 	}
-	a.background.Go(func() { a.saveTemplates(ctx) })
 	a.background.Go(func() { a.watch(ctx) })
 	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds%s",
 		a.sockets, a.emit.Intakes(), a.stage.State().Set.Len(), len(cfg.Feeds), a.lateLines(starting)))
@@ -262,9 +261,7 @@ func (a *Agent) Stop() error {
 	}
 	errs = append(errs, a.exports.Stop(ctx))
 	a.background.Wait()
-	if a.templates != nil {
-		errs = append(errs, a.templates.Save())
-	}
+	errs = append(errs, a.templates.Stop(ctx))
 	if a.journal != nil {
 		errs = append(errs, a.journal.Close(ctx))
 	}
@@ -276,7 +273,7 @@ func (a *Agent) Stop() error {
 
 // newWorker returns what decodes and matches the datagrams of one socket.
 func (a *Agent) newWorker() udp.Handler {
-	return a.stage.NewWorker(stage.Options{Templates: a.templates, Pass: a.emit.Intake().Pass}).Receive
+	return a.stage.NewWorker(stage.Options{Templates: a.templates.Store(), Pass: a.emit.Intake().Pass}).Receive
 }
 
 // health is the answer of /healthz.
@@ -293,6 +290,7 @@ func (a *Agent) health() web.Health {
 	var found finding.List
 	a.dnsbl.Findings(&found)
 	a.exports.Findings(&found)
+	a.templates.Findings(&found)
 	for _, f := range found {
 		h.Problems = append(h.Problems, f.What)
 	}
@@ -315,24 +313,4 @@ func (a *Agent) health() web.Health {
 // say writes an agent line.
 func (a *Agent) say(status, msg string) {
 	a.status(&hit.Status{Part: hit.Agent, Status: status, Version: a.options.Version, Msg: msg})
-}
-
-// saveTemplates keeps the templates' file within a second of what exporters
-// sent, so that even kill -9 costs no blind minutes.
-func (a *Agent) saveTemplates(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-a.templates.Changed():
-		}
-		if err := a.templates.Save(); err != nil {
-			a.log.Warn("templates cannot be saved; after a restart exporters must send them again", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(time.Second):
-		}
-	}
 }

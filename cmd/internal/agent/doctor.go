@@ -25,6 +25,7 @@ func (a *Agent) findings() finding.List {
 	var l finding.List
 	l.OK("the agent runs: version %s, %s", a.options.Version, a.summary())
 	a.exporters.Findings(&l)
+	a.templates.Findings(&l)
 	a.stage.Findings(&l)
 	a.findFeeds(&l)
 	a.sockets.Findings(&l)

@@ -25,7 +25,7 @@ func newMetrics(a *Agent) *metrics {
 		agent:    a,
 		registry: prometheus.NewRegistry(),
 	}
-	m.registry.MustRegister(m, a.stage, a.sockets, a.exporters, a.feeds, a.exports, a.dnsbl, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m, a.stage, a.sockets, a.exporters, a.templates, a.feeds, a.exports, a.dnsbl, promcollectors.NewGoCollector(), promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}))
 	return m
 }
 

@@ -42,7 +42,7 @@ func BenchmarkReceive(b *testing.B) {
 }
 
 func receiver(a *Agent) udp.Handler {
-	return a.stage.NewWorker(stage.Options{Templates: a.templates, Pass: a.emit.Intake().Pass}).Receive
+	return a.stage.NewWorker(stage.Options{Templates: a.templates.Store(), Pass: a.emit.Intake().Pass}).Receive
 }
 
 // openAlerts opens what Start would before the workers are made.

@@ -148,6 +148,14 @@ func peekRecord(r *bufio.Reader) ([]byte, error) {
 
 // Append writes a record with one write(2). After an error nothing of it is left.
 func (l *Log) Append(record []byte) error {
+	if err := l.frame(record); err != nil {
+		return err
+	}
+	return l.write(l.buf)
+}
+
+// frame puts a record with its header into l.buf.
+func (l *Log) frame(record []byte) error {
 	if len(record) > MaxRecord {
 		return fmt.Errorf("%s: a record of %d bytes is larger than the limit of %d", l.f.Name(), len(record), MaxRecord)
 	}
@@ -157,7 +165,47 @@ func (l *Log) Append(record []byte) error {
 	b = append(b, record...)
 	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
 	l.buf = b
-	return l.write(b)
+	return nil
+}
+
+// Rewrite replaces all records, in one step, by those that fill adds. After an error
+// the log is as it was.
+func (l *Log) Rewrite(fill func(add func(record []byte) error) error) error {
+	path := l.f.Name()
+	p, err := Create(path)
+	if err != nil {
+		return err
+	}
+	defer p.Discard()
+	w := bufio.NewWriterSize(p, 64<<10)
+	size, err := w.WriteString(l.kind)
+	if err != nil {
+		return err
+	}
+	err = fill(func(record []byte) error {
+		if err := l.frame(record); err != nil {
+			return err
+		}
+		size += len(l.buf)
+		_, err := w.Write(l.buf)
+		return err
+	})
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = p.Commit()
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_ = l.f.Close() // what it held has been replaced
+	l.f, l.size, l.torn = f, int64(size), false
+	return nil
 }
 
 func (l *Log) write(b []byte) error {

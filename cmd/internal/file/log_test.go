@@ -171,6 +171,44 @@ func TestLogOnAFullDisk(t *testing.T) {
 	}
 }
 
+func TestLogRewrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l, _, _ := open(t, path)
+	fill(t, l, 100)
+	rewrite := func(records ...string) error {
+		return l.Rewrite(func(add func([]byte) error) error {
+			for _, r := range records {
+				if err := add([]byte(r)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := rewrite("one", "two"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Append([]byte("three")); err != nil {
+		t.Fatal(err)
+	}
+	if err := rewrite("lost", strings.Repeat("x", MaxRecord+1)); err == nil {
+		t.Error("a record over the limit was taken")
+	}
+	if err := l.Append([]byte("four")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != l.Size() {
+		t.Errorf("Size says %d of %d", l.Size(), info.Size())
+	}
+	if _, found, got := open(t, path); !slices.Equal(got, []string{"one", "two", "three", "four"}) || found.Lost != 0 {
+		t.Errorf("%q, %+v", got, found)
+	}
+	files, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(files) != 1 {
+		t.Errorf("files %v, error %v", files, err)
+	}
+}
+
 func FuzzLog(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte(kind + "\n"))

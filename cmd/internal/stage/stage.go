@@ -9,6 +9,7 @@ package stage
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,6 +24,12 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/match"
 	"github.com/flowhound/flowhound/cmd/internal/site"
 )
+
+// names reports whether the configuration names an exporter by its own address.
+func names(c *site.Exporters, exporter netip.Addr) bool {
+	_, ok := c.Sampling[exporter]
+	return ok || slices.Contains(c.Allow, netip.PrefixFrom(exporter, exporter.BitLen()))
+}
 
 // State is all that a reload or a feed may change of what workers do. It is
 // immutable: the next one is built beside it and swapped in one step, and workers
@@ -147,6 +154,7 @@ func (s *Stage) NewWorker(o Options) *Worker {
 	w := &Worker{stage: s, options: o, generation: st.generation}
 	w.decoder = netflow.NewDecoder(netflow.Options{
 		Templates: o.Templates, MaxExporters: st.exporters.Max, KeyPort: st.exporters.KeyPort,
+		Known: func(exporter netip.Addr) bool { return names(&s.State().exporters, exporter) },
 		Sampling: func(exporter netip.Addr) (uint32, bool) {
 			rate, ok := s.State().exporters.Sampling[exporter]
 			return rate, ok

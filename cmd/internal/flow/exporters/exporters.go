@@ -38,8 +38,9 @@ type Exporters struct {
 	d    Dependencies
 	stop func()
 
-	mu     sync.Mutex
-	labels map[netip.Addr]string // of the first exporters
+	mu        sync.Mutex
+	labels    map[netip.Addr]string // of the first exporters
+	newcomers int                   // of labels, those that newcomers took
 }
 
 // New returns Exporters that say nothing yet.
@@ -61,7 +62,8 @@ func (x *Exporters) Start(context.Context) error {
 			case <-ctx.Done():
 				return
 			case now := <-tick.C:
-				for _, line := range w.look(now, x.all()) {
+				stats := x.d.Stats()
+				for _, line := range w.look(now, all(stats), forgotten(stats)) {
 					x.d.Say(&line)
 				}
 			}
@@ -98,6 +100,14 @@ func all(stats []netflow.Stats) []netflow.ExporterStats {
 	return all
 }
 
+// forgotten is how many exporters had to make room for others.
+func forgotten(stats []netflow.Stats) (n uint64) {
+	for i := range stats {
+		n += stats[i].Forgotten
+	}
+	return n
+}
+
 // gather adds s to what into has under key.
 func gather[K comparable](into map[K]*netflow.ExporterStats, key K, s netflow.ExporterStats) {
 	if known, ok := into[key]; ok {
@@ -119,6 +129,9 @@ func (x *Exporters) Findings(l *finding.List) {
 		l.Bad("point a router at this host, then: tcpdump -ni any "+strings.Join(ports, " or "),
 			"no exporter has sent anything since the agent started, on %s", strings.Join(addresses, ", "))
 		return
+	}
+	if n := forgotten(x.d.Stats()); n > 0 {
+		l.Warn("list your exporters in exporters.allow, or raise exporters.max if all are yours", "%d exporters had to make room for others: more addresses send NetFlow than are kept", n)
 	}
 	silent, unread, example := 0, uint64(0), ""
 	for _, s := range exporters {
@@ -142,6 +155,7 @@ var (
 	descRecords     = metric.Desc("records_total", "Flow records decoded, by protocol version.", "version")
 	descMalformed   = metric.Desc("malformed_total", "Parts of datagrams that could not be read, by reason.", "reason")
 	descAddressless = metric.Desc("records_without_address_total", "Data records without any address.")
+	descKept        = metric.Desc("exporters", "Exporters that are remembered: a newcomer has not sent readable flows for some seconds yet, and may be forged.", "state")
 	descForgotten   = metric.Desc("exporters_forgotten_total", "Exporters that had to make room for others.")
 
 	descGap          = metric.Desc("exporter_gap_total", "Flows (v5), datagrams (v9) or records (IPFIX) missing by the exporter's sequence numbers.", "exporter")
@@ -158,11 +172,9 @@ func (x *Exporters) Describe(chan<- *prometheus.Desc) {}
 func (x *Exporters) Collect(ch chan<- prometheus.Metric) {
 	to := metric.To(ch)
 	var total netflow.Counters
-	var forgotten uint64
 	stats := x.d.Stats()
 	for i := range stats {
 		total.Add(&stats[i].Total)
-		forgotten += stats[i].Forgotten
 	}
 	for i, v := range netflow.Versions {
 		to.Counter(descDatagrams, total.Datagrams[i], v)
@@ -172,12 +184,15 @@ func (x *Exporters) Collect(ch chan<- prometheus.Metric) {
 		to.Counter(descMalformed, total.Malformed[r], netflow.Reason(r).String())
 	}
 	to.Counter(descAddressless, total.Addressless)
-	to.Counter(descForgotten, forgotten)
+	to.Counter(descForgotten, forgotten(stats))
 
-	byLabel := map[string]*netflow.ExporterStats{}
+	byLabel, kept := map[string]*netflow.ExporterStats{}, map[bool]int{}
 	for _, s := range all(stats) {
-		gather(byLabel, x.label(s.Exporter), s)
+		gather(byLabel, x.label(&s), s)
+		kept[s.Newcomer]++
 	}
+	to.Gauge(descKept, float64(kept[true]), "newcomer")
+	to.Gauge(descKept, float64(kept[false]), "proven")
 	for l, s := range byLabel {
 		to.Counter(descItsDatagrams, s.Datagrams.Sum(), l)
 		to.Counter(descItsRecords, s.Records.Sum(), l)
@@ -187,16 +202,21 @@ func (x *Exporters) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (x *Exporters) label(exporter netip.Addr) string {
+// label returns an exporter's address, for the first that come. Newcomers, which may be
+// forged, take a quarter of the labels at most.
+func (x *Exporters) label(s *netflow.ExporterStats) string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if l, ok := x.labels[exporter]; ok {
+	if l, ok := x.labels[s.Exporter]; ok {
 		return l
 	}
-	if len(x.labels) >= maxLabels {
+	if len(x.labels) >= maxLabels || s.Newcomer && x.newcomers >= maxLabels/4 {
 		return "other"
 	}
-	l := exporter.String()
-	x.labels[exporter] = l
+	if s.Newcomer {
+		x.newcomers++
+	}
+	l := s.Exporter.String()
+	x.labels[s.Exporter] = l
 	return l
 }

@@ -14,6 +14,7 @@ import (
 const (
 	silentAfter = 5 * time.Minute // longer than the active timeout of most exporters
 	maxLines    = 100             // within finding.SayAgain: forged exporters must not flood the log
+	maxNew      = 20              // of them on exporters that have not proved themselves
 )
 
 // watch knows what was last said of each exporter, and what has to be said next. It
@@ -21,9 +22,12 @@ const (
 type watch struct {
 	exporters map[netip.Addr]*exporter
 
-	// said counts the lines since saidSince, left those that were one too many.
-	said, left uint64
-	saidSince  time.Time
+	forgotten finding.Moves // of all decoders
+
+	// said counts the lines since saidSince, saidNew those of them on newcomers, left
+	// those that were one too many.
+	said, saidNew, left int
+	saidSince           time.Time
 }
 
 // exporter is what was last said of one.
@@ -39,14 +43,21 @@ func newWatch() *watch { return &watch{exporters: map[netip.Addr]*exporter{}} }
 // look compares what the decoders count now with what was said, and returns the
 // lines that are due. Exporters that the decoders forgot are
 // forgotten here, too.
-func (c *watch) look(now time.Time, stats []netflow.ExporterStats) []hit.Status {
-	var lines []hit.Status
+func (c *watch) look(now time.Time, stats []netflow.ExporterStats, forgotten uint64) []hit.Status {
+	var lines, newcomers []hit.Status
+	to := &lines
 	say := func(from netip.Addr, status, format string, args ...any) {
-		lines = append(lines, hit.Status{Part: hit.Collector, Status: status, Exporter: from, Msg: fmt.Sprintf(format, args...)})
+		*to = append(*to, hit.Status{Part: hit.Collector, Status: status, Exporter: from, Msg: fmt.Sprintf(format, args...)})
+	}
+	if n := c.forgotten.Since(forgotten, now); n > 0 {
+		say(netip.Addr{}, "loss", "%d exporters had to make room for others: more addresses send NetFlow than are kept; if they are forged, list your exporters in exporters.allow, else raise exporters.max", n)
 	}
 	present := make(map[netip.Addr]bool, len(stats))
 	for _, s := range stats {
 		present[s.Exporter] = true
+		if to = &lines; s.Newcomer {
+			to = &newcomers
+		}
 		w, known := c.exporters[s.Exporter]
 		switch {
 		case !known:
@@ -56,7 +67,7 @@ func (c *watch) look(now time.Time, stats []netflow.ExporterStats) []hit.Status 
 		case w.silent && s.LastSeen.After(w.lastDatagramAt):
 			w.silent = false
 			say(s.Exporter, "ok", "sends again after %s", s.LastSeen.Sub(w.lastDatagramAt).Round(time.Second))
-		case !w.silent && now.Sub(s.LastSeen) > silentAfter:
+		case !w.silent && !s.Newcomer && now.Sub(s.LastSeen) > silentAfter:
 			w.silent = true
 			say(s.Exporter, "silent", "nothing came since %s: is the exporter up, and does it still export to this host?", s.LastSeen.UTC().Format(time.RFC3339))
 		}
@@ -74,27 +85,25 @@ func (c *watch) look(now time.Time, stats []netflow.ExporterStats) []hit.Status 
 		}
 	}
 	maps.DeleteFunc(c.exporters, func(a netip.Addr, _ *exporter) bool { return !present[a] })
-	return c.limit(now, lines)
+	return c.limit(now, lines, newcomers)
 }
 
-// limit lets maxLines through within finding.SayAgain, and then says how many it kept back.
-func (c *watch) limit(now time.Time, lines []hit.Status) []hit.Status {
+// limit lets maxLines through within finding.SayAgain, maxNew of them on newcomers, and
+// then says how many it kept back.
+func (c *watch) limit(now time.Time, lines, newcomers []hit.Status) []hit.Status {
 	var kept []hit.Status
 	if now.Sub(c.saidSince) >= finding.SayAgain {
 		if c.left > 0 {
 			kept = append(kept, hit.Status{Part: hit.Collector, Status: "ok", Msg: fmt.Sprintf("%d more lines on exporters were left out; see the metrics", c.left)})
 		}
-		c.said, c.left, c.saidSince = 0, 0, now
+		c.said, c.saidNew, c.left, c.saidSince = 0, 0, 0, now
 	}
-	for _, l := range lines {
-		if c.said >= maxLines {
-			c.left++
-			continue
-		}
-		c.said++
-		kept = append(kept, l)
-	}
-	return kept
+	n := min(len(lines), maxLines-c.said)
+	k := min(len(newcomers), maxNew-c.saidNew, maxLines-c.said-n)
+	c.said += n + k
+	c.saidNew += k
+	c.left += len(lines) - n + len(newcomers) - k
+	return append(append(kept, lines[:n]...), newcomers[:k]...)
 }
 
 func protocols(s *netflow.ExporterStats) string {

@@ -68,7 +68,7 @@ func TestLook(t *testing.T) {
 		{2915 * time.Second, 2914 * time.Second, guessed, "template 12 flows name no sampler, and its samplers have different rates: 1 in 100 was taken"},
 	} {
 		var got []string
-		for _, s := range c.look(noon.Add(step.at), []netflow.ExporterStats{stats(gw, noon.Add(step.seen), step.change)}) {
+		for _, s := range c.look(noon.Add(step.at), []netflow.ExporterStats{stats(gw, noon.Add(step.seen), step.change)}, 0) {
 			if s.Part != hit.Collector || s.Exporter != gw {
 				t.Errorf("after %s: a line of %+v", step.at, s)
 			}
@@ -95,7 +95,7 @@ func TestLookNamesWhatIsSentAndLost(t *testing.T) {
 	} {
 		s := stats(gw, noon, func(s *netflow.ExporterStats) { s.Datagrams, s.Lost = c.datagrams, c.lost })
 		var got []string
-		for _, line := range newWatch().look(noon, []netflow.ExporterStats{s}) {
+		for _, line := range newWatch().look(noon, []netflow.ExporterStats{s}, 0) {
 			got = append(got, line.Msg)
 		}
 		if !slices.EqualFunc(got, c.want, strings.HasPrefix) {
@@ -114,7 +114,7 @@ func TestLookForgets(t *testing.T) {
 		if i == 1 {
 			known = nil
 		}
-		if got := c.look(noon, known); len(got) != want {
+		if got := c.look(noon, known, 0); len(got) != want {
 			t.Errorf("look %d: %d lines, want %d", i, len(got), want)
 		}
 		if len(c.exporters) != len(known) {
@@ -131,7 +131,7 @@ func TestLookIsNoFlood(t *testing.T) {
 		all = append(all, stats(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), noon, nil))
 	}
 	c := newWatch()
-	got := c.look(noon, all)
+	got := c.look(noon, all, 0)
 	if len(got) != maxLines {
 		t.Fatalf("%d lines, want %d", len(got), maxLines)
 	}
@@ -141,12 +141,54 @@ func TestLookIsNoFlood(t *testing.T) {
 		if i%2 == 1 {
 			known = all
 		}
-		if again := c.look(noon.Add(time.Duration(i+1)*lookEvery), known); len(again) != 0 {
+		if again := c.look(noon.Add(time.Duration(i+1)*lookEvery), known, 0); len(again) != 0 {
 			t.Fatalf("%d lines at look %d, want none", len(again), i)
 		}
 	}
-	later := c.look(noon.Add(finding.SayAgain), nil)
+	later := c.look(noon.Add(finding.SayAgain), nil, 0)
 	if want := fmt.Sprintf("%d more lines", 4000-maxLines+50*4000); len(later) != 1 || !strings.HasPrefix(later[0].Msg, want) {
 		t.Errorf("after %s: %+v, want %q", finding.SayAgain, later, want)
+	}
+}
+
+// TestForgedExportersLeaveRoomForLines: what newcomers make it say does not keep back
+// what is said of exporters that proved themselves, and a flood is one line.
+func TestForgedExportersLeaveRoomForLines(t *testing.T) {
+	var newcomers []netflow.ExporterStats
+	for n := range 4000 {
+		s := stats(netip.AddrFrom4([4]byte{10, 51, byte(n >> 8), byte(n)}), noon, nil)
+		s.Newcomer = true
+		newcomers = append(newcomers, s)
+	}
+	c := newWatch()
+	got := c.look(noon, newcomers, 20_000)
+	if len(got) != 1+maxNew || !strings.HasPrefix(got[0].Msg, "20000 exporters had to make room for others") {
+		t.Fatalf("%d lines, the first %+v", len(got), got[0])
+	}
+	proven := stats(gw, noon, func(s *netflow.ExporterStats) { s.Lost[1] = 7 })
+	got = c.look(noon.Add(lookEvery), append(newcomers, proven), 30_000)
+	if len(got) != 2 || got[0].Exporter != gw || !strings.HasPrefix(got[1].Msg, "7 datagrams lost") {
+		t.Errorf("of the proven one: %+v", got)
+	}
+	// Forged ones fall silent, of course.
+	if got := c.look(noon.Add(2*silentAfter-time.Second), newcomers, 30_000); len(got) != 0 {
+		t.Errorf("of silent newcomers: %+v", got)
+	}
+}
+
+func TestLabelsAreKeptForProvenExporters(t *testing.T) {
+	x := New(Dependencies{})
+	label := func(n int, newcomer bool) string {
+		return x.label(&netflow.ExporterStats{Exporter: netip.AddrFrom4([4]byte{10, 51, byte(n >> 8), byte(n)}), Newcomer: newcomer})
+	}
+	for n := range 4000 {
+		if l := label(n, true); (l == "other") != (n >= maxLabels/4) {
+			t.Fatalf("newcomer %d has label %s", n, l)
+		}
+	}
+	for n := range 4000 {
+		if l := label(5000+n, false); (l == "other") != (n >= maxLabels-maxLabels/4) {
+			t.Fatalf("proven exporter %d has label %s", n, l)
+		}
 	}
 }

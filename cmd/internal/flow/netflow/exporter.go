@@ -48,6 +48,12 @@ type exporter struct {
 	cost     int  // bytes of templates and held sets
 	changed  bool // templates or sampling differ from what the store has
 	stats    *exporterStats
+
+	place    *seat[exporterKey, *exporter] // in the Decoder's table
+	ticks    int                           // seconds in which records could be read, up to provenTicks
+	since    int64                         // the first of them, Unix ns
+	toldRank standing                      // what the store knows
+	toldAt   int64                         // when it was told, Unix ns
 }
 
 // domain is one observation domain (IPFIX), source id (v9) or engine (v5) of an

@@ -1,10 +1,10 @@
 package netflow
 
 import (
+	"encoding/json"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -74,7 +74,8 @@ func checkRecord(t *testing.T, r *flow.Record) {
 func checkAccounts(t *testing.T, d *Decoder) {
 	t.Helper()
 	memory := 0
-	for _, e := range d.exporters.oldestFirst {
+	for p := range d.exporters.all {
+		e := p.value
 		cost, templates := 0, 0
 		for _, dom := range e.domains.oldestFirst {
 			for _, tmpl := range dom.templates.oldestFirst {
@@ -95,40 +96,38 @@ func checkAccounts(t *testing.T, d *Decoder) {
 	}
 }
 
-// FuzzStore opens arbitrary files. Checksums would keep the fuzzer out, so it
-// works on what they protect.
+// FuzzStore reads arbitrary records. Checksums would keep the fuzzer out, so it works
+// on what they protect.
 func FuzzStore(f *testing.F) {
-	s := &Store{path: filepath.Join(f.TempDir(), "templates"), changed: make(chan struct{}, 1)}
-	d := NewDecoder(Options{Templates: s})
+	store := newStore("")
+	d := NewDecoder(Options{Templates: store})
 	var out flow.Batch
-	_ = d.Decode(ipfixMessage(0, set(2, templateRecord(256, layoutVariable...)), options(ipfix, nil, []fieldValue{{spec{34, 4, 0}, u32(9)}})), testExporter, testReceived, &out)
+	_ = d.Decode(ipfixMessage(0, set(2, templateRecord(256, layoutVariable...)), options(ipfix, nil, []fieldValue{{spec{34, 4, 0}, u32(9)}}), set(256, randomRecords(layoutVariable, 1))), testExporter, testReceived, &out)
 	_ = d.Decode(v9Datagram(0, options(v9, []fieldValue{{spec{1, 4, 0}, u32(9)}}, []fieldValue{{spec{48, 1, 0}, u8(9)}, {spec{50, 4, 0}, u32(9)}})), testExporter, testReceived, &out)
-	if err := s.Save(); err != nil {
-		f.Fatal(err)
-	}
-	b, err := os.ReadFile(s.path)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b[storeHeaderLen:])
-	f.Add([]byte(`[{"addr":"192.0.2.1","domains":[{"version":9,"id":7,"templates":[{"wire":"AQAAAAA="}]}]}]`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		exporters, err := decodeStore(sealStore(body))
+	for p := range store.exporters.all {
+		b, err := encodeExporter(p.key, p.value.domains, p.rank, testReceived/1e9)
 		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte(`{"addr":"192.0.2.1","domains":[{"version":9,"id":7,"templates":[{"wire":"AQAAAAA="}]}]}`))
+	f.Fuzz(func(t *testing.T, record []byte) {
+		var fe fileExporter
+		s := newStore("")
+		if json.Unmarshal(record, &fe) != nil || !s.take(&fe, len(record), time.Unix(0, testReceived)) {
 			return
 		}
-		s := &Store{exporters: exporters, changed: make(chan struct{}, 1)}
-		for key := range s.exporters.oldestFirst {
-			d := NewDecoder(Options{Templates: s})
-			from := netip.AddrPortFrom(key.addr.IP(), key.port)
+		for p := range s.exporters.all {
+			d := NewDecoder(Options{Templates: s, KeyPort: p.key.port != 0})
+			from := netip.AddrPortFrom(p.key.addr.IP(), p.key.port)
 			var out flow.Batch
 			_ = d.Decode(ipfixMessage(0, set(256, make([]byte, 100)), set(300, make([]byte, 100))), from, testReceived, &out)
 			_ = d.Decode(v9Datagram(0, set(256, make([]byte, 100)), set(300, make([]byte, 100))), from, testReceived, &out)
 			checkAccounts(t, d)
-			break
-		}
-		if _, err := encodeStore(s.snapshot()); err != nil {
-			t.Fatal(err)
+			if _, err := encodeExporter(p.key, p.value.domains, p.rank, 1); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

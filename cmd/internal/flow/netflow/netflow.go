@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -21,6 +22,9 @@ import (
 // DefaultMaxExporters is the number of exporters that a Decoder remembers when
 // Options does not say.
 const DefaultMaxExporters = 4096
+
+// maxNewcomers is how many exporters may prove themselves beside MaxExporters.
+const maxNewcomers = 512
 
 // maxMemory bounds, in bytes, the templates and held sets of all exporters of a
 // Decoder: some 50,000 usual templates, far beyond any real network, so that
@@ -32,9 +36,15 @@ type Options struct {
 	// Templates keeps templates and sampling rates over a restart, for any
 	// number of Decoders. Nil: nothing is kept.
 	Templates *Store
-	// MaxExporters bounds the exporters that are remembered; beyond it the one
-	// that was silent longest is forgotten. 0 means DefaultMaxExporters.
+	// MaxExporters bounds the exporters that are remembered; some newcomers more
+	// are remembered while they prove themselves. Beyond it a newcomer is forgotten
+	// for the next, and one that proved itself only when it is silent. 0 means
+	// DefaultMaxExporters.
 	MaxExporters int
+	// Known tells exporters that the configuration names: they need not prove
+	// themselves. It is asked when an exporter is first seen, and after
+	// Reconfigure. Nil: none is named.
+	Known func(exporter netip.Addr) bool
 	// KeyPort makes the UDP source port part of the exporter's identity. It
 	// helps several exporters behind one NAT address, and breaks those that
 	// change their port or send through a balancer.
@@ -51,7 +61,8 @@ type Options struct {
 // which they arrived: templates, sampling and sequence numbers live here.
 type Decoder struct {
 	options   Options
-	exporters lru[exporterKey, *exporter]
+	exporters ranked[exporterKey, *exporter]
+	comeback  comeback
 	last      *exporter // of the datagram before this one: mostly the same
 	memory    int       // bytes of templates and held sets
 	message   message   // of the datagram in work; here so that it is not allocated
@@ -69,7 +80,7 @@ func NewDecoder(o Options) *Decoder {
 	if o.MaxExporters <= 0 {
 		o.MaxExporters = DefaultMaxExporters
 	}
-	return &Decoder{options: o, index: make(map[*exporterStats]struct{})}
+	return &Decoder{options: o, index: make(map[*exporterStats]struct{}), exporters: ranked[exporterKey, *exporter]{idle: decoderIdle}}
 }
 
 // Decode appends the records of one datagram to out, after those of sets that
@@ -113,13 +124,18 @@ func (d *Decoder) Decode(datagram []byte, from netip.AddrPort, received int64, o
 	e.stats.records[version].Add(uint64(len(out.Records) - before))
 	e.stats.lastSeen.Store(received)
 
-	if e.changed {
+	if len(out.Records) > before {
+		if age := received - e.place.at; uint64(age) >= uint64(time.Second) || e.place.rank == unproven {
+			d.prove(e, received)
+		}
+	}
+	if e.changed && e.place.rank > unproven {
 		e.changed = false
-		e.publish(d.options.Templates)
+		e.publish(d.options.Templates, received)
 	}
 	d.memory += e.cost - cost
 	for d.memory > maxMemory && d.exporters.len() > 1 {
-		d.forgetOldest()
+		d.forget(d.exporters.least(received))
 	}
 	return m.err
 }
@@ -127,8 +143,11 @@ func (d *Decoder) Decode(datagram []byte, from netip.AddrPort, received int64, o
 // Reconfigure asks Options.Sampling again about every exporter. Like Decode, it
 // belongs to the Decoder's goroutine.
 func (d *Decoder) Reconfigure() {
-	for _, e := range d.exporters.oldestFirst {
-		e.override = d.override(e.key.addr)
+	for p := range d.exporters.all {
+		p.value.override = d.override(p.key.addr)
+		if p.rank < proven && d.known(p.key) {
+			d.exporters.raise(p, proven)
+		}
 	}
 }
 
@@ -156,8 +175,8 @@ func versionOf(datagram []byte) (v version, reason Reason, ok bool) {
 // exporter: anyone can send rubbish.
 func (d *Decoder) stray(key exporterKey, reason Reason) error {
 	c := &d.others
-	if e, ok := d.exporters.get(key); ok {
-		c = &e.stats.counters
+	if p, ok := d.exporters.get(key); ok {
+		c = &p.value.stats.counters
 	}
 	c.malformed[reason].Add(1)
 	return reason
@@ -170,36 +189,93 @@ func (d *Decoder) exporter(key exporterKey, received int64) *exporter {
 		e.dropExpired(received)
 		return e
 	}
-	e, ok := d.exporters.get(key)
-	if !ok {
-		e = d.meet(key)
+	var e *exporter
+	if p, ok := d.exporters.get(key); ok {
+		e = p.value
+	} else {
+		e = d.meet(key, received)
 	}
 	e.dropExpired(received)
 	d.last = e
 	return e
 }
 
-func (d *Decoder) meet(key exporterKey) *exporter {
-	if d.exporters.len() >= d.options.MaxExporters {
-		d.forgetOldest()
+func (d *Decoder) meet(key exporterKey, now int64) *exporter {
+	rank := unproven
+	for d.exporters.len() >= d.options.MaxExporters+maxNewcomers {
+		if d.comeback.again(key, now) {
+			rank = returning
+		}
+		d.forget(d.exporters.least(now))
 	}
 	e := &exporter{key: key, told: 1, override: d.override(key.addr), stats: &exporterStats{key: key}}
-	d.exporters.put(key, e)
+	rank = max(rank, e.adopt(d.options.Templates))
+	e.place = d.exporters.put(key, e, unproven, now)
+	if d.known(key) {
+		d.exporters.raise(e.place, proven)
+	} else {
+		d.raise(e, rank, now)
+	}
 	d.mu.Lock()
 	d.index[e.stats] = struct{}{}
 	d.mu.Unlock()
-	e.adopt(d.options.Templates)
 	d.memory += e.cost
 	return e
 }
 
-// forgetOldest drops the exporter that was silent longest. Its counts go on in
-// the totals.
-func (d *Decoder) forgetOldest() {
-	e, ok := d.exporters.removeOldest()
-	if !ok {
+// known reports whether the configuration names an exporter. With KeyPort an address
+// is not enough: whoever forges it can forge all ports.
+func (d *Decoder) known(key exporterKey) bool {
+	return d.options.Known != nil && !d.options.KeyPort && d.options.Known(key.addr.IP())
+}
+
+// prove counts for an exporter that records of its could be read now, which Decode
+// tells once a second.
+func (d *Decoder) prove(e *exporter, now int64) {
+	e.place.at = now
+	if e.ticks == 0 || now < e.since {
+		e.since = now
+	}
+	e.ticks = min(e.ticks+1, provenTicks)
+	switch {
+	case e.ticks == provenTicks && now-e.since >= provenAfter:
+		d.raise(e, proven, now)
+	case now-e.since >= steadyAfter:
+		d.raise(e, steady, now)
+	case e.ticks > 1:
+		d.raise(e, returning, now)
+	default:
+		d.raise(e, useful, now)
+	}
+	e.touch(d.options.Templates, now)
+}
+
+// raise gives an exporter a higher rank. The ranks from steady on are only for
+// MaxExporters: when that many are there, one must be silent for another to rise.
+func (d *Decoder) raise(e *exporter, to standing, now int64) {
+	from := e.place.rank
+	if to <= from {
 		return
 	}
+	if from < steady && to >= steady {
+		silent, full := d.exporters.full(steady, d.options.MaxExporters, now)
+		switch {
+		case silent != nil:
+			d.forget(silent)
+		case full:
+			to = returning
+		}
+	}
+	if to > from {
+		d.exporters.raise(e.place, to)
+		e.stats.rank.Store(uint32(to))
+	}
+}
+
+// forget drops an exporter. Its counts go on in the totals.
+func (d *Decoder) forget(p *seat[exporterKey, *exporter]) {
+	e := p.value
+	d.exporters.remove(p)
 	if d.last == e {
 		d.last = nil
 	}

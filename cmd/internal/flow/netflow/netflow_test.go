@@ -35,31 +35,12 @@ func TestSpoofedExportersCostBoundedMemory(t *testing.T) {
 			wantPairs(t, feed(t, d, v9Datagram(1, set(256, pair))), there)
 		}
 	}
-	if d.memory > maxMemory || d.exporters.len() > DefaultMaxExporters {
+	if d.memory > maxMemory || d.exporters.len() > DefaultMaxExporters+maxNewcomers {
 		t.Errorf("%d bytes for %d exporters", d.memory, d.exporters.len())
 	}
 	s := d.Stats()
 	if s.Total.Datagrams[ipfix] != exporters || s.Forgotten+uint64(len(s.Exporters)) != exporters+1 {
 		t.Errorf("%d datagrams, %d exporters forgotten, %d known", s.Total.Datagrams[ipfix], s.Forgotten, len(s.Exporters))
-	}
-}
-
-func TestMaxExportersForgetsTheOneSilentLongest(t *testing.T) {
-	d := NewDecoder(Options{MaxExporters: 3})
-	var out flow.Batch
-	for _, i := range []uint32{1, 2, 3, 1, 4} {
-		_ = d.Decode(v5Datagram(1, 0, v5Record()), spoofed(i), testReceived, &out)
-	}
-	known := map[netip.Addr]bool{}
-	s := d.Stats()
-	for _, e := range s.Exporters {
-		known[e.Exporter] = true
-	}
-	if len(known) != 3 || known[spoofed(2).Addr()] {
-		t.Errorf("known are %v", known)
-	}
-	if s.Total.Records[v5] != 5 || s.Forgotten != 1 {
-		t.Errorf("total %v, forgotten %d", s.Total.Records, s.Forgotten)
 	}
 }
 

@@ -33,8 +33,8 @@ func (m *message) applySection(r *flow.Record) {
 		if p.DissectIP(b) != packet.OK {
 			return
 		}
-	case kindLabelSection:
-		if p.DissectMPLS(b) != packet.OK {
+	case kindLabelSection: // some send what the labels carry, as 317
+		if p.DissectMPLS(b) != packet.OK && p.DissectIP(b) != packet.OK {
 			return
 		}
 	case kindFrameSection:
@@ -83,8 +83,9 @@ func fill(r *flow.Record, p *packet.Packet) {
 
 // countPacket counts the packet: its length as IP says, else the frame's.
 func countPacket(r *flow.Record, length, frame uint64) {
-	if length == 0 {
+	if length == 0 && frame > 0 && r.Has&flow.HasBytes == 0 {
 		length = frame
+		r.Has |= flow.HasLayer2
 	}
 	if r.Has&flow.HasPackets == 0 {
 		r.Packets = 1

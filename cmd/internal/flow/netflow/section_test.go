@@ -35,6 +35,7 @@ func TestPacketSections(t *testing.T) {
 		{"frame of fixed length, filled up", []fieldValue{{spec{315, 128, 0}, cat(sampledFrame(0x0800), make([]byte, 128-54))}}},
 		{"IP header", []fieldValue{{spec{313, v, 0}, variable(sampledIP())}}},
 		{"labels and what they carry", []fieldValue{{spec{316, v, 0}, variable(cat(labels, sampledIP()))}}},
+		{"labels' payload in their place", []fieldValue{{spec{314, 4, 0}, labels[4:]}, {spec{316, v, 0}, variable(sampledIP())}}},
 		{"labels alone, and what they carry", []fieldValue{{spec{316, v, 0}, variable(labels)}, {spec{317, v, 0}, variable(sampledIP())}}},
 		{"NetFlow-Lite", []fieldValue{{spec{102, 2, 0}, u16(0)}, {spec{103, 2, 0}, u16(1514)}, {spec{104, 64, 0}, cat(sampledFrame(0x0800), make([]byte, 10))}}},
 		{"frame that starts at 0", []fieldValue{{spec{409, 2, 0}, u16(0)}, {spec{410, 2, 0}, u16(54)}, {spec{315, v, 0}, variable(sampledFrame(0x0800))}}},

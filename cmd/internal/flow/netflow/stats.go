@@ -67,6 +67,9 @@ type ExporterStats struct {
 	Exporter netip.Addr
 	Port     uint16 // 0 unless Options.KeyPort
 	LastSeen time.Time
+	// Newcomer tells an exporter of which records could not be read for some seconds
+	// yet: it may be forged.
+	Newcomer bool
 	// Templates is how many templates are held for it now.
 	Templates int
 	// Missing names the template that was missing last; its ID is 0 when none was.
@@ -80,6 +83,7 @@ type ExporterStats struct {
 func (s *ExporterStats) Add(o *ExporterStats) {
 	s.Counters.Add(&o.Counters)
 	s.Templates += o.Templates
+	s.Newcomer = s.Newcomer && o.Newcomer
 	if o.LastSeen.After(s.LastSeen) {
 		s.LastSeen = o.LastSeen
 	}
@@ -126,6 +130,7 @@ func (d *Decoder) Stats() Stats {
 type exporterStats struct {
 	key       exporterKey
 	lastSeen  atomic.Int64 // Unix ns
+	rank      atomic.Uint32
 	templates atomic.Int64
 	missing   atomic.Uint64 // packMissing
 
@@ -146,6 +151,7 @@ func (e *exporterStats) load() ExporterStats {
 	s := ExporterStats{
 		Exporter:  e.key.addr.IP(),
 		Port:      e.key.port,
+		Newcomer:  standing(e.rank.Load()) < steady,
 		Templates: int(e.templates.Load()),
 		Missing:   unpackMissing(e.missing.Load()),
 

@@ -3,31 +3,22 @@ package netflow
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
-// The file is one line with its version and the checksum of what follows, then
-// JSON. Its bytes are trusted no more than a datagram's: templates go through the
-// same checks and the same bounds.
-
-const storeHeader = "flowhound-templates 1 %08x\n"
-
-var storeHeaderLen = len(fmt.Sprintf(storeHeader, 0))
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// A record of the store's file is the JSON of one exporter. Its bytes are trusted no
+// more than a datagram's: templates go through the same checks and the same bounds.
 
 type fileExporter struct {
 	Addr    netip.Addr   `json:"addr"`
 	Port    uint16       `json:"port,omitempty"`
 	Domains []fileDomain `json:"domains"`
+	Rank    standing     `json:"rank,omitempty"`
+	Saved   int64        `json:"saved,omitempty"` // Unix seconds
 }
 
 type fileDomain struct {
@@ -53,25 +44,12 @@ type fileSampler struct {
 	Of    *uint64 `json:"of,omitempty"` // the sampler that has the rate
 }
 
-func encodeStore(exporters []storedExporter) ([]byte, error) {
-	list := make([]fileExporter, 0, len(exporters))
-	for _, e := range exporters {
-		fe := fileExporter{Addr: e.key.addr.IP(), Port: e.key.port}
-		for _, d := range e.domains {
-			fe.Domains = append(fe.Domains, d.file())
-		}
-		list = append(list, fe)
+func encodeExporter(key exporterKey, domains []storedDomain, rank standing, saved int64) ([]byte, error) {
+	fe := fileExporter{Addr: key.addr.IP(), Port: key.port, Rank: rank, Saved: saved}
+	for i := range domains {
+		fe.Domains = append(fe.Domains, domains[i].file())
 	}
-	body, err := json.Marshal(list)
-	if err != nil {
-		return nil, err
-	}
-	return sealStore(body), nil
-}
-
-// sealStore puts the header before the JSON.
-func sealStore(body []byte) []byte {
-	return append(fmt.Appendf(nil, storeHeader, crc32.Checksum(body, castagnoli)), body...)
+	return json.Marshal(fe)
 }
 
 func (d *storedDomain) file() fileDomain {
@@ -92,36 +70,19 @@ func (d *storedDomain) file() fileDomain {
 	return fd
 }
 
-func decodeStore(b []byte) (lru[exporterKey, []storedDomain], error) {
-	var exporters lru[exporterKey, []storedDomain]
-	if len(b) < storeHeaderLen {
-		return exporters, errors.New("file is too short")
+func (fe *fileExporter) stored() (key exporterKey, domains []storedDomain, err error) {
+	key = exporterKey{flow.AddrFrom(fe.Addr), fe.Port}
+	if fe.Rank >= numRanks {
+		return key, nil, fmt.Errorf("exporter %s: unknown rank %d", fe.Addr, fe.Rank)
 	}
-	body := b[storeHeaderLen:]
-	if want := fmt.Sprintf(storeHeader, crc32.Checksum(body, castagnoli)); string(b[:storeHeaderLen]) != want {
-		return exporters, errors.New("wrong version or checksum")
-	}
-	var list []fileExporter
-	if err := json.Unmarshal(body, &list); err != nil {
-		return exporters, err
-	}
-	if len(list) > maxStoredExporters {
-		return exporters, errors.New("too many exporters")
-	}
-	for _, fe := range list {
-		key := exporterKey{flow.AddrFrom(fe.Addr), fe.Port}
-		var domains []storedDomain
-		for _, fd := range fe.Domains {
-			d, err := fd.domain()
-			if err != nil {
-				return lru[exporterKey, []storedDomain]{}, fmt.Errorf("exporter %s: %w", fe.Addr, err)
-			}
-			domains = append(domains, d)
+	for _, fd := range fe.Domains {
+		d, err := fd.domain()
+		if err != nil {
+			return key, nil, fmt.Errorf("exporter %s: %w", fe.Addr, err)
 		}
-		exporters.remove(key)
-		exporters.put(key, domains)
+		domains = append(domains, d)
 	}
-	return exporters, nil
+	return key, domains, nil
 }
 
 func (fd *fileDomain) domain() (storedDomain, error) {
@@ -158,39 +119,14 @@ func (fd *fileDomain) domain() (storedDomain, error) {
 	return d, nil
 }
 
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxStoreFile+1))
-	if err == nil && len(b) > maxStoreFile {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxStoreFile)
-	}
-	return b, err
-}
+// The first version of the file was one line with the checksum of what follows, then
+// JSON of all exporters.
+const oldHeader = "flowhound-templates 1 "
 
-// replaceFile writes a file beside path and moves it into place.
-func replaceFile(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp*")
-	if err != nil {
-		return err
+func decodeOld(b []byte) (list []fileExporter, ok bool) {
+	sum, body, found := bytes.Cut(bytes.TrimPrefix(b, []byte(oldHeader)), []byte("\n"))
+	if !found || string(sum) != fmt.Sprintf("%08x", crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))) {
+		return nil, false
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = io.Copy(f, bytes.NewReader(content))
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return list, json.Unmarshal(body, &list) == nil
 }

@@ -167,8 +167,8 @@ func TestTemplateFloodIsBoundedOldestOut(t *testing.T) {
 		t.Errorf("%d templates of 5001 are held", s.Templates)
 	}
 	e, _ := d.exporters.get(exporterKey{addr: flow.AddrFrom(testExporter.Addr())})
-	if e.cost > maxTemplateBytes {
-		t.Errorf("one exporter holds %d bytes", e.cost)
+	if e.value.cost > maxTemplateBytes {
+		t.Errorf("one exporter holds %d bytes", e.value.cost)
 	}
 	wantPairs(t, feed(t, d, used), there) // the one in use was never pushed out
 	if got := feed(t, d, ipfixMessage(0, set(1000, make([]byte, 200)))); len(got) != 0 {
