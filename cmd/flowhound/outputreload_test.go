@@ -20,13 +20,14 @@ import (
 	"github.com/flowhound/flowhound/plugin/host"
 )
 
-// conversations sends n flows, each between another own host and a listed one.
+// conversations sends n flows, each between another own host and another listed one:
+// nothing of them is folded.
 func (p *process) conversations(t *testing.T, first, n int) {
 	t.Helper()
 	for sequence := uint32(first); n > 0; sequence++ {
 		sets := [][]byte{template()}
 		for range min(20, n) {
-			sets = append(sets, flowBetween(netip.AddrFrom4([4]byte{10, 1, byte(first >> 8), byte(first)}), netip.MustParseAddr("198.51.100.7")))
+			sets = append(sets, flowBetween(netip.AddrFrom4([4]byte{10, 1, byte(first >> 8), byte(first)}), netip.AddrFrom4([4]byte{198, 51, byte(first >> 8), byte(first)})))
 			first++
 			n--
 		}
@@ -68,7 +69,7 @@ outputs:
   - {name: same, type: sink, batch: {every: 0s}, settings: {file: "` + dir + `/same.json"}}
 ` + outputs
 	}
-	write(t, dir, "ours.txt", "198.51.100.7\n")
+	write(t, dir, "ours.txt", "198.51.0.0/16\n")
 	write(t, dir, "flowhound.yaml", config(`  - {name: other, type: sink, batch: {every: 0s}, settings: {address: "127.0.0.1:1"}}
   - {name: gone, type: nothing}
   - {name: picky, type: sink, kinds: [retro], settings: {file: "`+dir+`/picky.json"}}
@@ -138,7 +139,7 @@ func freePort(t *testing.T) string {
 func TestHungOutputs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	write(t, dir, "ours.txt", "198.51.100.7\n")
+	write(t, dir, "ours.txt", "198.51.0.0/16\n")
 	write(t, dir, "flowhound.yaml", `listen: ["udp://127.0.0.1:0"]
 feeds:
   - {name: ours, type: list, path: ours.txt, category: c2}
