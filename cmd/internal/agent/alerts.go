@@ -26,7 +26,7 @@ func (a *Agent) openJournal(cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	a.file = must(logfile.New(cfg.Log, logfile.Dependencies{Journal: a.journal, Log: a.log}))
+	a.file = must(logfile.New(cfg.Log, logfile.Dependencies{Journal: a.journal, Say: a.say, Log: a.log}))
 	a.outputs = run.New(OutputConfig(cfg), run.Dependencies{Journal: a.journal, Version: a.options.Version, Say: a.status, Log: a.log})
 	a.emit = emit.New(cfg.Alert, emit.Dependencies{
 		Journal: a.journal, Folds: filepath.Join(cfg.DataDir, "folds"), Say: a.say, Log: a.log,

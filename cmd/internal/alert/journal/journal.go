@@ -92,7 +92,9 @@ type Journal struct {
 	active *os.File
 	broken bool // what stands behind the active segment's size is not known
 	whole  bool // the last segment that Open found
-	buf    []byte
+	// reservedTo is up to which size the active segment has its room.
+	reservedTo int64
+	buf        []byte
 
 	syncing sync.Mutex // held for a sync
 	wake    chan struct{}

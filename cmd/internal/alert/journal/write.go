@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
@@ -204,6 +205,7 @@ func (j *Journal) writeBatch(batch []*Record) error {
 			j.buf = appendFrame(j.buf, batch[n].Seq, batch[n].payload)
 			n++
 		}
+		j.reserve(size + int64(len(j.buf)))
 		if _, err := j.active.Write(j.buf); err != nil {
 			j.broken = j.active.Truncate(size) != nil
 			if !j.renew(batch[0].Seq) {
@@ -218,6 +220,19 @@ func (j *Journal) writeBatch(batch []*Record) error {
 		_ = j.syncNow() // it is said, and consumers go on
 	}
 	return nil
+}
+
+// reserved is how much of the disk is kept for the journal, so that the lines which
+// say that it is full, and some hits, are on it all the same.
+const reserved = 512 << 10
+
+// reserve sees to room for reserved bytes, some of them behind size. What cannot be
+// reserved is written as long as there is room.
+func (j *Journal) reserve(size int64) {
+	if size+reserved/2 > j.reservedTo {
+		j.reservedTo = size + reserved
+		allocate(j.active, j.reservedTo)
+	}
 }
 
 // room returns the size of the active segment, negative when a record of n bytes
@@ -258,7 +273,7 @@ func (j *Journal) roll(seq uint64) error {
 		j.segments = j.segments[:n-1]
 	}
 	j.segments = append(j.segments, &segment{first: seq, wanted: map[*Cursor]int{}})
-	j.active, j.broken, j.newNames, j.dirty = f, false, true, true
+	j.active, j.broken, j.newNames, j.dirty, j.reservedTo = f, false, true, true, 0
 	for _, c := range j.cursors {
 		c.enforce()
 	}
@@ -398,7 +413,7 @@ func (j *Journal) syncNow() error {
 	j.mu.Lock()
 	before, text := j.stats.Sync, ""
 	if err != nil {
-		text = err.Error()
+		text = strings.ReplaceAll(err.Error(), "\n", "; ")
 		j.stats.Errors++
 		j.unsynced = append(failed, j.unsynced...)
 		j.dirty, j.newNames = true, j.newNames || names

@@ -66,7 +66,8 @@ func (c *Config) check() error {
 // Dependencies are what a File works with.
 type Dependencies struct {
 	Journal *journal.Journal
-	Log     *slog.Logger // nil: slog.Default
+	Say     func(status, msg string) // writes an agent line; it must not wait. May be nil
+	Log     *slog.Logger             // nil: slog.Default
 }
 
 // Stats are counts since Start.
@@ -106,6 +107,9 @@ func New(c Config, d Dependencies) (*File, error) {
 	}
 	if d.Log == nil {
 		d.Log = slog.Default()
+	}
+	if d.Say == nil {
+		d.Say = func(string, string) {}
 	}
 	f := &File{d: d, configs: make(chan Config, 1), stop: make(chan struct{}), caughtUp: make(chan struct{})}
 	f.path.Store(&c.Path)

@@ -182,9 +182,11 @@ func (w *writer) sync() {
 	})
 	switch {
 	case before == "" && text != "":
-		w.d.Log.Error("the alert log cannot be synced; a power failure could lose lines", "path", w.config.Path, "err", text)
+		w.d.Log.Error("the alert log cannot be synced", "path", w.config.Path, "err", text)
+		w.d.Say("error", "the alert log cannot be synced: "+text+"; a power failure could lose lines")
 	case before != "" && text == "":
 		w.d.Log.Info("the alert log can be synced again", "path", w.config.Path)
+		w.d.Say("alive", "the alert log can be synced again")
 	}
 }
 
