@@ -139,7 +139,7 @@ func (x *bench) finds(text string) bool {
 	var l finding.List
 	x.Findings(&l)
 	return slices.ContainsFunc(l, func(f finding.Finding) bool {
-		return f.Level == finding.Bad && strings.Contains(f.What, text) && f.Mend != ""
+		return f.Level == finding.Bad && strings.Contains(f.What, text) && f.Fix != ""
 	})
 }
 
