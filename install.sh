@@ -5,7 +5,14 @@
 # what differs. It prints every change and takes all of them back when one fails.
 # It fetches nothing: binaries are taken from the folder bin beside it, or built
 # from the sources with Go.
+#
+# As root it trusts nobody: commands come from the system's folders alone, it writes
+# only where nobody but root can change a path, never through a link, and what is
+# to be done inside a folder of flowhound's user is done as that user.
 set -eu
+unset CDPATH
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin:/snap/bin
+export PATH
 
 usage() {
 	cat <<'END'
@@ -61,14 +68,14 @@ while [ $# -gt 0 ]; do
 done
 [ "$purge" = no ] || [ "$mode" = uninstall ] || wrong "--purge goes with --uninstall"
 
-here=$(cd "$(dirname "$0")" && pwd)
-PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin"
+here=$(cd -- "$(dirname -- "$0")" && pwd)
 umask 022
 bin=$prefix/bin/flowhound
 plugins=$prefix/lib/flowhound
 outputs="syslog elasticsearch webhook"
 user=flowhound
 work=
+made=
 
 # --- what is done can be undone ---
 
@@ -79,7 +86,7 @@ would() { # would WORDS: prints them in a dry run, which then does nothing
 	say "would $*"
 }
 
-note() { printf '%s\n' "$*" >>"$work/undo"; } # a line of shell, run last to first
+note() { printf '%s\n' "$*" >>"$work/undo"; } # a line of shell, before what it undoes; run last to first
 
 undo() {
 	status=$?
@@ -104,50 +111,113 @@ begin() {
 
 known_user() { id "$user" >/dev/null 2>&1; }
 
+is_root() { [ "$(id -u)" -eq 0 ]; }
+
+on_host() { [ -z "$destdir" ] && is_root; }
+
 own() { # own OWNER PATH: only root can, and in a destdir only for users that are there
-	if [ "$(id -u)" -ne 0 ] || ! known_user; then return 0; fi
-	chown "$1" "$2"
+	if ! is_root || ! known_user; then return 0; fi
+	chown -h "$1" "$2"
 }
 
-folder() { # folder PATH MODE OWNER
-	[ ! -d "$destdir$1" ] || return 0
+as_user() { # as_user COMMAND: a line of shell as flowhound's user, whose folders are its own to change
+	(cd / && su -s /bin/sh "$user" -c "$1")
+}
+
+# trusted PATH: fails when anybody but root can change the way to PATH. A link on it
+# counts as where it leads.
+trusted() {
+	on_host || return 0
+	where=$(cd -P -- "$(dirname "$1")" && pwd -P)
+	while :; do
+		if [ -n "$(find "$where" -prune ! -user root)" ]; then
+			fail "$where does not belong to root, so root does not write into it: chown root $where"
+		fi
+		if [ -n "$(find "$where" -prune -perm -002 ! -perm -1000)" ]; then
+			fail "everyone may change $where, so root does not write into it: chmod o-w $where"
+		fi
+		[ "$where" != / ] || break
+		where=$(dirname "$where")
+	done
+	where=$(cd -P -- "$(dirname "$1")" && pwd -P)
+	if [ -n "$(find "$where" -prune -perm -002)" ]; then
+		fail "everyone may write into $where, so root does not: chmod o-w $where"
+	fi
+}
+
+parents() { # parents PATH: makes the folders above it, which a failure takes back
+	above=$(dirname "$1")
+	[ ! -d "$above" ] || return 0
+	(parents "$above")
+	note "rmdir '$above' 2>/dev/null"
+	mkdir "$above"
+}
+
+folder() { # folder PATH MODE OWNER: makes a folder in one of root's
+	if [ -d "$destdir$1" ]; then return 0; fi
 	would "make $1" && return 0
-	mkdir -p "$(dirname "$destdir$1")"
-	mkdir -m "$2" "$destdir$1"
-	note "rmdir '$destdir$1'"
-	own "$3" "$destdir$1"
-	say "made $1"
+	parents "$destdir$1"
+	trusted "$destdir$1"
+	note "rmdir '$destdir$1' 2>/dev/null"
+	mkdir -m 0700 "$destdir$1"
+	made=$1 made_mode=$2 made_owner=$3
+}
+
+hand_over() { # gives the folder that was just made its owner, who may do what it likes there from now on
+	[ -n "$made" ] || return 0
+	own "$made_owner" "$destdir$made"
+	chmod "$made_mode" "$destdir$made"
+	say "made $made"
+	made=
+}
+
+# into FILE MODE OWNER: FILE gets standard input, whole or not at all.
+into() {
+	trusted "$1"
+	new=$(mktemp "$(dirname "$1")/.flowhound.XXXXXX") # which is nobody's link
+	note "rm -f '$new'"
+	cat >"$new"
+	own "$3" "$new"
+	chmod "$2" "$new" # a running program may not be written over, but renamed over
+	mv -f "$new" "$1"
 }
 
 put() { # put SOURCE PATH MODE OWNER
-	if [ -f "$destdir$2" ] && cmp -s "$1" "$destdir$2"; then return 0; fi
+	target=$destdir$2
+	[ ! -L "$target" ] || fail "$2 is a symbolic link, and nothing is written through one: remove it, or put a file in its place"
+	if [ -f "$target" ] && cmp -s "$1" "$target"; then return 0; fi
+	[ ! -d "$target" ] || fail "$2 is a folder, and a file belongs there"
 	would "write $2" && return 0
-	mkdir -p "$(dirname "$destdir$2")"
-	if [ -e "$destdir$2" ]; then
+	parents "$target"
+	if [ -e "$target" ]; then
 		saved=$(mktemp "$work/old.XXXXXX")
-		cp -p "$destdir$2" "$saved"
-		note "cp -p '$saved' '$destdir$2.undo' && mv -f '$destdir$2.undo' '$destdir$2'"
+		cp -p "$target" "$saved"
+		note "undo=\$(mktemp '$(dirname "$target")/.flowhound.XXXXXX') && cp -p '$saved' \"\$undo\" && mv -f \"\$undo\" '$target'"
 	else
-		note "rm -f '$destdir$2'"
+		note "rm -f '$target'"
 	fi
-	cp "$1" "$destdir$2.new" # a running program may not be written over, but renamed over
-	note "rm -f '$destdir$2.new'"
-	chmod "$3" "$destdir$2.new"
-	own "$4" "$destdir$2.new"
-	mv -f "$destdir$2.new" "$destdir$2"
+	into "$target" "$3" "$4" <"$1"
 	say "wrote $2"
 }
 
 keep() { # keep SOURCE PATH MODE OWNER: as put, but what is there is somebody's own
-	[ ! -e "$destdir$2" ] || return 0
+	if [ -e "$destdir$2" ]; then return 0; fi
 	put "$@"
 }
 
 gone() { # gone PATH
 	[ -e "$destdir$1" ] || [ -L "$destdir$1" ] || return 0
 	would "remove $1" && return 0
+	trusted "$destdir$1"
 	rm -rf -- "$destdir$1"
 	say "removed $1"
+}
+
+gone_of_user() { # gone_of_user PATH: what flowhound's user has in there goes as that user
+	if on_host && known_user && [ "$dry" = no ] && [ -d "$1" ] && [ ! -L "$1" ]; then
+		as_user "find '$1' -mindepth 1 -delete" 2>/dev/null || true
+	fi
+	gone "$1"
 }
 
 # --- the parts ---
@@ -158,7 +228,7 @@ binaries() { # leaves the folder with all binaries in $built
 		return
 	fi
 	built=$work/bin
-	command -v go >/dev/null || fail "there is no $here/bin/flowhound and no Go to build it with (https://go.dev/dl)"
+	command -v go >/dev/null || fail "there is no $here/bin/flowhound and no Go in $PATH to build it with (https://go.dev/dl)"
 	mkdir "$built"
 	say "building flowhound and its output plugins"
 	(
@@ -173,12 +243,12 @@ account() {
 	if known_user || [ -n "$destdir" ]; then return 0; fi
 	would "add the user $user" && return 0
 	if command -v useradd >/dev/null; then
+		note "userdel '$user' 2>/dev/null"
 		useradd --system --user-group --home-dir /var/lib/flowhound --no-create-home --shell /usr/sbin/nologin "$user"
-		note "userdel '$user'"
 	elif command -v adduser >/dev/null; then # BusyBox
+		note "deluser '$user' 2>/dev/null"
 		addgroup -S "$user"
 		adduser -S -D -H -h /var/lib/flowhound -s /sbin/nologin -G "$user" "$user"
-		note "deluser '$user'"
 	else
 		fail "neither useradd nor adduser is there: add the user $user by hand and run this again"
 	fi
@@ -187,9 +257,25 @@ account() {
 
 folders() {
 	folder /etc/flowhound 0750 "root:$user"
+	hand_over
 	folder /var/lib/flowhound 0750 "$user:$user"
-	folder /var/lib/flowhound/export 0755 "$user:$user"
+	if [ -n "$made" ]; then # it is root's alone until it is handed over
+		note "rmdir '$destdir$made/export' 2>/dev/null"
+		mkdir -m 0755 "$destdir$made/export"
+		own "$user:$user" "$destdir$made/export"
+		hand_over
+		say "made /var/lib/flowhound/export"
+	elif [ ! -d "$destdir/var/lib/flowhound/export" ] && ! would "make /var/lib/flowhound/export"; then
+		if on_host; then
+			as_user 'mkdir -m 0755 /var/lib/flowhound/export' || fail "$user cannot make /var/lib/flowhound/export: see whose /var/lib/flowhound is"
+		else
+			mkdir -m 0755 "$destdir/var/lib/flowhound/export"
+			own "$user:$user" "$destdir/var/lib/flowhound/export"
+		fi
+		say "made /var/lib/flowhound/export"
+	fi
 	folder /var/log/flowhound 0750 "$user:$user"
+	hand_over
 }
 
 configuration() {
@@ -197,8 +283,9 @@ configuration() {
 	printf '# Addresses, networks or ranges, one a line.\n' >"$work/blacklist.txt"
 	keep "$work/blacklist.txt" /etc/flowhound/blacklist.txt 0640 "root:$user"
 	for key in "$destdir"/etc/flowhound/*.key; do
-		if [ ! -f "$key" ] || [ -z "$(find "$key" -perm -004)" ]; then continue; fi
+		if [ ! -f "$key" ] || [ -L "$key" ] || [ -z "$(find "$key" -perm -004)" ]; then continue; fi
 		would "close $key to others" && continue
+		trusted "$key"
 		chmod 0640 "$key"
 		own "root:$user" "$key"
 		say "closed ${key#"$destdir"} to others"
@@ -236,7 +323,7 @@ service() {
 # What the configuration has the service write to besides its own folders.
 paths() {
 	if [ "$(manager)" != systemd ] || [ -n "$destdir" ] || [ "$dry" = yes ]; then return 0; fi
-	"$built/flowhound" check --paths >"$work/paths" 2>/dev/null || return 0
+	as_user "'$bin' check --paths" >"$work/paths" 2>/dev/null || return 0
 	if [ -s "$work/paths" ]; then
 		{
 			echo "# Made by install.sh of what flowhound.yaml has the service write to. Run"
@@ -273,7 +360,7 @@ start() {
 		if [ "$upgrade" = yes ]; then rc-service flowhound restart; else rc-service flowhound start; fi
 		;;
 	none)
-		say "no service manager that is known here: have yours make /run/flowhound, mode 0700 and $user's, and run $bin run as $user"
+		say "no systemd or OpenRC here. At each boot, run: install -d -m 0700 -o $user -g $user /run/flowhound; then, as $user: $bin run"
 		;;
 	esac
 }
@@ -316,7 +403,8 @@ uninstall() {
 	if [ -d "$destdir$plugins" ] && [ "$dry" = no ]; then rmdir "$destdir$plugins" 2>/dev/null || true; fi
 	[ -n "$destdir" ] || [ "$(manager)" != systemd ] || [ "$dry" = yes ] || systemctl daemon-reload
 	if [ "$purge" = yes ]; then
-		for p in /etc/flowhound /var/lib/flowhound /var/log/flowhound; do gone "$p"; done
+		for p in /var/lib/flowhound /var/log/flowhound; do gone_of_user "$p"; done
+		gone /etc/flowhound
 		if [ -z "$destdir" ] && known_user && ! would "remove the user $user"; then
 			userdel "$user" 2>/dev/null || deluser "$user"
 			say "removed the user $user"

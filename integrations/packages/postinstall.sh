@@ -1,7 +1,10 @@
 #!/bin/sh
 # After the files: systemd and the kernel hear of them. A flowhound that runs goes
-# on as the new one; a first one waits for its configuration.
+# on as the new one; a first one waits for its configuration. The folder of exports
+# lies in flowhound's own, where that user makes it and root follows no path.
 set -e
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+(cd / && su -s /bin/sh flowhound -c '[ -d /var/lib/flowhound/export ] || mkdir -m 0755 /var/lib/flowhound/export')
 sysctl -q -p /usr/lib/sysctl.d/60-flowhound.conf 2>/dev/null || true
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload

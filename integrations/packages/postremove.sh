@@ -1,10 +1,15 @@
 #!/bin/sh
-# After the files: a purge takes the data and the user along.
+# After the files: a purge takes the data and the user along. What flowhound's user
+# has in its folders goes as that user: root must not follow a path there.
 set -e
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 fi
 if [ "$1" = purge ]; then
+	if getent passwd flowhound >/dev/null; then
+		(cd / && su -s /bin/sh flowhound -c 'find /var/lib/flowhound /var/log/flowhound -mindepth 1 -delete' 2>/dev/null) || true
+	fi
 	rm -rf /var/lib/flowhound /var/log/flowhound /etc/flowhound
 	if getent passwd flowhound >/dev/null; then
 		userdel flowhound

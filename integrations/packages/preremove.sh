@@ -2,6 +2,7 @@
 # Before the files go, not before they are replaced: nothing must run on them or
 # read what they wrote.
 set -e
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 case $1 in
 remove | purge | 0)
 	if [ -d /run/systemd/system ]; then

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/flowhound/flowhound/decoders"
 	"github.com/flowhound/flowhound/rules"
 )
@@ -305,25 +307,28 @@ func (e *Engine) inherit(c *change) error {
 }
 
 // ensureLog creates the alert log when it is not there: an engine that does not
-// find it when it starts gives up on it. It belongs to whoever its folder does.
+// find it when it starts gives up on it. It belongs to whoever its folder does, who
+// may put another in the folder's place meanwhile: both are of the one that was
+// opened, wherever that is.
 func ensureLog(o *Options) error {
 	path := filepath.Join(o.root(), o.LogPath)
-	folder, err := os.Stat(filepath.Dir(path))
+	folder, err := os.OpenFile(filepath.Dir(path), os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return fmt.Errorf("the alert log %s has no folder: run install.sh, or make the folder and give it to flowhound's user", o.LogPath)
 	}
-	if exists(path) {
+	defer func() { _ = folder.Close() }()
+	var of unix.Stat_t
+	if err := unix.Fstat(int(folder.Fd()), &of); err != nil {
+		return err
+	}
+	fd, err := unix.Openat(int(folder.Fd()), filepath.Base(path), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o640)
+	if errors.Is(err, unix.EEXIST) {
 		return nil
+	} else if err != nil {
+		return plain(&fs.PathError{Op: "create", Path: path, Err: err})
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) //nolint:gosec // the engine's group may read it
-	if err != nil {
-		return plain(err)
-	}
-	c := change{mode: 0o640}
-	if s, ok := folder.Sys().(*syscall.Stat_t); ok {
-		c.uid, c.gid = int(s.Uid), int(s.Gid)
-	}
-	if err := errors.Join(own(f, &c), f.Close()); err != nil {
+	f := os.NewFile(uintptr(fd), path)
+	if err := errors.Join(own(f, &change{mode: 0o640, uid: int(of.Uid), gid: int(of.Gid)}), f.Close()); err != nil {
 		return plain(err)
 	}
 	o.Say("created %s", o.LogPath)

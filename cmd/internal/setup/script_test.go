@@ -128,7 +128,7 @@ for d in etc usr/local var; do
 	mount -t overlay overlay -o lowerdir=/$d,upperdir=$PWD/layers/$d/upper,workdir=$PWD/layers/$d/work /$d
 done
 mount -t tmpfs none /run
-PATH=$PWD/stub:$PATH
+cp stub/sysctl /usr/local/sbin/ # the system's own folders are all that install.sh looks into
 rm -rf /var/ossec /etc/flowhound /var/lib/flowhound /var/log/flowhound
 userdel flowhound 2>/dev/null || true
 cp -a /etc before.etc
@@ -163,6 +163,7 @@ case $* in
 esac
 END
 chmod +x stub/systemctl
+cp stub/systemctl /usr/local/sbin/
 echo "-- first --"
 sh install.sh
 printf 'exports:\n  - {format: plain, path: /var/lib/bind/list.txt}\n' >>/etc/flowhound/flowhound.yaml
@@ -221,5 +222,93 @@ func TestScriptWithSystemd(t *testing.T) {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("%s is missing:\n%s", want, out)
 		}
+	}
+}
+
+// hostile is a host on which install.sh must not do what others want of root: a
+// flowhound that was taken over swaps its folder for a link while root upgrades, the
+// caller's PATH and CDPATH lead elsewhere, and paths are links.
+const hostile = `mkdir evil
+for c in cp chown mktemp id sed cat mv; do
+	printf '#!/bin/sh\necho %s >>%s/evil.log\nexec /usr/bin/%s "$@"\n' $c $PWD $c >evil/$c
+	chmod +x evil/$c
+done
+(cd / && CDPATH=/tmp PATH=$OLDPWD/evil:$PATH sh "${OLDPWD#/}/install.sh") >/dev/null
+[ ! -e evil.log ] || { echo "the caller's commands were run:"; sort -u evil.log; }
+
+mkdir /etc/victim
+swap=$(mktemp) && chmod 0644 $swap
+cat >$swap <<'END'
+cd /var/lib/flowhound || exit
+rm -rf export; ln -sfn /etc/victim l; : >ready
+end=$(($(date +%s) + 20))
+until mv -T export "x$$" 2>/dev/null; do [ $(date +%s) -lt $end ] || exit; done
+mv -T l export
+END
+for i in 1 2 3 4 5; do
+	rm -rf /var/lib/flowhound/export /var/lib/flowhound/ready
+	su -s /bin/sh flowhound -c "sh $swap" &
+	until [ -e /var/lib/flowhound/ready ]; do sleep 0.05; done
+	sh install.sh --upgrade >/dev/null || true
+	wait
+	[ "$(stat -c %U /etc/victim)" = root ] || echo "flowhound's user has root's folder"
+done
+rm -f /var/lib/flowhound/export $swap
+rmdir /etc/victim
+sh install.sh --uninstall --purge >/dev/null
+
+echo "-- links --"
+for link in /etc/flowhound /usr/local/bin/flowhound /etc/sysctl.d/60-flowhound.conf; do
+	theirs=$(mktemp -d) && chmod 1777 $theirs && echo precious >$theirs/file
+	case $link in /etc/flowhound) ln -s $theirs $link ;; *) ln -s $theirs/file $link ;; esac
+	if sh install.sh >out 2>&1; then echo "$link was written through"; fi
+	grep 'install.sh: ' out | grep -v 'taking back'
+	[ "$(ls $theirs) $(cat $theirs/file)" = "file precious" ] || echo "something was written behind $link"
+	rm -rf $link $theirs
+done
+chmod 0777 /etc/sysctl.d
+if sh install.sh >out 2>&1; then echo "root wrote where everyone may"; fi
+grep 'install.sh: every' out
+chmod 0755 /etc/sysctl.d
+no_trace
+`
+
+func TestScriptTrustsNobody(t *testing.T) {
+	t.Parallel()
+	out := inPrivate(t, hostile)
+	want := `(?s)^-- links --
+install.sh: everyone may write into \S+, so root does not: chmod o-w \S+
+install.sh: /usr/local/bin/flowhound is a symbolic link, [^\n]*
+install.sh: /etc/sysctl.d/60-flowhound.conf is a symbolic link, [^\n]*
+install.sh: everyone may change /etc/sysctl.d, so root does not write into it: chmod o-w /etc/sysctl.d
+no trace is left
+$`
+	if !regexp.MustCompile(want).MatchString(out) {
+		t.Error(out)
+	}
+}
+
+// packaged is what dpkg has the scripts of a package do; the folders of the package
+// are made as it makes them.
+const packaged = `cd integrations/packages
+sh preinstall.sh install
+install -d -m 0750 -o root -g flowhound /etc/flowhound
+install -d -m 0750 -o flowhound -g flowhound /var/lib/flowhound /var/log/flowhound
+sh postinstall.sh configure ''
+stat -c '%n %a %U:%G' /var/lib/flowhound/export
+sh postinstall.sh configure 1.0
+echo kept >/etc/precious && mkdir /etc/dear && echo kept >/etc/dear/file
+su -s /bin/sh flowhound -c 'cd /var/lib/flowhound && mkdir -p a/b && echo x >a/b/c && ln -s /etc/dear a/dear && ln -s /etc/precious p'
+sh postremove.sh purge
+cat /etc/precious /etc/dear/file && rm -r /etc/precious /etc/dear
+ls /var/lib/flowhound /var/log/flowhound 2>&1 | grep -v 'No such file' || true
+no_trace
+`
+
+func TestPackageScripts(t *testing.T) {
+	t.Parallel()
+	out := inPrivate(t, packaged)
+	if !regexp.MustCompile(`(?s)flowhound doctor\n/var/lib/flowhound/export 755 flowhound:flowhound\nkept\nkept\nno trace is left\n$`).MatchString(out) {
+		t.Error(out)
 	}
 }

@@ -188,6 +188,9 @@ func (a *Agent) Update(ctx context.Context, log *slog.Logger, names []string, ea
 	if !errors.Is(err, control.ErrNoAgent) {
 		return err
 	}
+	if err := datadir.Foreign(a.DataDir); err != nil {
+		return err
+	}
 	lock, err := datadir.Lock(a.DataDir)
 	if err != nil {
 		return fmt.Errorf("%w; and that one cannot be asked: %w", err, control.ErrNoAgent)

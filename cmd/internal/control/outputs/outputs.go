@@ -172,6 +172,9 @@ func (o *Outputs) alone(f func(*journal.Journal) error) error {
 	if _, err := os.Stat(o.Config.DataDir); err != nil {
 		return fmt.Errorf("no agent is running, and there is no data_dir: %w", err)
 	}
+	if err := datadir.Foreign(o.Config.DataDir); err != nil {
+		return err
+	}
 	lock, err := datadir.Lock(o.Config.DataDir)
 	if err != nil {
 		return fmt.Errorf("the agent cannot be asked: %w", err)

@@ -1,0 +1,28 @@
+package datadir
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// Foreign refuses that a command of root's works in a data_dir of another user: that
+// user could lead root anywhere through a link, and could not read what root made.
+// A folder that is not there yet belongs to nobody.
+func Foreign(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil || os.Geteuid() != 0 {
+		return nil
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Uid == 0 {
+		return nil
+	}
+	name := strconv.FormatUint(uint64(st.Uid), 10)
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	return fmt.Errorf("data_dir %s belongs to %s, and root does not work in it: run this as that user, for example with sudo -u %s", dir, name, name)
+}
