@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -10,6 +12,8 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control/outputs"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 )
 
@@ -47,7 +51,8 @@ func checkCommand() *cobra.Command {
 			case severity:
 				return printTable(out, cfg.Policy().Table())
 			}
-			_, err = fmt.Fprintf(out, "%s is fine: %d feeds, listening on %v\n", path, len(cfg.Feeds), cfg.Listen)
+			warnOfAllowed(cmd, cfg)
+			_, err = fmt.Fprintf(out, "%s is fine: %d feeds, listening on %v\nknown good: %s\n", path, len(cfg.Feeds), cfg.Listen, &cfg.KnownGood)
 			return err
 		},
 	}
@@ -57,6 +62,32 @@ func checkCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&paths, "paths", false, "print the folders, besides its own, that the agent writes to: what a service manager has to allow")
 	cmd.Flags().BoolVar(&show, "print", false, "print the whole configuration with its defaults; values from the environment show their name only")
 	return cmd
+}
+
+// mostAllowed is which share of a feed of controllers and malware, in percent, an
+// allow list can take without a doubt that it is the wrong one.
+const mostAllowed = 5
+
+// warnOfAllowed warns of allow lists that take much of the feeds that matter most, as
+// far as those were read or fetched before.
+func warnOfAllowed(cmd *cobra.Command, cfg *config.Config) {
+	if len(cfg.Allow) == 0 {
+		return
+	}
+	set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return // the feeds' own troubles are not the configuration's
+	}
+	for _, size := range set.Feeds() {
+		i := slices.IndexFunc(cfg.Feeds, func(s feed.Source) bool { return s.Name == size.Feed })
+		all := size.Allowed + size.Indicators
+		if i < 0 || !slices.Contains([]intel.Category{intel.C2, intel.Malware, intel.Botnet}, cfg.Feeds[i].Category) || size.Allowed*100 <= all*mostAllowed {
+			continue
+		}
+		e := size.AllowedBy
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: allow lists take %d of the %d indicators of feed %s (%s), first %s by %s: does that list hold rented addresses?\n",
+			size.Allowed, all, size.Feed, cfg.Feeds[i].Category, e, e.List)
+	}
 }
 
 // checkOutputs asks the plugins of the outputs about their settings.

@@ -14,6 +14,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/intel/known"
 )
 
 func feedCommand() *cobra.Command {
@@ -28,7 +29,7 @@ func feedListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list [-c FILE]",
-		Short: "Show the state of each feed, allow list and DNS blacklist",
+		Short: "Show the state of each feed, allow list and DNS blacklist, and what is built in",
 		Long: `list asks the running agent, or reads what lies in data_dir where none runs. It
 never fetches. AGE is how long ago a feed was last known to be the newest.`,
 		Args: cobra.NoArgs,
@@ -41,6 +42,9 @@ never fetches. AGE is how long ago a feed was last known to be the newest.`,
 			if err != nil {
 				return err
 			}
+			states = append(states, feed.State{
+				Name: known.List, Type: "built-in", Status: feed.OK, Message: cfg.KnownGood.String(), Indicators: cfg.KnownGood.Allow().Len(),
+			})
 			if asJSON {
 				return printLines(cmd.OutOrStdout(), states...)
 			}

@@ -117,7 +117,10 @@ type answer struct {
 	mutes   []alert.Mute       // that may hold its alerts back, depending on who calls
 	found   []cover            // best first
 	within  []intel.Indicator  // of a network: what matches in it, by address
-	now     time.Time
+	// shared is the content network, and scanner the research project, whose address
+	// it is.
+	shared, scanner string
+	now             time.Time
 }
 
 // cover is one indicator that covers the query.
@@ -130,7 +133,7 @@ func (f *cover) live() bool { return !f.Over && !f.allowed }
 
 // lookUp asks the set, past its allow lists: a person wants to see what they hold back.
 func lookUp(set *intel.Set, mutes []alert.Mute, q query, now time.Time) answer {
-	a := answer{query: q.text, unused: q.unused, now: now}
+	a := answer{query: q.text, unused: q.unused, now: now, shared: set.Labels().Shared(q.network), scanner: set.Labels().Scanner(q.network)}
 	var sightings []intel.Sighting
 	if q.network.IsValid() {
 		for _, s := range set.LookupAll(q.network.Addr(), now) {

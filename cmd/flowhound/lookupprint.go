@@ -23,6 +23,12 @@ func (a *answer) print(w io.Writer, asJSON bool) error {
 	if len(a.found)+len(a.allowed)+len(a.within) == 0 {
 		fmt.Fprintf(&b, "%s: no indicator covers it\n", a.query)
 	}
+	if a.shared != "" {
+		fmt.Fprintf(&b, "%s: many sites share this address of %s: a listing of it alone is worth half\n", a.query, a.shared)
+	}
+	if a.scanner != "" {
+		fmt.Fprintf(&b, "%s: the research project %s scans from here: inbound it is info at most\n", a.query, a.scanner)
+	}
 	for _, e := range a.allowed {
 		fmt.Fprintf(&b, "%s: allowed by %s: %s%s\n", a.query, e.List, e, after(", ", e.Reason))
 	}
@@ -234,6 +240,13 @@ type mutedJSON struct {
 	Why   string    `json:"why"`
 }
 
+// knownJSON says whose address it is, as lookup --json prints it.
+type knownJSON struct {
+	Query   string `json:"query"`
+	Shared  string `json:"shared,omitempty"`
+	Scanner string `json:"scanner,omitempty"`
+}
+
 // unusedJSON says that no feed may list the query, as lookup --json prints it.
 type unusedJSON struct {
 	Query  string        `json:"query"`
@@ -244,6 +257,9 @@ func (a *answer) printJSON(w io.Writer) error {
 	var out []any
 	for _, e := range a.allowed {
 		out = append(out, allowedJSON{a.query, e.String(), e.List, e.Reason})
+	}
+	if a.shared != "" || a.scanner != "" {
+		out = append(out, knownJSON{a.query, a.shared, a.scanner})
 	}
 	for i := range a.mutes {
 		m := &a.mutes[i]

@@ -30,6 +30,7 @@ func TestDirtyFeeds(t *testing.T) {
 
 	who := dayInnocent
 	cfg := config.Default()
+	cfg.KnownGood.Except = []netip.Prefix{netip.PrefixFrom(dayInnocent.resolver, 32)} // that is what it tests
 	cfg.Networks.Local = d.Local
 	cfg.Exporters.Sampling = site.Sampling{who.router: 1} // names it, and changes nothing
 	cfg.Allow = []string{writeFile(t, dir, "allow.txt", fmt.Sprintf("%s # our resolver\n%s # a neighbour\n", who.resolver, who.neighbour))}

@@ -19,6 +19,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/intel/known"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/cmd/internal/site"
 	"github.com/flowhound/flowhound/cmd/internal/web"
@@ -36,8 +37,10 @@ type Config struct {
 	// publishers of feeds that are fetched.
 	Contact string `yaml:"contact,omitempty" validate:"omitempty,max=200,printascii"`
 	// Allow holds the files of what no feed may name.
-	Allow []string     `yaml:"allow,omitempty" validate:"dive,required"`
-	DNSBL dnsbl.Config `yaml:"dnsbl,omitempty"`
+	Allow []string `yaml:"allow,omitempty" validate:"dive,required"`
+	// KnownGood says what of the embedded lists of well-known addresses counts.
+	KnownGood known.Config `yaml:"known_good,omitempty"`
+	DNSBL     dnsbl.Config `yaml:"dnsbl,omitempty"`
 	// Categories overrides what tags and malware families of feeds mean.
 	Categories map[string]intel.Category `yaml:"categories,omitempty"`
 	// Mute holds what is not reported for a while.
@@ -74,7 +77,7 @@ type Config struct {
 // Feed returns what the configuration says of feeds.
 func (c *Config) Feed() feed.Config {
 	return feed.Config{
-		Feeds: c.Feeds, Allow: c.Allow, Categories: c.Categories, Contact: c.Contact,
+		Feeds: c.Feeds, Allow: c.Allow, Categories: c.Categories, Contact: c.Contact, Known: c.KnownGood,
 		Local: c.Networks.Own(), Exporters: c.Exporters.Named(),
 	}
 }

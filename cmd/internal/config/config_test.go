@@ -425,7 +425,7 @@ func TestExample(t *testing.T) {
 	}
 	// What is shown as a default is one.
 	def := Default()
-	def.Contact = d.config.Contact
+	def.Contact, def.KnownGood = d.config.Contact, d.config.KnownGood
 	def.Allow, def.Exports, def.DNSBL = d.config.Allow, d.config.Exports, d.config.DNSBL
 	def.Categories, def.Mute = d.config.Categories, d.config.Mute
 	def.Outputs, def.PluginDir = d.config.Outputs, d.config.PluginDir

@@ -22,6 +22,7 @@ func (s *Set) Lookup(ip netip.Addr, now time.Time) []Indicator {
 			if a := b.standing(&r.fact, now.Unix()); !a.over {
 				i := b.indicator(&r.fact, a.score)
 				i.Prefix = r.prefix()
+				s.label(&i, ip)
 				out = append(out, i)
 			}
 		})
@@ -84,6 +85,7 @@ func (s *Set) LookupAll(ip netip.Addr, now time.Time) []Sighting {
 			a := b.standing(&r.fact, now.Unix())
 			i := b.indicator(&r.fact, a.score)
 			i.Prefix = r.prefix()
+			s.label(&i, ip)
 			out = append(out, b.sighting(i, &r.fact, &a))
 		})
 	}

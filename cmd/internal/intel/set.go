@@ -14,6 +14,7 @@ type Set struct {
 	blocks []*Block
 	allow  *Allow
 	sizes  []FeedSize // of blocks
+	labels *Labels    // nil: none
 
 	// What Contains asks, in this order. All of it is derived from the blocks,
 	// without what allow covers wholly and what had expired when it was loaded.

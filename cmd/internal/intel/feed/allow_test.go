@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/known"
 )
 
 // allowing makes a folder with one feed and one allow list, and watches both.
@@ -179,7 +180,7 @@ func TestPreviousLendsAllowLists(t *testing.T) {
 			t.Fatal(err)
 		}
 		var set *intel.Set
-		f, err := open(cfg, Options{Previous: previous, OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
+		f, err := open(cfg, Options{Previous: previous, Known: known.Config{Disable: known.Classes}, OnSwap: func(s *intel.Set, _ time.Duration) { set = s }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
+	"github.com/flowhound/flowhound/cmd/internal/intel/known"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 )
 
@@ -24,6 +25,8 @@ type Config struct {
 	Allow      []string                  // allow: files of what no feed may name
 	Categories map[string]intel.Category // categories: what tags and malware families mean
 	Contact    string                    // contact: for the publishers
+
+	Known known.Config // known_good: what is embedded of well-known addresses
 
 	Local     []netip.Prefix // own networks: indicators that overlap them are refused
 	Exporters []netip.Prefix // those that the configuration names. No feed may name them

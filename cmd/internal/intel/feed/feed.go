@@ -23,6 +23,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/known"
 )
 
 // TypeAllow is no feed but its contrary, which is read and watched like one: a
@@ -37,6 +38,8 @@ type Options struct {
 	// Exporters are the addresses of exporters that the configuration names. No
 	// feed may name them.
 	Exporters []netip.Prefix
+	// Known says what of the embedded lists of well-known addresses counts: all.
+	Known known.Config
 	// Categories overrides what tags and malware families mean.
 	Categories map[string]intel.Category
 	// Past: the Set is held against captures, at whose time what has expired by now
@@ -325,10 +328,13 @@ func (f *Feeds) swap(start time.Time) {
 			f.compare(f.sources[i], b)
 		}
 	}
-	if exempt := f.o.exempt(); exempt.Len() > 0 {
-		allows = append(allows, exempt)
+	for _, more := range []*intel.Allow{f.o.exempt(), f.o.Known.Allow()} {
+		if more.Len() > 0 {
+			allows = append(allows, more)
+		}
 	}
 	set := intel.NewSetExcept(intel.JoinAllow(allows...), blocks...)
+	set.Label(f.o.Known.Labels())
 	f.mu.Lock()
 	for i, s := range f.sources {
 		s.waits = s.waits && s.good.block != blocks[i] // a newer one has come meanwhile

@@ -32,7 +32,7 @@ type Dependencies struct {
 func (d *Dependencies) options(c *Config) Options {
 	how := d.Fetch
 	how.Version, how.Contact = d.Version, c.Contact
-	return Options{Local: c.Local, Exporters: c.Exporters, Categories: c.Categories, Dir: d.Dir, Fetch: how, Log: d.Log, OnRequest: d.OnRequest}
+	return Options{Local: c.Local, Exporters: c.Exporters, Known: c.Known, Categories: c.Categories, Dir: d.Dir, Fetch: how, Log: d.Log, OnRequest: d.OnRequest}
 }
 
 // Keeper keeps a Set as the configured feeds are, from Start to Stop. New makes one

@@ -20,8 +20,8 @@ import (
 const maxDocument = 256 << 20
 
 // ErrNotAWarninglist is returned, wrapped, for JSON that holds something else, or
-// a warninglist of a type that says nothing about addresses and names.
-var ErrNotAWarninglist = errors.New("is no MISP warninglist of type cidr or hostname")
+// a warninglist of a type that says nothing about addresses and names (regex, substring).
+var ErrNotAWarninglist = errors.New("is no MISP warninglist of type cidr, hostname or string")
 
 // document is what is wanted of a list.json.
 type document struct {
@@ -46,7 +46,9 @@ func (v *value) UnmarshalJSON(b []byte) error {
 // Parse reads one list.json and calls emit for each entry, which returns why it
 // is refused, or "" when it is kept. The reason of an entry is the list's name.
 // Entries of type cidr are networks or bare addresses; those of type hostname are
-// names, in any case, which stand for the names below them too, as in MISP itself. An error refuses the document as a whole.
+// names, in any case, which stand for the names below them too, as in MISP itself; those
+// of type string are names and stand for themselves alone. An error refuses the
+// document as a whole.
 func Parse(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.Drops, error) {
 	limited := &io.LimitedReader{R: r, N: maxDocument}
 	br := bufio.NewReader(limited)
@@ -61,7 +63,7 @@ func Parse(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.Drops
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: more follows its end at byte %d", ErrNotAWarninglist, dec.InputOffset())
 	}
-	if d.Type != "cidr" && d.Type != "hostname" {
+	if d.Type != "cidr" && d.Type != "hostname" && d.Type != "string" {
 		return nil, fmt.Errorf("%w: its type is %q", ErrNotAWarninglist, ingest.Text(d.Type, 60))
 	}
 	if d.List == nil {

@@ -31,6 +31,8 @@ func TestParse(t *testing.T) {
 			[]string{"192.0.2.0/24 Some cloud", "198.51.100.7 Some cloud", "2001:db8::/32 Some cloud", "203.0.113.0/24 Some cloud"}, 6},
 		{`{"name": "Top", "type": "hostname", "list": [".dyn.example", "example.com", "NS1.Example.NET", "bücher.example", "*.star.example", "com", "192.0.2.1", "a b"]}`,
 			[]string{".dyn.example Top", ".example.com Top", ".ns1.example.net Top", ".xn--bcher-kva.example Top", ".star.example Top"}, 3},
+		{`{"name": "Exact", "type": "string", "list": ["Example.com", "192.0.2.1", "captive.example", "*.star.example"]}`,
+			[]string{"example.com Exact", "captive.example Exact", ".star.example Exact"}, 1},
 		{`{"type": "cidr", "list": []}`, nil, 0},
 	} {
 		got, drops, err := parse(tt.text)
