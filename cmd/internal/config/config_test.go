@@ -99,6 +99,7 @@ listen: ["udp://127.0.0.1:0", "udp://[2001:db8::1]:9995", "udp://gw.example:2055
 exporters:
   allow: [192.0.2.0/24, 198.51.100.1, "::ffff:203.0.113.1", 2001:db8::/32]
   sampling: {192.0.2.1: 100, "::ffff:192.0.2.2": 4294967295}
+  out_bytes: {192.0.2.1: reverse, "::ffff:192.0.2.2": same}
   max: "10"
   key_port: true
 networks:
@@ -137,6 +138,7 @@ web: {listen: ""}
 				netip.MustParsePrefix("203.0.113.1/32"), netip.MustParsePrefix("2001:db8::/32"),
 			},
 			Sampling: site.Sampling{netip.MustParseAddr("192.0.2.1"): 100, netip.MustParseAddr("192.0.2.2"): 4294967295},
+			OutBytes: site.OutBytes{netip.MustParseAddr("192.0.2.1"): "reverse", netip.MustParseAddr("192.0.2.2"): "same"},
 			Max:      10,
 			KeyPort:  true,
 		},
@@ -430,6 +432,7 @@ func TestExample(t *testing.T) {
 	def.Categories, def.Mute = d.config.Categories, d.config.Mute
 	def.Outputs, def.PluginDir = d.config.Outputs, d.config.PluginDir
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
+	def.Exporters.OutBytes = d.config.Exporters.OutBytes
 	def.Networks.NAT = d.config.Networks.NAT
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
 	def.Web.Hosts = d.config.Web.Hosts

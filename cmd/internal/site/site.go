@@ -16,6 +16,9 @@ type Exporters struct {
 	// Sampling overrides what an exporter says of its sampling rate: packets on
 	// the wire for one that was counted, 1 or more.
 	Sampling Sampling `yaml:"sampling,omitempty" validate:"dive,min=1"`
+	// OutBytes says what an exporter's elements 23 and 24 (OUT_BYTES, OUT_PKTS) count
+	// where it sends 1 and 2 as well: the same direction as these, or the reverse.
+	OutBytes OutBytes `yaml:"out_bytes,omitempty" validate:"dive,oneof=same reverse"`
 	// Max is the number of exporters whose state is kept.
 	Max int `yaml:"max" validate:"min=1,max=1048576"`
 	// KeyPort makes the source port part of an exporter's identity, for several
@@ -34,6 +37,9 @@ func (e *Exporters) Named() []netip.Prefix {
 	for a := range e.Sampling {
 		out = append(out, netip.PrefixFrom(a, a.BitLen()))
 	}
+	for a := range e.OutBytes {
+		out = append(out, netip.PrefixFrom(a, a.BitLen()))
+	}
 	slices.SortFunc(out, netip.Prefix.Compare)
 	return slices.Compact(out)
 }
@@ -46,6 +52,24 @@ func (s Sampling) MarshalYAML() (any, error) {
 	m := make(map[string]uint32, len(s))
 	for addr, rate := range s {
 		m[addr.String()] = rate
+	}
+	return m, nil
+}
+
+// The values of OutBytes.
+const (
+	OutSame    = "same"
+	OutReverse = "reverse"
+)
+
+// OutBytes maps an exporter's address to OutSame or OutReverse.
+type OutBytes map[netip.Addr]string
+
+// MarshalYAML returns the map under keys that the YAML library can sort.
+func (o OutBytes) MarshalYAML() (any, error) {
+	m := make(map[string]string, len(o))
+	for addr, value := range o {
+		m[addr.String()] = value
 	}
 	return m, nil
 }

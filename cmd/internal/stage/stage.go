@@ -159,6 +159,15 @@ func (s *Stage) NewWorker(o Options) *Worker {
 			rate, ok := s.State().exporters.Sampling[exporter]
 			return rate, ok
 		},
+		OutBytes: func(exporter netip.Addr) netflow.OutBytes {
+			switch s.State().exporters.OutBytes[exporter] {
+			case site.OutSame:
+				return netflow.OutSame
+			case site.OutReverse:
+				return netflow.OutReverse
+			}
+			return netflow.OutUnknown
+		},
 	})
 	s.workers = append(s.workers, w)
 	return w

@@ -53,8 +53,13 @@ func compile(v version, options bool, wire []byte) *template {
 			t.length += int(f.length)
 		}
 	}
+	twice := countsTwice(ranked)
 	for i, r := range ranked {
 		e := elements[r.rank]
+		if twice {
+			e.kind = outKind(e)
+			t.out = true
+		}
 		t.layout[r.field].op, t.layout[r.field].kind = int16(i), e.kind
 		t.has |= e.has
 		t.extras = t.extras || e.kind.isExtra()
@@ -62,6 +67,7 @@ func compile(v version, options bool, wire []byte) *template {
 		t.lists = t.lists || e.kind.isList()
 		t.sides |= e.kind.sides()
 	}
+	t.special = t.extras || t.sections || t.out
 	t.hasICMP = t.has&flow.HasICMP != 0
 	t.ops = make(program, len(ranked))
 	if !variable && !t.lists {
@@ -70,6 +76,31 @@ func compile(v version, options bool, wire []byte) *template {
 		t.layout = nil
 	}
 	return t
+}
+
+// countsTwice reports whether the counters after the device stand beside those before
+// it.
+func countsTwice(ranked []rankedField) bool {
+	before, after := false, false
+	for _, r := range ranked {
+		e := elements[r.rank]
+		before = before || e.pen == 0 && (e.id == 1 || e.id == 85)
+		after = after || outKind(e) != e.kind
+	}
+	return before && after
+}
+
+// outKind is the kind that an element has beside the counters before the device.
+func outKind(e element) kind {
+	if e.pen == 0 {
+		switch e.id {
+		case 23, 171:
+			return kindOutBytes
+		case 24, 172:
+			return kindOutPackets
+		}
+	}
+	return e.kind
 }
 
 type rankedField struct{ rank, field int }
@@ -131,22 +162,47 @@ func (p program) place(layout []slot) {
 	}
 }
 
+// form is what the fields of a kind look like.
+type form uint8
+
+const (
+	formInteger form = iota // of 1 to 8 bytes
+	formAddress
+	formFloat // of 4 or 8 bytes
+	formSpan  // of any length, not loaded: the op's mask is the length
+)
+
+// forms holds each kind's form, for op runs for every field of variable length.
+var forms = func() (f [numKinds]form) {
+	for k := range kind(numKinds) {
+		switch {
+		case k.isAddress():
+			f[k] = formAddress
+		case k == kindProbability:
+			f[k] = formFloat
+		case k.isSection(), k.isList():
+			f[k] = formSpan
+		}
+	}
+	return f
+}()
+
 // op makes the op for a field of this kind with the given length and end. It
 // does nothing where the kind cannot have that length.
 func (k kind) op(length, end int) op {
-	switch {
-	case k.isAddress() && length == 4:
-		return op{mask: 1<<32 - 1, end: uint32(end), kind: k}
-	case k.isAddress() && length == 16:
-		return op{end: uint32(end), kind: k + 1} // the IPv6 form
-	case k == kindProbability && length == 4:
-		return op{mask: 1<<32 - 1, end: uint32(end), kind: kindProbability4}
-	case k == kindProbability && length != 8:
-		return op{end: uint32(end), kind: kindNone}
-	case (k.isSection() || k.isList()) && length >= 1: // not loaded: the mask is its length
-		return op{mask: uint64(length), end: uint32(end), kind: k}
-	case !k.isAddress() && !k.isSection() && !k.isList() && length >= 1 && length <= 8:
+	switch f := forms[k]; {
+	case f == formInteger && uint(length-1) < 8:
 		return op{mask: ^uint64(0) >> (64 - 8*length), end: uint32(end), kind: k}
+	case f == formAddress && length == 4:
+		return op{mask: 1<<32 - 1, end: uint32(end), kind: k}
+	case f == formAddress && length == 16:
+		return op{end: uint32(end), kind: k + 1} // the IPv6 form
+	case f == formSpan && length > 0:
+		return op{mask: uint64(length), end: uint32(end), kind: k}
+	case f == formFloat && length == 8:
+		return op{mask: ^uint64(0), end: uint32(end), kind: k}
+	case f == formFloat && length == 4:
+		return op{mask: 1<<32 - 1, end: uint32(end), kind: kindProbability4}
 	}
 	return op{end: uint32(end), kind: kindNone}
 }

@@ -37,6 +37,7 @@ type domainKey struct {
 // exporter is what a Decoder knows of one exporter.
 type exporter struct {
 	key      exporterKey
+	out      out    // what its elements 23 and 24 count
 	override uint32 // configured sampling rate, 0: none
 	domains  lru[domainKey, *domain]
 	last     *domain   // of the message before this one: mostly the same

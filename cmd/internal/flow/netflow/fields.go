@@ -7,6 +7,7 @@ const (
 	penReverse   = 29305 // RFC 5103: the same element, seen from the other side
 	penCERT      = 6871  // YAF, which has TCP flags of its own
 	penCisco     = 9     // Application Visibility and Control: client and server
+	penIxia      = 3054  // IxFlow, which has the other direction as elements of its own
 	penVMware    = 6876  // distributed switch: what is inside a tunnel
 	penBarracuda = 10704 // firewall audit: what a connection was translated to
 
@@ -145,6 +146,8 @@ var elements = []element{
 	{penReverse, 24, kindRevPackets, flow.HasReverse},
 	{penReverse, 172, kindRevPackets, flow.HasReverse},
 	{0, 299, kindRevPackets, flow.HasReverse},
+	{penIxia, 176, kindRevBytes, flow.HasReverse},
+	{penIxia, 177, kindRevPackets, flow.HasReverse},
 	{penReverse, 392, kindRevPackets, flow.HasReverse},
 	{penReverse, 402, kindRevPackets, flow.HasReverse},
 	{penReverse, 430, kindRevPackets, flow.HasReverse},

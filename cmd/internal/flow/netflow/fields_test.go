@@ -92,7 +92,7 @@ func TestReducedSizeCountersOfOneToEightBytes(t *testing.T) {
 }
 
 func TestCountersFirstThatIsNotZeroWins(t *testing.T) {
-	for _, ids := range [][]uint16{{1, 85, 23, 231}, {2, 86, 24, 298}} {
+	for _, ids := range [][]uint16{{1, 85, 231, 352}, {23, 231}, {2, 86, 298}, {24, 298}} {
 		for i := range ids {
 			var list []fieldValue
 			for j, id := range ids {

@@ -35,22 +35,28 @@ type message struct {
 
 	clock
 
-	records   uint32        // data records read so far, flows and options
-	options   uint32        // of those, options
-	templates uint32        // template records read so far
-	cut       bool          // the set in work ends where the datagram does, not where it should
-	releasing bool          // held sets are being read
-	release   bool          // held sets can be read at the end of the datagram
-	unread    bool          // a set had to be skipped, so records is too low
-	extras    extras        // what one record said beside the flow
-	told      told          // what an options record said besides
-	section   section       // the packet that one record speaks of
-	found     []span        // lists that a record holds
-	listed    []flow.Record // out, while the lists of a record are read
-	flows     int           // of that record
-	visited   int           // values and records in lists of the datagram
-	single    [1]op         // for the value of a list
-	scratch   program       // the ops of a record with variable-length fields
+	records   uint32 // data records read so far, flows and options
+	options   uint32 // of those, options
+	templates uint32 // template records read so far
+	unread    bool   // a set had to be skipped, so records is too low
+
+	cut       bool  // the set in work ends where the datagram does, not where it should
+	check     check // of the set in work
+	release   bool  // held sets can be read at the end of the datagram
+	releasing bool  // they are being read
+
+	// What one record said beside the flow, by the kinds of its ops.
+	extras               extras
+	told                 told
+	section              section
+	outBytes, outPackets uint64
+	found                []span // its lists
+
+	listed  []flow.Record // out, while the lists of a record are read
+	flows   int           // of that record
+	visited int           // values and records in lists of the datagram
+	single  [1]op         // for the value of a list
+	scratch program       // the ops of a record with variable-length fields
 }
 
 func (m *message) begin(e *exporter, datagram []byte, received int64, out *flow.Batch) {
@@ -89,13 +95,6 @@ func (m *message) base(has flow.Fields, rate uint32) flow.Record {
 		r.Has |= flow.HasSampling
 	}
 	return r
-}
-
-// addressless takes back the last record of out: with no address there is
-// nothing to look up. Cisco's wireless controllers send such.
-func (m *message) addressless(out []flow.Record) []flow.Record {
-	m.exporter.stats.addressless.Add(1)
-	return out[:len(out)-1]
 }
 
 func hasAddress(r *flow.Record) bool {

@@ -53,6 +53,9 @@ type Options struct {
 	// the wire for one that was counted). It is asked when an exporter is first
 	// seen, and after Reconfigure. Nil: nothing is overridden.
 	Sampling func(exporter netip.Addr) (rate uint32, ok bool)
+	// OutBytes tells what an exporter's elements 23 and 24 count. It is asked like
+	// Sampling. Nil: it is found out.
+	OutBytes func(exporter netip.Addr) OutBytes
 }
 
 // Decoder decodes the datagrams of any number of exporters. It belongs to one
@@ -145,6 +148,7 @@ func (d *Decoder) Decode(datagram []byte, from netip.AddrPort, received int64, o
 func (d *Decoder) Reconfigure() {
 	for p := range d.exporters.all {
 		p.value.override = d.override(p.key.addr)
+		p.value.out.configured = d.outBytes(p.key.addr)
 		if p.rank < proven && d.known(p.key) {
 			d.exporters.raise(p, proven)
 		}
@@ -209,6 +213,7 @@ func (d *Decoder) meet(key exporterKey, now int64) *exporter {
 		d.forget(d.exporters.least(now))
 	}
 	e := &exporter{key: key, told: 1, override: d.override(key.addr), stats: &exporterStats{key: key}}
+	e.out.configured = d.outBytes(key.addr)
 	rank = max(rank, e.adopt(d.options.Templates))
 	e.place = d.exporters.put(key, e, unproven, now)
 	if d.known(key) {
@@ -297,4 +302,11 @@ func (d *Decoder) override(addr flow.Addr) uint32 {
 		return 0
 	}
 	return max(rate, 1)
+}
+
+func (d *Decoder) outBytes(addr flow.Addr) OutBytes {
+	if d.options.OutBytes == nil {
+		return OutUnknown
+	}
+	return d.options.OutBytes(addr.IP())
 }

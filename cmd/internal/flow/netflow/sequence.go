@@ -15,6 +15,9 @@ type sequence struct {
 	lines   []line
 	current int // index of the line that was continued last
 	fits    [numWays]uint32
+
+	number uint32 // of the message before this one, and what it held
+	units  units
 }
 
 // The ways of counting, the standards' first. "All" is what the standard says to
@@ -89,6 +92,10 @@ func place(number uint32, u units) (n numbered) {
 
 // observe takes the next message and returns how many units are now known to be lost.
 func (s *sequence) observe(number uint32, u units, at int64, uptime uint32) (lost uint64) {
+	if number == s.number && u == s.units && len(s.lines) > 0 {
+		return 0 // a copy, or an exporter that does not count
+	}
+	s.number, s.units = number, u
 	n := place(number, u)
 	best := s.best()
 	i := s.find(&n, best)

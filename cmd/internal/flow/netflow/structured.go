@@ -107,7 +107,7 @@ func (m *message) expand(out []flow.Record) []flow.Record {
 
 // lists makes the last record of out the flows that it is, and settles each as
 // flowRecords does.
-func (m *message) lists(t *template, out []flow.Record, check *check) []flow.Record {
+func (m *message) lists(t *template, out []flow.Record) []flow.Record {
 	at := len(out) - 1
 	out = m.expand(out)
 	flows := out[at:]
@@ -115,9 +115,7 @@ func (m *message) lists(t *template, out []flow.Record, check *check) []flow.Rec
 	for i := range flows {
 		r := &flows[i]
 		m.settle(t, r)
-		if check.all || check.n == 0 {
-			check.see(m.impossible(r))
-		}
+		m.check.see(m.impossible(r))
 		m.clampTimes(r)
 		if !hasAddress(r) {
 			m.exporter.stats.addressless.Add(1)

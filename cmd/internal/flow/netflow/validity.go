@@ -117,19 +117,19 @@ func (m *message) firstMessage() {
 // near returns the line that a number may continue, and whether there is one.
 func (s *sequence) near(number uint32) (int, bool) {
 	best := s.best()
-	fits := func(i int) bool {
-		ahead := int32(number - s.lines[i].next[best])
-		return s.lines[i].alive && ahead >= -numberSlack && ahead <= maxGap
-	}
-	if fits(s.current) {
+	if s.lines[s.current].near(number, best) {
 		return s.current, true
 	}
 	for i := range s.lines {
-		if fits(i) {
+		if s.lines[i].near(number, best) {
 			return i, true
 		}
 	}
 	return s.current, false
+}
+
+func (l *line) near(number uint32, way int) bool {
+	return l.alive && number-l.next[way]+numberSlack <= maxGap+numberSlack
 }
 
 // fell is called when the uptime or the sequence number fell. Exporters whose numbers
@@ -209,7 +209,7 @@ func (m *message) impossible(r *flow.Record) int {
 		classZero(r.Src), classZero(r.Dst),
 		r.Start != 0 && r.End != 0 && r.Start > r.End+int64(time.Minute),
 		r.End != 0 && (r.End > m.export+farFuture || r.End < m.export-farPast),
-		r.Packets > 0 && r.Bytes/r.Packets > maxPacket,
+		r.Packets > 0 && r.Bytes>>maxPacketBits > r.Packets,
 	} {
 		if wrong {
 			n++
@@ -224,7 +224,8 @@ const (
 	// Uptimes reach 25 days around the export, and some exporters read old captures.
 	farFuture = int64(30 * 24 * time.Hour)
 	farPast   = int64(2 * 365 * 24 * time.Hour)
-	maxPacket = 1 << 20 // bytes; offloading makes 64 KiB of many
+	// maxPacketBits is 1 MiB a packet; offloading makes 64 KiB of many.
+	maxPacketBits = 20
 )
 
 // classZero reports whether a lies in 0.0.0.0/8, the address that says "none" aside.
@@ -239,25 +240,27 @@ type check struct {
 	torn        bool // a variable-length field reaches beyond the set
 }
 
-// see looks at a record.
-func (c *check) see(n int) {
+// begin is for a set of k with something left at its end. It reports whether to look at
+// records, which begin with the first. What the exporter sent in this run is doubted only
+// when a record has two faults: anyone can send a packet of an odd protocol through a
+// router.
+func (c *check) begin(k *known, tail []byte) bool {
+	*c = check{needed: 2, all: len(tail) > 0}
+	if k.trial {
+		c.needed = 1
+	}
+	return true
+}
+
+// see takes a record's faults, and reports whether to look at the next one, too.
+func (c *check) see(n int) bool {
 	if c.n == 0 || n < c.least {
 		c.least = n
 	}
 	c.most = max(c.most, n)
 	c.n++
 	c.all = c.all || n >= c.needed
-}
-
-// check returns the check for a set with something left at its end. What the exporter sent in this run is doubted
-// only when a record has two faults: anyone can send a packet of an odd protocol
-// through a router.
-func (k *known) check(tail []byte) check {
-	c := check{needed: 2, all: len(tail) > 0}
-	if k.trial {
-		c.needed = 1
-	}
-	return c
+	return c.all
 }
 
 // refuses reports whether the set cannot have the template's layout: all its records
