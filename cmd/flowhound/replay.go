@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -71,7 +73,18 @@ func newReplay(cmd *cobra.Command, src *source, flows bool) (*agent.Replay, erro
 	if err != nil {
 		return nil, err
 	}
+	if !anyAddress(set) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "no flow can match: the lists hold no address or network (names and URLs serve lookup and export)")
+	}
 	return agent.NewReplay(cfg, set), nil
+}
+
+// anyAddress reports whether set holds any address or network, at whatever time.
+func anyAddress(set *intel.Set) bool {
+	for range set.All(time.Time{}, func(i *intel.Indicator) bool { return i.Prefix.IsValid() }) {
+		return true
+	}
+	return false
 }
 
 func replayFile(cmd *cobra.Command, r *agent.Replay, path string) error {

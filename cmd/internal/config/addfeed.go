@@ -44,9 +44,9 @@ func AddFeed(path string, f NewFeed) (*AddedFeed, error) {
 	case !ok:
 		return nil, fmt.Errorf("there is no type %q%s; the types are %s", f.Type, settings.DidYouMean(nearest.Word(f.Type, feed.Names())), strings.Join(feed.Names(), ", "))
 	case f.URL != "" && f.Path != "":
-		return nil, errors.New("give either a URL or a path")
+		return nil, errors.New("--url and --path are both set; remove one")
 	case f.URL == "" && f.Path == "" && !t.HasURL():
-		return nil, fmt.Errorf("type %s is published nowhere in particular: give a URL or a path", t.Name)
+		return nil, fmt.Errorf("a feed of type %s needs --url or --path", t.Name)
 	}
 	path, err := filepath.Abs(path)
 	if err == nil {
@@ -62,6 +62,9 @@ func AddFeed(path string, f NewFeed) (*AddedFeed, error) {
 	place, err := feedsEnd(old)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if there, ok := place.types[t.Name]; ok && f == (NewFeed{Type: f.Type}) {
+		return nil, fmt.Errorf("feed %s is of type %s already; to add a second one, give it a name with --name", there, t.Name)
 	}
 	added := &AddedFeed{Name: f.Name}
 	if added.Name == "" {
@@ -145,7 +148,8 @@ type feedsPlace struct {
 	before  string // what must stand before the block
 	indent  string // of the list's dashes
 	newline string
-	names   []string // that are taken
+	names   []string          // that are taken
+	types   map[string]string // that are there, and a feed of each
 }
 
 var errFlow = errors.New("feeds are written as [...] on one line: write each on a line of its own that begins with \"-\", or add the feed by hand")
@@ -178,7 +182,7 @@ func feedsEnd(data []byte) (*feedsPlace, error) {
 	case feeds.Kind == yaml.SequenceNode && feeds.Style&yaml.FlowStyle == 0 && len(feeds.Content) > 0:
 		p.indent = strings.Repeat(" ", feeds.Column-1)
 		last = lastLine(feeds)
-		p.names = feedNames(feeds)
+		p.names, p.types = feedNames(feeds)
 	case feeds.ShortTag() == "!!null" && feeds.Value == "":
 		last = keyLine
 	default:
@@ -191,15 +195,17 @@ func feedsEnd(data []byte) (*feedsPlace, error) {
 	return p, nil
 }
 
-func feedNames(feeds *yaml.Node) (names []string) {
+func feedNames(feeds *yaml.Node) (names []string, types map[string]string) {
+	types = map[string]string{}
 	for _, f := range feeds.Content {
+		values := map[string]string{}
 		for i := 0; i+1 < len(f.Content); i += 2 {
-			if f.Content[i].Value == "name" {
-				names = append(names, f.Content[i+1].Value)
-			}
+			values[f.Content[i].Value] = f.Content[i+1].Value
 		}
+		names = append(names, values["name"])
+		types[values["type"]] = values["name"]
 	}
-	return names
+	return names, types
 }
 
 // lastLine is the last line that a node's values begin on. A value of several lines

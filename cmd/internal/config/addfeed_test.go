@@ -63,7 +63,7 @@ func TestAddFeed(t *testing.T) {
 func TestAddEveryFeed(t *testing.T) {
 	for _, name := range feed.Names() {
 		typ, _ := feed.Find(name)
-		f := NewFeed{Type: name}
+		f := NewFeed{Type: name, Name: name + "-too"}
 		if !typ.HasURL() {
 			f.URL = "https://lists.example/{key}/x"
 			if typ.IsServer() {
@@ -91,16 +91,17 @@ func TestAddFeedRefuses(t *testing.T) {
 		content string
 		f       NewFeed
 	}{
-		"did you mean dshield?":                  {good, NewFeed{Type: "dsheild"}},
-		"give a URL or a path":                   {good, NewFeed{Type: "list"}},
-		"either a URL or a path":                 {good, NewFeed{Type: "list", URL: "https://a.example", Path: "b"}},
-		"on a line of its own":                   {minimal, NewFeed{Type: "tor"}},
-		"is the name of feeds[0] too":            {good, NewFeed{Type: "tor", Name: "a"}},
-		"is not a feed's name":                   {good, NewFeed{Type: "tor", Name: "a b"}},
-		"flowhound check":                        {"feeds: [", NewFeed{Type: "tor"}},
-		"would not be valid":                     {good + "wbe: 1\n", NewFeed{Type: "tor"}},
-		"a URL that starts with http://":         {good, NewFeed{Type: "list", URL: "a.example"}},
-		"put that into an environment variable ": {good, NewFeed{Type: "list", URL: "https://a:b@a.example/"}},
+		"did you mean dshield?":                              {good, NewFeed{Type: "dsheild"}},
+		"needs --url or --path":                              {good, NewFeed{Type: "list"}},
+		"--url and --path are both set":                      {good, NewFeed{Type: "list", URL: "https://a.example", Path: "b"}},
+		"feed a is of type tor already; to add a second one": {"feeds:\n  - {name: a, type: tor}\n", NewFeed{Type: "tor"}},
+		"on a line of its own":                               {minimal, NewFeed{Type: "tor"}},
+		"is the name of feeds[0] too":                        {good, NewFeed{Type: "tor", Name: "a"}},
+		"is not a feed's name":                               {good, NewFeed{Type: "tor", Name: "a b"}},
+		"flowhound check":                                    {"feeds: [", NewFeed{Type: "tor"}},
+		"would not be valid":                                 {good + "wbe: 1\n", NewFeed{Type: "tor"}},
+		"a URL that starts with http://":                     {good, NewFeed{Type: "list", URL: "a.example"}},
+		"put that into an environment variable ":             {good, NewFeed{Type: "list", URL: "https://a:b@a.example/"}},
 	} {
 		got, added, err := addFeed(t, tt.content, tt.f)
 		if err == nil || !strings.Contains(err.Error(), says) || added != nil && got != tt.content {
