@@ -14,6 +14,7 @@ type responder struct {
 	script, rules, log, state string
 	words                     []string // that run in a network of their own
 	nft                       string
+	pause                     string // a command between two inputs
 }
 
 // newResponder lists, beside configure's addresses, a network, an address of a
@@ -79,7 +80,10 @@ func (r *responder) run(inputs ...string) (said, logged, table string) {
 	r.t.Helper()
 	_ = os.Remove(r.log)
 	script := r.nft + " -f " + r.rules + " && " + r.nft + " -f " + r.rules
-	for _, in := range inputs {
+	for i, in := range inputs {
+		if i > 0 && r.pause != "" {
+			script += " && " + r.pause
+		}
 		name := filepath.Join(r.t.TempDir(), "input")
 		if err := os.WriteFile(name, []byte(in), 0o644); err != nil {
 			r.t.Fatal(err)
@@ -105,12 +109,11 @@ func TestActiveResponseBlocks(t *testing.T) {
 
 	v6 := map[string]any{"ioc": "2001:db8:bad::9", "dstip": "2001:db8:bad::9"}
 	said, logged, table := r.run(alert(t, "add", nil)+goOn, alert(t, "add", v6)+goOn)
-	want := `{"version":1,"origin":{"name":"flowhound-block","module":"active-response"},"command":"check_keys","parameters":{"keys":["198.51.100.7"]}}`
-	if !strings.Contains(said, want+"\n") {
-		t.Errorf("Wazuh hears %q, not %q", said, want)
+	if said != "" {
+		t.Errorf("Wazuh hears %q, and would end the block when it restarts", said)
 	}
 	for _, address := range []string{"198.51.100.7", "2001:db8:bad::9"} {
-		if !strings.Contains(table, address+" expires ") || !strings.Contains(logged, address+" is blocked\n") {
+		if !strings.Contains(table, address+" expires ") || !strings.Contains(logged, address+" is blocked for a day\n") {
 			t.Errorf("%s is not blocked for a time:\n%s\n%s", address, table, logged)
 		}
 	}
@@ -118,18 +121,46 @@ func TestActiveResponseBlocks(t *testing.T) {
 		t.Errorf("the rule is there %d times, not twice:\n%s", n, table)
 	}
 
+	// What Wazuh says when it stops, and alerts that follow the first.
+	repeat := map[string]any{"kind": "repeat"}
 	for name, inputs := range map[string][]string{
-		"deleted":            {alert(t, "add", nil) + goOn, alert(t, "delete", nil)},
-		"deleted twice":      {alert(t, "add", nil) + goOn, alert(t, "delete", nil), alert(t, "delete", nil)},
-		"blocked before":     {alert(t, "add", nil) + stop},
-		"answered otherwise": {alert(t, "add", nil) + "{}\n"},
+		"Wazuh restarts":        {alert(t, "add", nil), alert(t, "delete", nil)},
+		"again":                 {alert(t, "add", nil), alert(t, "add", nil)},
+		"a repeat alone":        {alert(t, "add", repeat)},
+		"after Wazuh's restart": {alert(t, "add", nil), alert(t, "delete", nil), alert(t, "add", repeat)},
+		"an answer of execd's":  {alert(t, "add", nil) + stop},
 	} {
-		if _, logged, table := r.run(inputs...); strings.Contains(table, "elements") {
-			t.Errorf("%s: something is blocked:\n%s\n%s", name, table, logged)
+		if _, logged, table := r.run(inputs...); !strings.Contains(table, "198.51.100.7 expires ") {
+			t.Errorf("%s: it is not blocked:\n%s\n%s", name, table, logged)
 		}
 	}
-	if _, logged, table := r.run(alert(t, "add", nil)); !strings.Contains(table, "198.51.100.7") { // no timeout: nobody answers
-		t.Errorf("without an answer it is not blocked:\n%s\n%s", table, logged)
+	if _, logged, table := r.run(alert(t, "delete", nil)); strings.Contains(table, "elements") || logged != "" {
+		t.Errorf("a delete does something:\n%s\n%s", table, logged)
+	}
+}
+
+// TestActiveResponseRenews: an alert on an address that is blocked gives it its
+// whole day again.
+func TestActiveResponseRenews(t *testing.T) {
+	r := newResponder(t)
+	b, err := os.ReadFile(r.rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(r.rules, []byte(strings.ReplaceAll(string(b), "timeout 1d", "timeout 4s")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.pause = "sleep 3"
+	for name, tt := range map[string]struct {
+		inputs  []string
+		blocked bool
+	}{
+		"renewed": {[]string{alert(t, "add", nil), alert(t, "add", nil), alert(t, "delete", nil)}, true},
+		"over":    {[]string{alert(t, "add", nil), alert(t, "delete", nil), alert(t, "delete", nil)}, false},
+	} {
+		if _, logged, table := r.run(tt.inputs...); strings.Contains(table, "198.51.100.7") != tt.blocked {
+			t.Errorf("%s:\n%s\n%s", name, table, logged)
+		}
 	}
 }
 
@@ -181,17 +212,17 @@ func TestActiveResponseRefuses(t *testing.T) {
 	}
 }
 
-// TestActiveResponseRules: what may block are the two rules of block_rules.xml,
+// TestActiveResponseRules: what may block are the rules of block_rules.xml,
 // which alone lack no_ar, and no other.
 func TestActiveResponseRules(t *testing.T) {
 	rules, config := read(t, "wazuh/block_rules.xml"), read(t, "wazuh/active-response.xml")
-	if n := strings.Count(rules, "<rule id="); n != 2 || strings.Contains(rules, "<options>") {
+	if n := strings.Count(rules, "<rule id="); n != 3 || strings.Contains(rules, "<options>") {
 		t.Errorf("%d rules, or options that keep an active response away", n)
 	}
-	if !strings.Contains(config, "<rules_id>100891,100892</rules_id>") || strings.Contains(config, "<level>") || strings.Contains(config, "<rules_group>") {
+	if !strings.Contains(config, "<rules_id>100891,100892,100893</rules_id>") || strings.Contains(config, "<level>") || strings.Contains(config, "<rules_group>") || strings.Contains(config, "<timeout>") {
 		t.Error("the active response acts on other rules")
 	}
-	for _, id := range []string{"100891", "100892"} {
+	for _, id := range []string{"100891", "100892", "100893"} {
 		if !strings.Contains(rules, `<rule id="`+id+`"`) {
 			t.Errorf("there is no rule %s", id)
 		}
@@ -200,7 +231,7 @@ func TestActiveResponseRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"100903", "100905", "100920"} { // the parents
+	for _, id := range []string{"100903", "100905", "100907", "100920"} { // the parents
 		if !strings.Contains(rules, id) || !strings.Contains(string(shipped), `<rule id="`+id+`" level="14"`) {
 			t.Errorf("rule %s is no critical parent", id)
 		}

@@ -163,7 +163,7 @@ func errNoKey(t *Type) error {
 }
 
 func readKey(path string) (string, error) {
-	file, _, err := openFile(path)
+	file, _, err := openUpTo(path, 64<<10)
 	if err != nil {
 		return "", fmt.Errorf("key: %w", err)
 	}

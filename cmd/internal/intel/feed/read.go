@@ -224,7 +224,10 @@ func filesOf(path string) ([]string, error) {
 }
 
 // openFile opens a regular file. It does not wait, as opening a named pipe would.
-func openFile(path string) (*os.File, fs.FileInfo, error) {
+func openFile(path string) (*os.File, fs.FileInfo, error) { return openUpTo(path, maxFile) }
+
+// openUpTo is openFile for a file of so many bytes at most.
+func openUpTo(path string, limit int64) (*os.File, fs.FileInfo, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -239,8 +242,10 @@ func openFile(path string) (*os.File, fs.FileInfo, error) {
 	case err != nil:
 	case !info.Mode().IsRegular():
 		err = fmt.Errorf("%s is no regular file", path)
-	case info.Size() > maxFile:
-		err = fmt.Errorf("%s is larger than %d MiB", path, maxFile>>20)
+	case info.Size() > limit && limit < 1<<20:
+		err = fmt.Errorf("%s is larger than %d KiB", path, limit>>10)
+	case info.Size() > limit:
+		err = fmt.Errorf("%s is larger than %d MiB", path, limit>>20)
 	default:
 		return file, info, nil
 	}
