@@ -8,11 +8,16 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
+
+// lockTime is how long a lock that is held is waited for.
+const lockTime = time.Second
 
 // Lock makes dir where it is missing and takes its lock: two agents that
 // shared one would overwrite each other's state. The lock goes with the process,
-// however it ends.
+// however it ends: a child that was being started when it was killed may hold it for
+// a moment more, which is waited for.
 func Lock(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
@@ -21,7 +26,13 @@ func Lock(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.EWOULDBLOCK
+	for end := time.Now().Add(lockTime); errors.Is(err, syscall.EWOULDBLOCK) && time.Now().Before(end); time.Sleep(lockTime / 50) {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			return f, nil
+		}
+	}
+	if err != nil {
 		closeErr := f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("data_dir %s is in use by another flowhound: stop it, or give this one a data_dir of its own", dir)

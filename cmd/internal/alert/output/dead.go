@@ -28,9 +28,10 @@ const (
 // dead keeps dead letters: one hit as JSON a line, with why it is one under the
 // key dead. Two files of max bytes are kept.
 type dead struct {
-	mu  sync.Mutex
-	dir string
-	max int64
+	mu    sync.Mutex
+	dir   string
+	max   int64
+	dirty bool // there are letters that are not synced
 }
 
 func (d *dead) configure(dir string, most int64) {
@@ -69,6 +70,7 @@ func (d *dead) add(payload []byte, why string, tries uint32) (lost int, err erro
 		return lost, fmt.Errorf("dead letter: %w", err)
 	}
 	if info, statErr := f.Stat(); statErr == nil {
+		d.dirty = true
 		if _, err = f.Write(line); err != nil {
 			err = errors.Join(err, f.Truncate(info.Size()))
 		}
@@ -79,6 +81,24 @@ func (d *dead) add(payload []byte, why string, tries uint32) (lost int, err erro
 		return lost, fmt.Errorf("dead letter: %w", err)
 	}
 	return lost, nil
+}
+
+// sync brings the letters to the disk, before the journal forgets their hits.
+func (d *dead) sync() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.dirty {
+		return nil
+	}
+	f, err := os.Open(filepath.Join(d.dir, deadName))
+	if err != nil {
+		return fmt.Errorf("dead letter: %w", err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("dead letter: %w", err)
+	}
+	d.dirty = false
+	return nil
 }
 
 // deadLine is payload, a JSON object, with the reason as its last key; what is no

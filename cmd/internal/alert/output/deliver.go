@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/retry"
 )
@@ -52,6 +53,7 @@ type deliverer struct {
 	pauseTo  time.Time
 	notReady bool // that is why it pauses
 	buriedAt time.Time
+	unsynced bool // the dead letters; that was said
 	unread   bool // the journal could not be read: that is the failure
 }
 
@@ -250,11 +252,23 @@ func (d *deliverer) ack() {
 		}
 	}
 	if n > 0 {
+		if d.opts().Journal.Mode() != journal.SyncNever {
+			d.syncDead()
+		}
 		d.cursor.Ack(d.items[n-1].seq)
 		d.items = append(d.items[:0], d.items[n:]...)
 		d.suspect = max(0, d.suspect-n)
 	}
 	d.done.Store(done)
+}
+
+// syncDead syncs the dead letters, and says once when that fails.
+func (d *deliverer) syncDead() {
+	err := d.dead.sync()
+	if err != nil && !d.unsynced {
+		d.opts().Log.Warn("dead letters cannot be synced; a power failure could lose them", "output", d.Name(), "err", err)
+	}
+	d.unsynced = err != nil
 }
 
 // backoff sets when the next attempt is made; after is what the target asked for.
