@@ -130,6 +130,9 @@ func TestHardDay(t *testing.T) {
 		if h.Severity >= hit.High {
 			high++
 		}
+		if late := h.Last.Sub(h.End); late > 30*time.Second && h.Sampling <= 1 && h.First.Sub(d.start) > time.Hour && h.Count > 0 {
+			t.Errorf("%s: the last record ended %v before it came: edge's slow clock shows", h.ID, late)
+		}
 		by[fmt.Sprintf("%s %s %s %s", h.Severity, h.Direction, h.Category, h.Kind)]++
 	}
 	t.Logf("%d flows, %d hit: %d lines, %d of them high", summary.Flows, summary.HitFlows, len(hits), high)

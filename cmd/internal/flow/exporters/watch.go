@@ -33,9 +33,24 @@ type watch struct {
 // exporter is what was last said of one.
 type exporter struct {
 	silent         bool
+	slow           time.Duration // of its clock, as was said
 	lost, unread   finding.Moves
 	guessed        finding.Moves
 	lastDatagramAt time.Time
+}
+
+// clockMoves is by how much an exporter's clock must have moved to be told of again.
+const clockMoves = 5 * time.Second
+
+// clockOf says how an exporter's clock is.
+func clockOf(slow time.Duration) string {
+	switch {
+	case slow > 0:
+		return fmt.Sprintf("its clock is %s slow; the times of its flows are corrected, but set its clock by NTP", slow.Round(time.Second))
+	case slow < 0:
+		return fmt.Sprintf("its clock is %s fast; the times of its flows are corrected, but set its clock by NTP", (-slow).Round(time.Second))
+	}
+	return "its clock is right again"
 }
 
 func newWatch() *watch { return &watch{exporters: map[netip.Addr]*exporter{}} }
@@ -72,6 +87,10 @@ func (c *watch) look(now time.Time, stats []netflow.ExporterStats, forgotten uin
 			say(s.Exporter, "silent", "nothing came since %s: is the exporter up, and does it still export to this host?", s.LastSeen.UTC().Format(time.RFC3339))
 		}
 		w.lastDatagramAt = s.LastSeen
+		if off := (s.Slow - w.slow).Abs(); off > clockMoves || s.Slow == 0 && w.slow != 0 {
+			w.slow = s.Slow
+			say(s.Exporter, "ok", "%s", clockOf(s.Slow))
+		}
 		if n := w.lost.Since(s.Lost.Sum(), now); n > 0 {
 			say(s.Exporter, "loss", "%s lost between the exporter and this host, by its sequence numbers", lost(&s, n))
 		}

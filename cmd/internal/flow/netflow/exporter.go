@@ -49,6 +49,7 @@ type exporter struct {
 	cost     int  // bytes of templates and held sets
 	changed  bool // templates or sampling differ from what the store has
 	stats    *exporterStats
+	skew     skew
 
 	place    *seat[exporterKey, *exporter] // in the Decoder's table
 	ticks    int                           // seconds in which records could be read, up to provenTicks

@@ -67,6 +67,9 @@ func (m *message) begin(e *exporter, datagram []byte, received int64, out *flow.
 // enter starts a message of the given domain; export and uptime are set.
 func (m *message) enter(v version, id uint32) {
 	m.domain = m.exporter.domain(domainKey{id, v})
+	if m.slow = m.exporter.skew.see(m.received - m.export); m.slow != m.exporter.stats.slow.Load() {
+		m.exporter.stats.slow.Store(m.slow)
+	}
 	m.records, m.options, m.templates, m.unread = 0, 0, 0, false
 }
 

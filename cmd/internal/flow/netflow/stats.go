@@ -76,6 +76,8 @@ type ExporterStats struct {
 	Missing MissingTemplate
 	// GuessedRate is the sampling rate that was taken last for SamplingGuessed.
 	GuessedRate uint32
+	// Slow is how much its clock is slow, steadily; 0: its times are taken as they are.
+	Slow time.Duration
 	Counters
 }
 
@@ -89,6 +91,9 @@ func (s *ExporterStats) Add(o *ExporterStats) {
 	}
 	if o.Missing.ID != 0 {
 		s.Missing = o.Missing
+	}
+	if o.Slow != 0 {
+		s.Slow = o.Slow
 	}
 	if o.GuessedRate != 0 {
 		s.GuessedRate = o.GuessedRate
@@ -130,6 +135,7 @@ func (d *Decoder) Stats() Stats {
 type exporterStats struct {
 	key       exporterKey
 	lastSeen  atomic.Int64 // Unix ns
+	slow      atomic.Int64 // ns
 	rank      atomic.Uint32
 	templates atomic.Int64
 	missing   atomic.Uint64 // packMissing
@@ -156,6 +162,7 @@ func (e *exporterStats) load() ExporterStats {
 		Missing:   unpackMissing(e.missing.Load()),
 
 		GuessedRate: e.guessedRate.Load(),
+		Slow:        time.Duration(e.slow.Load()),
 		Counters:    e.counters.load(),
 	}
 	if ns := e.lastSeen.Load(); ns != 0 {

@@ -19,6 +19,7 @@ const (
 type clock struct {
 	received int64  // Unix ns
 	export   int64  // when the exporter sent it, by its own clock, Unix ns
+	slow     int64  // how much that clock is slow, ns: 0 where it is right, or not steady
 	uptime   uint32 // ms since the exporter started, modulo 2^32, at export
 	// hasUptime is false for IPFIX until the exporter told when it started
 	// (element 160): its header has no uptime.
@@ -94,7 +95,7 @@ func (c *clock) clampTimes(r *flow.Record) {
 		r.Start, r.End = c.clamp(r.Start, r.End)
 		return
 	case r.Start != 0:
-		r.Start = min(max(r.Start, c.received-maxPast), c.received+maxFuture)
+		r.Start = min(max(r.Start+c.slow, c.received-maxPast), c.received+maxFuture)
 	case r.End != 0:
 		_, r.End = c.clamp(r.End, r.End)
 	}
@@ -109,6 +110,7 @@ func (c *clock) clampTimes(r *flow.Record) {
 // clamp moves a flow whose end lies outside the window, so that it ended when it
 // arrived and is as long as before, and cuts what is too long.
 func (c *clock) clamp(start, end int64) (int64, int64) {
+	start, end = start+c.slow, end+c.slow
 	earliest := c.received - maxPast
 	if uint64(end-earliest) > uint64(maxPast+maxFuture) { // before it or after
 		start += c.received - end

@@ -194,3 +194,51 @@ func TestPreviousLendsAllowLists(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A list of one's own may name own addresses, if it says so; exporters it may not.
+func TestOwnAddresses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "own")
+	if err := os.WriteFile(path, []byte("10.1.2.3\n10.1.0.0/16\n10.9.9.9\n192.168.7.7\n198.51.100.1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for own, want := range map[bool]int{false: 1, true: 3} {
+		var set *intel.Set
+		f, err := open([]Source{{Name: "ours", Type: List, Path: path, Format: "plain", Confidence: 80, Own: own}}, Options{
+			Local:     []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+			Exporters: []netip.Prefix{netip.MustParsePrefix("10.9.9.9/32")},
+			OnSwap:    func(s *intel.Set, _ time.Duration) { set = s },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Load(context.Background()); err != nil || set.Len() != want {
+			t.Errorf("own %v: %d indicators, %v", own, set.Len(), err)
+		}
+	}
+}
+
+// Against a capture of the past, the capture's time counts: what ended long before
+// ours is kept.
+func TestPastKeepsWhatIsLongOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "old.csv")
+	if err := os.WriteFile(path, []byte("ip,expires\n198.51.100.1,2019-03-01\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for past, want := range map[bool]int{false: 0, true: 1} {
+		var set *intel.Set
+		f, err := open([]Source{{Name: "old", Type: List, Path: path, Format: "csv", Column: "ip", Confidence: 80}}, Options{
+			Past: past, OnSwap: func(s *intel.Set, _ time.Duration) { set = s },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Load(context.Background())
+		ip := netip.MustParseAddr("198.51.100.1")
+		if got := set.Lookup(ip, time.Date(2019, 2, 1, 0, 0, 0, 0, time.UTC)); len(got) != want {
+			t.Errorf("past %v: %+v", past, got)
+		}
+		if got := set.Lookup(ip, time.Date(2019, 4, 1, 0, 0, 0, 0, time.UTC)); len(got) != 0 {
+			t.Errorf("past %v, after its end: %+v", past, got)
+		}
+	}
+}

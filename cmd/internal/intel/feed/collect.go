@@ -10,10 +10,11 @@ import (
 
 // collect returns a Builder for the feed of that name, and what puts indicators
 // into it unless they must never match: every format hands what it reads to keep.
-// aggregate says that the feed gathers other feeds.
+// aggregate says that the feed gathers other feeds, own that it may name own addresses.
 //
-// What has expired is kept for intel.Kept, so that people can be told of it.
-func (f *Feeds) collect(name string, aggregate bool) (b *intel.Builder, keep func(intel.Indicator) ingest.Reason) {
+// What has expired is kept for intel.Kept, so that people can be told of it; where a
+// capture is held against the Set, for good: its time counts, and not ours.
+func (f *Feeds) collect(name string, aggregate, own bool) (b *intel.Builder, keep func(intel.Indicator) ingest.Reason) {
 	now := time.Now()
 	b = intel.NewBuilder(name)
 	if !f.o.Past {
@@ -28,11 +29,11 @@ func (f *Feeds) collect(name string, aggregate bool) (b *intel.Builder, keep fun
 			i.Category = c
 		}
 		if network := networkOf(&i); network.IsValid() {
-			if why := f.policy.Refuse(network); why != "" {
+			if why := f.policy.Refuse(network); why != "" && !(own && f.policy.Own(network)) {
 				return why
 			}
 		}
-		if why := ingest.Outdated(i.Ends(), now); why != "" {
+		if why := ingest.Outdated(i.Ends(), now); why != "" && !f.o.Past {
 			return why
 		}
 		if !b.Add(i) {

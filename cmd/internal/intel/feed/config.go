@@ -68,6 +68,8 @@ type Source struct {
 	Confidence  int            `yaml:"confidence" validate:"min=0,max=100"`
 	Category    intel.Category `yaml:"category"`
 	HasCategory bool           `yaml:"-" validate:"-"`
+	// Own lets a list that is read from path name own addresses.
+	Own bool `yaml:"own,omitempty"`
 	// Reference is an http or https URL for people, or "".
 	Reference string `yaml:"reference,omitempty" validate:"omitempty,http_url"`
 
@@ -176,6 +178,9 @@ func (s *Source) validate(t *Type, at settings.Section) {
 		if s.Path == "" && !at.Said("path") {
 			at.Errorf("path", "is empty")
 		}
+		if s.Own && t.Name != List && !at.Said("own") {
+			at.Errorf("own", "is for feeds of type list only: a list of your own")
+		}
 		if at.Has("url") {
 			at.Errorf("url", "is where the feed is fetched from, and path is the file that it is read from: remove one")
 		}
@@ -184,6 +189,7 @@ func (s *Source) validate(t *Type, at settings.Section) {
 	case !at.Has("url") && !t.HasURL() && !at.Said("path") && !at.Said("url"):
 		at.Errorf("path", "is missing: name the file or folder to read, or set url to where the feed is fetched from")
 	default:
+		at.Refuse("is for a list that is read from path: nobody else knows your own addresses", "own")
 		s.validateFetched(t, at)
 	}
 }

@@ -39,7 +39,7 @@ type reading struct {
 
 // build reads a feed by read and returns what it gave.
 func (f *Feeds) build(ctx context.Context, s *source, read func(*reading) error) (content, error) {
-	b, keep := f.collect(s.cfg.Name, s.typ.Aggregate)
+	b, keep := f.collect(s.cfg.Name, s.typ.Aggregate, s.cfg.Own)
 	r := &reading{ctx: ctx, feed: s, drops: ingest.Drops{}, keep: keep}
 	err := read(r)
 	block := b.Block()

@@ -53,6 +53,11 @@ func (p *Policy) Refuse(network netip.Prefix) Reason {
 	return ""
 }
 
+// Own reports whether a network lies in the own networks and is none of the exporters'.
+func (p *Policy) Own(network netip.Prefix) bool {
+	return !tooWide(network) && p.local.LookupPrefix(network) && !p.exporters.LookupPrefix(network)
+}
+
 // RefuseAllow returns why a network may not stand in an allow list, or "". Only
 // special-use networks may be wider than those of feeds, which holds them out
 // anyway: an allow list of the whole Internet would turn everything off.
