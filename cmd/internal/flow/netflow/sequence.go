@@ -41,6 +41,7 @@ type line struct {
 	uncertain bool   // a message could not be counted: next is the least
 	count     uint32 // messages so far
 	uptime    uint32 // of the exporter, in v9
+	export    int64  // when it sent the latest message, by its clock, Unix ns
 	last      int64  // when the latest message came, Unix ns
 	pause     int64  // the longest time between its messages lately, ns
 
@@ -91,10 +92,11 @@ func place(number uint32, u units) (n numbered) {
 }
 
 // observe takes the next message and returns how many units are now known to be lost.
-func (s *sequence) observe(number uint32, u units, at int64, uptime uint32) (lost uint64) {
+func (s *sequence) observe(number uint32, u units, c *clock) (lost uint64) {
 	if number == s.number && u == s.units && len(s.lines) > 0 {
 		return 0 // a copy, or an exporter that does not count
 	}
+	at := c.received
 	s.number, s.units = number, u
 	n := place(number, u)
 	best := s.best()
@@ -113,7 +115,7 @@ func (s *sequence) observe(number uint32, u units, at int64, uptime uint32) (los
 		lost = s.grow(i, at)
 	}
 	s.current = i
-	s.lines[i].uptime = uptime
+	s.lines[i].uptime, s.lines[i].export = c.uptime, c.export
 	return lost
 }
 
@@ -327,7 +329,7 @@ func (m *message) sequence(number, all, other uint32) {
 	if m.domain.key.version == ipfix {
 		u.templates = m.templates
 	}
-	if lost := m.domain.sequence.observe(number, u, m.received, m.uptime); lost > 0 {
+	if lost := m.domain.sequence.observe(number, u, &m.clock); lost > 0 {
 		m.exporter.stats.lost[m.domain.key.version].Add(lost)
 	}
 }

@@ -40,8 +40,10 @@ const (
 	// uptimeSlack is by how much the uptimes of datagrams that overtake each other
 	// may differ, and clocks drift, in ms.
 	uptimeSlack = 60_000
-	// numberSlack is by how many units a datagram may come too late.
+	// numberSlack is by how many units a datagram may come too late, lateWithin by
+	// how much time when its own says so.
 	numberSlack = 64
+	lateWithin  = int64(10 * time.Minute)
 	// unsteadyWithin and unsteadyFor: what falls twice within the first is not
 	// looked at for the second.
 	unsteadyWithin = int64(10 * time.Minute)
@@ -63,9 +65,11 @@ func (m *message) arrive(number uint32) {
 		return
 	}
 	i, near := s.near(number)
-	fell := !near && int32(number-s.lines[s.current].next[s.best()]) < -numberSlack
+	now := &s.lines[s.current]
+	fell := !near && int32(number-now.next[s.best()]) < -numberSlack &&
+		!(m.export < now.export && m.export >= now.export-lateWithin)
 	if m.hasHeaderUptime() {
-		fell = fell || uptimeFell(s.lines[i].uptime, m.uptime)
+		fell = fell || m.rebooted(&s.lines[i])
 		d.doubt.boot = m.bootOf()
 	}
 	switch {
@@ -86,21 +90,24 @@ func (m *message) resumes(number uint32) bool {
 	}
 	ahead := int32(number - d.before.next[best])
 	return ahead >= -numberSlack && ahead <= numberSlack &&
-		!(m.hasHeaderUptime() && uptimeFell(d.before.uptime, m.uptime))
+		!(m.hasHeaderUptime() && m.rebooted(&d.before))
 }
 
 // hasHeaderUptime is true for v9: IPFIX has none.
 func (m *message) hasHeaderUptime() bool { return m.domain.key.version == v9 }
 
-// uptimeFell reports whether the exporter started anew between two messages. The
-// counter wraps after 49.7 days.
-func uptimeFell(before, now uint32) bool {
+// rebooted reports whether the uptime fell since the last message of a line, and not
+// because this one is late. The counter wraps after 49.7 days.
+func (m *message) rebooted(l *line) bool {
 	const wraps = 1 << 32 / 8 // six days
-	return now < before && before-now > uptimeSlack && !(before > 1<<32-1-wraps && now < wraps)
+	fell := m.uptime < l.uptime && l.uptime-m.uptime > uptimeSlack && !(l.uptime > 1<<32-1-wraps && m.uptime < wraps)
+	return fell && bootOf(l.export, l.uptime)-m.bootOf()+uptimeSlack > 2*uptimeSlack
 }
 
-// bootOf returns when the exporter booted, by its clock.
-func (m *message) bootOf() uint32 { return max(uint32(m.export/1e6)-m.uptime, 1) }
+// bootOf returns when the exporter booted, by its clock, Unix ms modulo 2^32.
+func bootOf(export int64, uptime uint32) uint32 { return max(uint32(export/1e6)-uptime, 1) }
+
+func (m *message) bootOf() uint32 { return bootOf(m.export, m.uptime) }
 
 // firstMessage holds the first message of a domain against what the store knows.
 func (m *message) firstMessage() {

@@ -15,6 +15,18 @@ func at(uptime, sequence uint32, sets ...[]byte) []byte {
 	return b
 }
 
+// earlier is an IPFIX message that its exporter sent so many seconds before.
+func earlier(seconds uint32, b []byte) []byte {
+	be.PutUint32(b[4:], be.Uint32(b[4:])-seconds)
+	return b
+}
+
+// inSeconds is a v9 datagram that its exporter sent so many seconds later.
+func inSeconds(n int, b []byte) []byte {
+	be.PutUint32(b[8:], be.Uint32(b[8:])+uint32(n))
+	return b
+}
+
 var (
 	template9  = set(0, templateRecord(256, srcDst...))
 	swapped9   = set(0, templateRecord(256, dstSrc...))
@@ -47,6 +59,10 @@ func TestDataAfterARestartWaitsForItsTemplate(t *testing.T) {
 		{"uptime wraps", [][]byte{at(1<<32-5000, 5, template9, data), at(2000, 6, data)}, []string{there, there}},
 		{"datagrams overtake each other", [][]byte{at(50_000, 9, template9, data), at(49_000, 8, data), at(50_500, 10, data)}, []string{there, there, there}},
 		{"sequence goes on over its end", [][]byte{at(50_000, ^uint32(0), template9, data), at(50_500, 0, data)}, []string{there, there}},
+		{"a datagram of half a minute ago", [][]byte{ipfixMessage(50_000, template10, data), earlier(30, ipfixMessage(40_000, data))}, []string{there, there}},
+		{"a v9 datagram of five minutes ago", [][]byte{at(9e8, 50_000, template9, data), inSeconds(-300, at(9e8-300_000, 49_990, data))}, []string{there, there}},
+		{"a v9 restart without a clock", [][]byte{at(9e8, 50_000, template9, data), inSeconds(-int(testSeconds), at(5000, 0, data)), inSeconds(-int(testSeconds), at(6000, 1, swapped9))}, []string{there, back}},
+		{"a restart without a clock", [][]byte{ipfixMessage(50_000, template10, data), earlier(testSeconds, ipfixMessage(0, data)), earlier(testSeconds-1, ipfixMessage(1, swapped10))}, []string{there, back}},
 		{"datagrams are lost", [][]byte{at(50_000, 9, template9, data), at(90_500, 900_000, data)}, []string{there, there}},
 		{"data that waited before the restart", [][]byte{at(9e8, 50_000, data), at(5000, 0, template9)}, nil},
 	} {
