@@ -63,9 +63,10 @@ func (e *Engine) says(name string) string { return filepath.Join(e.Home, name) }
 var (
 	// ErrNoEngine says that neither OSSEC nor Wazuh is installed.
 	ErrNoEngine = errors.New("neither OSSEC nor Wazuh is installed here")
-	// ErrWazuh5 says what to do with Wazuh 5, which knows no XML.
-	ErrWazuh5 = errors.New("this is Wazuh 5, which has no XML decoders and rules any more: its manager cannot read flowhound's lines as alerts; " +
-		"use Wazuh 4, or the elasticsearch output with flavor: opensearch, which writes into Wazuh's own indexer")
+	// ErrWazuh5 says what to do with a manager of Wazuh 5, which knows no XML and reads
+	// no log by itself.
+	ErrWazuh5 = errors.New("this is a manager of Wazuh 5, which has no XML decoders and rules any more and reads no log of its own host: " +
+		"install a Wazuh agent beside it, or use the elasticsearch output with flavor: opensearch, which writes into Wazuh's own indexer")
 )
 
 const defaultHome = "/var/ossec"
@@ -79,10 +80,11 @@ func Find(root, home string) (*Engine, error) {
 		home = homeOf(filepath.Join(root, "etc/ossec-init.conf"))
 	}
 	e := &Engine{Root: root, Home: home}
-	if exists(filepath.Join(root, "var/wazuh-manager")) && !given {
-		return nil, fmt.Errorf("/var/wazuh-manager: %w", ErrWazuh5)
-	}
+	manager5 := exists(filepath.Join(root, "var/wazuh-manager")) && !given
 	if !exists(e.path("")) {
+		if manager5 {
+			return nil, fmt.Errorf("/var/wazuh-manager: %w", ErrWazuh5)
+		}
 		return nil, fmt.Errorf("%w: there is no %s (name its folder with --home when it is elsewhere)", ErrNoEngine, home)
 	}
 	switch {
@@ -96,11 +98,18 @@ func Find(root, home string) (*Engine, error) {
 	default:
 		return nil, fmt.Errorf("%w: %s has neither bin/wazuh-control nor bin/ossec-control, so it is half an installation at most", ErrNoEngine, home)
 	}
-	if e.Kind == Wazuh && strings.HasPrefix(e.Version, "5.") {
+	if err := e.findRole(); err != nil {
+		return e, err
+	}
+	if e.five() && e.Role == Manager {
 		return nil, fmt.Errorf("%s: %w", e.Home, ErrWazuh5)
 	}
-	return e, e.findRole()
+	return e, nil
 }
+
+// five reports Wazuh 5. Its agents read logs as those of Wazuh 4 do; its manager
+// reads no log of its own host and needs an agent beside it.
+func (e *Engine) five() bool { return e.Kind == Wazuh && strings.HasPrefix(e.Version, "5.") }
 
 // findRole looks for the daemon that only the one or the other has.
 func (e *Engine) findRole() error {

@@ -46,6 +46,9 @@ func Install(ctx context.Context, o Options) error {
 		return err
 	}
 	o.Say("found %s", e)
+	if e.five() {
+		o.Say("note: Wazuh 5 has no XML rules; until its manager has content for flowhound's lines, they are plain events there")
+	}
 	if o.JSONLog && e.Kind == OSSEC {
 		return errors.New("log.format is json, which OSSEC cannot read: set it to syslog")
 	}

@@ -67,6 +67,11 @@ func engine(t *testing.T, what string) (home string) {
 			"VERSION.json": "{\n    \"version\": \"4.12.0\",\n    \"stage\": \"rc1\"\n}\n", "bin/wazuh-control": "", "bin/wazuh-agentd": "",
 			"etc/ossec.conf": "<ossec_config>\n</ossec_config>\n",
 		}
+	case "Wazuh 5 agent":
+		files = map[string]string{
+			"VERSION.json": "{\n    \"version\": \"5.0.0\",\n    \"stage\": \"beta5\"\n}\n", "bin/wazuh-control": "", "bin/wazuh-agentd": "",
+			"etc/ossec.conf": "<ossec_config>\n</ossec_config>\n",
+		}
 	case "Wazuh 5":
 		files = map[string]string{"bin/wazuh-control": "VERSION=\"v5.0.0\"\n", "bin/wazuh-analysisd": "", "etc/ossec.conf": ""}
 	default:
@@ -148,7 +153,8 @@ func TestInstallAndUninstall(t *testing.T) {
 			"etc/decoders/0001-flowhound_bind_decoders.xml", "etc/decoders/flowhound_decoders.xml", "etc/ossec.conf",
 			"etc/rules/flowhound_bind_rules.xml", "etc/rules/flowhound_rules.xml",
 		},
-		"Wazuh agent": {"etc/ossec.conf"},
+		"Wazuh agent":   {"etc/ossec.conf"},
+		"Wazuh 5 agent": {"etc/ossec.conf"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			home := engine(t, what)
@@ -393,7 +399,13 @@ func TestFind(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(root, "var/wazuh-manager"), 0o750); err != nil {
 		t.Fatal(err)
 	}
+	if e, err := Find(root, ""); err != nil || e.Role != Agent { // beside a manager that reads no logs
+		t.Errorf("an agent beside a manager of Wazuh 5: %v, %v", e, err)
+	}
+	if err := os.RemoveAll(filepath.Join(root, "opt")); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Find(root, ""); !errors.Is(err, ErrWazuh5) {
-		t.Errorf("Wazuh 5: %v", err)
+		t.Errorf("a manager of Wazuh 5 alone: %v", err)
 	}
 }
