@@ -54,8 +54,8 @@ const (
 	linkSLL2      = 276
 	linkBroadcom  = 281 // switch tag behind the addresses
 	linkBroadcomP = 282 // in front of them
-	linkMarvell   = 283
-	linkMarvellE  = 284
+	linkMarvell   = 284
+	linkMarvellE  = 285
 )
 
 // Known reports whether Dissect reads a link layer.

@@ -22,6 +22,7 @@ const (
 // the whole packet is dropped (RFC 5722): exporters send no such, forgers do.
 type fragments struct {
 	partials []*partial // oldest first
+	given    []*partial // given up, the oldest first, for salvage
 	spare    *partial   // for the next one
 	buf      []byte     // of the packet that join returned last
 }
@@ -47,15 +48,15 @@ type partial struct {
 type piece struct{ offset, length, have int }
 
 // join takes a fragment. When it makes its packet whole, join gives p the packet's
-// payload and returns how many fragments that took; lost is how many others were
-// given up.
+// payload and returns how many fragments that took; lost is how many could not be
+// used.
 func (f *fragments) join(p *packet.Packet, now time.Time) (whole bool, taken, lost uint64) {
-	lost = f.expire(now)
+	f.expire(now)
 	key := partialKey{p.Src, p.Dst, p.Fragment.ID, p.Fragment.Proto}
 	q := f.find(key)
 	if q == nil {
 		if len(f.partials) >= maxPartials {
-			lost += f.evict()
+			f.evict()
 		}
 		if q = f.spare; q == nil {
 			q = &partial{}
@@ -67,18 +68,38 @@ func (f *fragments) join(p *packet.Packet, now time.Time) (whole bool, taken, lo
 	q.packets++
 	q.put(p)
 	if !q.whole() {
-		return false, 0, lost
+		return false, 0, 0
 	}
 	f.remove(q)
+	f.spare = q
 	if q.bad {
-		return false, 0, lost + q.packets
+		return false, 0, q.packets
 	}
-	data, cut := q.payload()
+	f.fill(p, q)
+	return true, q.packets, 0
+}
+
+// fill makes p what is there of a packet.
+func (f *fragments) fill(p *packet.Packet, q *partial) {
+	data, missing := q.payload()
 	f.buf = append(f.buf[:0], data...)
-	proto := p.Fragment.Proto
-	p.Fragment, p.Length, p.Missing = packet.Fragment{}, q.total, cut
-	p.Transport(proto, f.buf)
-	return true, q.packets, lost
+	*p = packet.Packet{Src: q.key.src, Dst: q.key.dst, Length: q.total, Missing: missing}
+	p.Transport(q.key.proto, f.buf)
+}
+
+// salvage makes p what is there of a packet that was given up: its first fragment and
+// those that follow without a gap. A capture with a filter for a port holds no others,
+// since only the first has ports. It is false when there is none.
+func (f *fragments) salvage(p *packet.Packet) (since time.Time, taken uint64, ok bool) {
+	if len(f.given) == 0 {
+		return time.Time{}, 0, false
+	}
+	q := f.given[0]
+	f.given = f.given[1:]
+	f.fill(p, q)
+	p.Missing = max(p.Missing, 1)
+	f.spare = q
+	return q.since, q.packets, true
 }
 
 // put adds a fragment.
@@ -143,12 +164,15 @@ func (q *partial) whole() bool {
 func (q *partial) payload() (b []byte, missing int) {
 	n := 0
 	for _, s := range q.pieces {
+		if s.offset > n {
+			break
+		}
 		n += s.have
 		if s.have < s.length {
 			break
 		}
 	}
-	return q.data[:n], q.total - n
+	return q.data[:n], max(q.total-n, 0)
 }
 
 func (f *fragments) find(key partialKey) *partial {
@@ -165,19 +189,33 @@ func (f *fragments) waiting() (n uint64) {
 	for _, q := range f.partials {
 		n += q.packets
 	}
+	for _, q := range f.given {
+		n += q.packets
+	}
 	return n
 }
 
-// expire gives up packets that have waited too long, and returns their fragments.
-func (f *fragments) expire(now time.Time) (lost uint64) {
-	for len(f.partials) > 0 && now.Sub(f.partials[0].since) > holdFor {
-		lost += f.remove(f.partials[0])
+func (f *fragments) giveUp(q *partial) {
+	f.remove(q)
+	f.given = append(f.given, q)
+}
+
+// giveUpAll is for the end of the capture.
+func (f *fragments) giveUpAll() {
+	for len(f.partials) > 0 {
+		f.giveUp(f.partials[0])
 	}
-	return lost
+}
+
+// expire gives up packets that have waited too long.
+func (f *fragments) expire(now time.Time) {
+	for len(f.partials) > 0 && now.Sub(f.partials[0].since) > holdFor {
+		f.giveUp(f.partials[0])
+	}
 }
 
 // evict gives up the oldest packet of the sender that has the most.
-func (f *fragments) evict() (lost uint64) {
+func (f *fragments) evict() {
 	oldest, most := f.partials[0], 0
 	for i, q := range f.partials {
 		n := 0
@@ -190,16 +228,10 @@ func (f *fragments) evict() (lost uint64) {
 			oldest, most = q, n
 		}
 	}
-	return f.remove(oldest)
+	f.giveUp(oldest)
 }
 
-func (f *fragments) remove(q *partial) (packets uint64) {
-	for i := range f.partials {
-		if f.partials[i] == q {
-			f.partials = slices.Delete(f.partials, i, i+1)
-			break
-		}
-	}
-	f.spare = q
-	return q.packets
+func (f *fragments) remove(q *partial) {
+	i := slices.Index(f.partials, q)
+	f.partials = slices.Delete(f.partials, i, i+1)
 }

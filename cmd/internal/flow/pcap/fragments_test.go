@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -130,10 +129,6 @@ func TestFragmentsThatContradict(t *testing.T) {
 		return p
 	}
 	for name, packets := range map[string][][]byte{
-		"one missing":            {whole()[0], whole()[2]},
-		"the last missing":       whole()[:2],
-		"of two ids":             patch(1, 4, 8),
-		"of two senders":         patch(1, 12, 0x0a00),
 		"overlapping":            patch(1, 6, 0x2000|120),
 		"two ends":               patch(0, 6, 125),
 		"behind the end":         {whole()[0], whole()[2], patch(1, 6, 0x2000|500)[1]},
@@ -148,6 +143,61 @@ func TestFragmentsThatContradict(t *testing.T) {
 		}
 		if n := uint64(len(packets)); stats.Left[pcap.FragmentLost] != n {
 			t.Errorf("%s: %+v, want %d fragments left out", name, stats, n)
+		}
+	}
+}
+
+// TestWhatIsThereOfFragments: a capture with a filter for a port holds first fragments
+// only, because the others have no ports. What they hold is worth reading.
+func TestWhatIsThereOfFragments(t *testing.T) {
+	text := long(2840)
+	whole := func() [][]byte { return fragments4(ip4(t, text), 7, 1000) }
+	patch := func(i, at int, v uint16) [][]byte {
+		p := whole()
+		binary.BigEndian.PutUint16(p[i][at:], v)
+		return p
+	}
+	for name, c := range map[string]struct {
+		packets [][]byte
+		want    int // bytes of the payload
+		lost    uint64
+	}{
+		"the first alone":  {whole()[:1], 1000 - 8, 0},
+		"one missing":      {[][]byte{whole()[0], whole()[2]}, 1000 - 8, 0},
+		"the last missing": {whole()[:2], 2000 - 8, 0},
+		"of two ids":       {patch(1, 4, 8), 1000 - 8, 1},
+		"of two senders":   {patch(1, 12, 0x0a00), 1000 - 8, 1},
+		"no first":         {whole()[1:], 0, 2},
+		"half a header":    {[][]byte{fragments4(ip4(t, text), 7, 8)[1]}, 0, 1},
+	} {
+		got, stats, err := readAll(t, classic(t, 101, append(c.packets, ip4(t, "flow"))...))
+		want := []string{"flow"}
+		if c.want > 0 {
+			want = append(want, text[:c.want]) // given up at the end
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %d datagrams, %v", name, len(got), err)
+		}
+		if stats.Left[pcap.FragmentLost] != c.lost || stats.Truncated != uint64(len(want)-1) || stats.Packets != stats.Datagrams+stats.Joined+c.lost {
+			t.Errorf("%s: %+v", name, stats)
+		}
+	}
+}
+
+// TestFirstFragmentsKeepTheirOrder: a capture of nothing but first fragments gives them
+// in the order and with the times in which they came.
+func TestFirstFragmentsKeepTheirOrder(t *testing.T) {
+	var packets [][]byte
+	for i := range 500 {
+		packets = append(packets, fragments4(ip4(t, fmt.Sprintf("%08d", i)+long(2000)), uint16(i), 1480)[0])
+	}
+	got, stats, err := readAll(t, classic(t, 101, packets...))
+	if err != nil || len(got) != 500 || stats.Truncated != 500 {
+		t.Fatalf("%d datagrams, %v, %+v", len(got), err, stats)
+	}
+	for i, payload := range got {
+		if payload[:8] != fmt.Sprintf("%08d", i) {
+			t.Fatalf("datagram %d begins with %s", i, payload[:8])
 		}
 	}
 }
@@ -189,17 +239,27 @@ func TestForgedFragmentsPushOutTheirOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p pcap.Packet
-	if n := allocated(func() { p, err = r.Next() }); n > 16<<20 {
+	whole, cut := 0, 0
+	n := allocated(func() {
+		for {
+			p, err := r.Next()
+			if err != nil {
+				break
+			}
+			if string(p.Payload) == text {
+				whole++
+			} else {
+				cut++
+			}
+		}
+	})
+	if whole != 1 || cut != 20_000 {
+		t.Errorf("%d datagrams whole, %d cut", whole, cut)
+	}
+	if n > 64<<20 {
 		t.Errorf("%d bytes allocated", n)
 	}
-	if err != nil || string(p.Payload) != text {
-		t.Errorf("the real datagram: %d bytes, %v", len(p.Payload), err)
-	}
-	if _, err := r.Next(); err != io.EOF {
-		t.Error(err)
-	}
-	if s := r.Stats(); s.Left[pcap.FragmentLost] != 20_000 || s.Joined != 2 {
+	if s := r.Stats(); s.Left[pcap.FragmentLost] != 0 || s.Joined != 2 || s.Truncated != 20_000 {
 		t.Errorf("stats %+v", s)
 	}
 }

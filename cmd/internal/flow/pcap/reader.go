@@ -3,6 +3,7 @@
 //
 // It reads what exporters sent: it looks for UDP behind whatever flow/packet knows of
 // link layers and tunnels, puts IP fragments together, and knows nothing of NetFlow.
+// Of a datagram whose fragments are not all there it returns what is, later.
 // What it leaves out it counts, each packet under a Reason. It does not check
 // checksums, which a capture on the sending host lacks.
 //
@@ -140,22 +141,52 @@ func peek(r *bufio.Reader) ([]byte, error) {
 // io.ErrUnexpectedEOF as well), it says after which packet. An error is final,
 // and what came before it stands.
 func (r *Reader) Next() (Packet, error) {
-	for r.err == nil {
-		f, err := r.format.next()
-		if errors.Is(err, io.EOF) {
-			r.err = io.EOF
-			break
+	for {
+		if p, ok := r.salvage(); ok {
+			return p, nil
 		}
+		if r.err != nil {
+			return Packet{}, r.err
+		}
+		f, err := r.format.next()
 		if err != nil {
-			r.err = fmt.Errorf("capture damaged after packet %d: %w", r.stats.Packets, err)
-			break
+			r.err = io.EOF
+			if !errors.Is(err, io.EOF) {
+				r.err = fmt.Errorf("capture damaged after packet %d: %w", r.stats.Packets, err)
+			}
+			r.fragments.giveUpAll()
+			continue
 		}
 		r.stats.Packets++
 		if p, ok := r.datagram(f); ok {
 			return p, nil
 		}
 	}
-	return Packet{}, r.err
+}
+
+// salvage returns what is there of a datagram whose fragments did not all come.
+func (r *Reader) salvage() (Packet, bool) {
+	for {
+		since, taken, ok := r.fragments.salvage(&r.packet)
+		if !ok {
+			return Packet{}, false
+		}
+		if payload, _, _, ok := udp(&r.packet, true); ok && len(payload) > 0 {
+			r.stats.Datagrams++
+			r.stats.Truncated++
+			r.stats.Joined += taken - 1
+			return r.result(since, payload), true
+		}
+		r.stats.Left[FragmentLost] += taken
+	}
+}
+
+func (r *Reader) result(at time.Time, payload []byte) Packet {
+	p := &r.packet
+	return Packet{
+		Time: at, Payload: payload,
+		Src: netip.AddrPortFrom(p.Src.IP(), p.SrcPort), Dst: netip.AddrPortFrom(p.Dst.IP(), p.DstPort),
+	}
 }
 
 // Stats counts what has been read so far. Fragments that wait for others count as lost.
@@ -177,10 +208,7 @@ func (r *Reader) datagram(f frame) (Packet, bool) {
 			if cut {
 				r.stats.Truncated++
 			}
-			return Packet{
-				Time: f.time, Payload: payload,
-				Src: netip.AddrPortFrom(p.Src.IP(), p.SrcPort), Dst: netip.AddrPortFrom(p.Dst.IP(), p.DstPort),
-			}, true
+			return r.result(f.time, payload), true
 		}
 	}
 	if reason == UnknownLink {
