@@ -19,7 +19,8 @@ type Exporters struct {
 	// OutBytes says what an exporter's elements 23 and 24 (OUT_BYTES, OUT_PKTS) count
 	// where it sends 1 and 2 as well: the same direction as these, or the reverse.
 	OutBytes OutBytes `yaml:"out_bytes,omitempty" validate:"dive,oneof=same reverse"`
-	// Max is the number of exporters whose state is kept.
+	// Max is the number of exporters whose state is kept, once they have sent for some
+	// seconds.
 	Max int `yaml:"max" validate:"min=1,max=1048576"`
 	// KeyPort makes the source port part of an exporter's identity, for several
 	// exporters behind one translated address.
