@@ -16,22 +16,13 @@ import (
 // that adds what a file says.
 
 const hook = `
-func init() {
-	if path, _ := syscall.Getenv("FAULT_CLOCK"); path != "" {
-		fakeClock = append([]byte(path), 0)
-	}
-}
-
-var fakeClock []byte
+var fakeClock = []byte("CLOCKFILE\x00")
 
 // Now is the kernel's time, moved by the seconds and sped up by the factor in the
-// file that FAULT_CLOCK names. Timers call it where no ordinary system call may be
-// made, so these are raw.
+// clock file. Timers call it where no ordinary system call may be made, so these
+// are raw.
 func Now() Time {
 	t := kernelNow()
-	if fakeClock == nil {
-		return t
-	}
 	const here = ^uintptr(99) // AT_FDCWD
 	fd, _, e := syscall.RawSyscall6(syscall.SYS_OPENAT, here, uintptr(unsafe.Pointer(&fakeClock[0])), 0, 0, 0, 0)
 	if e != 0 {
@@ -62,7 +53,8 @@ func Now() Time {
 }
 `
 
-// withClock builds the agent with the other clock.
+// withClock builds the agent and its plugin with the other clock; one file serves
+// both.
 func (l *lab) withClock() error {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -80,27 +72,26 @@ func (l *lab) withClock() error {
 	code = strings.Replace(code, "\nfunc Now() Time {", "\nfunc kernelNow() Time {", 1)
 	code = strings.Replace(code, "\nimport (\n", "\nimport (\n\t\"syscall\"\n", 1)
 	code = strings.Replace(code, "\t_ \"unsafe\"", "\t\"unsafe\"", 1)
+	bin := filepath.Join(filepath.Dir(l.dir), "clockbin")
 	overlay := filepath.Join(l.dir, "overlay.json")
 	changed := filepath.Join(l.dir, "time.go.txt")
-	if err := os.WriteFile(changed, []byte(code+hook), 0o600); err != nil {
+	if err := os.WriteFile(changed, []byte(code+strings.Replace(hook, "CLOCKFILE", filepath.Join(bin, "clock"), 1)), 0o600); err != nil {
 		return err
 	}
 	if err := os.WriteFile(overlay, fmt.Appendf(nil, `{"Replace": {%q: %q}}`, source, changed), 0o600); err != nil {
 		return err
 	}
-	bin := filepath.Join(filepath.Dir(l.dir), "clockbin")
 	if _, err := os.Stat(bin); err != nil {
 		if err := build(bin, []string{"-overlay", overlay}, "./cmd/flowhound", "./plugin/webhook=flowhound-output-webhook"); err != nil {
 			return err
 		}
 	}
 	l.bin = bin
-	l.env = append(l.env, "FAULT_CLOCK="+filepath.Join(l.dir, "clock"))
 	return l.setClock(0, 1)
 }
 
 func (l *lab) setClock(add time.Duration, factor int) error {
-	path := filepath.Join(l.dir, "clock")
+	path := filepath.Join(l.bin, "clock")
 	text := fmt.Sprintf("%d %d %d\n", int64(add/time.Second), factor, time.Now().Unix())
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
 		return err

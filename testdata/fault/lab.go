@@ -22,7 +22,6 @@ import (
 type lab struct {
 	bin, dir string
 	rand     *rand.Rand
-	env      []string // of the agent
 	wrap     []string // goes before the agent's command
 	dataDir  string   // "": in dir
 	logDir   string   // "": dir
@@ -55,7 +54,7 @@ func (l *lab) start() error {
 	defer errs.Close()
 	args := append(l.wrap, filepath.Join(l.bin, "flowhound"), "run", "-c", filepath.Join(l.dir, "flowhound.yaml"))
 	l.agent = exec.Command(args[0], args[1:]...)
-	l.agent.Stderr, l.agent.Stdout, l.agent.Env = errs, errs, append(os.Environ(), l.env...)
+	l.agent.Stderr, l.agent.Stdout = errs, errs
 	l.agent.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := l.agent.Start(); err != nil {
 		return err
