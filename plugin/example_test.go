@@ -73,3 +73,33 @@ func ExampleConfigure() {
 	// timeout: want a duration such as "30s" or "5m", not "5 s"
 	// ulr: unknown key; did you mean url?
 }
+
+// Of a batch some hits can be delivered and others not: Partial says which, so
+// that only the latter come again.
+func ExamplePartial() {
+	hits := []plugin.Hit{{ID: "a-1"}, {ID: "b-1"}, {ID: "c-1"}}
+	errs := make([]error, len(hits))
+	errs[1] = plugin.Permanent(errors.New("the field is too long"))
+	errs[2] = errors.New("the shard is away")
+	fmt.Println(plugin.Partial(errs))
+	// Output:
+	// 2 of 3 hits: the field is too long
+}
+
+// A target that says when it wants to be asked again is left alone until then.
+func ExampleRetryAfter() {
+	err := plugin.RetryAfter(errors.New("too many requests"), 30*time.Second)
+	var later *plugin.RetryAfterError
+	fmt.Println(errors.As(err, &later), later.After, plugin.IsPermanent(err))
+	// Output: true 30s false
+}
+
+// A Secret shows itself in no log and no error.
+func ExampleSecret() {
+	token := plugin.Secret("xoxb-1234")
+	fmt.Printf("%v %+v %q\n", token, struct{ Token plugin.Secret }{token}, fmt.Sprint(token))
+	fmt.Println(len(token.Reveal()))
+	// Output:
+	// <secret> {Token:<secret>} "<secret>"
+	// 9
+}
