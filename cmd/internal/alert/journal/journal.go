@@ -48,6 +48,8 @@ const (
 	maxTail   = 2 << 20
 	// retryEvery is how often a disk that failed is tried again.
 	retryEvery = time.Second
+	// closeTime is how long Close waits for a disk that does not answer.
+	closeTime = time.Second
 	// lateAfter is how long consumers wait for a disk that does not answer, and
 	// lateAlways that with SyncAlways.
 	lateAfter  = 50 * time.Millisecond
@@ -240,7 +242,7 @@ func (j *Journal) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-ended:
-	case <-ctx.Done():
+	case <-time.After(closeTime): // whoever called may have waited long already
 		return errors.New("journal: the disk does not answer")
 	}
 	j.mu.Lock()

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// told returns how often each id stands in the log's lines.
+func told(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	ids := map[string]int{}
+	for _, h := range hits(t, dir) {
+		ids[h.id]++
+	}
+	return ids
+}
+
+// wantSame compares the log with what the sink has, both ways: no line twice, and none
+// that the other does not have.
+func wantSame(t *testing.T, dir, sink string) {
+	t.Helper()
+	lines, there := told(t, dir), delivered(t, sink)
+	for id, n := range lines {
+		if n != 1 || there[id] == 0 {
+			t.Errorf("%s: %d lines, delivered %d times", id, n, there[id])
+		}
+	}
+	for id := range there {
+		if lines[id] == 0 {
+			t.Errorf("%s was delivered and is not in the log", id)
+		}
+	}
+}
+
+// TestKills kills the program at random moments under new hits: each hit that the log
+// or the sink has, the other has too, and no line is there twice.
+func TestKills(t *testing.T) {
+	t.Parallel()
+	kills := 12
+	if testing.Short() {
+		kills = 4
+	}
+	dir := t.TempDir()
+	sink := filepath.Join(dir, "sink.json")
+	write(t, dir, "ours.txt", "198.51.0.0/16\n")
+	write(t, dir, "flowhound.yaml", `listen: ["udp://127.0.0.1:0"]
+feeds:
+  - {name: ours, type: list, path: ours.txt, category: c2}
+log: {path: alerts.log}
+data_dir: data
+web: {listen: ""}
+alert: {window: 1s, max_window: 4s}
+outputs:
+  - {name: sink, type: sink, batch: {max: 20, every: 0s}, settings: {file: "`+sink+`"}}
+`)
+	next := 0
+	for range kills {
+		p := startAgent(t, dir)
+		for end := time.Now().Add(rand.N(4 * time.Second)); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			p.conversations(t, next%3000, 5)
+			next += 5
+		}
+		if err := p.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = p.cmd.Wait()
+		_ = p.conn.Close()
+	}
+	p := startAgent(t, dir)
+	poll(t, "all to be delivered", func() bool { return listOutputs(t, dir)[0].Depth == 0 })
+	p.end(t)
+	if len(told(t, dir)) == 0 {
+		t.Error("nothing was said")
+	}
+	wantSame(t, dir, sink)
+}
+
+// TestLateLines: lines that the log could not take before a kill, or a stop, come after
+// the next start, and it is said how many those are.
+func TestLateLines(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]func(p *process){
+		"kill": func(p *process) { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() },
+		"stop": func(p *process) { _ = p.cmd.Process.Signal(os.Interrupt); _ = p.cmd.Wait() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			sink := filepath.Join(dir, "sink.json")
+			write(t, dir, "ours.txt", "198.51.0.0/16\n")
+			write(t, dir, "flowhound.yaml", `listen: ["udp://127.0.0.1:0"]
+feeds:
+  - {name: ours, type: list, path: ours.txt, category: c2}
+log: {path: alerts.log}
+data_dir: data
+web: {listen: ""}
+outputs:
+  - {name: sink, type: sink, batch: {every: 0s}, settings: {file: "`+sink+`"}}
+`)
+			p := startAgent(t, dir)
+			log := filepath.Join(dir, "alerts.log")
+			if err := os.Rename(log, log+".before"); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(log, 0o700); err != nil { // nothing can be written there
+				t.Fatal(err)
+			}
+			const n = 50
+			p.conversations(t, 0, n)
+			poll(t, "the hits at the sink", func() bool { return len(delivered(t, sink)) == n })
+			stop(p)
+			if err := os.Remove(log); err != nil {
+				t.Fatal(err)
+			}
+			p = startAgent(t, dir)
+			p.end(t)
+			late := n
+			if name == "stop" {
+				late++ // the line that says so
+			}
+			if text := readLog(t, dir); !strings.Contains(text, fmt.Sprintf("; %d lines from before the start were written late", late)) || len(hits(t, dir)) != n {
+				t.Errorf("%d lines of hits; the log ends %s", len(hits(t, dir)), text[max(0, len(text)-600):])
+			}
+			wantSame(t, dir, sink)
+		})
+	}
+}
