@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/demo"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/replay"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -50,7 +50,7 @@ configuration and no network, and leaves nothing behind.`,
 			defer func() { err = errors.Join(err, out.Flush()) }()
 			var table demo.Table
 			printLine := printHit(out, asJSON)
-			r := agent.NewReplay(cfg, set)
+			r := replay.New(cfg.Replay(set))
 			r.OnHit = func(h *hit.Hit) {
 				printLine(h)
 				table.Add(h)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/control/doctor"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/setup"
 )
@@ -65,12 +64,8 @@ func examine(ctx context.Context, cfg *config.Config, path string, o setup.Optio
 		l.Warn("flowhound check", "%s", w.String())
 	}
 	ctx, cancel := context.WithTimeout(ctx, agentTime)
-	err := control.Stream(ctx, cfg.RunDir, agent.DoctorPath, nil, func(v json.RawMessage) error {
-		var f finding.Finding
-		err := json.Unmarshal(v, &f)
-		l = append(l, f)
-		return err
-	})
+	said, err := doctor.Ask(ctx, cfg.RunDir)
+	l = append(l, said...)
 	cancel()
 	running := !errors.Is(err, control.ErrNoAgent)
 	switch {

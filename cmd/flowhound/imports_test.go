@@ -61,6 +61,7 @@ cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/out
 cmd/internal/alert/regular:
 cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/alert/regular cmd/internal/flow cmd/internal/intel github.com/gaissmai/bart plugin/hit
 cmd/internal/control:
+cmd/internal/control/doctor: cmd/internal/control cmd/internal/finding
 cmd/internal/control/feeds: cmd/internal/control cmd/internal/datadir cmd/internal/intel/dnsbl cmd/internal/intel/feed cmd/internal/intel/feed/fetch
 cmd/internal/control/outputs: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/alert/output/run cmd/internal/control cmd/internal/datadir plugin/hit plugin/host
 cmd/internal/datadir:
@@ -86,6 +87,7 @@ cmd/internal/intel/feed/otx: cmd/internal/intel cmd/internal/intel/feed/archive 
 cmd/internal/intel/feed/taxii: cmd/internal/intel cmd/internal/intel/feed/archive cmd/internal/intel/feed/fetch cmd/internal/intel/feed/ingest
 cmd/internal/match: cmd/internal/flow cmd/internal/intel
 cmd/internal/metric: github.com/prometheus/client_golang/prometheus
+cmd/internal/replay: cmd/internal/alert cmd/internal/alert/throttle cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/intel cmd/internal/match cmd/internal/site cmd/internal/stage plugin/hit
 cmd/internal/settings: github.com/go-playground/validator/ go.yaml.in/yaml/ plugin/nearest plugin/text
 cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders golang.org/x/ rules
 cmd/internal/site: cmd/internal/settings

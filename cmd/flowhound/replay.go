@@ -12,11 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/replay"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -61,9 +61,9 @@ touches no state, no log and no network.`,
 }
 
 // newReplay prepares a replay; to print flows, no lists are needed.
-func newReplay(cmd *cobra.Command, src *source, flows bool) (*agent.Replay, error) {
+func newReplay(cmd *cobra.Command, src *source, flows bool) (*replay.Replay, error) {
 	if flows && !cmd.Flags().Changed("config") && len(src.blacklists) == 0 {
-		return agent.NewReplay(config.Default(), nil), nil
+		return replay.New(config.Default().Replay(nil)), nil
 	}
 	cfg, err := src.config()
 	if err != nil {
@@ -76,7 +76,7 @@ func newReplay(cmd *cobra.Command, src *source, flows bool) (*agent.Replay, erro
 	if !anyAddress(set) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "no flow can match: the lists hold no address or network (names and URLs serve lookup and export)")
 	}
-	return agent.NewReplay(cfg, set), nil
+	return replay.New(cfg.Replay(set)), nil
 }
 
 // anyAddress reports whether set holds any address or network, at whatever time.
@@ -87,7 +87,7 @@ func anyAddress(set *intel.Set) bool {
 	return false
 }
 
-func replayFile(cmd *cobra.Command, r *agent.Replay, path string) error {
+func replayFile(cmd *cobra.Command, r *replay.Replay, path string) error {
 	in := io.Reader(&interruptible{cmd.Context(), cmd.InOrStdin()})
 	if path != "-" {
 		f, err := os.Open(path)

@@ -1,7 +1,6 @@
 // Package agent wires the stages of flowhound together: sockets, decoding and
 // matching on the workers; one goroutine that turns matches into hits, folds and
-// writes them; feeds, reload, status lines and metrics beside it. It also runs
-// the same stages over captures (Replay).
+// writes them; feeds, reload, status lines and metrics beside it.
 //
 // It holds the order of things and no knowledge of its own: what a datagram, an
 // indicator or a line looks like is the business of the packages it calls.
@@ -18,6 +17,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
@@ -77,7 +79,7 @@ type Agent struct {
 	feeds     *feed.Keeper
 	dnsbl     *dnsbl.Lists
 	exports   *keep.Keeper
-	metrics   *metrics
+	metrics   *prometheus.Registry // asks the parts for what they count anyway
 	web       *web.Server
 
 	// background goroutines end with ctx and are waited for.
@@ -110,7 +112,9 @@ func New(cfg *config.Config, o Options) *Agent {
 		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.Changed() },
 		Say:    a.status,
 	}))
-	a.metrics = newMetrics(a)
+	a.metrics = prometheus.NewRegistry()
+	a.metrics.MustRegister(a.stage, a.sockets, a.exporters, a.templates, a.feeds, a.exports, a.dnsbl,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return a
 }
 
@@ -216,10 +220,10 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		a.say("error", err.Error())
 	}
 	if cfg.Web.Listen != "" {
-		if a.web, err = web.Start(web.Options{Config: cfg.Web, Metrics: a.metrics.registry, Health: a.health, Log: a.log}); err != nil {
+		if a.web, err = web.Start(web.Options{Config: cfg.Web, Metrics: a.metrics, Health: a.health, Log: a.log}); err != nil {
 			return err
 		}
-		a.metrics.registry.MustRegister(a.web)
+		a.metrics.MustRegister(a.web)
 	}
 
 	if err := errors.Join(a.emit.Start(starting), a.sockets.Start(starting), a.exporters.Start(starting)); err != nil {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -33,7 +32,7 @@ func (a *Agent) openJournal(cfg *config.Config) (err error) {
 		Policy: func() *alert.Policy { return a.stage.State().Policy },
 		Wants:  func(h *hit.Hit) []string { return append(a.outputs.Wants(h), logfile.Cursor) },
 	})
-	a.metrics.registry.MustRegister(a.journal, a.file, a.outputs, a.emit)
+	a.metrics.MustRegister(a.journal, a.file, a.outputs, a.emit)
 	return nil
 }
 
@@ -81,10 +80,4 @@ func (a *Agent) findAlerts() (l finding.List) {
 	a.emit.Findings(&l)
 	a.file.Findings(&l)
 	return l
-}
-
-// changeAlerts takes over what a reload says of alerts and of those who are told.
-func (a *Agent) changeAlerts(ctx context.Context, to *config.Config) error {
-	a.journal.SetSync(to.Sync)
-	return errors.Join(a.emit.Apply(ctx, to.Alert), a.outputs.Apply(ctx, OutputConfig(to)))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/control/doctor"
 	controlfeeds "github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	controloutputs "github.com/flowhound/flowhound/cmd/internal/control/outputs"
 )
@@ -35,9 +36,7 @@ func (a *Agent) openControl(cfg *config.Config) error {
 // handlers are what commands may ask, by path. They run from the end of Start to
 // the beginning of Stop.
 func (a *Agent) handlers() map[string]control.Handler {
-	all := map[string]control.Handler{
-		DoctorPath: a.doctor,
-	}
+	all := doctor.Handlers(a.findings)
 	maps.Copy(all, controlfeeds.Handlers(a.feeds, a.dnsbl.States))
 	maps.Copy(all, controloutputs.Handlers(a.outputs))
 	return all

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/replay"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -73,21 +73,21 @@ func checkPlanted(t *testing.T, d *day, worst map[pair]hit.Severity) {
 	}
 }
 
-func replayDay(t *testing.T, d *day) ([]hit.Hit, agent.ReplaySummary) {
+func replayDay(t *testing.T, d *day) ([]hit.Hit, replay.Summary) {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Feeds, cfg.Networks.Local = d.Feeds, d.Local
 	return replayWith(t, cfg, d)
 }
 
-func replayWith(t *testing.T, cfg *config.Config, d *day) ([]hit.Hit, agent.ReplaySummary) {
+func replayWith(t *testing.T, cfg *config.Config, d *day) ([]hit.Hit, replay.Summary) {
 	t.Helper()
 	set, err := feed.LoadSet(t.Context(), cfg.Feed(), cfg.FeedDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var hits []hit.Hit
-	r := agent.NewReplay(cfg, set)
+	r := replay.New(cfg.Replay(set))
 	var last time.Time
 	r.OnHit = func(h *hit.Hit) {
 		if h.Time.Before(last) {

@@ -1,7 +1,6 @@
 package agent_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
-	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/cmd/internal/control/doctor"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
@@ -25,14 +23,9 @@ func TestDoctor(t *testing.T) {
 	}
 	write(t, dir, "data/spool/siem/dead.ndjson", "{}\n{}\n")
 	r := start(t, dir, "outputs: [{name: siem, type: nothing}]\nfeeds:\n  - {name: known, type: list, path: known.txt}\n  - {name: gone, type: list, path: gone.txt}\n")
-	ask := func() (l finding.List) {
+	ask := func() finding.List {
 		t.Helper()
-		err := control.Stream(t.Context(), r.path("data/run"), agent.DoctorPath, nil, func(v json.RawMessage) error {
-			var f finding.Finding
-			err := json.Unmarshal(v, &f)
-			l = append(l, f)
-			return err
-		})
+		l, err := doctor.Ask(t.Context(), r.path("data/run"))
 		if err != nil {
 			t.Fatal(err)
 		}

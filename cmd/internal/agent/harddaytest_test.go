@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/replay"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -110,7 +110,7 @@ func TestHardDay(t *testing.T) {
 		t.Fatal(err)
 	}
 	var hits []hit.Hit
-	r := agent.NewReplay(cfg, set)
+	r := replay.New(cfg.Replay(set))
 	r.OnHit = func(h *hit.Hit) { hits = append(hits, *h) }
 	f, err := os.Open(capture)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
+	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/file"
 )
@@ -59,12 +61,20 @@ func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 	old := a.config.Load()
 	// Before the feeds change, or an export would see its own missing.
 	a.exports.Retire(next.Exports)
-	defer func() { _ = a.exports.Apply(ctx, a.config.Load().Exports) }() // never fails
-	steps := a.changes(ctx)
-	for i, change := range steps {
-		if err := change(old, next); err != nil {
-			for _, change := range slices.Backward(steps[:i]) {
-				err = errors.Join(err, change(next, old))
+	err := change(a.changes(ctx), old, next)
+	if err == nil {
+		a.config.Store(next)
+	}
+	return errors.Join(err, a.exports.Apply(ctx, a.config.Load().Exports))
+}
+
+// change makes all changes, or none: when one fails, those before it are undone, the
+// last one first.
+func change(changes []func(from, to *config.Config) error, from, to *config.Config) error {
+	for i, c := range changes {
+		if err := c(from, to); err != nil {
+			for _, undo := range slices.Backward(changes[:i]) {
+				err = errors.Join(err, undo(to, from))
 			}
 			return err
 		}
@@ -72,33 +82,30 @@ func (a *Agent) apply(ctx context.Context, next *config.Config) error {
 	return nil
 }
 
-// changes are what a reload does, in order. Each does nothing where both
-// configurations mean the same to its part, and all or nothing else.
+// changes are what a reload does, in order. Each is all or nothing, and does nothing
+// where both configurations mean the same to its part.
 func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) error {
 	return []func(from, to *config.Config) error{
-		func(from, to *config.Config) error {
-			if reflect.DeepEqual(from.Feed(), to.Feed()) {
-				return nil
-			}
-			return a.feeds.Apply(ctx, to.Feed())
-		},
-		func(from, to *config.Config) error {
-			if reflect.DeepEqual(from.Blacklists(), to.Blacklists()) {
-				return nil
-			}
-			return a.dnsbl.Apply(ctx, to.Blacklists())
-		},
-		func(from, to *config.Config) error {
-			if from.Log == to.Log {
-				return nil
-			}
-			return a.file.Apply(ctx, to.Log)
-		},
-		func(_, to *config.Config) error {
-			a.config.Store(to)
+		changed(ctx, (*config.Config).Feed, a.feeds.Apply),
+		changed(ctx, (*config.Config).Blacklists, a.dnsbl.Apply),
+		changed(ctx, func(c *config.Config) logfile.Config { return c.Log }, a.file.Apply),
+		changed(ctx, func(c *config.Config) emit.Config { return c.Alert }, a.emit.Apply),
+		func(_, to *config.Config) error { // these cannot fail
 			a.stage.Apply(to.Exporters, to.Policy())
-			return a.changeAlerts(ctx, to)
+			a.journal.SetSync(to.Sync)
+			return nil
 		},
+		func(_, to *config.Config) error { return a.outputs.Apply(ctx, OutputConfig(to)) },
+	}
+}
+
+// changed returns the change of a part that sees the configuration by view.
+func changed[C any](ctx context.Context, view func(*config.Config) C, apply func(context.Context, C) error) func(from, to *config.Config) error {
+	return func(from, to *config.Config) error {
+		if reflect.DeepEqual(view(from), view(to)) {
+			return nil
+		}
+		return apply(ctx, view(to))
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/known"
+	"github.com/flowhound/flowhound/cmd/internal/replay"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/cmd/internal/site"
 	"github.com/flowhound/flowhound/cmd/internal/web"
@@ -86,6 +87,11 @@ func (c *Config) Feed() feed.Config {
 func (c *Config) Policy() *alert.Policy {
 	n := &c.Networks
 	return alert.NewPolicy(n.Own(), n.AllServicePorts(), c.Alert.Severity).WithMutes(c.Mute).WithNAT(n.NAT)
+}
+
+// Replay returns how captures are replayed against set.
+func (c *Config) Replay(set *intel.Set) replay.Options {
+	return replay.Options{Exporters: c.Exporters, Policy: c.Policy(), Folds: c.Alert.Throttle(), Set: set}
 }
 
 // Blacklists returns what the configuration says of DNS blacklists.

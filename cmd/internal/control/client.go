@@ -56,6 +56,17 @@ func Stream(ctx context.Context, runDir, path string, request any, each func(jso
 	return readAnswer(response.Body, each)
 }
 
+// StreamAs is Stream for an answer of values of one type.
+func StreamAs[T any](ctx context.Context, runDir, path string, request any, each func(T) error) error {
+	return Stream(ctx, runDir, path, request, func(raw json.RawMessage) error {
+		var v T
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return fmt.Errorf("the agent's answer: %w", err)
+		}
+		return each(v)
+	})
+}
+
 // dialError says whether there is no agent or one that cannot be reached.
 func dialError(runDir string, err error) error {
 	switch {

@@ -57,15 +57,23 @@ func (s *Stage) Findings(l *finding.List) {
 
 var (
 	descLookups = metric.Desc("lookups_total", "Addresses looked up.")
+	descMutes   = metric.Desc("muted_total", "Flow records that hit and were muted, by entry.", "mute")
 	descRefused = metric.Desc("datagrams_refused_total", "Datagrams of exporters that exporters.allow does not name.")
 )
 
 // Describe sends nothing.
 func (s *Stage) Describe(chan<- *prometheus.Desc) {}
 
-// Collect reports what the workers count.
+// Collect reports what the workers and the policy count.
 func (s *Stage) Collect(ch chan<- prometheus.Metric) {
 	c, to := s.Counts(), metric.To(ch)
 	to.Counter(descLookups, c.Lookups)
 	to.Counter(descRefused, c.Refused)
+	muted := map[string]uint64{} // two entries may say the same, with different ends
+	for _, m := range s.State().Policy.Mutes() {
+		muted[m.String()] += m.Count
+	}
+	for entry, n := range muted {
+		to.Counter(descMutes, n, entry)
+	}
 }

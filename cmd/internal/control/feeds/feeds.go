@@ -4,7 +4,6 @@ package feeds
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -159,7 +158,7 @@ func (a *Agent) keeper(log *slog.Logger, onRequest bool) (*feed.Keeper, error) {
 // else by what lies in the data_dir.
 func (a *Agent) States(ctx context.Context) ([]feed.State, error) {
 	var states []feed.State
-	err := streamInto(ctx, a.RunDir, listPath, struct{}{}, func(s feed.State) error {
+	err := control.StreamAs(ctx, a.RunDir, listPath, struct{}{}, func(s feed.State) error {
 		states = append(states, s)
 		return nil
 	})
@@ -184,7 +183,7 @@ func (a *Agent) States(ctx context.Context) ([]feed.State, error) {
 // with the data_dir's lock. each is called with what happens; its error ends the
 // update.
 func (a *Agent) Update(ctx context.Context, log *slog.Logger, names []string, each func(Event) error) error {
-	err := streamInto(ctx, a.RunDir, updatePath, Wish{names}, each)
+	err := control.StreamAs(ctx, a.RunDir, updatePath, Wish{names}, each)
 	if !errors.Is(err, control.ErrNoAgent) {
 		return err
 	}
@@ -205,15 +204,4 @@ func (a *Agent) Update(ctx context.Context, log *slog.Logger, names []string, ea
 	}
 	defer k.Stop()
 	return update(ctx, k, names, each)
-}
-
-// streamInto asks the agent and calls each with the answer's values.
-func streamInto[T any](ctx context.Context, runDir, path string, request any, each func(T) error) error {
-	return control.Stream(ctx, runDir, path, request, func(raw json.RawMessage) error {
-		var v T
-		if err := json.Unmarshal(raw, &v); err != nil {
-			return fmt.Errorf("the agent's answer: %w", err)
-		}
-		return each(v)
-	})
 }

@@ -1,4 +1,6 @@
-package agent
+// Package replay runs captures through the stages of the agent, on the capture's
+// clock. It drops nothing, writes nothing and asks nobody.
+package replay
 
 import (
 	"context"
@@ -6,19 +8,19 @@ import (
 	"io"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
-	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/match"
+	"github.com/flowhound/flowhound/cmd/internal/site"
 	"github.com/flowhound/flowhound/cmd/internal/stage"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// Replay runs captures through the stages of the agent on the capture's clock:
-// one worker, nothing dropped, nothing written. It belongs to one goroutine.
+// Replay is one run, of one worker. It belongs to one goroutine.
 type Replay struct {
 	// OnFlow sees every flow record, OnHit every hit. Either may be nil. What
 	// they are given is theirs until they return.
@@ -29,11 +31,11 @@ type Replay struct {
 	worker  *stage.Worker
 	table   *throttle.Table
 	now     time.Time // the capture's clock: never runs backwards
-	summary ReplaySummary
+	summary Summary
 }
 
-// ReplaySummary counts what a replay read and found.
-type ReplaySummary struct {
+// Summary counts what a run read and found.
+type Summary struct {
 	Datagrams, Flows uint64 // of exporters that are allowed
 	HitFlows, Hits   uint64 // flows that hit, and the hits that they were folded into
 	Exporters        int
@@ -43,13 +45,20 @@ type ReplaySummary struct {
 	Capture          pcap.Stats
 }
 
-// NewReplay returns a Replay with the networks, exporters and alert settings of
-// cfg that matches against set.
-func NewReplay(cfg *config.Config, set *intel.Set) *Replay {
-	r := &Replay{stage: stage.New(cfg.Exporters, cfg.Policy())}
-	r.stage.Change(func(st *stage.State) { st.Set = set })
+// Options say how to replay.
+type Options struct {
+	Exporters site.Exporters
+	Policy    *alert.Policy
+	Folds     throttle.Options
+	Set       *intel.Set // what flows are matched against
+}
+
+// New returns a Replay.
+func New(o Options) *Replay {
+	r := &Replay{stage: stage.New(o.Exporters, o.Policy)}
+	r.stage.Change(func(st *stage.State) { st.Set = o.Set })
 	r.worker = r.stage.NewWorker(stage.Options{Pass: r.hit, Sinks: []stage.Sink{sink{r}}})
-	r.table = throttle.New(cfg.Alert.Throttle(), func(h *hit.Hit) {
+	r.table = throttle.New(o.Folds, func(h *hit.Hit) {
 		r.summary.Hits++
 		if r.OnHit != nil {
 			r.OnHit(h)
@@ -116,7 +125,7 @@ func (r *Replay) hit(m *match.Raw) {
 }
 
 // Close says what is still held and returns the counts.
-func (r *Replay) Close() ReplaySummary {
+func (r *Replay) Close() Summary {
 	r.table.Flush(r.now)
 	stats := r.worker.Decoder().Stats()
 	r.summary.Netflow, r.summary.Exporters = stats.Total, len(stats.Exporters)

@@ -1,4 +1,4 @@
-package agent
+package replay
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 
 // String says the counts in one line, and in another each what was not read and why:
 // nothing of a capture is left out in silence.
-func (s ReplaySummary) String() string {
+func (s Summary) String() string {
 	lines := []string{fmt.Sprintf("%s from %s in %s; %d matched (%s)",
 		number(s.Flows, "flow"), number(uint64(s.Exporters), "exporter"), number(s.Datagrams, "datagram"), s.HitFlows, number(s.Hits, "alert line"))}
 	if none := s.noNetFlow(); none != "" {
@@ -46,7 +46,7 @@ func (s ReplaySummary) String() string {
 }
 
 // noNetFlow says what to do about captures without any NetFlow, empty when there is some.
-func (s ReplaySummary) noNetFlow() string {
+func (s Summary) noNetFlow() string {
 	const where = "capture the port that exporters send to, for example: tcpdump -w router.pcap udp port 2055"
 	switch {
 	case s.Capture.Packets == 0:

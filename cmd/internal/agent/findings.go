@@ -1,24 +1,6 @@
 package agent
 
-import (
-	"context"
-
-	"github.com/flowhound/flowhound/cmd/internal/control"
-	"github.com/flowhound/flowhound/cmd/internal/finding"
-)
-
-// DoctorPath is where the control socket answers with the agent's findings, one
-// value each.
-const DoctorPath = "/doctor"
-
-func (a *Agent) doctor(_ context.Context, r *control.Request) error {
-	for _, f := range a.findings() {
-		if err := r.Send(f); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+import "github.com/flowhound/flowhound/cmd/internal/finding"
 
 // findings is how the running agent is, for doctor.
 func (a *Agent) findings() finding.List {

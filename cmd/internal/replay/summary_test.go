@@ -1,4 +1,4 @@
-package agent
+package replay
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
 )
 
-func TestReplaySummary(t *testing.T) {
+func TestSummary(t *testing.T) {
 	capture := func(packets, datagrams uint64, left ...pcap.Reason) (s pcap.Stats) {
 		s.Packets, s.Datagrams = packets, datagrams
 		for _, r := range left {
@@ -25,31 +25,31 @@ func TestReplaySummary(t *testing.T) {
 	malformed := wrong(1)
 	malformed.Malformed[netflow.BadSetLength] = 2
 	for name, c := range map[string]struct {
-		summary ReplaySummary
+		summary Summary
 		want    []string
 	}{
 		"one of each": {
-			ReplaySummary{Flows: 1, Exporters: 1, Datagrams: 1, HitFlows: 1, Hits: 1, Capture: capture(1, 1)},
+			Summary{Flows: 1, Exporters: 1, Datagrams: 1, HitFlows: 1, Hits: 1, Capture: capture(1, 1)},
 			[]string{"1 flow from 1 exporter in 1 datagram; 1 matched (1 alert line)"},
 		},
 		"nothing in it": {
-			ReplaySummary{},
+			Summary{},
 			[]string{"0 flows from 0 exporters in 0 datagrams; 0 matched (0 alert lines)", "no NetFlow: the capture holds no packets"},
 		},
 		"no UDP": {
-			ReplaySummary{Capture: unknown},
+			Summary{Capture: unknown},
 			[]string{
 				"", "no NetFlow: none of the 3 packets can be read as UDP; capture the port that exporters send to, for example: tcpdump -w router.pcap udp port 2055",
 				"1 packet left out: not IP", "2 packets left out: a link type that is not known (201 of www.tcpdump.org/linktypes.html)",
 			},
 		},
 		"sFlow": {
-			ReplaySummary{Datagrams: 2, SFlow: 2, Netflow: wrong(2), Capture: capture(2, 2)},
+			Summary{Datagrams: 2, SFlow: 2, Netflow: wrong(2), Capture: capture(2, 2)},
 			[]string{"", "no NetFlow: 2 UDP datagrams, but none of NetFlow v5, v9 or IPFIX; capture the port that exporters send to, for example: tcpdump -w router.pcap udp port 2055",
 				"2 datagrams left out: sFlow, which is not read"},
 		},
 		"others between": {
-			ReplaySummary{Datagrams: 9, Flows: 7, Refused: 1, Netflow: malformed, Capture: capture(12, 10, pcap.FragmentLost, pcap.Tunnel)},
+			Summary{Datagrams: 9, Flows: 7, Refused: 1, Netflow: malformed, Capture: capture(12, 10, pcap.FragmentLost, pcap.Tunnel)},
 			[]string{
 				"", "1 datagram left out: from an address that exporters.allow does not list", "1 datagram left out: neither NetFlow v5, v9 nor IPFIX",
 				"2 parts of datagrams malformed: set_length",
