@@ -168,7 +168,7 @@ func TestNoHitIsLost(t *testing.T) {
 	s := &sinkServer{t: t, addr: "127.0.0.1:0", ids: map[string]int{}}
 	s.start()
 	defer func() { s.stop() }()
-	write(t, dir, "ours.txt", "198.51.100.7\n")
+	write(t, dir, "ours.txt", "198.51.0.0/16\n")
 	write(t, dir, "flowhound.yaml", `listen: ["udp://127.0.0.1:0"]
 feeds:
   - {name: ours, type: list, path: ours.txt, category: c2}
@@ -185,8 +185,9 @@ outputs:
 		for end := sent + n; sent < end; sequence++ {
 			sets := [][]byte{template()}
 			for range min(20, end-sent) {
-				local := netip.AddrFrom4([4]byte{10, 1, byte(sent >> 8), byte(sent)})
-				sets = append(sets, flowBetween(local, netip.MustParseAddr("198.51.100.7")))
+				// Another host and another listed address each: nothing is folded.
+				local, remote := netip.AddrFrom4([4]byte{10, 1, byte(sent >> 8), byte(sent)}), netip.AddrFrom4([4]byte{198, 51, byte(sent >> 8), byte(sent)})
+				sets = append(sets, flowBetween(local, remote))
 				sent++
 			}
 			p.send(t, datagram(sequence, sets...))
@@ -213,7 +214,10 @@ outputs:
 	send(quarter)
 	poll(t, "an outage of the sink to be seen", func() bool { return listOutputs(t, dir)[0].Problem != "" })
 	s.start()
-	for logged() < all {
+	for end := time.Now().Add(time.Minute); logged() < all; {
+		if time.Now().After(end) {
+			t.Fatalf("%d lines of %d flows, want %d", logged(), sent, all)
+		}
 		send(min(quarter, all-logged()))
 		time.Sleep(200 * time.Millisecond)
 	}
