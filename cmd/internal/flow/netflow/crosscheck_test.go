@@ -43,8 +43,23 @@ func peer(t *testing.T, name string) string {
 	return ""
 }
 
-// captures returns the captures of the project that hold NetFlow or IPFIX.
-func captures(t *testing.T) (paths []string) {
+// readsLess names the captures of which a peer is known to read less, and why.
+var readsLess = map[string]map[string]string{
+	"tshark": {
+		"odd-lists":    "a record is one flow for it, whatever its lists hold",
+		"odd-prefixes": "it takes a flow without elements 8 and 12 for none",
+	},
+	"nfdump": {
+		"odd-counters": "it does not know these counters",
+		"odd-lists":    "it does not know lists",
+		"odd-prefixes": "it does not know elements 44 and 45",
+		"odd-yaf":      "it reads the fields of a list's template as the record's",
+	},
+}
+
+// captures returns the captures of the project that hold NetFlow or IPFIX and that the
+// peer can read whole.
+func captures(t *testing.T, peer string) (paths []string) {
 	t.Helper()
 	for _, pattern := range []string{"testdata/*/capture.pcap", "../../../../testdata/pcap/mixed-*.pcap.gz", "../../demo/assets/capture.pcap.gz"} {
 		found, err := filepath.Glob(pattern)
@@ -53,7 +68,9 @@ func captures(t *testing.T) (paths []string) {
 		}
 		paths = append(paths, found...)
 	}
-	return paths
+	return slices.DeleteFunc(paths, func(path string) bool {
+		return readsLess[peer][filepath.Base(filepath.Dir(path))] != ""
+	})
 }
 
 // datagrams reads a capture.
@@ -154,7 +171,7 @@ func (f *field) number(t *testing.T) uint64 {
 
 func TestTsharkAgrees(t *testing.T) {
 	tshark := peer(t, "tshark")
-	for _, path := range captures(t) {
+	for _, path := range captures(t, "tshark") {
 		t.Run(path, func(t *testing.T) {
 			list := datagrams(t, path)
 			args := []string{"-r", path, "-T", "pdml", "-Y", "cflow"}
@@ -259,7 +276,8 @@ type nfFlow struct {
 // text is what both must agree on. nfdump keeps an ICMP type and code in the place of
 // the ports, under other names.
 func (f *nfFlow) text() string {
-	src, dst := netip.MustParseAddr(f.Src4+f.Src6), netip.MustParseAddr(f.Dst4+f.Dst6)
+	src, _ := netip.ParseAddr(f.Src4 + f.Src6)
+	dst, _ := netip.ParseAddr(f.Dst4 + f.Dst6)
 	return conversation(src, dst, f.SrcPort, f.DstPort, f.Proto, f.Bytes, f.Packets)
 }
 
@@ -272,7 +290,7 @@ func conversation(src, dst netip.Addr, sport, dport uint16, proto uint8, octets,
 
 func TestNfdumpAgrees(t *testing.T) {
 	nfcapd, nfdump := peer(t, "nfcapd"), peer(t, "nfdump")
-	for _, path := range captures(t) {
+	for _, path := range captures(t, "nfdump") {
 		t.Run(path, func(t *testing.T) {
 			list := datagrams(t, path)
 			dir := collect(t, nfcapd, list)

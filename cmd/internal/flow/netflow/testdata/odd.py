@@ -119,7 +119,11 @@ def counters():
     number = 260
     for n, (octets, packets) in enumerate([(401, 402), (391, 392), (20, 19), (352, 430), (353, 431)]):
         yield ipfix(n, [aset(2, template(number + n, FIVE + [(octets, 8), (packets, 8)])), aset(number + n, five(n) + struct.pack(">QQ", 1000, 10))])
-    yield ipfix(5, [aset(2, template(270, [(44, 4), (45, 4), (9, 1), (13, 1), (1, 4), (1, 4)])), aset(270, ip("192.0.2.33") + ip("198.51.100.7") + bytes([32, 24]) + struct.pack(">II", 1000, 0))])
+
+
+def prefixes():
+    """Addresses as networks with their masks, and of a repeated counter the first."""
+    yield ipfix(0, [aset(2, template(270, [(44, 4), (45, 4), (9, 1), (13, 1), (1, 4), (1, 4)])), aset(270, ip("192.0.2.33") + ip("198.51.100.7") + bytes([32, 24]) + struct.pack(">II", 1000, 0))])
 
 
 def processes():
@@ -130,5 +134,5 @@ def processes():
         yield v9(1001 + n // 2 if n % 2 else 9000 + n // 2, [aset(260, five(n) + struct.pack(">II", 1000, 10))])
 
 
-for case in (catalyst, interfaces, selectors, meraki, yaf, lists, counters, processes):
+for case in (catalyst, interfaces, selectors, meraki, yaf, lists, counters, prefixes, processes):
     capture("odd-" + case.__name__, list(case()))
