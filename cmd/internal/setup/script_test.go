@@ -288,6 +288,35 @@ $`
 	}
 }
 
+// interrupted are signals at all moments, and a disk that is full: nothing is left.
+const interrupted = `for delay in 0.02 0.05 0.1 0.15 0.2 0.3 0.4 0.6 0.8; do
+	sh install.sh >out 2>&1 &
+	sleep $delay
+	kill -TERM $! 2>/dev/null && wait $! && echo "it went on" || true
+	wait
+	if grep -q '^done' out; then
+		sh install.sh --uninstall --purge >/dev/null
+	fi
+	find /usr/local /var/lib /var/log -newer before.etc -name '*flowhound*'
+	diff -rq before.etc /etc 2>/dev/null | grep flowhound || true
+	grep ^flowhound /etc/passwd || true
+done
+mount -t tmpfs -o size=1M,mode=755 none /usr/local/bin
+if sh install.sh >out 2>&1; then echo "it fitted"; fi
+grep -q 'taking back' out || cat out
+find /usr/local /var/lib /var/log -newer before.etc -name '*flowhound*'
+umount /usr/local/bin
+no_trace
+`
+
+func TestScriptInterrupted(t *testing.T) {
+	t.Parallel()
+	out := strings.ReplaceAll(inPrivate(t, interrupted), "Terminated\n", "") // the shell's own word
+	if out != "no trace is left\n" {
+		t.Error(out)
+	}
+}
+
 // packaged is what dpkg has the scripts of a package do; the folders of the package
 // are made as it makes them.
 const packaged = `cd integrations/packages
