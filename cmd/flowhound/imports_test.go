@@ -54,6 +54,7 @@ func listPackages(t *testing.T) []pkg {
 const importRules = `
 cmd/internal/alert: cmd/internal/flow cmd/internal/intel cmd/internal/match cmd/internal/settings plugin/hit
 cmd/internal/alert/emit: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/throttle cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/alert/logged: plugin/hit
 cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/intel cmd/internal/settings plugin plugin/hit plugin/retry

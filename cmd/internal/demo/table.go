@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -18,6 +19,8 @@ const width = 120
 // Table sums up hits: who talked to what, how often, and which list knew it.
 // The zero value is empty and ready. It is not safe for concurrent use.
 type Table struct {
+	Times bool // also print when each was first and last seen
+
 	rows   map[key]*row
 	hits   int
 	counts [hit.NumSeverities]uint64 // flow records by severity
@@ -33,7 +36,8 @@ type key struct {
 
 type row struct {
 	last           hit.Hit
-	locals         int // distinct addresses behind a folded line, else 0
+	from, to       time.Time // first and last seen
+	locals         int       // distinct addresses behind a folded line, else 0
 	remotes        int
 	flows, traffic uint64
 }
@@ -55,7 +59,16 @@ func (t *Table) Add(h *hit.Hit) {
 		r = new(row)
 		t.rows[k] = r
 	}
-	r.last = *h
+	if r.from.IsZero() || h.Start.Before(r.from) {
+		r.from = h.Start
+	}
+	if h.End.After(r.to) {
+		r.to = h.End
+	}
+	regular := r.last.Regular // it tells of the whole series
+	if r.last = *h; h.Regular == nil {
+		r.last.Regular = regular
+	}
 	locals, remotes := h.Sources, h.Targets
 	if h.Local == h.Dst {
 		locals, remotes = remotes, locals
@@ -86,11 +99,18 @@ func (t *Table) Print(w io.Writer) error {
 
 	var notes notes
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "SEVERITY\tLOCAL\t\tREMOTE\tSTATE\tFLOWS\tBYTES\tLIST\tREF")
+	times := ""
+	if t.Times {
+		times = "FIRST\tLAST\t"
+	}
+	fmt.Fprintln(tw, "SEVERITY\tLOCAL\t\tREMOTE\tSTATE\tFLOWS\tBYTES\t"+times+"LIST\tREF")
 	for _, r := range rows {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n",
+		if t.Times {
+			times = r.from.Local().Format("Jan _2 15:04") + "\t" + r.to.Local().Format("Jan _2 15:04") + "\t"
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s%s\t%s\n",
 			r.last.Severity, among(r.last.Local, r.locals), arrow(r.last.Direction), among(r.last.Remote, r.remotes),
-			r.last.State, r.flows, size(r.traffic), r.last.Feed, notes.number(&r.last))
+			r.last.State, r.flows, size(r.traffic), times, r.last.Feed, notes.number(&r.last))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -103,10 +123,20 @@ func (t *Table) Print(w io.Writer) error {
 	return nil
 }
 
+// Counts says how many flow records and lines were added, by severity.
+func (t *Table) Counts() string {
+	total, detail := t.bySeverity()
+	return fmt.Sprintf("hits: %d%s, in %d lines", total, detail, t.hits)
+}
+
 // PrintSummary writes one line: the flow records that were read, from how many
 // exporters, and how many of them hit.
 func (t *Table) PrintSummary(w io.Writer, flows uint64, exporters int) error {
-	var total uint64
+	_, err := fmt.Fprintf(w, "flows read: %d, from %d exporters, %s\n", flows, exporters, t.Counts())
+	return err
+}
+
+func (t *Table) bySeverity() (total uint64, detail string) {
 	var parts []string
 	for s := hit.NumSeverities - 1; s >= 0; s-- {
 		if n := t.counts[s]; n > 0 {
@@ -114,12 +144,10 @@ func (t *Table) PrintSummary(w io.Writer, flows uint64, exporters int) error {
 			parts = append(parts, fmt.Sprintf("%s %d", hit.Severity(s), n))
 		}
 	}
-	detail := ""
 	if len(parts) > 0 {
 		detail = " (" + strings.Join(parts, ", ") + ")"
 	}
-	_, err := fmt.Fprintf(w, "flows read: %d, from %d exporters, hits: %d%s, in %d lines\n", flows, exporters, total, detail, t.hits)
-	return err
+	return total, detail
 }
 
 // arrow points from who opened the conversation to who was called.
@@ -160,6 +188,11 @@ type notes struct {
 // number returns the mark of h's reference and name, "" when it has neither.
 func (n *notes) number(h *hit.Hit) string {
 	text := strings.TrimSpace(h.Ref + "  " + h.Name)
+	for _, remark := range []string{h.Regular.String(), labelled("shared", h.Shared), labelled("scanner", h.Scanner)} {
+		if remark != "" {
+			text += " (" + remark + ")"
+		}
+	}
 	if text == "" {
 		return ""
 	}
@@ -173,6 +206,13 @@ func (n *notes) number(h *hit.Hit) string {
 		n.lines = append(n.lines, shorten(mark+" "+text, len(mark)+1+len(h.Ref)))
 	}
 	return mark
+}
+
+func labelled(label, value string) string {
+	if value == "" {
+		return ""
+	}
+	return label + ": " + value
 }
 
 // shorten cuts line to the table's width, but keeps its first keep bytes: a

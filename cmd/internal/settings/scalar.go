@@ -162,6 +162,9 @@ func parseTime(s string) (time.Time, error) {
 	return t.UTC(), err
 }
 
+// ParseDuration reads a time as the configuration writes it: 90d, 24h, 1d12h, 30s.
+func ParseDuration(s string) (time.Duration, error) { return parseDuration(s) }
+
 // parseDuration takes what time.ParseDuration takes, and days before it: 90d,
 // 1d12h. A day has 24 hours. Durations are not negative.
 func parseDuration(s string) (time.Duration, error) {

@@ -2,6 +2,7 @@ package throttle
 
 import (
 	"math/bits"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -25,6 +26,7 @@ type conn struct {
 	tag  uint64 // which connection; 0: the place is free
 	at   int64  // Unix seconds of the last record
 	from int64  // Unix nanoseconds: its earliest start
+	to   int64  // and its latest end: a SYN after it opens another connection
 
 	// Who opened, as any exporter saw it.
 	known, localOpened bool
@@ -80,14 +82,17 @@ func (c *conns) find(ev *alert.Event) *conn {
 	for i := range set {
 		x := &set[i]
 		if x.tag == tag && now-x.at <= connFor {
-			x.at = max(x.at, now)
+			if ev.SYN && ev.Start > x.to+int64(time.Second) {
+				*x = conn{tag: tag, from: ev.Start, to: ev.End}
+			}
+			x.at, x.to = max(x.at, now), max(x.to, ev.End)
 			return x
 		}
 		if x.weight(now) < worst.weight(now) || x.weight(now) == worst.weight(now) && x.at < worst.at {
 			worst = x
 		}
 	}
-	*worst = conn{tag: tag, at: now, from: ev.Start}
+	*worst = conn{tag: tag, at: now, from: ev.Start, to: ev.End}
 	return worst
 }
 

@@ -271,7 +271,7 @@ func TestServedBothWaysIsWorse(t *testing.T) {
 	x.add(record(0, tcp, scanner, 50000, host, 22, 3000, talk))
 	x.add(record(time.Second, tcp, host, 22, scanner, 50000, 15_000, talk))
 	x.want("new medium established 1")
-	x.add(record(time.Minute, tcp, host, 22, scanner, 50000, 15_000, talk)) // the same connection goes on
+	x.add(record(time.Minute, tcp, host, 22, scanner, 50000, 15_000, talk&^syn)) // the same connection goes on
 	x.want("new medium established 1", "new high established 2")
 }
 
