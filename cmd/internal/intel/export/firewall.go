@@ -24,9 +24,13 @@ func (o *Options) name() string {
 	return o.Name
 }
 
-// writeNftables writes the commands that fill the sets bad4 and bad6 of a table
-// of family inet anew, which nft -f carries out whole or not at all: what is no
-// longer listed is gone, and rules of the same table that name the sets stay.
+// writeNftables writes the commands that fill four sets of a table of family inet
+// anew, which nft -f carries out whole or not at all: what is no longer listed is
+// gone, and rules of the same table that name the sets stay.
+//
+// bad4 and bad6 hold single addresses, bad4_nets and bad6_nets networks. One set
+// for both would have to be of intervals, and to load a million addresses into that
+// takes nft 1.5 GB and 20 s; into a set of addresses it takes 380 MB and 6 s.
 //
 // The elements have no comment, because auto-merge joins neighbours and keeps
 // one comment of many, and no timeout: the file would differ whenever it is
@@ -35,30 +39,46 @@ func writeNftables(w *bufio.Writer, entries iter.Seq[intel.Indicator], o *Option
 	table := o.name()
 	fmt.Fprintf(w, "add table inet %s\n", table)
 	for _, family := range [...]int{4, 6} {
-		fmt.Fprintf(w, "add set inet %s bad%d { type ipv%d_addr; flags interval; auto-merge; }\n", table, family, family)
-		fmt.Fprintf(w, "flush set inet %s bad%d\n", table, family)
+		fmt.Fprintf(w, "add set inet %s bad%d { type ipv%d_addr; }\n", table, family, family)
+		fmt.Fprintf(w, "add set inet %s bad%d_nets { type ipv%d_addr; flags interval; auto-merge; }\n", table, family, family)
+		fmt.Fprintf(w, "flush set inet %s bad%d\nflush set inet %s bad%d_nets\n", table, family, table, family)
 	}
-	// One command for each run of a family, of which there are three at most:
-	// IPv4 stands among IPv6 where the v4-mapped addresses are. A set's elements
-	// may not be empty.
+	for _, single := range [...]bool{true, false} {
+		s.Written += writeElements(w, entries, table, single)
+	}
+	return nil
+}
+
+// writeElements writes the single addresses or the networks among the entries: one
+// command for each run of a family, of which there are three at most, because IPv4
+// stands among IPv6 where the v4-mapped addresses are. A set's elements may not be
+// empty.
+func writeElements(w *bufio.Writer, entries iter.Seq[intel.Indicator], table string, single bool) (written int) {
+	suffix := "_nets"
+	if single {
+		suffix = ""
+	}
 	open := 0
 	var line []byte
 	for i := range entries {
+		if i.Prefix.IsSingleIP() != single {
+			continue
+		}
 		if f := family(i.Prefix); f != open {
 			if open != 0 {
 				w.WriteString("}\n")
 			}
-			fmt.Fprintf(w, "add element inet %s bad%d {\n", table, f)
+			fmt.Fprintf(w, "add element inet %s bad%d%s {\n", table, f, suffix)
 			open = f
 		}
 		line = append(appendPrefix(append(line[:0], '\t'), i.Prefix), ",\n"...)
 		w.Write(line)
-		s.Written++
+		written++
 	}
 	if open != 0 {
 		w.WriteString("}\n")
 	}
-	return nil
+	return written
 }
 
 // ipsetMax is the most that a set of ipset will hold. It takes no memory by

@@ -129,16 +129,18 @@ func TestNftLoads(t *testing.T) {
 	dir := firewallFiles(t, "nftables", firewallSets(t)...)
 	// A rule that names the sets, as an administrator has added it, is to stay.
 	chain := `add table inet flowhound
-add set inet flowhound bad4 { type ipv4_addr; flags interval; auto-merge; }
+add set inet flowhound bad4 { type ipv4_addr; }
+add set inet flowhound bad4_nets { type ipv4_addr; flags interval; auto-merge; }
 add chain inet flowhound out { type filter hook output priority 0; }
 add rule inet flowhound out ip daddr @bad4 counter drop
+add rule inet flowhound out ip daddr @bad4_nets counter drop
 `
 	if err := os.WriteFile(filepath.Join(dir, "rules.nft"), []byte(chain), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	checkVersions(t, dir, "nft -f rules.nft; nft -c -f %[1]d; nft -f %[1]d; nft -f %[1]d",
-		"nft get element inet flowhound bad%d '{ %s }'",
-		`test "$(nft list chain inet flowhound out | grep -c 'ip daddr @bad4')" = 3`)
+		"( nft get element inet flowhound bad%[1]d '{ %[2]s }' || nft get element inet flowhound bad%[1]d_nets '{ %[2]s }' )",
+		`test "$(nft list chain inet flowhound out | grep -c 'ip daddr @bad4')" = 6`)
 }
 
 func TestIPSetLoads(t *testing.T) {
