@@ -258,7 +258,7 @@ account() {
 folders() {
 	folder /etc/flowhound 0750 "root:$user"
 	hand_over
-	folder /var/lib/flowhound 0750 "$user:$user"
+	folder /var/lib/flowhound 0751 "$user:$user" # others pass to export
 	if [ -n "$made" ]; then # it is root's alone until it is handed over
 		note "rmdir '$destdir$made/export' 2>/dev/null"
 		mkdir -m 0755 "$destdir$made/export"
