@@ -278,7 +278,7 @@ func (w *Worker) ask(st *State, listed *intel.Set, r *flow.Record) {
 	if !ok || !w.asked.New(remote, r.Received) {
 		return
 	}
-	st.DNSBL.Ask(&dnsbl.Question{Remote: remote.IP(), Record: *r})
+	st.DNSBL.Ask(&dnsbl.Question{Remote: remote.IP(), Record: *r, Newcomer: w.decoder.Newcomer()})
 }
 
 // LateAfter is how long after its start, in nanoseconds, a flow should have been

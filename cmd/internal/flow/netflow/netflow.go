@@ -228,6 +228,11 @@ func (d *Decoder) meet(key exporterKey, now int64) *exporter {
 	return e
 }
 
+// Newcomer reports whether the exporter of the last datagram has not sent readable flows
+// for some seconds yet: it may be forged. Like Decode, it belongs to the Decoder's
+// goroutine.
+func (d *Decoder) Newcomer() bool { return d.last == nil || d.last.place.rank < steady }
+
 // known reports whether the configuration names an exporter. With KeyPort an address
 // is not enough: whoever forges it can forge all ports.
 func (d *Decoder) known(key exporterKey) bool {

@@ -73,7 +73,7 @@ func TestRealExporterAmongForgedOnes(t *testing.T) {
 			now := testReceived
 			var out flow.Batch
 			next, read, sent := uint32(0), 0, 0
-			for tenth := range 10 * 300 {
+			for tenth := range 10 * 150 {
 				now += second / 10
 				for range 100 { // 1,000 a second
 					_ = d.Decode(forged, spoofed(next), now, &out)
@@ -104,11 +104,18 @@ func TestProvenExportersStay(t *testing.T) {
 	var out flow.Batch
 	real := func(i int) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 1) }
 	send := func(from netip.AddrPort) { _ = d.Decode(v5Datagram(1, 0, v5Record()), from, now, &out) }
+	send(real(0))
+	if !d.Newcomer() {
+		t.Error("one datagram makes an exporter more than a newcomer")
+	}
 	for range 70 {
 		for i := range most {
 			send(real(i))
 		}
 		now += second
+	}
+	if d.Newcomer() {
+		t.Error("an exporter is a newcomer after 70 seconds")
 	}
 	// Forgers that are patient, too, do not push them out: all places are taken.
 	for range 200 {

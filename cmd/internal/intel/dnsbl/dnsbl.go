@@ -24,6 +24,7 @@ import (
 
 const (
 	queueSize = 4096    // questions that may wait
+	queueNew  = 1024    // of them those of newcomers: forged flows must not keep out real ones
 	maxCached = 1 << 17 // answers that list nothing
 
 	// swapEvery is how long listings wait for each other before a new Set is
@@ -55,6 +56,8 @@ type Options struct {
 type Question struct {
 	Remote netip.Addr
 	Record flow.Record
+	// Newcomer tells that the exporter has not proved itself: see netflow.Decoder.
+	Newcomer bool
 }
 
 // Lookups asks the zones. NewLookups makes one that does nothing until Run.
@@ -131,6 +134,10 @@ func NewLookups(o Options) (*Lookups, error) {
 // Ask queues a question, unless the queue is full: then it is counted and
 // forgotten. It never blocks and does not allocate. Safe for concurrent use.
 func (l *Lookups) Ask(q *Question) {
+	if q.Newcomer && len(l.queue) >= queueNew {
+		l.dropped.Add(1)
+		return
+	}
 	select {
 	case l.queue <- *q:
 	default:

@@ -230,3 +230,25 @@ func BenchmarkLookups(b *testing.B) {
 	r.await("the last answer", func() bool { w, _ := r.Queue(); return w == 0 })
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lookups/s")
 }
+
+// TestForgedFlowsLeaveRoomForQuestions fills the queue with the questions of exporters
+// that may be forged, before anybody answers: those of the others still have a place.
+func TestForgedFlowsLeaveRoomForQuestions(t *testing.T) {
+	l, err := dnsbl.NewLookups(dnsbl.Options{Zones: []dnsbl.Zone{zone("bl.example")}, Resolvers: []string{"127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := dnsbl.Question{Remote: netip.MustParseAddr("198.51.100.1"), Newcomer: true}
+	for range 10_000 {
+		l.Ask(&q)
+	}
+	taken, dropped := l.Queue()
+	if taken == 0 || taken > 1024 || dropped != uint64(10_000-taken) {
+		t.Errorf("of newcomers %d wait, %d were dropped", taken, dropped)
+	}
+	q.Newcomer = false
+	l.Ask(&q)
+	if waiting, _ := l.Queue(); waiting != taken+1 {
+		t.Error("there was no room for a question of a proven exporter")
+	}
+}
