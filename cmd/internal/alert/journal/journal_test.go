@@ -159,7 +159,8 @@ func TestConsumers(t *testing.T) {
 func TestLimit(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir, Options{})
-	log, slow := j.Cursor("log", 0), j.Cursor("slow", 16*minSegment)
+	log := j.Cursor("log", 0)
+	j.Cursor("slow", 16*minSegment)
 	j.Keep(1 << 60)
 	const n = 20_000 // some 10 MB
 	for first := 1; first <= n; first += 1000 {
@@ -175,7 +176,7 @@ func TestLimit(t *testing.T) {
 	if again, _, _ := j.Waiting("slow"); again != waiting {
 		t.Errorf("%d wait after a restart, %d before", again, waiting)
 	}
-	slow = j.Cursor("slow", 16*minSegment)
+	slow := j.Cursor("slow", 16*minSegment)
 	wantIDs(t, "the youngest", take(t, slow, true), upTo(int(lost.Full)+1, n))
 	if _, _, lost := j.Waiting("slow"); lost.Sum() != 0 {
 		t.Errorf("after a restart %+v", lost)
@@ -288,7 +289,8 @@ func TestDiskFull(t *testing.T) {
 	}
 	var said []string
 	j := open(t, filepath.Join(dir, "journal"), Options{Say: func(status, msg string) { said = append(said, status+" "+msg) }})
-	healthy, down := j.Cursor("healthy", 0), j.Cursor("down", 0)
+	healthy := j.Cursor("healthy", 0)
+	j.Cursor("down", 0)
 	const n = 60_000 // some 26 MB
 	var got []string
 	for first := 1; first <= n; first += 1000 {
@@ -320,7 +322,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("said %q", said)
 	}
 	j = open(t, filepath.Join(dir, "journal"), Options{})
-	down = j.Cursor("down", 0)
+	down := j.Cursor("down", 0)
 	again := take(t, down, true)
 	// What was given up while it was being written may be there all the same.
 	if len(again) < waiting || len(again) > waiting+maxWrite/16/400 || again[len(again)-1] != fmt.Sprint(n) {
@@ -445,6 +447,35 @@ func TestUnreadable(t *testing.T) {
 		t.Errorf("%d errors, %d came, %+v", failed, len(got), lost)
 	}
 	shut(t, j)
+}
+
+// A segment that cannot be opened does not keep the journal from starting.
+func TestSegmentGone(t *testing.T) {
+	for at := range 3 {
+		dir := t.TempDir()
+		o := Options{Sync: SyncNever}
+		j := open(t, dir, o)
+		j.Cursor("siem", 1)
+		for first := 1; first <= 2000; first += 500 {
+			add(t, j, first, first+499, "siem")
+		}
+		shut(t, j)
+		all := segments(t, dir)
+		if len(all) != 3 {
+			t.Fatalf("%d segments", len(all))
+		}
+		if err := errors.Join(os.Remove(all[at]), os.Symlink("nowhere", all[at])); err != nil {
+			t.Fatal(err)
+		}
+		j = open(t, dir, o)
+		add(t, j, 2001, 2001, "siem")
+		got := take(t, j.Cursor("siem", 1), true)
+		_, _, lost := j.Waiting("siem")
+		if s := j.Stats(); len(s.Damage) != 2 || lost.Damaged == 0 || at < 2 && len(got)+int(lost.Damaged) != 2001 || got[len(got)-1] != "2001" {
+			t.Errorf("segment %d: %d came, %+v, %q", at, len(got), lost, s.Damage)
+		}
+		shut(t, j)
+	}
 }
 
 // SyncAlways: nobody is told before it is on the disk, and all are told.

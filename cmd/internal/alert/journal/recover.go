@@ -39,7 +39,7 @@ func (j *Journal) recover() error {
 			end = j.segments[i+1].first
 		}
 		if err := j.recoverSegment(g, end); err != nil {
-			return err
+			j.aside(g, end, err)
 		}
 	}
 	return j.openLast()
@@ -106,6 +106,17 @@ func (j *Journal) recoverSegment(g *segment, end uint64) error {
 		j.o.Log.Error("the journal is damaged", "segment", filepath.Base(j.path(g.first)))
 	}
 	return nil
+}
+
+// aside takes a segment that cannot be opened for one of which all is lost.
+func (j *Journal) aside(g *segment, end uint64, err error) {
+	if end == 0 {
+		end = max(g.first+1, j.next)
+		j.next = end
+	}
+	g.damaged = true
+	j.missing(g, g.first, end)
+	j.stats.Damage = append(j.stats.Damage, "a segment of the journal cannot be read: "+err.Error())
 }
 
 // missing counts the records from..to-1, which should be in g, for those that have

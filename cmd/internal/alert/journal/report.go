@@ -41,7 +41,7 @@ func (j *Journal) Findings(l *finding.List) {
 		l.Bad("dmesg | tail", "data_dir cannot be synced: %s; a power failure could lose hits that wait", s.Sync)
 	}
 	if s.Late {
-		l.Bad("iostat -x 1; dmesg | tail", "the disk of data_dir does not answer: hits are delivered from memory")
+		l.Warn("iostat -x 1; dmesg | tail", "the disk of data_dir does not answer: hits are delivered from memory")
 	}
 	for _, p := range j.cursorProblems() {
 		l.Bad(fix, "%s", p)

@@ -2,9 +2,9 @@ package journal
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
@@ -67,7 +67,7 @@ func (j *Journal) syncNow() error {
 		errs = append(errs, active.Sync())
 	}
 	if names {
-		if err := file.SyncFolder(j.dir); err != nil && !errors.Is(err, fs.ErrInvalid) {
+		if err := file.SyncFolder(j.dir); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 			errs = append(errs, err)
 		}
 	}

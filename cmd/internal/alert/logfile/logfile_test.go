@@ -49,7 +49,6 @@ type bench struct {
 	dir  string // of the journal
 	j    *journal.Journal
 	said *log
-	pid  int
 }
 
 // open starts a log with a journal of its own, or goes on with that of dir.
