@@ -186,6 +186,10 @@ func TestDamageCostsTheExporterThatItHit(t *testing.T) {
 			if got := readable(s, from); !slices.Equal(got, c.want) {
 				t.Errorf("exporters %v can be read, want %v", got, c.want)
 			}
+			save(t, s) // leaves the damage out
+			if _, err := OpenStore(path); err != nil {
+				t.Errorf("said twice: %v", err)
+			}
 			for _, a := range from {
 				_ = NewDecoder(Options{Templates: s}).Decode(v9Datagram(0, set(0, templateRecord(256, srcDst...)), set(256, pair)), a, testReceived, &flow.Batch{})
 			}

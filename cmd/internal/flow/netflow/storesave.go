@@ -103,7 +103,10 @@ func (s *Store) open(take func(record []byte) bool) error {
 	if err != nil {
 		return err
 	}
-	s.log, s.worn = log, found.Lost > 0
+	s.log = log
+	if s.worn = found.Lost > 0; s.worn {
+		s.wake()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Bytes = log.Size()
@@ -213,7 +216,7 @@ func (s *Store) save(now time.Time, all bool) error {
 
 func (s *Store) write(now time.Time, all bool) error {
 	list := s.due(now, all)
-	if len(list) == 0 {
+	if len(list) == 0 && !s.worn {
 		return nil
 	}
 	if s.log == nil {
@@ -235,7 +238,7 @@ func (s *Store) write(now time.Time, all bool) error {
 		s.budget.tokens -= float64(n)
 		appended = true
 	}
-	if !appended {
+	if !appended && !s.worn {
 		return nil
 	}
 	if size := s.log.Size(); s.worn || size > leastRewrite && size > 2*s.live() {
