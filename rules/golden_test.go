@@ -96,7 +96,11 @@ func special() []entry {
 		{100936, func(h *hit.Hit) {
 			h.Severity, h.Direction, h.State, h.Sources, h.Targets = hit.Low, hit.Inbound, hit.Attempt, 4096, 254
 		}},
-		{100921, func(h *hit.Hit) { h.Name, h.Sources, h.Targets = strings.Repeat("long é ", 300), 36, 9 }},
+		{100909, func(h *hit.Hit) { h.Name, h.Sources, h.Targets = strings.Repeat("long é ", 100), 36, 9 }},
+		{100908, func(h *hit.Hit) { h.Severity, h.Category, h.Sources, h.Targets = hit.Medium, "spam", 1, 25 }},
+		{100921, func(h *hit.Hit) {
+			h.Name, h.Regular = "sources, 9 targets", &hit.Regular{Score: 0.9, PeriodSeconds: 300, DeviationSeconds: 2, Contacts: 278}
+		}},
 		{100921, func(h *hit.Hit) { h.Name = strings.Repeat("n", 2000) }},
 		{100921, func(h *hit.Hit) { h.Ref = "https://example.test/" + strings.Repeat("r", 2000) }},
 		{100921, func(h *hit.Hit) {
