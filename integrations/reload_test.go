@@ -90,6 +90,8 @@ suricatasc -c ruleset-reload-nonblocking
 		"flowhound.ipset":      "add flowhound4_new 192.0.2.1 -exist; destroy other\n",
 		"c2.rpz.flowhound.rpz": "$INCLUDE /etc/shadow\n",
 		"suricata.list":        "reputation-files: [/etc/shadow]\n",
+		"flowhound.wazuh":      "root:x:0:0:root:/root:/bin/bash\n",
+		"flowhound.ossec":      "daemon:*:19000:0:99999:7:::\n",
 	} {
 		path := filepath.Join(dir, "export", name)
 		good, err := os.ReadFile(path)
@@ -109,6 +111,20 @@ suricatasc -c ruleset-reload-nonblocking
 		if calls, said, err := run(); calls != "" || err != nil { // as it was loaded last
 			t.Errorf("%s as it was: %v\n%s%s", name, err, said, calls)
 		}
+	}
+	// Sets of other people's.
+	if err := os.WriteFile(filepath.Join(dir, "export/other.ipset"), []byte("flush allowed4\nadd allowed4 192.0.2.1 -exist\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if calls, said, err := run(); calls != "" || err == nil || !strings.Contains(said, "other.ipset holds what flowhound does not write") {
+		t.Errorf("a set of another name: %v\n%s%s", err, said, calls)
+	}
+	if err := os.Remove(filepath.Join(dir, "export/other.ipset")); err != nil {
+		t.Fatal(err)
+	}
+	// What could come in a file's place between the look at it and the copy.
+	if !strings.Contains(script, "iflag=fullblock,nofollow,nonblock") {
+		t.Error("root follows links, or waits for pipes")
 	}
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "export", "link.nft")); err != nil {
 		t.Fatal(err)
