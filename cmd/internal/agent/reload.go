@@ -88,7 +88,6 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 	return []func(from, to *config.Config) error{
 		changed(ctx, (*config.Config).Feed, a.feeds.Apply),
 		changed(ctx, (*config.Config).Blacklists, a.dnsbl.Apply),
-		changed(ctx, func(c *config.Config) logfile.Config { return c.Log }, a.file.Apply),
 		changed(ctx, func(c *config.Config) emit.Config { return c.Alert }, a.emit.Apply),
 		func(_, to *config.Config) error { // these cannot fail
 			a.stage.Apply(to.Exporters, to.Policy())
@@ -96,6 +95,7 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 			return nil
 		},
 		func(_, to *config.Config) error { return a.outputs.Apply(ctx, OutputConfig(to)) },
+		changed(ctx, func(c *config.Config) logfile.Config { return c.Log }, a.file.Apply), // last: lines on their way may be in it before it is undone
 	}
 }
 

@@ -41,3 +41,16 @@ func TestDropsAreSaid(t *testing.T) {
 		t.Errorf("doctor says %+v", l)
 	}
 }
+
+// TestStopAtOnce: an agent may be stopped before what it started has begun.
+func TestStopAtOnce(t *testing.T) {
+	for range 200 {
+		s := New(nil, Dependencies{Say: func(*hit.Status) {}})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -53,11 +53,12 @@ func (s *Sockets) Bind() error {
 
 // Start hands out what was and is received.
 func (s *Sockets) Start(context.Context) error {
-	s.done = make(chan struct{})
+	done := make(chan struct{})
+	s.done = done
 	for _, l := range s.all() {
 		l.Start()
 	}
-	s.watching.Go(func() { s.sayDrops(s.done) })
+	s.watching.Go(func() { s.sayDrops(done) })
 	return nil
 }
 
