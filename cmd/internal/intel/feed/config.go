@@ -76,7 +76,7 @@ type Source struct {
 	// What follows belongs to one type each: see the Keys of Types.
 
 	Format string `yaml:"format,omitempty" validate:"omitempty,oneof=auto plain csv hosts"`
-	Column string `yaml:"column,omitempty"` // of a CSV list: the header of the column with the addresses; "": found by looking
+	Column string `yaml:"column,omitempty"` // of a CSV list: the name or number of the column with the addresses; "": found by what the columns hold
 	Member string `yaml:"member,omitempty"` // of a zip file: the one to read; "": the only one
 
 	Pulses otx.Choice `yaml:"pulses,omitempty"`
