@@ -85,7 +85,7 @@ func TestLogTornAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	each := (len(whole) - len(kind) - 1) / 4
-	for cut := range len(whole) {
+	for cut := range whole {
 		path := filepath.Join(dir, "torn")
 		if err := os.WriteFile(path, whole[:cut], 0o600); err != nil {
 			t.Fatal(err)

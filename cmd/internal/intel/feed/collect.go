@@ -29,7 +29,7 @@ func (f *Feeds) collect(name string, aggregate, own bool) (b *intel.Builder, kee
 			i.Category = c
 		}
 		if network := networkOf(&i); network.IsValid() {
-			if why := f.policy.Refuse(network); why != "" && !(own && f.policy.Own(network)) {
+			if why := f.policy.Refuse(network); why != "" && (!own || !f.policy.Own(network)) {
 				return why
 			}
 		}

@@ -24,6 +24,7 @@ type copied interface {
 // parser is a format that has no settings and no server.
 type parser func(in io.Reader, o ingest.Options, keep ingest.Keep) (ingest.Drops, error)
 
+// Parse is p.
 func (p parser) Parse(in io.Reader, o ingest.Options, keep ingest.Keep) (ingest.Drops, error) {
 	return p(in, o, keep)
 }

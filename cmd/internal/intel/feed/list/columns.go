@@ -67,6 +67,17 @@ type table struct {
 	role    [numRoles]int
 	hits    int // records of the sample in which a value was found
 	rows    int // of how many
+
+	lastKind string // neighbours mostly have the same
+	lastIs   what
+}
+
+// kindOf is the function kindOf, which remembers its last answer.
+func (t *table) kindOf(text string) what {
+	if text != t.lastKind {
+		t.lastKind, t.lastIs = text, kindOf(text)
+	}
+	return t.lastIs
 }
 
 // commas are what stands between columns; the order decides where several fit.

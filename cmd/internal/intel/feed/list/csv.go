@@ -128,9 +128,9 @@ func (p *parser) row(t *table, fields []string) {
 		}
 	}
 	get := func(r role) string { return field(t.role[r]) }
-	is := what(hostKind)
+	is := hostKind
 	if t.role[kind] >= 0 {
-		is = kindOf(get(kind))
+		is = t.kindOf(get(kind))
 	}
 	switch {
 	case is == otherKind:
