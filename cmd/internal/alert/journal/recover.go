@@ -228,13 +228,16 @@ func (j *Journal) Keep(seq uint64) {
 	remove()
 }
 
-// Replay gives all records from seq on that are on disk to each, in order, before
-// anything is appended. It is not told of damage, which Open has counted.
+// Replay gives all records from seq on that are on disk to each, in order. A record and
+// what it holds are valid during the call. Damage is passed over: Open has counted it.
 func (j *Journal) Replay(seq uint64, each func(*Record)) error {
 	j.mu.Lock()
-	segments := slices.Clone(j.segments)
+	var segments []segment // as long as they are now
+	for i := searchSegment(j.segments, seq); i < len(j.segments); i++ {
+		segments = append(segments, *j.segments[i])
+	}
 	j.mu.Unlock()
-	for i := searchSegment(segments, seq); i < len(segments); i++ {
+	for i := range segments {
 		f, err := os.Open(j.path(segments[i].first))
 		if err != nil {
 			return fmt.Errorf("journal: %w", err)
