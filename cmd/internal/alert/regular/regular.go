@@ -60,16 +60,16 @@ const (
 // State is what is kept of one pair. The zero value has seen nothing. Not safe for
 // concurrent use.
 type State struct {
-	// First, Start and End of the running contact are ticks of 0.1 s since Epoch.
-	First, Start, End uint32
-	Contacts          uint32
-	Bytes             uint32 // of the running contact
-	By                uint32 // who tells: what others say of the same pair is left out
-	Port              uint16 // of the client in the running contact
-	Gap, Size         uint8  // next places in the rings
-	Flags             uint8
-	Gaps              [numGaps]uint16
-	Sizes             [numSizes]uint16
+	// Start and End of the running contact are ticks of 0.1 s since Epoch.
+	Start, End uint32
+	Contacts   uint32
+	Bytes      uint32 // of the running contact
+	By         uint32 // who tells: what others say of the same pair is left out
+	Port       uint16 // of the client in the running contact
+	Gap, Size  uint8  // next places in the rings
+	Flags      uint8
+	Gaps       [numGaps]uint16
+	Sizes      [numSizes]uint16
 }
 
 // Flags of a State.
@@ -102,7 +102,7 @@ func (s *State) Add(r *Record) {
 		s.Flags |= sampled
 	}
 	if s.Contacts == 0 {
-		s.First, s.By = start, r.Exporter
+		s.By = r.Exporter
 		s.begin(r, start, end)
 		return
 	}

@@ -169,7 +169,7 @@ func (c *coder) clock(s **regular.State) {
 		*s = new(regular.State)
 	}
 	x := *s
-	for _, n := range []*uint32{&x.First, &x.Start, &x.End, &x.Contacts, &x.Bytes, &x.By} {
+	for _, n := range []*uint32{&x.Start, &x.End, &x.Contacts, &x.Bytes, &x.By} {
 		num(c, n, 1<<32-1)
 	}
 	num(c, &x.Port, 1<<16-1)

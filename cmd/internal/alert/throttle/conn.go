@@ -131,9 +131,12 @@ func (x *conn) learn(ev *alert.Event) {
 		return
 	}
 	by := exporterOf(ev)
-	if ev.LocalSent {
+	// The first that an exporter tells of a side counts, and better of one that told
+	// of the other side too.
+	switch {
+	case ev.LocalSent && (x.synLocalBy == 0 || x.synLocalBy != x.synRemoteBy && by == x.synRemoteBy):
 		x.synLocal, x.synLocalBy = ev.Start, by
-	} else {
+	case !ev.LocalSent && (x.synRemoteBy == 0 || x.synLocalBy != x.synRemoteBy && by == x.synLocalBy):
 		x.synRemote, x.synRemoteBy = ev.Start, by
 	}
 	if x.synLocalBy == x.synRemoteBy && x.synLocal != x.synRemote {
