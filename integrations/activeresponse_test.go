@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // responder is the active response where the test's flowhound, log and sets are.
@@ -21,8 +23,8 @@ type responder struct {
 // local network, one that an allow list takes away and one that is muted.
 func newResponder(t *testing.T) *responder {
 	t.Helper()
-	peer(t, "jq", "jq")
-	r := &responder{t: t, nft: peer(t, "nft", "nftables"), words: ownNetwork(t)}
+	peer.Path(t, "jq", "jq")
+	r := &responder{t: t, nft: peer.Path(t, "nft", "nftables"), words: ownNetwork(t)}
 	dir := t.TempDir()
 	write := func(name, content string) string {
 		name = filepath.Join(dir, name)
@@ -105,7 +107,7 @@ func (r *responder) run(inputs ...string) (said, logged, table string) {
 
 func TestActiveResponseBlocks(t *testing.T) {
 	r := newResponder(t)
-	succeed(t, peer(t, "shellcheck", "shellcheck"), "-s", "sh", r.script)
+	succeed(t, peer.Path(t, "shellcheck", "shellcheck"), "-s", "sh", r.script)
 
 	v6 := map[string]any{"ioc": "2001:db8:bad::9", "dstip": "2001:db8:bad::9"}
 	said, logged, table := r.run(alert(t, "add", nil)+goOn, alert(t, "add", v6)+goOn)

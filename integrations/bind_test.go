@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // namedLines is what a real named wrote with the snippets of bind. The tests in
@@ -28,9 +30,9 @@ var asked = []string{"other.example", "www.c2.example", "malware.example", "botn
 // TestNamedTakesSnippets runs a real named with the snippets and asks it: what it
 // logs is what the rules were recorded with.
 func TestNamedTakesSnippets(t *testing.T) {
-	named, check := peer(t, "named", "bind9"), peer(t, "named-checkconf", "bind9-utils")
+	named, check := peer.Path(t, "named", "bind9"), peer.Path(t, "named-checkconf", "bind9-utils")
 	dir := t.TempDir()
-	port := freePort(t)
+	port := peer.FreePort(t, "udp").Port
 	conf := namedConf(t, dir, port)
 	if out := succeed(t, check, "-z", conf); strings.Contains(out, "not loaded") {
 		t.Fatal(out)
@@ -104,16 +106,6 @@ zone "test" { type primary; file "test"; };
 		t.Fatal(err)
 	}
 	return conf
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.LocalAddr().(*net.UDPAddr).Port
 }
 
 // start runs a program until the test ends.

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/flowhound/flowhound/integrations"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 var update = flag.Bool("update", false, "write the lines of a real named to testdata/golden")
@@ -61,24 +62,6 @@ func configure(t *testing.T, more string) (path string) {
 		config += "  - {name: " + category + ", type: list, path: " + write(category+".txt", listed) + ", category: " + category + ", confidence: 90}\n"
 	}
 	return write("flowhound.yaml", config+more)
-}
-
-// peer returns the path of a program that a snippet is for. Without it the test
-// is skipped, or fails where FLOWHOUND_PEERS=required says that peers are installed.
-func peer(t *testing.T, name, pkg string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/" + name) // on Debian in no user's PATH
-	}
-	if err == nil {
-		return path
-	}
-	if os.Getenv("FLOWHOUND_PEERS") == "required" {
-		t.Fatalf("%s is not installed (apt install %s)", name, pkg)
-	}
-	t.Skipf("SKIPPED: %s is not installed (apt install %s)", name, pkg)
-	return ""
 }
 
 func read(t *testing.T, name string) string {
@@ -192,7 +175,7 @@ func TestXML(t *testing.T) {
 }
 
 func TestUnboundTakesSnippet(t *testing.T) {
-	check := peer(t, "unbound-checkconf", "unbound")
+	check := peer.Path(t, "unbound-checkconf", "unbound")
 	dir := t.TempDir()
 	config := configure(t, "")
 	succeed(t, flowhound, "export", "rpz", "-c", config, "--category", "other", "--action", "passthru", "-o", filepath.Join(dir, "allow.rpz.flowhound"))
@@ -210,13 +193,10 @@ func TestUnboundTakesSnippet(t *testing.T) {
 // own, where it may change what it likes.
 func ownNetwork(t *testing.T) []string {
 	t.Helper()
-	unshare := peer(t, "unshare", "util-linux")
+	unshare := peer.Path(t, "unshare", "util-linux")
 	words := []string{unshare, "-rn"}
 	if out, err := exec.CommandContext(t.Context(), unshare, "-rn", "true").CombinedOutput(); err != nil {
-		if os.Getenv("FLOWHOUND_PEERS") == "required" {
-			t.Fatalf("unshare -rn: %v\n%s", err, out)
-		}
-		t.Skipf("SKIPPED: this user may not make network namespaces: %v\n%s", err, out)
+		peer.Missing(t, "this user may not make network namespaces: unshare -rn: %v\n%s", err, out)
 	}
 	return words
 }
@@ -224,7 +204,7 @@ func ownNetwork(t *testing.T) []string {
 // TestNftablesTakesSnippet loads the rules, then flowhound's file, then the rules
 // again: they are there once, and what the sets hold stays.
 func TestNftablesTakesSnippet(t *testing.T) {
-	nft := peer(t, "nft", "nftables")
+	nft := peer.Path(t, "nft", "nftables")
 	words := ownNetwork(t)
 	dir := t.TempDir()
 	rules, export := place(t, dir, "nftables/rules.nft"), filepath.Join(dir, "flowhound.nft")
@@ -242,7 +222,7 @@ func TestNftablesTakesSnippet(t *testing.T) {
 // TestIPSetTakesSnippet makes the sets, lets iptables load the rules that name
 // them, and then loads flowhound's file.
 func TestIPSetTakesSnippet(t *testing.T) {
-	ipset, iptables, ip6tables := peer(t, "ipset", "ipset"), peer(t, "iptables-restore", "iptables"), peer(t, "ip6tables-restore", "iptables")
+	ipset, iptables, ip6tables := peer.Path(t, "ipset", "ipset"), peer.Path(t, "iptables-restore", "iptables"), peer.Path(t, "ip6tables-restore", "iptables")
 	words := ownNetwork(t)
 	dir := t.TempDir()
 	sets, v4, v6, export := place(t, dir, "ipset/sets.ipset"), place(t, dir, "ipset/rules.v4"), place(t, dir, "ipset/rules.v6"), filepath.Join(dir, "flowhound.ipset")

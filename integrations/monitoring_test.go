@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 var metricName = regexp.MustCompile(`flowhound_[a-z_]+`)
@@ -89,7 +91,7 @@ func TestMonitoring(t *testing.T) {
 		}
 	}
 
-	promtool := peer(t, "promtool", "prometheus")
+	promtool := peer.Path(t, "promtool", "prometheus")
 	dir := t.TempDir()
 	dashboardRules := filepath.Join(dir, "dashboard.yml")
 	if err := os.WriteFile(dashboardRules, []byte(queries), 0o644); err != nil {

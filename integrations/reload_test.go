@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // reloadScript returns what root's reload unit runs, with the folders of a test.
@@ -136,7 +138,7 @@ suricatasc -c ruleset-reload-nonblocking
 
 // TestReloadUnitInTheKernel loads the sets with the real tools.
 func TestReloadUnitInTheKernel(t *testing.T) {
-	nft, ipset := peer(t, "nft", "nftables"), peer(t, "ipset", "ipset")
+	nft, ipset := peer.Path(t, "nft", "nftables"), peer.Path(t, "ipset", "ipset")
 	words := ownNetwork(t)
 	dir := t.TempDir()
 	for _, folder := range []string{"export", "run"} {

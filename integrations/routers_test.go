@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/integrations"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestRouters: every file sends to the one collector.
@@ -77,10 +78,10 @@ func TestSoftflowdTakesSnippet(t *testing.T) {
 // TestSoftflowdTimeouts asks a running softflowd what it made of the file: one that
 // reads a capture minds no timeout.
 func TestSoftflowdTimeouts(t *testing.T) {
-	program, control := peer(t, "softflowd", "softflowd"), peer(t, "softflowctl", "softflowd")
+	program, control := peer.Path(t, "softflowd", "softflowd"), peer.Path(t, "softflowctl", "softflowd")
 	words, dir := ownNetwork(t), t.TempDir()
 	conf := place(t, dir, "routers/softflowd.conf", "192.0.2.10:2055", "127.0.0.1:2055")
-	script := peer(t, "ip", "iproute2") + " link set lo up && . " + conf + ` && cd ` + dir + ` || exit
+	script := peer.Path(t, "ip", "iproute2") + " link set lo up && . " + conf + ` && cd ` + dir + ` || exit
 		timeout 30 ` + program + ` -d -i lo -p pid -c ctl $options &
 		n=0
 		until [ -S ctl ] || [ $n = 100 ]; do sleep 0.1; n=$((n + 1)); done
@@ -98,7 +99,7 @@ func TestSoftflowdTimeouts(t *testing.T) {
 // softflowd runs it with the file's options on a capture, and returns what it sends.
 func softflowd(t *testing.T, capture string) []flow {
 	t.Helper()
-	program, dir := peer(t, "softflowd", "softflowd"), t.TempDir()
+	program, dir := peer.Path(t, "softflowd", "softflowd"), t.TempDir()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +192,7 @@ func replay(t *testing.T, name string, datagrams [][]byte) (flows []flow) {
 // TestOpenVSwitchTakesSnippets runs both scripts, twice, on a database of Open
 // vSwitch with a bridge in it, without a switch.
 func TestOpenVSwitchTakesSnippets(t *testing.T) {
-	vsctl, server, tool := peer(t, "ovs-vsctl", "openvswitch-switch"), peer(t, "ovsdb-server", "openvswitch-common"), peer(t, "ovsdb-tool", "openvswitch-common")
+	vsctl, server, tool := peer.Path(t, "ovs-vsctl", "openvswitch-switch"), peer.Path(t, "ovsdb-server", "openvswitch-common"), peer.Path(t, "ovsdb-tool", "openvswitch-common")
 	dir := t.TempDir()
 	db, socket := filepath.Join(dir, "conf.db"), "unix:"+filepath.Join(dir, "db.sock")
 	succeed(t, tool, "create", db, "/usr/share/openvswitch/vswitch.ovsschema")
@@ -224,7 +225,7 @@ func TestOpenVSwitchTakesSnippets(t *testing.T) {
 	run(own, "add-br", "br0")
 	for _, name := range []string{"netflow", "ipfix"} {
 		script := place(t, dir, "routers/openvswitch-"+name+".sh")
-		succeed(t, peer(t, "shellcheck", "shellcheck"), script)
+		succeed(t, peer.Path(t, "shellcheck", "shellcheck"), script)
 		run("sh", script)
 		run("sh", script) // again
 	}
@@ -240,7 +241,7 @@ func TestOpenVSwitchTakesSnippets(t *testing.T) {
 
 // TestOPNsense runs the script against a server that answers as OPNsense's API.
 func TestOPNsense(t *testing.T) {
-	peer(t, "curl", "curl")
+	peer.Path(t, "curl", "curl")
 	var calls []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
@@ -259,7 +260,7 @@ func TestOPNsense(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := place(t, dir, "routers/opnsense.sh", "https://firewall.example", server.URL)
-	succeed(t, peer(t, "shellcheck", "shellcheck"), script)
+	succeed(t, peer.Path(t, "shellcheck", "shellcheck"), script)
 	succeed(t, "sh", script, key)
 	if len(calls) != 2 || !strings.HasPrefix(calls[0], "/api/diagnostics/netflow/setconfig ") || calls[1] != "/api/diagnostics/netflow/reconfigure {}" {
 		t.Fatalf("called %q", calls)

@@ -6,11 +6,13 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestUnits: systemd takes the units, and finds little that the service may do.
 func TestUnits(t *testing.T) {
-	analyze := peer(t, "systemd-analyze", "systemd")
+	analyze := peer.Path(t, "systemd-analyze", "systemd")
 	dir := t.TempDir()
 	program := filepath.Join(dir, "flowhound")
 	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o755); err != nil {
@@ -37,5 +39,5 @@ func TestUnits(t *testing.T) {
 func TestOpenRC(t *testing.T) {
 	dir := t.TempDir()
 	succeed(t, "sh", "-n", place(t, dir, "openrc/flowhound"))
-	succeed(t, peer(t, "shellcheck", "shellcheck"), "-s", "sh", "-e", "SC2034", filepath.Join(dir, "flowhound"))
+	succeed(t, peer.Path(t, "shellcheck", "shellcheck"), "-s", "sh", "-e", "SC2034", filepath.Join(dir, "flowhound"))
 }

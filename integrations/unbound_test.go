@@ -12,15 +12,17 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestUnboundFollowsBIND runs the two snippets for large zones: Unbound loads the
 // zones from BIND, and when BIND loads a new version, it hears of it and takes over
 // what has changed.
 func TestUnboundFollowsBIND(t *testing.T) {
-	named, unbound := peer(t, "named", "bind9"), peer(t, "unbound", "unbound")
+	named, unbound := peer.Path(t, "named", "bind9"), peer.Path(t, "unbound", "unbound")
 	dir := t.TempDir()
-	primary, secondary := freePort(t), freePort(t)
+	primary, secondary := peer.FreePort(t, "udp").Port, peer.FreePort(t, "udp").Port
 	zone := func(list string) {
 		t.Helper()
 		path := filepath.Join(dir, "list.txt")

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/host"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // conversations sends n flows, each between another own host and another listed one:
@@ -57,7 +57,7 @@ func delivered(t *testing.T, path string) map[string]int {
 func TestOutputsReload(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	web := freePort(t)
+	web := peer.FreePort(t, "tcp").String()
 	config := func(outputs string) string {
 		return `listen: ["udp://127.0.0.1:0"]
 feeds:
@@ -122,16 +122,6 @@ outputs:
 			}
 		}
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // TestHungOutputs: while every output hangs, whatever its deadline, each flow that

@@ -20,6 +20,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/host"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestMain makes the test binary the program: what tests start as flowhound is
@@ -36,6 +37,7 @@ func TestMain(m *testing.M) {
 type leakFree struct{ *testing.M }
 
 func (m leakFree) Run() int {
+	peer.Waiting()
 	code := m.M.Run()
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)

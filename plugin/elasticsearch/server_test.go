@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // server is a real one, run from jars of Maven Central: no authentication and no
@@ -26,31 +28,17 @@ type server struct {
 	out    bytes.Buffer
 }
 
-// required reports whether a peer that is missing fails the tests.
-func required() bool { return os.Getenv("FLOWHOUND_PEERS") == "required" }
-
-// missing skips the test, or fails it where peers are said to be installed.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if required() {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf("SKIPPED: "+format, args...)
-}
-
 // classpath returns the jars that testdata/<name>/pom.xml asks for, from the
 // user's Maven repository. It downloads nothing.
 func classpath(t *testing.T, name string) string {
 	t.Helper()
 	for program, pkg := range map[string]string{"mvn": "maven", "java": "openjdk-17-jre-headless", "javac": "openjdk-17-jdk-headless"} {
-		if _, err := exec.LookPath(program); err != nil {
-			missing(t, "%s is not installed (apt install %s)", program, pkg)
-		}
+		peer.Path(t, program, pkg)
 	}
 	pom, to := filepath.Join("testdata", name, "pom.xml"), filepath.Join(t.TempDir(), "classpath")
 	out, err := exec.Command("mvn", "-o", "-q", "-B", "-f", pom, "dependency:build-classpath", "-Dmdep.outputFile="+to).CombinedOutput()
 	if err != nil {
-		missing(t, "the jars of %s are not in the Maven repository: run mvn -q -B -f plugin/elasticsearch/%s dependency:build-classpath\n%.500s", name, pom, out)
+		peer.Missing(t, "the jars of %s are not in the Maven repository: run mvn -q -B -f plugin/elasticsearch/%s dependency:build-classpath\n%.500s", name, pom, out)
 	}
 	jars, err := os.ReadFile(to)
 	if err != nil {

@@ -24,6 +24,25 @@ func (r *run) guarded() {
 // isGuarded reports whether prepare has chosen a guard.
 func (r *run) isGuarded() bool { return r.cmd.Path == "/proc/self/exe" }
 
+// orderEnd has the guard kill all below it, again and again, as one that has only
+// just been started does not hear it.
+func (r *run) orderEnd() {
+	again, late := time.NewTicker(20*time.Millisecond), time.NewTimer(guardTime)
+	defer again.Stop()
+	defer late.Stop()
+	for !r.reaped.Load() {
+		_ = syscall.Kill(r.leader, orderAll)
+		select {
+		case <-r.done:
+			return
+		case <-late.C: // it was stopped, perhaps
+			r.killGroup()
+			return
+		case <-again.C:
+		}
+	}
+}
+
 // readReport reads a number of the guard's, within guardTime if it is urgent.
 func readReport(f *os.File, urgent bool) (int, error) {
 	if urgent {

@@ -75,8 +75,9 @@ func guard() int {
 		}
 	}
 	go func() {
-		<-orders
-		killBelow(os.Getpid())
+		for range orders {
+			killBelow(os.Getpid())
+		}
 	}()
 	go func() {
 		waitForHangup(lifelineFD)

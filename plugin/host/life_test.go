@@ -133,6 +133,7 @@ func TestPathOfTheSocketIsTooLong(t *testing.T) {
 }
 
 func TestCheckAndSetup(t *testing.T) {
+	t.Parallel()
 	o, notes := options(t, "good", map[string]any{"wiat": "5s", "nested": map[string]any{"size": 99}})
 	r, err := Check(t.Context(), o)
 	if err != nil {

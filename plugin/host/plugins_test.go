@@ -16,8 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin"
 	"go.uber.org/goleak"
+
+	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestMain makes the test's binary a plugin, too: install links it into a plugin
@@ -31,6 +33,7 @@ func TestMain(m *testing.M) {
 	if o := os.Getenv(agentEnv); o != "" {
 		runAgent(o)
 	}
+	peer.Waiting()
 	goleak.VerifyTestMain(m)
 }
 

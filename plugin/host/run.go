@@ -37,6 +37,7 @@ type run struct {
 	readers sync.WaitGroup
 	silent  chan struct{} // closed when it has closed its stdout
 	done    chan struct{} // closed when the process is reaped and all it printed is read
+	reaped  atomic.Bool   // its pid may be another's by now
 	killed  atomic.Bool
 	mu      sync.Mutex
 	first   string
@@ -161,6 +162,7 @@ const afterlife = 500 * time.Millisecond
 func (r *run) wait(report *os.File, pipes ...*os.File) {
 	defer close(r.done)
 	err := r.cmd.Wait()
+	r.reaped.Store(true)
 	r.killGroup() // what it has started
 	if r.isGuarded() {
 		err = howEnded(report, err)
@@ -249,16 +251,7 @@ func (r *run) kill() {
 	case !r.isGuarded():
 		r.killGroup()
 	case first: // the guard kills what is in other groups, too
-		_ = syscall.Kill(r.leader, orderAll)
-		go func() {
-			t := time.NewTimer(guardTime)
-			defer t.Stop()
-			select {
-			case <-r.done:
-			case <-t.C: // it was stopped, perhaps
-				r.killGroup()
-			}
-		}()
+		go r.orderEnd()
 	}
 }
 

@@ -63,6 +63,7 @@ func buildThirdParty(t *testing.T) (dir string) {
 const maxIdle = 25 << 20
 
 func TestThirdPartyPlugin(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds a program")
 	}

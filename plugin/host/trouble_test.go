@@ -93,6 +93,7 @@ func TestPluginIsStartedAgain(t *testing.T) {
 }
 
 func TestStoppedProcessIsReplaced(t *testing.T) {
+	t.Parallel()
 	o, _ := options(t, "good", nil)
 	p := New(o)
 	p.times = fastTimes()
@@ -275,6 +276,7 @@ func TestOpenIsTriedAgain(t *testing.T) {
 // TestOpenThatTakesTooLong: what the output says of its deadline is the problem, and
 // costs no process.
 func TestOpenThatTakesTooLong(t *testing.T) {
+	t.Parallel()
 	o, _ := options(t, "good", map[string]any{"do": "unheard"})
 	p := New(o)
 	p.times = fastTimes()
@@ -289,6 +291,7 @@ func TestOpenThatTakesTooLong(t *testing.T) {
 }
 
 func TestWriteEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	o, _ := options(t, "good", map[string]any{"do": "deadline"})
 	p := runPlugin(t, o)
 	s := ready(t, p)
@@ -331,6 +334,7 @@ func TestWritesComeOneAtATime(t *testing.T) {
 }
 
 func TestBatchOfManyMessages(t *testing.T) {
+	t.Parallel()
 	o, notes := options(t, "good", nil)
 	p := runPlugin(t, o)
 	ready(t, p)
@@ -392,6 +396,7 @@ func TestStopAtAnyTime(t *testing.T) {
 }
 
 func TestStopOfAHungOutput(t *testing.T) {
+	t.Parallel()
 	o, _ := options(t, "good", map[string]any{"do": "hang"})
 	p := runPlugin(t, o)
 	s := ready(t, p)

@@ -12,12 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/plugintest"
-	"go.uber.org/goleak"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	peer.Waiting()
+	goleak.VerifyTestMain(m)
+}
 
 func listen(t testing.TB, addr string) net.Listener {
 	t.Helper()
@@ -59,6 +64,7 @@ func equal(t *testing.T, what string, got, want []string) {
 // TestEndIsSeenBeforeAWrite: a peer that goes away between two batches loses
 // nothing. What it may not have read comes again, first, on the next connection.
 func TestEndIsSeenBeforeAWrite(t *testing.T) {
+	t.Parallel()
 	l := listen(t, "127.0.0.1:0")
 	o := opened(t, map[string]any{"address": "tcp://" + l.Addr().String()})
 	first, err := l.Accept()
@@ -96,6 +102,7 @@ func TestEndIsSeenBeforeAWrite(t *testing.T) {
 // TestWhatIsOldIsNotWrittenAgain: a peer that closes an idle connection has read
 // what it was given long ago.
 func TestWhatIsOldIsNotWrittenAgain(t *testing.T) {
+	t.Parallel()
 	l := listen(t, "127.0.0.1:0")
 	o := opened(t, map[string]any{"address": "tcp://" + l.Addr().String()})
 	first, err := l.Accept()
@@ -174,6 +181,7 @@ func TestPeerThatWantsNobody(t *testing.T) {
 // TestPeerThatReadsNothing costs a write its timeout, and an end of the context
 // ends it at once.
 func TestPeerThatReadsNothing(t *testing.T) {
+	t.Parallel()
 	l := listen(t, "127.0.0.1:0")
 	for _, tt := range []struct {
 		timeout string
@@ -198,7 +206,7 @@ func TestPeerThatReadsNothing(t *testing.T) {
 // TestUDPRefused: once a port is known to be closed, writes fail until it opens,
 // and then everything comes.
 func TestUDPRefused(t *testing.T) {
-	addr := freePort(t, "udp")
+	addr := peer.FreePort(t, "udp").String()
 	o := opened(t, map[string]any{"address": "udp://" + addr})
 	hits := plugintest.Hits(4)
 	if err := o.Write(t.Context(), hits[:1]); err != nil {

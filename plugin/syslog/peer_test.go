@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // rsyslog is a real rsyslogd that writes each message as it came, one a line.
@@ -33,16 +35,7 @@ type rsyslog struct {
 // rsyslog is not installed.
 func startRsyslog(t *testing.T) *rsyslog {
 	t.Helper()
-	path, err := exec.LookPath("rsyslogd")
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/rsyslogd") // on Debian in no user's PATH
-	}
-	if err != nil {
-		if os.Getenv("FLOWHOUND_PEERS") == "required" {
-			t.Fatal("rsyslogd is not installed (apt install rsyslog rsyslog-gnutls)")
-		}
-		t.Skip("SKIPPED: rsyslogd is not installed (apt install rsyslog rsyslog-gnutls)")
-	}
+	path := peer.Path(t, "rsyslogd", "rsyslog rsyslog-gnutls")
 	dir, err := os.MkdirTemp("", "fh") // t.TempDir is too long for sockets
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +43,7 @@ func startRsyslog(t *testing.T) *rsyslog {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	writeCerts(t, dir)
 	r := &rsyslog{
-		path: path, dir: dir, udp: freePort(t, "udp"), tcp: freePort(t, "tcp"), tls: freePort(t, "tcp"),
+		path: path, dir: dir, udp: peer.FreePort(t, "udp").String(), tcp: peer.FreePort(t, "tcp").String(), tls: peer.FreePort(t, "tcp").String(),
 		stream: dir + "/stream", log: dir + "/log", datagram: dir + "/dgram",
 	}
 	port := func(addr string) string { _, p, _ := net.SplitHostPort(addr); return p }
@@ -137,24 +130,6 @@ func (r *rsyslog) out(t *testing.T, done func([]string) bool) []string {
 		}
 	}
 	return lines
-}
-
-func freePort(t *testing.T, network string) string {
-	t.Helper()
-	if network == "udp" {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		return c.LocalAddr().String()
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // writeCerts writes a private CA (ca), what it has signed for localhost (server),

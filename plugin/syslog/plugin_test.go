@@ -13,6 +13,7 @@ import (
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/host"
 	"github.com/flowhound/flowhound/plugin/plugintest"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // sink accepts connections and reads them until the test ends.
@@ -38,12 +39,13 @@ func TestContract(t *testing.T) {
 	plugintest.Run(t, plugintest.Suite{
 		New:      func() plugin.Output { return defaults() },
 		Settings: `{"address": "tcp://` + sink(t) + `"}`,
-		Broken:   []string{`{"address": "tcp://` + freePort(t, "tcp") + `"}`, `{"address": "unix:///no/such/socket"}`},
+		Broken:   []string{`{"address": "tcp://` + peer.FreePort(t, "tcp").String() + `"}`, `{"address": "unix:///no/such/socket"}`},
 	})
 }
 
 // TestBinary runs the program as flowhound does.
 func TestBinary(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "fh") // t.TempDir is too long for sockets
 	if err != nil {
 		t.Fatal(err)

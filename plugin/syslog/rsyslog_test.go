@@ -53,6 +53,7 @@ func (r *rsyslog) tlsSettings() map[string]any {
 
 // TestRsyslog: every message arrives byte for byte and in order.
 func TestRsyslog(t *testing.T) {
+	t.Parallel()
 	r := startRsyslog(t)
 	transports := map[string]map[string]any{
 		"udp":         {"address": "udp://" + r.udp},
@@ -128,8 +129,10 @@ var idOnLine = regexp.MustCompile(` id=(\S+) `)
 // TestRsyslogIsKilled: with the retries that flowhound makes, every hit arrives
 // although rsyslogd is killed, twice, in the middle.
 func TestRsyslogIsKilled(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"tcp", "tls", "unix", "unixgram", "udp"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := startRsyslog(t)
 			settings := map[string]map[string]any{
 				"tcp": {"address": "tcp://" + r.tcp}, "tls": r.tlsSettings(), "unix": {"address": "unix://" + r.stream}, "unixgram": {"address": "unixgram://" + r.log},

@@ -20,9 +20,11 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/plugintest"
-	"go.uber.org/goleak"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -479,16 +481,9 @@ print("verified")`
 // or fails where FLOWHOUND_PEERS=required says that peers are installed.
 func pythonWith(t *testing.T, module string) string {
 	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err == nil {
-		err = exec.Command(python, "-c", "import "+module).Run()
+	python := peer.Path(t, "python3", "python3")
+	if exec.Command(python, "-c", "import "+module).Run() != nil {
+		peer.Missing(t, "Python has no %s (pip install %s)", module, module)
 	}
-	if err == nil {
-		return python
-	}
-	if os.Getenv("FLOWHOUND_PEERS") == "required" {
-		t.Fatalf("Python has no %s (pip install %s)", module, module)
-	}
-	t.Skipf("SKIPPED: Python has no %s (pip install %s)", module, module)
-	return ""
+	return python
 }

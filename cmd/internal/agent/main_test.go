@@ -5,8 +5,13 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 var update = flag.Bool("update", false, "write the lines of live exporters to testdata/golden")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	peer.Waiting()
+	goleak.VerifyTestMain(m)
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	"github.com/flowhound/flowhound/cmd/internal/web"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // patience bounds every wait for something that takes a second or so on a quiet
@@ -86,12 +87,7 @@ func startWith(t *testing.T, dir, settings string, o agent.Options) *running {
 // freeTCP returns an address that nobody listens on.
 func freeTCP(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return peer.FreePort(t, "tcp").String()
 }
 
 func (r *running) path(name string) string { return filepath.Join(r.dir, name) }

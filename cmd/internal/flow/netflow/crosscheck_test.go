@@ -23,25 +23,11 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // What others make of the captures in testdata: tshark's dissector field by field, in
 // the order of the wire, and nfdump flow by flow.
-
-// peer skips the test where a program is not installed, or fails it where
-// FLOWHOUND_PEERS=required says that it must be.
-func peer(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("FLOWHOUND_PEERS") == "required" {
-		t.Fatalf("%s is not installed", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
-}
 
 // readsLess names the captures of which a peer is known to read less, and why.
 var readsLess = map[string]map[string]string{
@@ -59,7 +45,7 @@ var readsLess = map[string]map[string]string{
 
 // captures returns the captures of the project that hold NetFlow or IPFIX and that the
 // peer can read whole.
-func captures(t *testing.T, peer string) (paths []string) {
+func captures(t *testing.T, program string) (paths []string) {
 	t.Helper()
 	for _, pattern := range []string{"testdata/*/capture.pcap", "../../../../testdata/pcap/mixed-*.pcap.gz", "../../demo/assets/capture.pcap.gz"} {
 		found, err := filepath.Glob(pattern)
@@ -69,7 +55,7 @@ func captures(t *testing.T, peer string) (paths []string) {
 		paths = append(paths, found...)
 	}
 	return slices.DeleteFunc(paths, func(path string) bool {
-		return readsLess[peer][filepath.Base(filepath.Dir(path))] != ""
+		return readsLess[program][filepath.Base(filepath.Dir(path))] != ""
 	})
 }
 
@@ -170,7 +156,7 @@ func (f *field) number(t *testing.T) uint64 {
 }
 
 func TestTsharkAgrees(t *testing.T) {
-	tshark := peer(t, "tshark")
+	tshark := peer.Path(t, "tshark", "tshark")
 	for _, path := range captures(t, "tshark") {
 		t.Run(path, func(t *testing.T) {
 			list := datagrams(t, path)
@@ -289,7 +275,7 @@ func conversation(src, dst netip.Addr, sport, dport uint16, proto uint8, octets,
 }
 
 func TestNfdumpAgrees(t *testing.T) {
-	nfcapd, nfdump := peer(t, "nfcapd"), peer(t, "nfdump")
+	nfcapd, nfdump := peer.Path(t, "nfcapd", "nfcapd"), peer.Path(t, "nfdump", "nfdump")
 	for _, path := range captures(t, "nfdump") {
 		t.Run(path, func(t *testing.T) {
 			list := datagrams(t, path)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // Zone is a response policy zone: its name and the file that holds it.
@@ -33,18 +35,7 @@ type Server struct {
 // are installed.
 func Peer(t testing.TB, program, pkg string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/" + program) // on Debian in no user's PATH
-	}
-	if err == nil {
-		return path
-	}
-	if os.Getenv("FLOWHOUND_PEERS") == "required" {
-		t.Fatalf("%s is not installed (apt install %s)", program, pkg)
-	}
-	t.Skipf("SKIPPED: %s is not installed (apt install %s)", program, pkg)
-	return ""
+	return peer.Path(t, program, pkg)
 }
 
 // start runs a name server until the test ends.

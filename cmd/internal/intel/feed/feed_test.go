@@ -15,9 +15,13 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	peer.Waiting()
+	goleak.VerifyTestMain(m)
+}
 
 // bench is a running Feeds over files in a folder of its own.
 type bench struct {

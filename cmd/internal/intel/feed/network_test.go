@@ -141,6 +141,7 @@ func ownList(p *publisher) Source {
 }
 
 func TestFetch(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n"})
 	b := fetching(t, dir, ownList(p))
@@ -218,6 +219,7 @@ func TestFirstFetchTellsWhy(t *testing.T) {
 // TestBadAnswers: whatever comes, the last good version stays, on disk too, and
 // is back in order with the next good one.
 func TestBadAnswers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	long := ""
 	for i := range 200 {

@@ -120,6 +120,7 @@ func TestClock(t *testing.T) {
 // TestSchedule lets feeds fetch by themselves: at the start, on their schedule, and
 // again after failures.
 func TestSchedule(t *testing.T) {
+	t.Parallel()
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n", "/b.txt": "192.0.2.2\n"})
 	var cfgs []Source
 	for _, n := range []string{"list", "b"} {
@@ -159,6 +160,7 @@ func TestSchedule(t *testing.T) {
 
 // TestStaleByTime: a feed grows stale while nothing answers.
 func TestStaleByTime(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n"})
 	b := fetching(t, dir, ownList(p))

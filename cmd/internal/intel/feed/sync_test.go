@@ -20,6 +20,7 @@ func pulse(n int, author, address string) string {
 
 // TestOTX wires a server's copy to the schedule; what a sync does is package otx's.
 func TestOTX(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	key := filepath.Join(t.TempDir(), "otx.key")
 	if err := os.WriteFile(key, []byte("0123456789abcdef\n"), 0o600); err != nil {

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // medallion starts OASIS' TAXII 2.1 server with an empty collection, and returns
@@ -20,19 +22,8 @@ import (
 // says that peers are installed.
 func medallion(t *testing.T) (url string) {
 	t.Helper()
-	program, err := exec.LookPath("medallion")
-	if err != nil {
-		if os.Getenv("FLOWHOUND_PEERS") == "required" {
-			t.Fatal("medallion is not installed (pip install medallion==3.0.0)")
-		}
-		t.Skip("SKIPPED: medallion is not installed (pip install medallion==3.0.0)")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
+	program := peer.Path(t, "medallion", "medallion==3.0.0 with pip")
+	port := peer.FreePort(t, "tcp").Port
 	url = fmt.Sprintf("http://127.0.0.1:%d", port)
 
 	dir := t.TempDir()
