@@ -77,7 +77,7 @@ cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/set
 cmd/internal/intel: github.com/gaissmai/bart
 cmd/internal/intel/dnsbl: cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/
 cmd/internal/intel/known: cmd/internal/intel
-cmd/internal/intel/dnstest: golang.org/x/
+cmd/internal/intel/dnstest: plugin/plugintest/peer golang.org/x/
 cmd/internal/intel/export: cmd/internal/file cmd/internal/intel golang.org/x/ plugin/text
 cmd/internal/intel/export/keep: cmd/internal/finding cmd/internal/intel cmd/internal/intel/export cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry
 cmd/internal/intel/feed: cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/intel/known cmd/internal/metric cmd/internal/settings github.com/fsnotify/fsnotify github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit plugin/retry plugin/text
