@@ -63,11 +63,13 @@ func compile(v version, options bool, wire []byte) *template {
 		t.layout[r.field].op, t.layout[r.field].kind = int16(i), e.kind
 		t.has |= e.has
 		t.extras = t.extras || e.kind.isExtra()
+		t.rare = t.rare || e.kind.isRare()
 		t.sections = t.sections || e.kind.isPacket()
 		t.lists = t.lists || e.kind.isList()
 		t.sides |= e.kind.sides()
 	}
-	t.special = t.extras || t.sections || t.out
+	t.rare = t.rare || t.sections || t.out
+	t.special = t.extras || t.rare
 	t.hasICMP = t.has&flow.HasICMP != 0
 	t.ops = make(program, len(ranked))
 	if !variable && !t.lists {

@@ -40,13 +40,15 @@ type message struct {
 	templates uint32 // template records read so far
 	unread    bool   // a set had to be skipped, so records is too low
 
-	cut       bool  // the set in work ends where the datagram does, not where it should
-	check     check // of the set in work
-	release   bool  // held sets can be read at the end of the datagram
-	releasing bool  // they are being read
+	cut                  bool   // the set in work ends where the datagram does, not where it should
+	check                check  // of the set in work
+	addressless, guessed uint64 // records of the set in work
+	release              bool   // held sets can be read at the end of the datagram
+	releasing            bool   // they are being read
 
 	// What one record said beside the flow, by the kinds of its ops.
 	extras               extras
+	rarities             rarities
 	told                 told
 	section              section
 	outBytes, outPackets uint64

@@ -131,6 +131,11 @@ func (k kind) isList() bool { return k >= kindBasicList && k <= kindMultiList }
 // isTold reports whether the field counts in options records only.
 func (k kind) isTold() bool { return k >= kindTemplate }
 
+// isRare reports whether the field is one of rarities.
+func (k kind) isRare() bool {
+	return k == kindSequence || k == kindLineCard || k == kindProbability || k == kindSrcMask || k == kindDstMask
+}
+
 // isExtra reports whether the field is no part of a flow.
 func (k kind) isExtra() bool { return k >= kindSampler || k == kindStarted }
 
@@ -158,13 +163,69 @@ func (m *message) data(k *known, from, to int) {
 // shorter than a record and than a word, is padding; with a tail that is not zero the
 // records are read once more, each of them under suspicion.
 func (m *message) flowRecords(k *known, from, to int, tail []byte) {
-	t, sampled := k.template, m.sampled(k)
-	base := m.base(t.has, sampled.unnamed)
-	each, lists := t.special || sampled.interfaces || sampled.guessed, t.lists
-	guessed, addressless, read := uint64(0), uint64(0), m.records
-	out := m.out.Records
-	look := m.check.begin(k, tail)
-	ops, size, at := t.ops, t.length, from
+	sampled := m.sampled(k)
+	base, read := m.base(k.has, sampled.unnamed), m.records
+	m.check.begin(k, tail)
+	var end int
+	var out []flow.Record
+	m.addressless, m.guessed = 0, 0
+	if k.layout == nil && !k.special && !k.lists && !sampled.interfaces && !sampled.guessed {
+		out, end = m.plainRecords(k.template, base, from, to)
+	} else {
+		out, end = m.specialRecords(k, base, from, to, sampled)
+	}
+	if !k.odd && !m.releasing {
+		switch b := m.buf[end:to]; {
+		case tail == nil && len(b) > 0 && k.layout == nil && !m.cut && !allZero(b):
+			m.records = read
+			m.flowRecords(k, from, to, b)
+			return
+		case m.check.refuses(tail):
+			m.records = read
+			m.withoutTemplate(k.id, from, to)
+			return
+		}
+	}
+	m.out.Records = out
+	if m.addressless > 0 {
+		m.exporter.stats.addressless.Add(m.addressless)
+	}
+	if m.guessed > 0 {
+		m.countGuessed(sampled.unnamed, m.guessed)
+	}
+}
+
+// plainRecords reads records that hold flows and nothing else, which are most. It
+// returns where they end. A loop of its own keeps it in the processor's registers.
+func (m *message) plainRecords(t *template, base flow.Record, from, to int) ([]flow.Record, int) {
+	out, look, at := m.out.Records, true, from
+	for ; to-at >= t.length; at += t.length {
+		m.records++
+		out = append(out, base)
+		r := &out[len(out)-1]
+		m.run(t.ops, at, r)
+		if r.Has&needSettling != 0 || !t.hasICMP && isICMP(r) {
+			m.settle(t, r)
+		}
+		if look {
+			look = m.check.see(m.impossible(r))
+		}
+		m.clampTimes(r)
+		if !hasAddress(r) { // then there is nothing to look up: Cisco's wireless controllers send such
+			m.addressless++
+			out = out[:len(out)-1]
+		}
+	}
+	return out, at
+}
+
+const needSettling = flow.HasICMP | flow.HasFirewall | flow.HasNATSrc | flow.HasNATDst
+
+// specialRecords reads records that have fields of variable length or lists, or say
+// something beside the flow.
+func (m *message) specialRecords(k *known, base flow.Record, from, to int, sampled *rates) ([]flow.Record, int) {
+	t, out, look, at := k.template, m.out.Records, true, from
+	ops, size := t.ops, t.length
 	for ; to-at >= t.length; at += size {
 		if t.layout != nil {
 			var ok bool
@@ -176,74 +237,48 @@ func (m *message) flowRecords(k *known, from, to int, tail []byte) {
 		m.records++
 		out = append(out, base)
 		r := &out[len(out)-1]
-		if each {
-			m.clearSpecial(t)
+		if t.extras {
+			m.extras = extras{}
+		}
+		if t.rare {
+			m.clearRare(t)
 		}
 		m.run(ops, at, r)
-		if each && m.applySpecial(r, k, sampled) {
-			guessed++
+		if t.out {
+			m.applyOut(r)
 		}
-		if lists {
+		if m.sampleRecord(r, k, sampled) {
+			m.guessed++
+		}
+		if t.sections {
+			m.applySection(r)
+		}
+		if t.lists {
 			out = m.lists(t, out)
 			continue
 		}
-		if r.Has&(flow.HasICMP|flow.HasFirewall|flow.HasNATSrc|flow.HasNATDst) != 0 || !t.hasICMP && isICMP(r) {
+		if r.Has&needSettling != 0 || !t.hasICMP && isICMP(r) {
 			m.settle(t, r)
 		}
 		if look {
 			look = m.check.see(m.impossible(r))
 		}
 		m.clampTimes(r)
-		if !hasAddress(r) { // then there is nothing to look up: Cisco's wireless controllers send such
-			addressless++
+		if !hasAddress(r) {
+			m.addressless++
 			out = out[:len(out)-1]
 		}
 	}
-	if !k.odd && !m.releasing {
-		switch b := m.buf[at:to]; {
-		case tail == nil && len(b) > 0 && t.layout == nil && !m.cut && !allZero(b):
-			m.records = read
-			m.flowRecords(k, from, to, b)
-			return
-		case m.check.refuses(tail):
-			m.records = read
-			m.withoutTemplate(k.id, from, to)
-			return
-		}
-	}
-	m.out.Records = out
-	if addressless > 0 {
-		m.exporter.stats.addressless.Add(addressless)
-	}
-	if guessed > 0 {
-		m.countGuessed(sampled.unnamed, guessed)
-	}
+	return out, at
 }
 
-// clearSpecial forgets what the record before this one said beside the flow.
-func (m *message) clearSpecial(t *template) {
-	if t.extras {
-		m.extras = extras{}
-	}
+// clearRare forgets what the record before this one said beside the flow.
+func (m *message) clearRare(t *template) {
+	m.rarities = rarities{}
+	m.outBytes, m.outPackets = 0, 0
 	if t.sections {
 		m.section = section{}
 	}
-	if t.out {
-		m.outBytes, m.outPackets = 0, 0
-	}
-}
-
-// applySpecial draws the conclusions from what a record said beside the flow. It reports
-// whether its sampling rate was guessed.
-func (m *message) applySpecial(r *flow.Record, k *known, of *rates) (guessed bool) {
-	if k.out {
-		m.applyOut(r)
-	}
-	guessed = m.sampleRecord(r, k, of)
-	if k.sections {
-		m.applySection(r)
-	}
-	return guessed
 }
 
 // variable finds the fields of a record with variable-length fields (RFC 7011
@@ -374,19 +409,19 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 func (m *message) runRare(o *op, end int, v uint64, r *flow.Record) {
 	switch o.kind {
 	case kindSrcPrefix:
-		if m.extras.srcMask.hasHost4(v) {
+		if m.rarities.srcMask.hasHost4(v) {
 			setIPv4(&r.Src, v)
 		}
 	case kindSrcPrefix6:
-		if b := m.buf[end-16 : end]; m.extras.srcMask.hasHost6(b) {
+		if b := m.buf[end-16 : end]; m.rarities.srcMask.hasHost6(b) {
 			setIPv6(&r.Src, b)
 		}
 	case kindDstPrefix:
-		if m.extras.dstMask.hasHost4(v) {
+		if m.rarities.dstMask.hasHost4(v) {
 			setIPv4(&r.Dst, v)
 		}
 	case kindDstPrefix6:
-		if b := m.buf[end-16 : end]; m.extras.dstMask.hasHost6(b) {
+		if b := m.buf[end-16 : end]; m.rarities.dstMask.hasHost6(b) {
 			setIPv6(&r.Dst, b)
 		}
 	case kindDSCP:
@@ -439,17 +474,17 @@ func (m *message) runRare(o *op, end int, v uint64, r *flow.Record) {
 	case kindPopulation:
 		setFirst(&m.extras.population, v)
 	case kindSequence:
-		m.extras.sequence = v
+		m.rarities.sequence = v
 	case kindLineCard:
-		m.extras.lineCard = v + 1
+		m.rarities.lineCard = v + 1
 	case kindProbability:
-		m.extras.probability = math.Float64frombits(v)
+		m.rarities.probability = math.Float64frombits(v)
 	case kindProbability4:
-		m.extras.probability = float64(math.Float32frombits(uint32(v)))
+		m.rarities.probability = float64(math.Float32frombits(uint32(v)))
 	case kindSrcMask:
-		m.extras.srcMask = mask{uint8(min(v, 128)), true}
+		m.rarities.srcMask = mask{uint8(min(v, 128)), true}
 	case kindDstMask:
-		m.extras.dstMask = mask{uint8(min(v, 128)), true}
+		m.rarities.dstMask = mask{uint8(min(v, 128)), true}
 	default:
 		m.told.set(o.kind, v, r)
 	}

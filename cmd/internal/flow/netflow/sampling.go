@@ -192,16 +192,18 @@ func (m *message) ratesFor(k *known) *rates {
 type extras struct {
 	sampler    uint64 // elements 48, 302
 	hasSampler bool
-	sequence   uint64 // element 301
-	lineCard   uint64 // element 141, and 1 for the first may be 0
+	interval   uint64 // elements 34, 50: one packet in so many
+	sampled    uint64 // elements 305, 309, 396 and others: so many packets are taken ...
+	skipped    uint64 // element 306 and others: ... then so many are not,
+	population uint64 // element 310: ... out of so many
+	started    uint64 // element 160
+}
 
-	interval    uint64  // elements 34, 50: one packet in so many
-	sampled     uint64  // elements 305, 309, 396 and others: so many packets are taken ...
-	skipped     uint64  // element 306 and others: ... then so many are not,
-	population  uint64  // element 310: ... out of so many
+// rarities is what few records say besides.
+type rarities struct {
+	sequence    uint64  // element 301
+	lineCard    uint64  // element 141, and 1 for the first may be 0
 	probability float64 // element 311
-
-	started uint64 // element 160
 
 	srcMask, dstMask mask // of addresses that are a network's
 }
@@ -227,10 +229,16 @@ func (x *extras) rate() uint32 {
 			total = x.sampled + x.skipped
 		}
 		rate = max(1, (total+x.sampled/2)/x.sampled)
-	case x.probability > 0 && x.probability <= 1:
-		return uint32(min(math.Round(1/x.probability), math.MaxUint32))
 	}
 	return uint32(min(rate, math.MaxUint32))
+}
+
+// rate is that of a uniform probability.
+func (x *rarities) rate() uint32 {
+	if x.probability > 0 && x.probability <= 1 {
+		return uint32(min(math.Round(1/x.probability), math.MaxUint32))
+	}
+	return 0
 }
 
 // set takes a field.
@@ -297,14 +305,18 @@ func (m *message) sampleRecord(r *flow.Record, k *known, of *rates) (guessed boo
 	}
 	guessed = of.guessed
 	if k.extras {
-		if rate := m.extras.rate(); rate > 0 {
+		rate := m.extras.rate()
+		if rate == 0 && k.rare {
+			rate = m.rarities.rate()
+		}
+		if rate > 0 {
 			setRate(r, rate)
 			return false
 		}
 		if !e.hasRates {
 			return false
 		}
-		rate, stranger := m.rateOfRecord()
+		rate, stranger := m.rateOfRecord(k)
 		switch {
 		case rate > 0:
 			setRate(r, rate)
@@ -326,8 +338,8 @@ func (m *message) sampleRecord(r *flow.Record, k *known, of *rates) (guessed boo
 // rateOfRecord returns the rate of the sampler, selectors or line card that a record
 // names, 0 when it is not known. A stranger is a sampler that nobody told of: it is
 // not any other one.
-func (m *message) rateOfRecord() (rate uint32, stranger bool) {
-	e, d, x := m.exporter, m.domain, &m.extras
+func (m *message) rateOfRecord(k *known) (rate uint32, stranger bool) {
+	e, d, x, y := m.exporter, m.domain, &m.extras, &m.rarities
 	if x.hasSampler {
 		rate = e.rateOf(d, scopeSampler, x.sampler)
 		if rate == 0 && x.sampler != 0 { // 0 stands for the only sampler, on either side
@@ -337,11 +349,11 @@ func (m *message) rateOfRecord() (rate uint32, stranger bool) {
 			}
 		}
 	}
-	if rate == 0 && x.sequence != 0 {
-		rate = e.rateOf(d, scopeSequence, x.sequence)
+	if rate == 0 && k.rare && y.sequence != 0 {
+		rate = e.rateOf(d, scopeSequence, y.sequence)
 	}
-	if rate == 0 && x.lineCard != 0 {
-		rate = e.rateOf(d, scopeLineCard, x.lineCard)
+	if rate == 0 && k.rare && y.lineCard != 0 {
+		rate = e.rateOf(d, scopeLineCard, y.lineCard)
 	}
 	return rate, stranger
 }
@@ -401,7 +413,7 @@ func (m *message) optionRecords(t *template, from, to int) {
 		n++
 		if t.extras {
 			var r flow.Record
-			m.extras, m.told = extras{}, told{}
+			m.extras, m.rarities, m.told = extras{}, rarities{}, told{}
 			m.run(ops, at, &r)
 			m.learnOptions(&r, t.has)
 		}
@@ -416,6 +428,9 @@ func (m *message) optionRecords(t *template, from, to int) {
 func (m *message) learnOptions(r *flow.Record, has flow.Fields) {
 	s, x, t := &m.domain.sampling, &m.extras, &m.told
 	value := x.rate()
+	if value == 0 {
+		value = m.rarities.rate()
+	}
 	if value == 0 {
 		value = t.rate()
 	}
@@ -444,7 +459,7 @@ func (m *message) learnOptions(r *flow.Record, has flow.Fields) {
 	for _, by := range [...]struct {
 		scope scope
 		id    uint64
-	}{{scopeSequence, x.sequence}, {scopeTemplate, t.template}, {scopeLineCard, x.lineCard}, {scopeDomain, t.domain}} {
+	}{{scopeSequence, m.rarities.sequence}, {scopeTemplate, t.template}, {scopeLineCard, m.rarities.lineCard}, {scopeDomain, t.domain}} {
 		if by.id != 0 {
 			tell(by.scope, by.id)
 		}

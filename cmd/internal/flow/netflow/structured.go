@@ -118,7 +118,7 @@ func (m *message) lists(t *template, out []flow.Record) []flow.Record {
 		m.check.see(m.impossible(r))
 		m.clampTimes(r)
 		if !hasAddress(r) {
-			m.exporter.stats.addressless.Add(1)
+			m.addressless++
 			continue
 		}
 		out = append(out, *r)
@@ -214,8 +214,8 @@ func (m *message) sub(t *template, ops program, at int, r *flow.Record) {
 	if t.extras {
 		m.extras = extras{}
 	}
-	if t.sections {
-		m.section = section{}
+	if t.rare {
+		m.clearRare(t)
 	}
 	m.run(ops, at, r)
 	r.Has |= t.has

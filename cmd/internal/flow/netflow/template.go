@@ -25,7 +25,8 @@ type template struct {
 	extras   bool        // records say something beside the flow: sampling
 	sections bool        // records hold a piece of a packet, or speak of one
 	out      bool        // records count twice, see OutBytes
-	special  bool        // any of extras, sections, out
+	rare     bool        // records say something that few say: rarities, sections, out
+	special  bool        // extras or rare
 	lists    bool        // records hold lists
 	sides    uint8       // which addresses of a flow there are
 	hasICMP  bool        // ICMP has elements of its own

@@ -92,12 +92,12 @@ func setDuration(r *flow.Record, ns uint64) {
 func (c *clock) clampTimes(r *flow.Record) {
 	switch {
 	case r.Start != 0 && r.End != 0:
-		r.Start, r.End = c.clamp(r.Start, r.End)
+		r.Start, r.End = c.clamp(r.Start+c.slow, r.End+c.slow)
 		return
 	case r.Start != 0:
 		r.Start = min(max(r.Start+c.slow, c.received-maxPast), c.received+maxFuture)
 	case r.End != 0:
-		_, r.End = c.clamp(r.End, r.End)
+		_, r.End = c.clamp(r.End, r.End+c.slow)
 	}
 	if r.Start == 0 {
 		r.Has &^= flow.HasStart
@@ -110,7 +110,6 @@ func (c *clock) clampTimes(r *flow.Record) {
 // clamp moves a flow whose end lies outside the window, so that it ended when it
 // arrived and is as long as before, and cuts what is too long.
 func (c *clock) clamp(start, end int64) (int64, int64) {
-	start, end = start+c.slow, end+c.slow
 	earliest := c.received - maxPast
 	if uint64(end-earliest) > uint64(maxPast+maxFuture) { // before it or after
 		start += c.received - end

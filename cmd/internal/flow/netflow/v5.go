@@ -74,7 +74,7 @@ func (m *message) v5Records(records []byte, rate uint32) {
 		r.OutIf = uint32(binary.BigEndian.Uint16(b[14:]))
 		r.Packets = uint64(binary.BigEndian.Uint32(b[16:]))
 		r.Bytes = uint64(binary.BigEndian.Uint32(b[20:]))
-		r.Start, r.End = now.clamp(now.atUptime(binary.BigEndian.Uint32(b[24:])), now.atUptime(binary.BigEndian.Uint32(b[28:])))
+		r.Start, r.End = now.clamp(now.atUptime(binary.BigEndian.Uint32(b[24:]))+now.slow, now.atUptime(binary.BigEndian.Uint32(b[28:]))+now.slow)
 		r.SrcPort = binary.BigEndian.Uint16(b[32:])
 		r.DstPort = binary.BigEndian.Uint16(b[34:])
 		r.TCPFlags = uint16(b[37])

@@ -247,16 +247,15 @@ type check struct {
 	torn        bool // a variable-length field reaches beyond the set
 }
 
-// begin is for a set of k with something left at its end. It reports whether to look at
-// records, which begin with the first. What the exporter sent in this run is doubted only
+// begin is for a set of k with something left at its end. The first record is looked at,
+// and what follows as see says. What the exporter sent in this run is doubted only
 // when a record has two faults: anyone can send a packet of an odd protocol through a
 // router.
-func (c *check) begin(k *known, tail []byte) bool {
+func (c *check) begin(k *known, tail []byte) {
 	*c = check{needed: 2, all: len(tail) > 0}
 	if k.trial {
 		c.needed = 1
 	}
-	return true
 }
 
 // see takes a record's faults, and reports whether to look at the next one, too.
