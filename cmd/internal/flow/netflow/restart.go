@@ -65,7 +65,7 @@ func (m *message) arrive(number uint32) {
 	i, near := s.near(number)
 	now := &s.lines[s.current]
 	fell := !near && int32(number-now.next[s.best()]) < -numberSlack &&
-		!(m.export < now.export && m.export >= now.export-lateWithin)
+		(m.export >= now.export || m.export < now.export-lateWithin)
 	if m.hasHeaderUptime() {
 		fell = fell || m.rebooted(&s.lines[i])
 		d.doubt.boot = m.bootOf()
@@ -88,7 +88,7 @@ func (m *message) resumes(number uint32) bool {
 	}
 	ahead := int32(number - d.before.next[best])
 	return ahead >= -numberSlack && ahead <= numberSlack &&
-		!(m.hasHeaderUptime() && m.rebooted(&d.before))
+		(!m.hasHeaderUptime() || !m.rebooted(&d.before))
 }
 
 // hasHeaderUptime is true for v9: IPFIX has none.
@@ -98,8 +98,9 @@ func (m *message) hasHeaderUptime() bool { return m.domain.key.version == v9 }
 // because this one is late. The counter wraps after 49.7 days.
 func (m *message) rebooted(l *line) bool {
 	const wraps = 1 << 32 / 8 // six days
-	fell := m.uptime < l.uptime && l.uptime-m.uptime > uptimeSlack && !(l.uptime > 1<<32-1-wraps && m.uptime < wraps)
-	return fell && bootOf(l.export, l.uptime)-m.bootOf()+uptimeSlack > 2*uptimeSlack
+	wrapped := l.uptime > 1<<32-1-wraps && m.uptime < wraps
+	fell := m.uptime < l.uptime && l.uptime-m.uptime > uptimeSlack
+	return fell && !wrapped && bootOf(l.export, l.uptime)-m.bootOf()+uptimeSlack > 2*uptimeSlack
 }
 
 // bootOf returns when the exporter booted, by its clock, Unix ms modulo 2^32.

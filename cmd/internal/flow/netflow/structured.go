@@ -131,7 +131,8 @@ func (m *message) lists(t *template, out []flow.Record) []flow.Record {
 func (m *message) walk(r flow.Record, q spans) {
 	became := merged
 	for q.n > 0 {
-		s, now := q.pop(), merged
+		var now outcome
+		s := q.pop()
 		if s.kind == kindBasicList {
 			now = m.basicList(&r, s, &q)
 		} else {
