@@ -135,6 +135,21 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
+// TestPartsStandAlone: nothing but the commands knows the agent, and nothing but the
+// agent and the commands knows the whole configuration: a part is given its own.
+func TestPartsStandAlone(t *testing.T) {
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		for _, imp := range p.Imports {
+			switch imp = strings.TrimPrefix(imp, module+"/"); {
+			case name == "cmd/flowhound":
+			case imp == "cmd/internal/agent", imp == "cmd/internal/config" && name != "cmd/internal/agent":
+				t.Errorf("%s imports %s", name, imp)
+			}
+		}
+	}
+}
+
 func ruleFor(name string) (allowed []string, ok bool) {
 	best := ""
 	for line := range strings.Lines(importRules) {
