@@ -27,8 +27,9 @@ const (
 	MinContacts = 10
 	minSpan     = 600
 
-	// At is the score from which on a pair is called regular, Clock like a clock.
-	At    = 0.5
+	// At is the score from which on a pair is called regular.
+	At = 0.5
+	// Clock is the score from which on it talks like a clock.
 	Clock = 0.8
 
 	// heldFor is how long a connection lasts that is called held open, in seconds.

@@ -32,7 +32,7 @@ func (h *held) hit(e *entry) *hit.Hit {
 	} else if isNoise(e.key) {
 		out.DstPort = int(e.key.port)
 	}
-	h.setAddresses(out, e)
+	h.setAddresses(out)
 	h.setExporters(out)
 	if e.clock != nil {
 		out.Regular = regularity(e.clock)
@@ -71,7 +71,7 @@ func regularity(s *regular.State) *hit.Regular {
 }
 
 // setAddresses fills who was on which side.
-func (h *held) setAddresses(out *hit.Hit, e *entry) {
+func (h *held) setAddresses(out *hit.Hit) {
 	s := &h.shown
 	local := s.local
 	if h.behind != nil {
