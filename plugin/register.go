@@ -9,9 +9,10 @@ import (
 	"runtime/debug"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/flowhound/flowhound/plugin/internal/pb"
 	"github.com/flowhound/flowhound/plugin/text"
-	"google.golang.org/grpc"
 )
 
 // Register adds out to a gRPC server. Serve does it, and the tests of package

@@ -13,11 +13,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin/internal/pb"
-	"github.com/flowhound/flowhound/plugin/text"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+
+	"github.com/flowhound/flowhound/plugin/internal/pb"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // lastWords is how long an output may take to close when flowhound has died.

@@ -12,9 +12,10 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/flowhound/flowhound/plugin/host"
 	"github.com/flowhound/flowhound/plugin/text"
-	"github.com/spf13/cobra"
 )
 
 // The exit statuses that scripts may rely on.

@@ -13,8 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin/text"
 	"golang.org/x/time/rate"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // A plugin may log burst lines at once and perSecond on and on; more are dropped

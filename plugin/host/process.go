@@ -10,14 +10,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin/internal/pb"
-	"github.com/flowhound/flowhound/plugin/internal/wire"
-	"github.com/flowhound/flowhound/plugin/text"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/flowhound/flowhound/plugin/internal/pb"
+	"github.com/flowhound/flowhound/plugin/internal/wire"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // errEnded says that the process ended by itself; explain says how.

@@ -12,11 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin"
-	"github.com/flowhound/flowhound/plugin/internal/wire"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/internal/wire"
 )
 
 // Conn is an output at the other end of the wire.

@@ -12,11 +12,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/flowhound/flowhound/plugin"
-	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/leodido/go-syslog/v4"
 	"github.com/leodido/go-syslog/v4/rfc3164"
 	"github.com/leodido/go-syslog/v4/rfc5424"
+
+	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 var update = flag.Bool("update", false, "write the golden files of testdata")

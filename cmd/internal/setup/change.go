@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/flowhound/flowhound/cmd/internal/file"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // change is what one file is to hold. Its folder must exist.

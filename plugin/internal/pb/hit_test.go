@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin/hit"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 // fill gives every field below v a value of its own, so that one that is

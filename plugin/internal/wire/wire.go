@@ -10,12 +10,13 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin"
-	"github.com/flowhound/flowhound/plugin/internal/pb"
-	"github.com/flowhound/flowhound/plugin/text"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/internal/pb"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Client calls the one output behind a connection. Its methods may be called

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin"
-	"github.com/flowhound/flowhound/plugin/internal/pb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/internal/pb"
 )
 
 // liar is a plugin that was not made with the SDK.

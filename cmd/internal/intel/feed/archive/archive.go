@@ -11,12 +11,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/flowhound/flowhound/cmd/internal/file"
 	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // The files of an archive.

@@ -5,13 +5,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"github.com/flowhound/flowhound/cmd/internal/file"
 	"hash"
 	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // Merge makes the added documents part of the archive, and saves a state that

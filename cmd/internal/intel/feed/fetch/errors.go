@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/retry"
-
 	"github.com/flowhound/flowhound/plugin/text"
 )
 

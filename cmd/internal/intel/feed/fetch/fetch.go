@@ -31,10 +31,11 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin/retry"
-	"github.com/flowhound/flowhound/plugin/text"
 	"github.com/hashicorp/go-retryablehttp"
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/flowhound/flowhound/plugin/retry"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Options say how a Client asks. The zero value works; what is 0 has the default

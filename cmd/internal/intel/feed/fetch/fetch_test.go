@@ -18,8 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flowhound/flowhound/plugin/retry"
 	"go.uber.org/goleak"
+
+	"github.com/flowhound/flowhound/plugin/retry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
