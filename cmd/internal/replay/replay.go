@@ -109,6 +109,7 @@ func (r *Replay) datagram(p *pcap.Packet) {
 // sink shows each flow.
 type sink struct{ *Replay }
 
+// Flows is that of stage.Sink.
 func (s sink) Flows(b *flow.Batch) {
 	for i := range b.Records {
 		if s.OnFlow != nil {
