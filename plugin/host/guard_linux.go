@@ -96,7 +96,7 @@ func wakeWithoutUs(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGCONT }
 // startGuarded starts the plugin with the guard's own environment and files.
 func startGuarded() (pid int, err error) {
 	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, guardEnv+"=") })
-	p, err := os.StartProcess(fmt.Sprintf("/proc/self/fd/%d", binaryFD), os.Args[:1], &os.ProcAttr{
+	p, err := os.StartProcess(fmt.Sprintf("/proc/self/fd/%d", binaryFD), os.Args[:1], &os.ProcAttr{ //nolint:gosec // the open file that the host has checked
 		Dir: "/", Env: env,
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, os.NewFile(lifelineFD, "lifeline"), os.NewFile(binaryFD, "binary")},
 		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},

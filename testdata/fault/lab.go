@@ -184,7 +184,7 @@ func (l *lab) wait(what string, within time.Duration, done func() bool) error {
 		select {
 		case err := <-l.ended:
 			l.ended <- err
-			return fmt.Errorf("the agent has ended (%v) while waiting for %s: %s", err, what, l.lastWords())
+			return fmt.Errorf("the agent has ended (%w) while waiting for %s: %s", err, what, l.lastWords())
 		default:
 		}
 	}
