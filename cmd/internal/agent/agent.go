@@ -63,8 +63,9 @@ type Agent struct {
 	log     *slog.Logger
 	started time.Time
 
-	config atomic.Pointer[config.Config]
-	stage  *stage.Stage
+	config  atomic.Pointer[config.Config]
+	refused atomic.Pointer[string] // why the file as it is now was not taken over; nil: it was
+	stage   *stage.Stage
 
 	lock      *os.File
 	control   *control.Server  // nil: there is none
@@ -223,7 +224,9 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		if a.web, err = web.Start(web.Options{Config: cfg.Web, Metrics: a.metrics, Health: a.health, Log: a.log}); err != nil {
 			return err
 		}
-		a.metrics.MustRegister(a.web)
+		a.metrics.MustRegister(a.web, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "flowhound_problems", Help: "Problems that /healthz lists.",
+		}, func() float64 { return float64(len(a.health().Problems)) }))
 	}
 
 	if err := errors.Join(a.emit.Start(starting), a.sockets.Start(starting), a.exporters.Start(starting)); err != nil {
@@ -266,8 +269,10 @@ func (a *Agent) Stop() error {
 	errs = append(errs, a.exports.Stop(ctx))
 	a.background.Wait()
 	errs = append(errs, a.templates.Stop(ctx))
-	if a.journal != nil {
-		errs = append(errs, a.journal.Close(ctx))
+	if a.journal != nil { // with time of its own, whatever the others took
+		closing, cancel := context.WithTimeout(context.Background(), stopTime/4)
+		defer cancel()
+		errs = append(errs, a.journal.Close(closing))
 	}
 	if a.lock != nil {
 		errs = append(errs, a.lock.Close())
@@ -310,6 +315,9 @@ func (a *Agent) health() web.Health {
 	}
 	if a.noControl != "" {
 		h.Problems = append(h.Problems, a.noControl)
+	}
+	if why := a.refused.Load(); why != nil {
+		h.Problems = append(h.Problems, *why)
 	}
 	return h
 }

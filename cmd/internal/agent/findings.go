@@ -6,6 +6,9 @@ import "github.com/flowhound/flowhound/cmd/internal/finding"
 func (a *Agent) findings() finding.List {
 	var l finding.List
 	l.OK("the agent runs: version %s, %s", a.options.Version, a.summary())
+	if why := a.refused.Load(); why != nil {
+		l.Bad("flowhound check -c "+a.options.ConfigPath, "%s", *why)
+	}
 	a.exporters.Findings(&l)
 	a.templates.Findings(&l)
 	a.stage.Findings(&l)

@@ -32,9 +32,12 @@ func (a *Agent) reload(ctx context.Context, why string) {
 		return // told to stop meanwhile
 	} else if err != nil {
 		a.log.Error("reload refused, the old configuration stays", "err", err)
-		a.say("error", "reload refused, the old configuration stays: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		msg := "reload refused, the old configuration stays: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+		a.refused.Store(&msg)
+		a.say("error", msg)
 		return
 	}
+	a.refused.Store(nil)
 	a.log.Info("reloaded", "why", why)
 	a.say("reloaded", fmt.Sprintf("%s: %d indicators from %d feeds", why, a.stage.State().Set.Len(), len(a.config.Load().Feeds)))
 }
