@@ -120,11 +120,6 @@ func types() []settings.Type {
 	)
 }
 
-func noSuggestion(string) string { return "" }
-
-// errRefused stands for any error of a value: the message is made from its Type.
-var errRefused = errors.New("refused")
-
 // result returns the configuration, or else all that is wrong with it.
 func (d *document) result() (*Config, error) {
 	problems := d.Problems()

@@ -39,7 +39,7 @@ func Create(path string) (*Pending, error) {
 // KeepMode gives the file the permissions of the one that it replaces, or mode
 // where there is none yet.
 func (p *Pending) KeepMode(mode fs.FileMode) error {
-	if former, err := os.Stat(p.path); err == nil { //nolint:gosec // the caller chooses the path
+	if former, err := os.Stat(p.path); err == nil {
 		mode = former.Mode().Perm()
 	}
 	return p.Chmod(mode)
@@ -59,7 +59,7 @@ func (p *Pending) Commit() error { return p.CommitAs(p.path) }
 func (p *Pending) CommitAs(path string) error {
 	err := p.Sync()
 	if err == nil {
-		err = os.Rename(p.Name(), path) //nolint:gosec // the caller chooses the path
+		err = os.Rename(p.Name(), path)
 	}
 	if err != nil {
 		p.Discard()
@@ -77,7 +77,7 @@ func (p *Pending) Discard() {
 		return
 	}
 	p.done = true
-	_ = os.Remove(p.Name()) //nolint:gosec // what cannot be removed is for Sweep
+	_ = os.Remove(p.Name()) // what cannot be removed is for Sweep
 	_ = p.Close()
 }
 
