@@ -60,18 +60,16 @@ func run(what []string, only string) error {
 	return nil
 }
 
-// writeList writes n addresses of 11.0.0.0/8, a tenth of them as /24, and 100
-// addresses of 198.51.100.0/24 that the latency benchmark talks to.
+// writeList writes n entries: addresses of 11.0.0.0/8, a tenth of them as /24, and
+// 198.51.0.0/16, which planted hits talk to.
 func writeList(path string, n int) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriter(f)
-	for i := range 100 {
-		fmt.Fprintf(w, "198.51.100.%d\n", i)
-	}
-	for i := range n - 100 {
+	fmt.Fprintln(w, "198.51.0.0/16")
+	for i := range n - 1 {
 		a := uint32(11)<<24 | uint32(i)*13&0xffffff
 		if i%10 == 0 {
 			fmt.Fprintf(w, "%d.%d.%d.0/24\n", a>>24, a>>16&255, a>>8&255)
@@ -239,7 +237,7 @@ func latency(root, binary string) error {
 	if err != nil {
 		return err
 	}
-	time.Sleep(time.Second)
+	time.Sleep(4 * time.Second) // a first line waits two for the other direction
 	close(stop)
 	seen := <-seenAt
 	p.stop()
