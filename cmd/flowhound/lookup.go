@@ -26,7 +26,8 @@ network, domain or URL: which feed says so and why, when it was seen, how its
 score came about, what the feeds are worth together, and which mutes hold its
 alerts back. Those that an allow list takes away are there too, and those that
 expired in the last 90 days. Of a network it also tells which indicators lie
-within. It exits with 3 when nothing that matches was found.`,
+within. With a configuration the alerts of the last 7 days follow: who talked to
+it, how much, and how regularly. It exits with 3 when nothing that matches was found.`,
 		Example: `  flowhound lookup 198.51.100.23 bad.example hxxp://bad[.]example/gate.php
   flowhound lookup 198.51.100.0/24`,
 		Args: cobra.MinimumNArgs(1),
@@ -54,6 +55,12 @@ within. It exits with 3 when nothing that matches was found.`,
 				found = found || a.live()
 				if err := a.print(cmd.OutOrStdout(), asJSON); err != nil {
 					return err
+				}
+				if len(src.blacklists) > 0 {
+					continue
+				}
+				if err := printAlerts(cmd.OutOrStdout(), q, cfg.Log.Path, time.Now(), asJSON); err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %v\n", err)
 				}
 			}
 			if !found {

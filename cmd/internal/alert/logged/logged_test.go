@@ -67,6 +67,11 @@ func TestRead(t *testing.T) {
 			t.Errorf("%+v: %q, %d bad, %v", tt.f, got, bad, err)
 		}
 	}
+	var got []string
+	_, err := Read(path, Filter{Address: netip.MustParsePrefix("198.51.100.4/32")}, func(h *hit.Hit) { got = append(got, h.Dst.String()) })
+	if err != nil || strings.Join(got, " ") != "198.51.100.4" {
+		t.Errorf("of one address: %q, %v", got, err)
+	}
 	if _, err := Read(path+".none", Filter{}, nil); err == nil {
 		t.Error("no log is no error")
 	}
