@@ -35,7 +35,10 @@ func sample(i int) plugin.Hit {
 		Local: src, Remote: dst, Matched: hit.MatchedDst,
 		SrcBytes: 2412, DstBytes: 16000, SrcPackets: 40, DstPackets: 57,
 		NATSrc: netip.MustParseAddr("203.0.113.1"), NATDst: netip.MustParseAddr("2001:db8::7"),
-		Sources: 1, Targets: 1,
+		Sources: 1, Targets: 1, Duplicates: 1,
+		Exporters: []hit.Share{{Exporter: netip.MustParseAddr("192.0.2.1"), Count: 1, Bytes: 18412}, {Exporter: netip.MustParseAddr("192.0.2.2"), Count: 1, Bytes: 18000}},
+		Regular:   &hit.Regular{Score: 0.9, PeriodSeconds: 61, DeviationSeconds: 5, Contacts: 40, Missed: 1, SizeBytes: 18412, SizeDeviationBytes: 40, HeldSeconds: 30},
+		Shared:    "cloudflare", Scanner: "censys",
 		Indicators: []hit.Indicator{
 			{IOC: ioc, Feed: "otx", Category: "c2", Score: 60, Ref: "https://otx.example/pulse/5f?a=1&b=<2>", Name: "Emotet wave 3", Tags: []string{"emotet", "c2"}, FirstSeen: start.AddDate(0, -1, 0), LastSeen: start},
 			{IOC: netip.MustParsePrefix("198.51.100.0/24"), Feed: "ours", Category: "policy", Score: 30, Name: "our list"},
