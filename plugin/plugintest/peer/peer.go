@@ -5,9 +5,11 @@ package peer
 
 import (
 	"flag"
+	"io"
 	"net"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"testing"
 )
 
@@ -41,25 +43,36 @@ func Missing(t testing.TB, format string, args ...any) {
 	t.Skipf("SKIPPED: "+format, args...)
 }
 
-// FreePort returns an address of the loopback interface that nobody listens on:
-// network is tcp or udp. Somebody may take it before the test does.
+// Ports are taken from below those that kernels give to whoever asks for port 0
+// (32768 and up on Linux): what other tests open meanwhile takes none of them.
+const firstPort, ports = 10_000, 20_000
+
+// nextPort is where the search goes on, begun at another place in each process.
+var (
+	begin    = uint32(os.Getpid()%ports) * 7
+	nextPort atomic.Uint32
+)
+
+// FreePort returns an address of the loopback interface that nobody listens on, and
+// that no other call in this process returns soon: network is tcp or udp.
 func FreePort(t testing.TB, network string) *net.TCPAddr {
 	t.Helper()
-	if network == "udp" {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	for range ports {
+		a := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: firstPort + int((begin+nextPort.Add(1))%ports)}
+		var c io.Closer
+		var err error
+		if network == "udp" {
+			c, err = net.ListenPacket("udp4", a.String())
+		} else {
+			c, err = net.Listen("tcp4", a.String())
 		}
-		defer c.Close()
-		a := c.LocalAddr().(*net.UDPAddr)
-		return &net.TCPAddr{IP: a.IP, Port: a.Port}
+		if err == nil {
+			_ = c.Close()
+			return a
+		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr)
+	t.Fatal("no port is free")
+	return nil
 }
 
 // Waiting is called by TestMain of a package whose tests mostly wait, for timers,
