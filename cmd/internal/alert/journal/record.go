@@ -88,8 +88,9 @@ func (r *Record) decode(b []byte) (kind byte, body []byte, err error) {
 		if len(b) < 1 || len(b) < 1+int(b[0]) {
 			return 0, nil, errRecord
 		}
-		r.To = append(r.To, string(b[1:1+b[0]]))
-		b = b[1+b[0]:]
+		end := 1 + int(b[0])
+		r.To = append(r.To, string(b[1:end]))
+		b = b[end:]
 	}
 	if len(b) < 4 || uint64(len(b)-4) < uint64(le.Uint32(b)) {
 		return 0, nil, errRecord

@@ -74,6 +74,11 @@ func FuzzSegment(f *testing.F) {
 	f.Add(appendFrame(nil, 1, r.payload), []byte("\xf1FH"))
 	f.Add(frames(2)[5:], r.payload)
 	f.Add([]byte("\xf1F\xf1FHJ"), []byte{isStatus, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{', '}'})
+	long := Record{Status: r.Status, Hit: r.Hit, To: []string{strings.Repeat("n", 255)}} // the longest name
+	if err := long.encode(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte{}, long.payload)
 	f.Fuzz(func(t *testing.T, before, payload []byte) {
 		b := appendFrame(slices.Clone(before), 7, payload)
 		s := &scanner{in: bytes.NewReader(b), limit: int64(len(b))}
