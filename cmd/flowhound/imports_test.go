@@ -72,6 +72,7 @@ cmd/internal/flow:
 cmd/internal/flow/netflow: cmd/internal/file cmd/internal/flow cmd/internal/flow/packet
 cmd/internal/flow/packet: cmd/internal/flow
 cmd/internal/flow/pcap: cmd/internal/flow cmd/internal/flow/packet github.com/klauspost/compress/
+cmd/internal/flow/printed: cmd/internal/flow
 cmd/internal/flow/exporters: cmd/internal/finding cmd/internal/flow/netflow cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit
 cmd/internal/intel: github.com/gaissmai/bart
