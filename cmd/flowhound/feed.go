@@ -5,6 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -20,8 +25,8 @@ import (
 func feedCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "feed",
-		Short: "Show the feeds, fetch them now, or add one to the configuration",
-	}, feedListCommand(), feedUpdateCommand(), feedAddCommand())
+		Short: "Show the feeds, fetch them now, add one or remove one",
+	}, feedListCommand(), feedUpdateCommand(), feedAddCommand(), feedRemoveCommand())
 }
 
 func feedListCommand() *cobra.Command {
@@ -105,6 +110,7 @@ func feedUpdateCommand() *cobra.Command {
 		Long: `update asks the running agent to fetch, and does it itself where none runs. A
 feed whose publisher or server wants to be left alone for now is not asked. It
 exits with 1 when a feed could not be fetched; what it had stays in use.`,
+		ValidArgsFunction: completeFeeds(&path),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			cfg, err := loadConfig(path)
 			if err != nil {
@@ -175,7 +181,8 @@ func feedAddCommand() *cobra.Command {
 		Long: `add writes a block for a feed of that type behind the last one in the
 configuration; everything else in the file stays as it is. A running flowhound takes
 it over by itself. --types lists the types.`,
-		Example: "  flowhound feed add spamhaus-drop\n  flowhound feed add otx\n  flowhound feed add list --name theirs --url https://lists.example/bad.txt",
+		ValidArgsFunction: completeTypes,
+		Example:           "  flowhound feed add spamhaus-drop\n  flowhound feed add otx\n  flowhound feed add list --name theirs --url https://lists.example/bad.txt",
 		Args: func(_ *cobra.Command, args []string) error {
 			if want := map[bool]int{false: 1, true: 0}[types]; len(args) != want {
 				return errors.New("name one type of feed; --types lists them")
@@ -194,10 +201,7 @@ it over by itself. --types lists the types.`,
 			}
 			fmt.Fprintf(out, "added to %s:\n\n%s\n", path, added.Block)
 			if added.KeyFile != "" {
-				fmt.Fprintf(out, "Put your key into %s, which only flowhound's user should be able to read:\n  install -m 0600 /dev/null %s\n", added.KeyFile, added.KeyFile)
-				if added.KeyPage != "" {
-					fmt.Fprintf(out, "You get one at %s\n", added.KeyPage)
-				}
+				printKeyHelp(out, added, filepath.Dir(path))
 			}
 			return nil
 		},
@@ -208,6 +212,42 @@ it over by itself. --types lists the types.`,
 	cmd.Flags().StringVar(&f.Path, "path", "", "`file` or folder that it is read from")
 	cmd.Flags().BoolVar(&types, "types", false, "list the types of feeds")
 	return cmd
+}
+
+// printKeyHelp says how to make the file of a key so that the agent can read it and
+// others cannot: it belongs to whom its folder does, and the group of that may read it.
+func printKeyHelp(w io.Writer, added *config.AddedFeed, folder string) {
+	owner, mode := "", "0600"
+	if info, err := os.Stat(folder); err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Gid != 0 {
+			owner, mode = fmt.Sprintf("-o %s -g %s ", userName(st.Uid), groupName(st.Gid)), "0640"
+		}
+	}
+	sudo := ""
+	if owner != "" {
+		sudo = "sudo "
+	}
+	fmt.Fprintf(w, "Put your key into %s, which flowhound must be able to read and others must not:\n  %sinstall -m %s %s/dev/stdin %s   # paste the key, press Enter and Ctrl-D\n",
+		added.KeyFile, sudo, mode, owner, added.KeyFile)
+	if added.KeyPage != "" {
+		fmt.Fprintf(w, "You get one at %s\n", added.KeyPage)
+	}
+}
+
+func userName(id uint32) string {
+	s := strconv.FormatUint(uint64(id), 10)
+	if u, err := user.LookupId(s); err == nil {
+		return u.Username
+	}
+	return s
+}
+
+func groupName(id uint32) string {
+	s := strconv.FormatUint(uint64(id), 10)
+	if g, err := user.LookupGroupId(s); err == nil {
+		return g.Name
+	}
+	return s
 }
 
 func printTypes(w io.Writer) error {

@@ -115,12 +115,21 @@ func addressOf(text string) (netip.Prefix, error) {
 	if text == "" {
 		return netip.Prefix{}, nil
 	}
+	p, err := networkOf(text)
+	if err != nil {
+		return p, fmt.Errorf("--address: %w", err)
+	}
+	return p, nil
+}
+
+// networkOf reads an address or a network.
+func networkOf(text string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(text); err == nil {
 		return p.Masked(), nil
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("--address: %q is no address or network", text)
+		return netip.Prefix{}, fmt.Errorf("%.100q is no address or network", text)
 	}
 	return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
 }

@@ -91,9 +91,10 @@ func printOutputs(w io.Writer, states []outputrun.State, now time.Time) error {
 func outputTestCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
-		Use:   "test [-c FILE] [NAME]",
-		Short: "Deliver a test hit now, past what waits and the filters; without NAME, to every output",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "test [-c FILE] [NAME]",
+		ValidArgsFunction: completeOutputs(&path),
+		Short:             "Deliver a test hit now, past what waits and the filters; without NAME, to every output",
+		Args:              cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o, err := openOutputs(cmd, path)
 			if err != nil {
@@ -129,9 +130,10 @@ func namesOf(cfg *outputrun.Config) (names []string) {
 func outputSetupCommand() *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
-		Use:   "setup [-c FILE] NAME",
-		Short: "Prepare the target of an output: install templates, create what must be there",
-		Args:  cobra.ExactArgs(1),
+		Use:               "setup [-c FILE] NAME",
+		ValidArgsFunction: completeOutputs(&path),
+		Short:             "Prepare the target of an output: install templates, create what must be there",
+		Args:              cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := openOutputs(cmd, path)
 			if err != nil {
@@ -152,9 +154,10 @@ func outputReplayCommand() *cobra.Command {
 	var path string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "replay-dead [-c FILE] [--json] NAME",
-		Short: "Queue an output's dead letters for delivery again",
-		Args:  cobra.ExactArgs(1),
+		Use:               "replay-dead [-c FILE] [--json] NAME",
+		ValidArgsFunction: completeOutputs(&path),
+		Short:             "Queue an output's dead letters for delivery again",
+		Args:              cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := openOutputs(cmd, path)
 			if err != nil {

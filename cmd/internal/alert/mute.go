@@ -19,6 +19,9 @@ type Mute struct {
 	// Until is when it ends; a date alone lasts to the end of that day, in UTC.
 	Until time.Time `yaml:"until" validate:"required"`
 	Why   string    `yaml:"why" validate:"required,max=200"`
+	// By and At say who added it and when; nothing depends on them.
+	By string    `yaml:"by,omitempty" validate:"max=200"`
+	At time.Time `yaml:"at,omitempty"`
 }
 
 // String returns what is muted in the words of the line: "src=10.1.2.3 cat=scanner".

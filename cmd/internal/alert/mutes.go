@@ -35,7 +35,12 @@ func (m Mute) MarshalYAML() (any, error) {
 		Cat   string `yaml:"cat,omitempty"`
 		Until string `yaml:"until"`
 		Why   string `yaml:"why"`
-	}{Cat: m.Cat, Until: m.Until.UTC().Format(time.RFC3339), Why: m.Why}
+		By    string `yaml:"by,omitempty"`
+		At    string `yaml:"at,omitempty"`
+	}{Cat: m.Cat, Until: m.Until.UTC().Format(time.RFC3339), Why: m.Why, By: m.By}
+	if !m.At.IsZero() {
+		text.At = m.At.UTC().Format(time.RFC3339)
+	}
 	if m.Src.IsValid() {
 		text.Src = m.Src.String()
 	}

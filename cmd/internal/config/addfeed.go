@@ -1,18 +1,14 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/nearest"
@@ -48,51 +44,42 @@ func AddFeed(path string, f NewFeed) (*AddedFeed, error) {
 	case f.URL == "" && f.Path == "" && !t.HasURL():
 		return nil, fmt.Errorf("a feed of type %s needs --url or --path", t.Name)
 	}
-	path, err := filepath.Abs(path)
-	if err == nil {
-		path, err = filepath.EvalSymlinks(path)
-	}
+	path, old, err := open(path)
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, err
 	}
-	old, _, err := read(path)
-	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
-	}
-	place, err := feedsEnd(old)
+	place, err := findList(old, "feeds")
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if there, ok := place.types[t.Name]; ok && f == (NewFeed{Type: f.Type}) {
+	names, types := feedNames(place.items)
+	if there, ok := types[t.Name]; ok && f == (NewFeed{Type: f.Type}) {
 		return nil, fmt.Errorf("feed %s is of type %s already; to add a second one, give it a name with --name", there, t.Name)
 	}
 	added := &AddedFeed{Name: f.Name}
 	if added.Name == "" {
-		added.Name = freeName(t.Name, place.names)
+		added.Name = freeName(t.Name, names)
 	}
 	added.write(&f, &t, place)
-	next := slices.Concat(old[:place.offset], []byte(added.Block), old[place.offset:])
-	if _, err := Parse(path, next); err != nil {
-		return nil, fmt.Errorf("with the feed added the configuration would not be valid, so it was left alone:\n%w", err)
+	c := &Change{File: path, Text: added.Block}
+	c.edit(path, old, place.insert(old, added.Block))
+	if err := c.check(path); err != nil {
+		return nil, err
 	}
 	if added.KeyFile != "" {
 		added.KeyFile = filepath.Join(filepath.Dir(path), added.KeyFile)
 	}
-	return added, replaceFile(path, old, next)
+	return added, c.Write()
 }
 
 // write makes the block.
-func (a *AddedFeed) write(f *NewFeed, t *feed.Type, at *feedsPlace) {
+func (a *AddedFeed) write(f *NewFeed, t *feed.Type, at *listing) {
 	var b strings.Builder
 	line := func(format string, args ...any) {
 		b.WriteString(at.indent + fmt.Sprintf(format, args...) + at.newline)
 	}
 	b.WriteString(at.before)
-	comment := "# " + t.Title
-	if t.Page != "" {
-		comment += ": " + t.Page
-	}
-	line("%s", comment)
+	line("%s", titleOf(t))
 	line("- name: %s", a.Name)
 	line("  type: %s", t.Name)
 	switch {
@@ -122,6 +109,42 @@ func (a *AddedFeed) write(f *NewFeed, t *feed.Type, at *feedsPlace) {
 	a.Block = b.String()
 }
 
+// titleOf is the comment above a feed's block.
+func titleOf(t *feed.Type) string {
+	if t.Page != "" {
+		return "# " + t.Title + ": " + t.Page
+	}
+	return "# " + t.Title
+}
+
+// isTitle reports whether line is a comment that AddFeed writes above a feed.
+func isTitle(line string) bool {
+	return slices.ContainsFunc(feed.Types(), func(t feed.Type) bool { return line == titleOf(&t) })
+}
+
+// RemoveFeed takes the feed of that name out of the configuration file at path, with
+// the comments in its block and the one that AddFeed has put above it. The last feed
+// stays, because a configuration without any is not valid.
+func RemoveFeed(path, name string) (*Change, error) {
+	path, old, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	place, err := findList(old, "feeds")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	names, _ := feedNames(place.items)
+	i := slices.Index(names, name)
+	if i < 0 {
+		return nil, fmt.Errorf("there is no feed %.70q%s; those configured are %s", name, settings.DidYouMean(nearest.Word(name, names)), strings.Join(names, ", "))
+	}
+	if len(names) == 1 {
+		return nil, fmt.Errorf("%s is the only feed, and flowhound needs one: add another one first", name)
+	}
+	return removeEntry(path, old, place, i)
+}
+
 // shortDuration takes the zeros off the end of a duration's text: 12h0m0s.
 func shortDuration(s string) string {
 	if short, ok := strings.CutSuffix(s, "m0s"); ok {
@@ -142,62 +165,10 @@ func freeName(name string, taken []string) string {
 	}
 }
 
-// feedsPlace is where another feed goes.
-type feedsPlace struct {
-	offset  int    // in the file
-	before  string // what must stand before the block
-	indent  string // of the list's dashes
-	newline string
-	names   []string          // that are taken
-	types   map[string]string // that are there, and a feed of each
-}
-
-var errFlow = errors.New("feeds are written as [...] on one line: write each on a line of its own that begins with \"-\", or add the feed by hand")
-
-// feedsEnd finds the end of the list of feeds in a file.
-func feedsEnd(data []byte) (*feedsPlace, error) {
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil {
-		return nil, fmt.Errorf("is not valid: see flowhound check: %w", err)
-	}
-	p := &feedsPlace{indent: "  ", newline: "\n"}
-	if bytes.Contains(data, []byte("\r\n")) {
-		p.newline = "\r\n"
-	}
-	var feeds *yaml.Node
-	keyLine := 0
-	if len(root.Content) > 0 && root.Content[0].Kind == yaml.MappingNode {
-		top := root.Content[0]
-		for i := 0; i+1 < len(top.Content); i += 2 {
-			if top.Content[i].Value == "feeds" {
-				feeds, keyLine = top.Content[i+1], top.Content[i].Line
-			}
-		}
-	}
-	last := 0
-	switch {
-	case feeds == nil:
-		p.before = "feeds:" + p.newline
-		last = bytes.Count(data, []byte("\n")) + 1
-	case feeds.Kind == yaml.SequenceNode && feeds.Style&yaml.FlowStyle == 0 && len(feeds.Content) > 0:
-		p.indent = strings.Repeat(" ", feeds.Column-1)
-		last = lastLine(feeds)
-		p.names, p.types = feedNames(feeds)
-	case feeds.ShortTag() == "!!null" && feeds.Value == "":
-		last = keyLine
-	default:
-		return nil, errFlow
-	}
-	p.offset = pastComments(data, lineEnd(data, last), len(p.indent))
-	if p.offset > 0 && data[p.offset-1] != '\n' {
-		p.before = p.newline + p.before
-	}
-	return p, nil
-}
-
-func feedNames(feeds *yaml.Node) (names []string, types map[string]string) {
+// feedNames returns the names of the feeds, and of each type a feed.
+func feedNames(feeds []*yaml.Node) (names []string, types map[string]string) {
 	types = map[string]string{}
-	for _, f := range feeds.Content {
+	for _, f := range feeds {
 		values := map[string]string{}
 		for i := 0; i+1 < len(f.Content); i += 2 {
 			values[f.Content[i].Value] = f.Content[i+1].Value
@@ -206,68 +177,4 @@ func feedNames(feeds *yaml.Node) (names []string, types map[string]string) {
 		types[values["type"]] = values["name"]
 	}
 	return names, types
-}
-
-// lastLine is the last line that a node's values begin on. A value of several lines
-// is none that a feed takes.
-func lastLine(n *yaml.Node) int {
-	last := n.Line
-	for _, c := range n.Content {
-		last = max(last, lastLine(c))
-	}
-	return last
-}
-
-// lineEnd is the offset behind the line of that number, from 1.
-func lineEnd(data []byte, line int) int {
-	at := 0
-	for range line {
-		i := bytes.IndexByte(data[at:], '\n')
-		if i < 0 {
-			return len(data)
-		}
-		at += i + 1
-	}
-	return at
-}
-
-// pastComments skips the comments at an offset that stand deeper than the list's
-// dashes: they are about its last feed.
-func pastComments(data []byte, at, indent int) int {
-	for {
-		line := data[at : lineEnd(data[at:], 1)+at]
-		text := bytes.TrimLeft(line, " ")
-		if len(line)-len(text) <= indent || !bytes.HasPrefix(text, []byte("#")) {
-			return at
-		}
-		at += len(line)
-	}
-}
-
-// replaceFile puts next in the place of old at path, unless that has changed.
-func replaceFile(path string, old, next []byte) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	p, err := file.Create(path)
-	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	defer p.Discard()
-	_, err = p.Write(next)
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && err == nil && (int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid()) {
-		err = p.Chown(int(st.Uid), int(st.Gid))
-	}
-	err = errors.Join(err, p.KeepMode(0o600))
-	if now, readErr := file.Read(path, maxFile); err == nil && (readErr != nil || !bytes.Equal(now, old)) {
-		err = errors.New("somebody else has changed it meanwhile: try again")
-	}
-	if err == nil {
-		err = p.Commit()
-	}
-	if err != nil {
-		return fmt.Errorf("configuration %s: %w", path, err)
-	}
-	return nil
 }

@@ -48,8 +48,7 @@ func (t *Table) Add(h *hit.Hit) {
 	t.counts[h.Severity] += h.Count
 	k := key{severity: h.Severity, local: h.Local, remote: h.Remote}
 	if h.Sources > 1 || h.Targets > 1 {
-		series := h.ID[:max(strings.LastIndexByte(h.ID, '-'), 0)]
-		k = key{severity: h.Severity, series: series}
+		k = key{severity: h.Severity, series: h.Series()}
 	}
 	if t.rows == nil {
 		t.rows = make(map[key]*row)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/gaissmai/bart"
 )
@@ -19,6 +20,10 @@ type AllowEntry struct {
 
 	List   string // path of the file that holds it
 	Reason string // the comment beside it, or the name of the list
+
+	// Until is when it ends; zero: it does not. Whoever reads lists drops what has
+	// ended: an Allow does not keep it.
+	Until time.Time
 }
 
 // String returns what is allowed as a list of it says it: an address, a network,

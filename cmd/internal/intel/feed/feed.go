@@ -105,10 +105,14 @@ type source struct {
 type content struct {
 	block *intel.Block // nil: none was ever good, or it is an allow list
 	allow *intel.Allow // nil: none was ever good, or it is a feed
+	ends  time.Time    // when the first entry of allow does; zero: none does
 	drops ingest.Drops
 }
 
 func (v *content) loaded() bool { return v.block != nil || v.allow != nil }
+
+// ended reports whether an entry has come to its end since the list was read.
+func (v *content) ended(now time.Time) bool { return !v.ends.IsZero() && !now.Before(v.ends) }
 
 // len returns how many indicators or entries there are.
 func (v *content) len() int {

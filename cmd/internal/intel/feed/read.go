@@ -165,15 +165,22 @@ func (f *Feeds) readAllow(ctx context.Context, s *source) (content, error) {
 	}
 	defer func() { _ = in.Close() }()
 	b := intel.NewAllowBuilder()
+	now, ends := time.Now(), time.Time{}
 	keep := func(e intel.AllowEntry) ingest.Reason {
 		if e.Prefix.IsValid() {
 			if why := f.policy.RefuseAllow(e.Prefix); why != "" {
 				return why
 			}
 		}
+		if !e.Until.IsZero() && !e.Until.After(now) {
+			return ingest.Expired
+		}
 		e.List = s.cfg.Path
 		if !b.Add(e) {
 			return ingest.OverLimit
+		}
+		if !e.Until.IsZero() && (ends.IsZero() || e.Until.Before(ends)) {
+			ends = e.Until
 		}
 		return ""
 	}
@@ -193,7 +200,7 @@ func (f *Feeds) readAllow(ctx context.Context, s *source) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	return content{allow: b.Allow(), drops: drops}, nil
+	return content{allow: b.Allow(), ends: ends, drops: drops}, nil
 }
 
 // filesOf returns the files to read at path: itself, or those of a folder that do

@@ -162,7 +162,7 @@ func (f *Feeds) poll(ctx context.Context) {
 	start := time.Now()
 	swap := false
 	for _, s := range f.sources {
-		if s.net != nil || !s.watch.due(s.cfg.Path, time.Now()) {
+		if s.net != nil || !s.watch.due(s.cfg.Path, time.Now()) && !s.good.ended(time.Now()) {
 			continue
 		}
 		block, allow := s.good.block, s.good.allow

@@ -3,6 +3,7 @@ package list
 import (
 	"io"
 	"strings"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -13,7 +14,8 @@ import (
 // stands for itself; with a leading "." or "*." for itself and all names below
 // it. What follows "#", ";" or a blank is the entry's reason. Entries narrower
 // than an address or name, which are URLs and those with a port, are left out:
-// taken for all of the host they would allow too much.
+// taken for all of the host they would allow too much. A reason that begins with
+// UntilMark, a time and ":" says when the entry ends.
 func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.Drops, error) {
 	lines, err := ingest.NewLines(r)
 	if err != nil {
@@ -27,7 +29,7 @@ func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.
 			if i.URL != "" || i.Port != 0 {
 				return ingest.TooNarrow
 			}
-			return emit(intel.AllowEntry{Prefix: i.Prefix, Domain: i.Domain, Subdomains: subdomains, Reason: i.Name})
+			return emit(intel.AllowEntry{Prefix: i.Prefix, Domain: i.Domain, Subdomains: subdomains, Reason: i.Name, Until: until(i.Name)})
 		},
 	}
 	for p.in.next() {
@@ -36,6 +38,24 @@ func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.
 		p.take(thing, intel.Indicator{Name: reason})
 	}
 	return p.finish()
+}
+
+// UntilMark begins the reason of an entry that ends:
+// "until 2026-12-05T10:00:00Z: our own scanner".
+const UntilMark = "until "
+
+// until returns when an entry with that reason ends; zero: it does not say.
+func until(reason string) time.Time {
+	rest, ok := strings.CutPrefix(reason, UntilMark)
+	if !ok {
+		return time.Time{}
+	}
+	word, _, _ := strings.Cut(rest, " ")
+	t, err := time.Parse(time.RFC3339, strings.TrimSuffix(word, ":"))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 // cutReason splits a line into the one thing that it allows and why.
