@@ -1,0 +1,58 @@
+package query
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sort"
+)
+
+// numRange is the numbers first to last, both included.
+type numRange struct{ first, last uint64 }
+
+// numSet is an immutable set of numbers: sorted ranges that do not touch.
+type numSet []numRange
+
+func newNumSet(ranges []numRange) numSet {
+	ranges = slices.Clone(ranges)
+	slices.SortFunc(ranges, func(a, b numRange) int { return cmp.Compare(a.first, b.first) })
+	merged := ranges[:0]
+	for _, r := range ranges {
+		if n := len(merged); n > 0 && (merged[n-1].last == math.MaxUint64 || r.first <= merged[n-1].last+1) {
+			merged[n-1].last = max(merged[n-1].last, r.last)
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
+
+func (s numSet) contains(n uint64) bool {
+	if len(s) == 1 { // nearly always
+		return s[0].first <= n && n <= s[0].last
+	}
+	i := sort.Search(len(s), func(i int) bool { return s[i].last >= n })
+	return i < len(s) && s[i].first <= n
+}
+
+// overlaps reports whether any number of first to last is in the set.
+func (s numSet) overlaps(first, last uint64) bool {
+	i := sort.Search(len(s), func(i int) bool { return s[i].last >= first })
+	return i < len(s) && s[i].first <= last
+}
+
+// without returns the numbers up to most that are not in the set.
+func (s numSet) without(most uint64) numSet {
+	var out numSet
+	from := uint64(0)
+	for _, r := range s {
+		if r.first > from {
+			out = append(out, numRange{from, r.first - 1})
+		}
+		if r.last >= most {
+			return out
+		}
+		from = r.last + 1
+	}
+	return append(out, numRange{from, most})
+}
