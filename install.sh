@@ -75,6 +75,7 @@ plugins=$prefix/lib/flowhound
 outputs="syslog elasticsearch webhook"
 user=flowhound
 work=
+saves=0
 made=
 
 # --- what is done can be undone ---
@@ -88,8 +89,9 @@ would() { # would WORDS: prints them in a dry run, which then does nothing
 
 note() { printf '%s\n' "$*" >>"$work/undo"; } # a line of shell, before what it undoes; run last to first
 
-undo() {
-	status=$?
+undo() { # undo STATUS: ends with it
+	status=$1
+	trap '' HUP INT TERM # a second signal would leave the rest
 	trap - EXIT
 	if [ "$status" -ne 0 ] && [ -n "$work" ] && [ -s "$work/undo" ]; then
 		say "install.sh failed: taking back what it changed" >&2
@@ -101,12 +103,17 @@ undo() {
 }
 
 begin() {
+	caught=
+	trap 'caught=129' HUP
+	trap 'caught=130' INT
+	trap 'caught=143' TERM
 	work=$(mktemp -d)
 	: >"$work/undo"
-	trap undo EXIT
-	trap 'exit 129' HUP
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
+	trap 'undo $?' EXIT
+	trap 'undo 129' HUP
+	trap 'undo 130' INT
+	trap 'undo 143' TERM
+	[ -z "$caught" ] || exit "$caught"
 }
 
 known_user() { id "$user" >/dev/null 2>&1; }
@@ -174,9 +181,10 @@ hand_over() { # gives the folder that was just made its owner, who may do what i
 # into FILE MODE OWNER: FILE gets standard input, whole or not at all.
 into() {
 	trusted "$1"
-	new=$(mktemp "$(dirname "$1")/.flowhound.XXXXXX") # which is nobody's link
+	new=$(dirname "$1")/.flowhound.$$
 	note "rm -f '$new'"
-	cat >"$new"
+	rm -f "$new" # which is nobody's link then
+	(umask 077 && cat >"$new")
 	own "$3" "$new"
 	chmod "$2" "$new" # a running program may not be written over, but renamed over
 	mv -f "$new" "$1"
@@ -190,9 +198,10 @@ put() { # put SOURCE PATH MODE OWNER
 	would "write $2" && return 0
 	parents "$target"
 	if [ -e "$target" ]; then
-		saved=$(mktemp "$work/old.XXXXXX")
+		saves=$((saves + 1))
+		saved=$work/old.$saves
 		cp -p "$target" "$saved"
-		note "undo=\$(mktemp '$(dirname "$target")/.flowhound.XXXXXX') && cp -p '$saved' \"\$undo\" && mv -f \"\$undo\" '$target'"
+		note "cp -p '$saved' '$(dirname "$target")/.flowhound.$$' && mv -f '$(dirname "$target")/.flowhound.$$' '$target'"
 	else
 		note "rm -f '$target'"
 	fi

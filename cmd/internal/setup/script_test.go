@@ -142,7 +142,7 @@ const onHost = `sh install.sh
 echo "-- owners --"
 stat -c '%n %a %U:%G' /etc/flowhound /etc/flowhound/* /var/lib/flowhound /var/log/flowhound /usr/local/bin/flowhound
 echo "-- run --"
-su -s /bin/sh flowhound -c 'timeout -s TERM 2 /usr/local/bin/flowhound run' 2>/dev/null || true
+su -s /bin/sh flowhound -c '/usr/local/bin/flowhound run & until grep -q status=started /var/log/flowhound/alerts.log; do sleep 0.1; done; kill $!; wait $!' 2>/dev/null
 cat /var/log/flowhound/alerts.log
 echo "-- uninstall --"
 sh install.sh --uninstall --purge
@@ -288,19 +288,19 @@ $`
 	}
 }
 
-// interrupted are signals at all moments, and a disk that is full: nothing is left.
-const interrupted = `for delay in 0.02 0.05 0.1 0.15 0.2 0.3 0.4 0.6 0.8; do
-	sh install.sh >out 2>&1 &
-	sleep $delay
-	kill -TERM $! 2>/dev/null && wait $! && echo "it went on" || true
-	wait
-	if grep -q '^done' out; then
-		sh install.sh --uninstall --purge >/dev/null
-	fi
-	find /usr/local /var/lib /var/log -newer before.etc -name '*flowhound*'
+// interrupted is a signal before one of each STEP commands of the script, which Bash
+// counts, until none is left; then a disk that is full. Nothing may be left behind.
+const interrupted = `count='n=0; trap "n=\$((n+1)); [ \$n -ne $STOP ] || kill -TERM \$\$" DEBUG; . ./install.sh'
+mkdir tmp
+export STOP=1 TMPDIR=$PWD/tmp
+until bash -Tc "$count" ./install.sh >out 2>&1; do
+	find /usr/local /var/lib /var/log tmp -newer before.etc -name '*flowhound*' -o -path 'tmp/*'
 	diff -rq before.etc /etc 2>/dev/null | grep flowhound || true
 	grep ^flowhound /etc/passwd || true
+	STOP=$((STOP + ${STEP:-29}))
 done
+grep -q '^done' out && [ $STOP -gt 200 ] || echo "it ended well at command $STOP: $(cat out)"
+sh install.sh --uninstall --purge >/dev/null
 mount -t tmpfs -o size=1M,mode=755 none /usr/local/bin
 if sh install.sh >out 2>&1; then echo "it fitted"; fi
 grep -q 'taking back' out || cat out
