@@ -37,9 +37,10 @@ func newDocument(h *plugin.Hit, namespace string) *document {
 		Message:    message(h),
 		Tags:       tags(h),
 		Event:      newEvent(h),
-		Source:     newEndpoint(h, h.Src, h.SrcPort, h.NATSrc, h.SrcBytes, h.SrcPackets),
+		Source: newEndpoint(h, h.Src, h.SrcPort, h.NATSrc,
+			h.SrcBytes, h.SrcPackets).at(placeOf(h, h.Src, h.SrcPlace)),
 		Destination: newEndpoint(h, h.Dst, h.DstPort, h.NATDst,
-			h.DstBytes, h.DstPackets),
+			h.DstBytes, h.DstPackets).at(placeOf(h, h.Dst, h.DstPlace)),
 		Network:  newNetwork(h),
 		Observer: observer{Type: "netflow-exporter", IP: addrs(h.Exporter)},
 		Related:  related{addrs(h.Src, h.Dst, h.NATSrc, h.NATDst)},
@@ -82,9 +83,30 @@ func newEndpoint(h *plugin.Hit, addr netip.Addr, port int, nat netip.Addr, bytes
 	if nat.IsValid() {
 		e.NAT = &translated{nat}
 	}
-	if h.Country != "" && addr.IsValid() && addr == h.Remote {
-		e.Geo = &geo{h.Country}
+	return e
+}
+
+// placeOf is the place of a side; an older flowhound told the country of the remote
+// side alone.
+func placeOf(h *plugin.Hit, addr netip.Addr, p hit.Place) hit.Place {
+	if p == (hit.Place{}) && addr.IsValid() && addr == h.Remote {
+		p.Country = h.Country
 	}
+	return p
+}
+
+// at returns e with the fields of a place.
+func (e endpoint) at(p hit.Place) endpoint {
+	if g := (geo{p.ISO(), p.Site}); g != (geo{}) {
+		e.Geo = &g
+	}
+	if p.AS != 0 || p.Owner != "" {
+		e.AS = &autonomousSystem{Number: p.AS}
+		if p.Owner != "" {
+			e.AS.Organization = &organization{p.Owner}
+		}
+	}
+	e.Domain = p.Host
 	return e
 }
 

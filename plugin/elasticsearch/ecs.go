@@ -55,13 +55,15 @@ type event struct {
 }
 
 type endpoint struct {
-	Address string      `json:"address,omitempty"`
-	IP      netip.Addr  `json:"ip,omitzero"`
-	Port    *int        `json:"port,omitempty"`
-	Bytes   uint64      `json:"bytes"`
-	Packets uint64      `json:"packets"`
-	NAT     *translated `json:"nat,omitempty"`
-	Geo     *geo        `json:"geo,omitempty"`
+	Address string            `json:"address,omitempty"`
+	Domain  string            `json:"domain,omitempty"`
+	IP      netip.Addr        `json:"ip,omitzero"`
+	Port    *int              `json:"port,omitempty"`
+	Bytes   uint64            `json:"bytes"`
+	Packets uint64            `json:"packets"`
+	NAT     *translated       `json:"nat,omitempty"`
+	Geo     *geo              `json:"geo,omitempty"`
+	AS      *autonomousSystem `json:"as,omitempty"`
 }
 
 type translated struct {
@@ -69,7 +71,17 @@ type translated struct {
 }
 
 type geo struct {
-	Country string `json:"country_iso_code"`
+	Country string `json:"country_iso_code,omitempty"`
+	Name    string `json:"name,omitempty"`
+}
+
+type autonomousSystem struct {
+	Number       uint32        `json:"number,omitempty"`
+	Organization *organization `json:"organization,omitempty"`
+}
+
+type organization struct {
+	Name string `json:"name"`
 }
 
 type network struct {

@@ -241,6 +241,8 @@ func fullHit() plugin.Hit {
 		Local: netip.MustParseAddr("10.1.2.3"), Remote: netip.MustParseAddr("198.51.100.7"), Matched: hit.MatchedDst,
 		SrcBytes: 8412, DstBytes: 10000, SrcPackets: 40, DstPackets: 57,
 		NATSrc: netip.MustParseAddr("203.0.113.9"), NATDst: netip.MustParseAddr("10.9.9.9"), Sources: 37, Targets: 9,
+		SrcPlace:   hit.Place{Country: "NO", Host: "laptop-7.example", Site: "home"},
+		DstPlace:   hit.Place{Country: "NL", AS: 64500, Owner: "Example Hosting", Host: "c2.example", Site: "tunnel"},
 		Indicators: []hit.Indicator{c2, {IOC: netip.MustParsePrefix("203.0.113.0/24"), Feed: "ours", Category: "policy", Score: 20, Name: "bad net"}},
 	}
 }

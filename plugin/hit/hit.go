@@ -8,6 +8,8 @@ package hit
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -124,7 +126,7 @@ type Hit struct {
 	Duplicates     uint64
 	Bytes, Packets uint64
 
-	Country  string     // of the remote side, ISO 3166-1 alpha-2, "" when unknown
+	Country  string     // of the remote side, see Place.Country
 	Exporter netip.Addr // the one that told the most
 	Domain   uint32     // observation domain
 	Sampling uint32     // 0 or 1: unsampled or unknown
@@ -142,6 +144,9 @@ type Hit struct {
 	SrcBytes, DstBytes     uint64 // Bytes by who sent them
 	SrcPackets, DstPackets uint64
 	NATSrc, NATDst         netip.Addr
+
+	// SrcPlace and DstPlace say where Src and Dst are, and whose.
+	SrcPlace, DstPlace Place
 
 	// Sources and Targets are how many distinct addresses stand behind a
 	// coarsely folded hit, the printed pair (Src, Dst) included, exact to 4096;
@@ -174,6 +179,61 @@ type Indicator struct {
 
 	FirstSeen, LastSeen time.Time
 }
+
+// Place says where an address is, and whose, when the flows were. What is not known
+// is empty.
+type Place struct {
+	// Country is an ISO 3166-1 alpha-2 code in capitals, NoCountry where the database
+	// has none, "private" or "multicast".
+	Country string
+	// AS is the number of the autonomous system: what the router said, else what the
+	// database says. Owner is the name of who runs it.
+	AS    uint32
+	Owner string
+	// Host is the name of an own address.
+	Host string
+	// Site is the name of the own site, or the label of the override, that the country
+	// comes from.
+	Site string
+}
+
+// ISO returns the country's code, "" where Country is none.
+func (p *Place) ISO() string {
+	if len(p.Country) != 2 || p.Country == NoCountry {
+		return ""
+	}
+	return p.Country
+}
+
+// String says the place for people: "NL, AS64500 Example Hosting", what is not known
+// left out.
+func (p *Place) String() string {
+	var parts []string
+	if p.Host != "" {
+		parts = append(parts, p.Host)
+	}
+	if p.Site != "" {
+		parts = append(parts, p.Site)
+	}
+	if p.Country != "" && p.Country != NoCountry {
+		parts = append(parts, p.Country)
+	}
+	owner := p.Owner
+	if p.AS != 0 {
+		owner = strings.TrimSpace("AS" + strconv.FormatUint(uint64(p.AS), 10) + " " + owner)
+	}
+	if owner != "" {
+		parts = append(parts, owner)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// What Place.Country is where it is no country's code.
+const (
+	NoCountry = "--"
+	Private   = "private"   // an address that is not routed on the Internet
+	Multicast = "multicast" // an address of a group
+)
 
 // Share is what one exporter told of a hit, records included that another had told
 // before.

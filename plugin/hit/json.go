@@ -52,6 +52,16 @@ type wire struct {
 	Domain     uint32      `json:"domain,omitempty"`
 	NATSrc     ip          `json:"nat_src,omitzero"`
 	NATDst     ip          `json:"nat_dst,omitzero"`
+	SrcCountry string      `json:"scc,omitempty"`
+	DstCountry string      `json:"dcc,omitempty"`
+	SrcAS      uint32      `json:"sas,omitempty"`
+	DstAS      uint32      `json:"das,omitempty"`
+	SrcOwner   string      `json:"src_owner,omitempty"`
+	DstOwner   string      `json:"dst_owner,omitempty"`
+	SrcHost    string      `json:"src_host,omitempty"`
+	DstHost    string      `json:"dst_host,omitempty"`
+	SrcSite    string      `json:"src_site,omitempty"`
+	DstSite    string      `json:"dst_site,omitempty"`
 	Sources    int         `json:"sources,omitempty"`
 	Targets    int         `json:"targets,omitempty"`
 	Duplicates uint64      `json:"duplicates,omitempty"`
@@ -138,6 +148,8 @@ func toWire(h *Hit) wire {
 		Local: ip{h.Local}, Remote: ip{h.Remote}, Matched: h.Matched,
 		SrcBytes: h.SrcBytes, DstBytes: h.DstBytes, SrcPackets: h.SrcPackets, DstPackets: h.DstPackets,
 		Sampling: h.Sampling, Domain: h.Domain, NATSrc: ip{h.NATSrc}, NATDst: ip{h.NATDst},
+		SrcCountry: h.SrcPlace.Country, SrcAS: h.SrcPlace.AS, SrcOwner: h.SrcPlace.Owner, SrcHost: h.SrcPlace.Host, SrcSite: h.SrcPlace.Site,
+		DstCountry: h.DstPlace.Country, DstAS: h.DstPlace.AS, DstOwner: h.DstPlace.Owner, DstHost: h.DstPlace.Host, DstSite: h.DstPlace.Site,
 		Sources: h.Sources, Targets: h.Targets, Duplicates: h.Duplicates, Shared: h.Shared, Scanner: h.Scanner,
 	}
 	for _, s := range h.Exporters {
@@ -172,7 +184,9 @@ func (w *wire) hit() Hit {
 		Local: w.Local.Addr, Remote: w.Remote.Addr, Matched: w.Matched,
 		SrcBytes: w.SrcBytes, DstBytes: w.DstBytes, SrcPackets: w.SrcPackets, DstPackets: w.DstPackets,
 		Sampling: w.Sampling, Domain: w.Domain, NATSrc: w.NATSrc.Addr, NATDst: w.NATDst.Addr,
-		Sources: w.Sources, Targets: w.Targets, Duplicates: w.Duplicates, Shared: w.Shared, Scanner: w.Scanner,
+		SrcPlace: Place{w.SrcCountry, w.SrcAS, w.SrcOwner, w.SrcHost, w.SrcSite},
+		DstPlace: Place{w.DstCountry, w.DstAS, w.DstOwner, w.DstHost, w.DstSite},
+		Sources:  w.Sources, Targets: w.Targets, Duplicates: w.Duplicates, Shared: w.Shared, Scanner: w.Scanner,
 	}
 	for _, s := range w.Exporters {
 		h.Exporters = append(h.Exporters, Share{s.Exporter.Addr, s.Count, s.Bytes})

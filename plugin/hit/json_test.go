@@ -21,6 +21,8 @@ func full() Hit {
 	h.SrcBytes, h.DstBytes, h.SrcPackets, h.DstPackets = 1, 2, 3, 4
 	h.NATSrc, h.NATDst = netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8::7")
 	h.Sources, h.Targets = 36, 9
+	h.SrcPlace = Place{Country: Private, Host: "laptop.example", Site: "home"}
+	h.DstPlace = Place{Country: "NL", AS: 4200000000, Owner: `Example "Hosting"`, Host: "h", Site: "s"}
 	h.Indicators = []Indicator{
 		{IOC: h.IOC, Feed: "otx", Category: "c2", Score: 60, Ref: "https://otx.example/?a=1&b=<2>", Name: "Emotet", Tags: []string{"a", "b"}, FirstSeen: t, LastSeen: t},
 		{IOC: netip.MustParsePrefix("2001:db8::/32"), Feed: "ours"},
@@ -45,6 +47,24 @@ func TestJSONRoundTrip(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v\nJSON %s", name, got, want, b)
+		}
+	}
+}
+
+func TestPlace(t *testing.T) {
+	for _, c := range []struct {
+		place      Place
+		iso, words string
+	}{
+		{Place{}, "", ""},
+		{Place{Country: NoCountry}, "", ""},
+		{Place{Country: Private}, "", "private"},
+		{Place{Country: "NL", AS: 64500, Owner: "Example"}, "NL", "NL, AS64500 Example"},
+		{Place{Country: NoCountry, Owner: "Example"}, "", "Example"},
+		{Place{Country: "NO", AS: 64500, Host: "gw.example", Site: "home"}, "NO", "gw.example, home, NO, AS64500"},
+	} {
+		if iso, words := c.place.ISO(), c.place.String(); iso != c.iso || words != c.words {
+			t.Errorf("%+v: %q and %q, want %q and %q", c.place, iso, words, c.iso, c.words)
 		}
 	}
 }

@@ -56,6 +56,7 @@ func newLogLine(h *Hit, indicators, text int) *logLine {
 		}
 	}
 	cut(&w.Name, &w.Ref, &w.Feed, &w.Category, &w.ID, &w.Country)
+	cut(&w.SrcCountry, &w.DstCountry, &w.SrcOwner, &w.DstOwner, &w.SrcHost, &w.DstHost, &w.SrcSite, &w.DstSite)
 	w.Indicators = w.Indicators[:indicators]
 	for i := range w.Indicators {
 		in := &w.Indicators[i]

@@ -12,8 +12,9 @@ import (
 
 // Bounds of texts in JSON before it is cut to fit.
 const (
-	maxText = 2048
-	maxTags = 32
+	maxText  = 2048
+	maxPlace = 256
+	maxTags  = 32
 )
 
 // appendJSON appends h as flowhound's own log has it with log.format: json, so
@@ -74,6 +75,8 @@ func strip(h *plugin.Hit) {
 	h.First, h.Last = time.Time{}, time.Time{}
 	h.Local, h.Remote, h.Matched = netip.Addr{}, netip.Addr{}, ""
 	h.NATSrc, h.NATDst = netip.Addr{}, netip.Addr{}
+	h.SrcPlace, h.DstPlace = hit.Place{}, hit.Place{}
+	h.Exporters, h.Regular, h.Duplicates = nil, nil, 0
 	h.SrcBytes, h.DstBytes, h.SrcPackets, h.DstPackets = 0, 0, 0, 0
 	h.Sampling, h.Domain = 0, 0
 }
@@ -87,6 +90,7 @@ func cleanHit(h *plugin.Hit) plugin.Hit {
 	c.Kind, c.Direction, c.State = hit.Kind(clean(string(h.Kind), maxToken)), hit.Direction(clean(string(h.Direction), maxToken)), hit.State(clean(string(h.State), maxToken))
 	c.Matched = hit.Matched(clean(string(h.Matched), maxToken))
 	c.Category, c.Country, c.Feed, c.ID = clean(h.Category, maxToken), clean(h.Country, maxToken), clean(h.Feed, maxFeed), clean(h.ID, maxID)
+	c.SrcPlace, c.DstPlace = cleanPlace(h.SrcPlace), cleanPlace(h.DstPlace)
 	c.Ref, c.Name = clean(h.Ref, maxText), clean(h.Name, maxText)
 	for _, t := range []*time.Time{&c.Time, &c.First, &c.Last, &c.Start, &c.End} {
 		cleanTime(t)
@@ -104,6 +108,14 @@ func cleanHit(h *plugin.Hit) plugin.Hit {
 		c.Indicators = append(c.Indicators, i)
 	}
 	return c
+}
+
+func cleanPlace(p hit.Place) hit.Place {
+	clean := text.JSON.String
+	return hit.Place{
+		Country: clean(p.Country, maxToken), AS: p.AS, Owner: clean(p.Owner, maxPlace),
+		Host: clean(p.Host, maxPlace), Site: clean(p.Site, maxPlace),
+	}
 }
 
 func cleanTime(t *time.Time) {

@@ -152,10 +152,26 @@ func appendKV(b []byte, h *plugin.Hit, end int) []byte {
 	p.detail("dst_pkts", number(h.DstPackets))
 	p.detail("nat_src", address(h.NATSrc))
 	p.detail("nat_dst", address(h.NATDst))
+	placeDetails(&p, h)
 	p.detail("start", timestamp(h.Start))
 	p.detail("end", timestamp(h.End))
 	p.refAndName("ref", "", "name", h)
 	return p.b
+}
+
+// placeDetails appends where both sides are and whose, by the names of the JSON form.
+func placeDetails(p *pairs, h *plugin.Hit) {
+	as := func(n uint32) string { return number(uint64(n)) }
+	p.detail("scc", h.SrcPlace.Country)
+	p.detail("dcc", h.DstPlace.Country)
+	p.detail("sas", as(h.SrcPlace.AS))
+	p.detail("das", as(h.DstPlace.AS))
+	p.detail("src_owner", h.SrcPlace.Owner)
+	p.detail("dst_owner", h.DstPlace.Owner)
+	p.detail("src_host", h.SrcPlace.Host)
+	p.detail("dst_host", h.DstPlace.Host)
+	p.detail("src_site", h.SrcPlace.Site)
+	p.detail("dst_site", h.DstPlace.Site)
 }
 
 // refAndName appends both in what room is left, the reference first, behind its

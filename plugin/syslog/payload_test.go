@@ -276,6 +276,7 @@ func FuzzMessages(f *testing.F) {
 			Kind: hit.Kind(cat), Severity: hit.Severity(n % 7), Direction: hit.Direction(feed), State: hit.State(id), Matched: hit.Matched(name), Category: cat, Feed: feed,
 			IOC: netip.PrefixFrom(ip, port%129), Score: port, Src: ip, SrcPort: port, Dst: ip, DstPort: -port, Proto: uint8(n), Count: n, Bytes: n / 3, SrcBytes: n,
 			Country: id, Exporter: ip, Time: time.Unix(at, 0), Start: time.Unix(at/2, 0), ID: id, Ref: ref, Name: name, Sources: port, NATSrc: ip,
+			SrcPlace:   hit.Place{Country: id, AS: uint32(n), Owner: name, Host: ref, Site: feed},
 			Indicators: []hit.Indicator{{Name: name, Ref: ref, Tags: []string{feed, name}, LastSeen: time.Unix(at, 0)}},
 		}
 		for _, format := range formats {

@@ -34,6 +34,7 @@ func FuzzMessage(f *testing.F) {
 		hits := plugintest.Hits(1 + int(n)%12)
 		for i := range hits {
 			hits[i].Feed, hits[i].Name, hits[i].Ref, hits[i].Country, hits[i].ID = feed, name, ref, name, name
+			hits[i].DstPlace = hit.Place{Country: name, Owner: feed, Host: ref, Site: name}
 			hits[i].Severity = hit.Severity(sev)
 			hits[i].Direction, hits[i].Category, hits[i].Kind = hit.Direction(name), ref, hit.Kind(feed)
 		}

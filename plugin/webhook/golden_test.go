@@ -68,6 +68,7 @@ func hostileHits(n int) []plugin.Hit {
 	for i := range hits {
 		h, text := &hits[i], hostile[i%len(hostile)]
 		h.Name, h.Feed, h.Category, h.Country, h.Ref = text, text, text, text, "https://evil.example/"+text
+		h.SrcPlace.Host, h.DstPlace.Owner = text, text
 		h.ID = fmt.Sprintf("7k3m9q2v8w1x%d-1", i)
 		for j := range h.Indicators {
 			h.Indicators[j].Name, h.Indicators[j].Feed = text, text

@@ -152,14 +152,21 @@ func fieldsOf(h *plugin.Hit) []field {
 	return append(fs, field{"ID", word(h.ID)})
 }
 
-// side is one end of the conversation; the country belongs to the remote one.
+// side is one end of the conversation, with where it is and whose.
 func side(h *plugin.Hit, a netip.Addr, port int) string {
 	s := addr(a)
 	if port != hit.NoPort && a.IsValid() && h.Proto != 1 && h.Proto != 58 {
 		s = netip.AddrPortFrom(a.Unmap(), uint16(port)).String()
 	}
-	if a == h.Remote && h.Country != "" {
-		s += " (" + word(h.Country) + ")"
+	place := h.DstPlace
+	if a == h.Src {
+		place = h.SrcPlace
+	}
+	if place == (hit.Place{}) && a == h.Remote {
+		place.Country = h.Country
+	}
+	if about := free(place.String(), maxPlace); about != "" {
+		s += " (" + about + ")"
 	}
 	return s
 }

@@ -12,6 +12,9 @@ import (
 // maxValue is how many runes of a text from outside a field has at most.
 const maxValue = 300
 
+// maxPlace is how many of where a side is and whose.
+const maxPlace = 80
+
 // free is a text from outside as a field has it.
 func free(s string, limit int) string {
 	return text.Defang(text.Short(text.Clean(s, 4*len(s)), limit))

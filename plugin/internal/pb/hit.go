@@ -46,6 +46,7 @@ func fromHit(h *hit.Hit) *Hit {
 		SrcBytes: h.SrcBytes, DstBytes: h.DstBytes, SrcPackets: h.SrcPackets, DstPackets: h.DstPackets,
 		NatSrc: addr(h.NATSrc), NatDst: addr(h.NATDst), Sources: int64(h.Sources), Targets: int64(h.Targets),
 		Duplicates: h.Duplicates, Shared: text.Valid(h.Shared), Scanner: text.Valid(h.Scanner),
+		SrcPlace: fromPlace(&h.SrcPlace), DstPlace: fromPlace(&h.DstPlace),
 	}
 	for _, s := range h.Exporters {
 		m.Exporters = append(m.Exporters, &Share{Exporter: addr(s.Exporter), Count: s.Count, Bytes: s.Bytes})
@@ -60,6 +61,17 @@ func fromHit(h *hit.Hit) *Hit {
 		m.Indicators = append(m.Indicators, fromIndicator(&h.Indicators[i]))
 	}
 	return m
+}
+
+func fromPlace(p *hit.Place) *Place {
+	if *p == (hit.Place{}) {
+		return nil
+	}
+	return &Place{Country: text.Valid(p.Country), As: p.AS, Owner: text.Valid(p.Owner), Host: text.Valid(p.Host), Site: text.Valid(p.Site)}
+}
+
+func toPlace(p *Place) hit.Place {
+	return hit.Place{Country: p.GetCountry(), AS: p.GetAs(), Owner: p.GetOwner(), Host: p.GetHost(), Site: p.GetSite()}
 }
 
 func fromIndicator(i *hit.Indicator) *Indicator {
@@ -90,6 +102,7 @@ func (d *decoder) hit(m *Hit) hit.Hit {
 		SrcBytes: m.GetSrcBytes(), DstBytes: m.GetDstBytes(), SrcPackets: m.GetSrcPackets(), DstPackets: m.GetDstPackets(),
 		NATSrc: d.addr(m.GetNatSrc()), NATDst: d.addr(m.GetNatDst()), Sources: int(m.GetSources()), Targets: int(m.GetTargets()),
 		Duplicates: m.GetDuplicates(), Shared: m.GetShared(), Scanner: m.GetScanner(),
+		SrcPlace: toPlace(m.GetSrcPlace()), DstPlace: toPlace(m.GetDstPlace()),
 	}
 	for _, s := range m.GetExporters() {
 		h.Exporters = append(h.Exporters, hit.Share{Exporter: d.addr(s.GetExporter()), Count: s.GetCount(), Bytes: s.GetBytes()})

@@ -695,6 +695,8 @@ type Hit struct {
 	Regular       *Regular               `protobuf:"bytes,43,opt,name=regular,proto3" json:"regular,omitempty"` // absent: nothing to say
 	Shared        string                 `protobuf:"bytes,44,opt,name=shared,proto3" json:"shared,omitempty"`
 	Scanner       string                 `protobuf:"bytes,45,opt,name=scanner,proto3" json:"scanner,omitempty"`
+	SrcPlace      *Place                 `protobuf:"bytes,60,opt,name=src_place,json=srcPlace,proto3" json:"src_place,omitempty"` // absent: nothing is known
+	DstPlace      *Place                 `protobuf:"bytes,61,opt,name=dst_place,json=dstPlace,proto3" json:"dst_place,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1044,6 +1046,96 @@ func (x *Hit) GetScanner() string {
 	return ""
 }
 
+func (x *Hit) GetSrcPlace() *Place {
+	if x != nil {
+		return x.SrcPlace
+	}
+	return nil
+}
+
+func (x *Hit) GetDstPlace() *Place {
+	if x != nil {
+		return x.DstPlace
+	}
+	return nil
+}
+
+type Place struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Country       string                 `protobuf:"bytes,1,opt,name=country,proto3" json:"country,omitempty"`
+	As            uint32                 `protobuf:"varint,2,opt,name=as,proto3" json:"as,omitempty"`
+	Owner         string                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	Host          string                 `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
+	Site          string                 `protobuf:"bytes,5,opt,name=site,proto3" json:"site,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_output_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_output_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_output_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Place) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *Place) GetAs() uint32 {
+	if x != nil {
+		return x.As
+	}
+	return 0
+}
+
+func (x *Place) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Place) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Place) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
+}
+
 type Share struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Exporter      []byte                 `protobuf:"bytes,1,opt,name=exporter,proto3" json:"exporter,omitempty"`
@@ -1055,7 +1147,7 @@ type Share struct {
 
 func (x *Share) Reset() {
 	*x = Share{}
-	mi := &file_output_proto_msgTypes[14]
+	mi := &file_output_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1159,7 @@ func (x *Share) String() string {
 func (*Share) ProtoMessage() {}
 
 func (x *Share) ProtoReflect() protoreflect.Message {
-	mi := &file_output_proto_msgTypes[14]
+	mi := &file_output_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1172,7 @@ func (x *Share) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Share.ProtoReflect.Descriptor instead.
 func (*Share) Descriptor() ([]byte, []int) {
-	return file_output_proto_rawDescGZIP(), []int{14}
+	return file_output_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Share) GetExporter() []byte {
@@ -1120,7 +1212,7 @@ type Regular struct {
 
 func (x *Regular) Reset() {
 	*x = Regular{}
-	mi := &file_output_proto_msgTypes[15]
+	mi := &file_output_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1224,7 @@ func (x *Regular) String() string {
 func (*Regular) ProtoMessage() {}
 
 func (x *Regular) ProtoReflect() protoreflect.Message {
-	mi := &file_output_proto_msgTypes[15]
+	mi := &file_output_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1237,7 @@ func (x *Regular) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Regular.ProtoReflect.Descriptor instead.
 func (*Regular) Descriptor() ([]byte, []int) {
-	return file_output_proto_rawDescGZIP(), []int{15}
+	return file_output_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Regular) GetScore() float64 {
@@ -1221,7 +1313,7 @@ type Indicator struct {
 
 func (x *Indicator) Reset() {
 	*x = Indicator{}
-	mi := &file_output_proto_msgTypes[16]
+	mi := &file_output_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1233,7 +1325,7 @@ func (x *Indicator) String() string {
 func (*Indicator) ProtoMessage() {}
 
 func (x *Indicator) ProtoReflect() protoreflect.Message {
-	mi := &file_output_proto_msgTypes[16]
+	mi := &file_output_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1246,7 +1338,7 @@ func (x *Indicator) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Indicator.ProtoReflect.Descriptor instead.
 func (*Indicator) Descriptor() ([]byte, []int) {
-	return file_output_proto_rawDescGZIP(), []int{16}
+	return file_output_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Indicator) GetIoc() []byte {
@@ -1322,7 +1414,7 @@ type Time struct {
 
 func (x *Time) Reset() {
 	*x = Time{}
-	mi := &file_output_proto_msgTypes[17]
+	mi := &file_output_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1426,7 @@ func (x *Time) String() string {
 func (*Time) ProtoMessage() {}
 
 func (x *Time) ProtoReflect() protoreflect.Message {
-	mi := &file_output_proto_msgTypes[17]
+	mi := &file_output_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1439,7 @@ func (x *Time) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Time.ProtoReflect.Descriptor instead.
 func (*Time) Descriptor() ([]byte, []int) {
-	return file_output_proto_rawDescGZIP(), []int{17}
+	return file_output_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Time) GetSeconds() int64 {
@@ -1401,8 +1493,7 @@ const file_output_proto_rawDesc = "" +
 	"\aFailure\x12\x18\n" +
 	"\amessage\x18\x01 \x01(\tR\amessage\x12\x1c\n" +
 	"\tpermanent\x18\x02 \x01(\bR\tpermanent\x12$\n" +
-	"\x0eretry_after_ns\x18\x03 \x01(\x03R\fretryAfterNs\"\xb2\n" +
-	"\n" +
+	"\x0eretry_after_ns\x18\x03 \x01(\x03R\fretryAfterNs\"\xa4\v\n" +
 	"\x03Hit\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1a\n" +
 	"\bseverity\x18\x02 \x01(\rR\bseverity\x12\x1c\n" +
@@ -1455,7 +1546,15 @@ const file_output_proto_rawDesc = "" +
 	"\texporters\x18* \x03(\v2\x1a.flowhound.plugin.v1.ShareR\texporters\x126\n" +
 	"\aregular\x18+ \x01(\v2\x1c.flowhound.plugin.v1.RegularR\aregular\x12\x16\n" +
 	"\x06shared\x18, \x01(\tR\x06shared\x12\x18\n" +
-	"\ascanner\x18- \x01(\tR\ascanner\"O\n" +
+	"\ascanner\x18- \x01(\tR\ascanner\x127\n" +
+	"\tsrc_place\x18< \x01(\v2\x1a.flowhound.plugin.v1.PlaceR\bsrcPlace\x127\n" +
+	"\tdst_place\x18= \x01(\v2\x1a.flowhound.plugin.v1.PlaceR\bdstPlace\"o\n" +
+	"\x05Place\x12\x18\n" +
+	"\acountry\x18\x01 \x01(\tR\acountry\x12\x0e\n" +
+	"\x02as\x18\x02 \x01(\rR\x02as\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04host\x18\x04 \x01(\tR\x04host\x12\x12\n" +
+	"\x04site\x18\x05 \x01(\tR\x04site\"O\n" +
 	"\x05Share\x12\x1a\n" +
 	"\bexporter\x18\x01 \x01(\fR\bexporter\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x04R\x05count\x12\x14\n" +
@@ -1504,7 +1603,7 @@ func file_output_proto_rawDescGZIP() []byte {
 	return file_output_proto_rawDescData
 }
 
-var file_output_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_output_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_output_proto_goTypes = []any{
 	(*ConfigureRequest)(nil),  // 0: flowhound.plugin.v1.ConfigureRequest
 	(*ConfigureResponse)(nil), // 1: flowhound.plugin.v1.ConfigureResponse
@@ -1520,10 +1619,11 @@ var file_output_proto_goTypes = []any{
 	(*Result)(nil),            // 11: flowhound.plugin.v1.Result
 	(*Failure)(nil),           // 12: flowhound.plugin.v1.Failure
 	(*Hit)(nil),               // 13: flowhound.plugin.v1.Hit
-	(*Share)(nil),             // 14: flowhound.plugin.v1.Share
-	(*Regular)(nil),           // 15: flowhound.plugin.v1.Regular
-	(*Indicator)(nil),         // 16: flowhound.plugin.v1.Indicator
-	(*Time)(nil),              // 17: flowhound.plugin.v1.Time
+	(*Place)(nil),             // 14: flowhound.plugin.v1.Place
+	(*Share)(nil),             // 15: flowhound.plugin.v1.Share
+	(*Regular)(nil),           // 16: flowhound.plugin.v1.Regular
+	(*Indicator)(nil),         // 17: flowhound.plugin.v1.Indicator
+	(*Time)(nil),              // 18: flowhound.plugin.v1.Time
 }
 var file_output_proto_depIdxs = []int32{
 	2,  // 0: flowhound.plugin.v1.ConfigureResponse.problems:type_name -> flowhound.plugin.v1.Problem
@@ -1534,31 +1634,33 @@ var file_output_proto_depIdxs = []int32{
 	12, // 5: flowhound.plugin.v1.WriteResponse.failure:type_name -> flowhound.plugin.v1.Failure
 	11, // 6: flowhound.plugin.v1.WriteResponse.items:type_name -> flowhound.plugin.v1.Result
 	12, // 7: flowhound.plugin.v1.Result.failure:type_name -> flowhound.plugin.v1.Failure
-	17, // 8: flowhound.plugin.v1.Hit.start:type_name -> flowhound.plugin.v1.Time
-	17, // 9: flowhound.plugin.v1.Hit.end:type_name -> flowhound.plugin.v1.Time
-	17, // 10: flowhound.plugin.v1.Hit.first:type_name -> flowhound.plugin.v1.Time
-	17, // 11: flowhound.plugin.v1.Hit.last:type_name -> flowhound.plugin.v1.Time
-	17, // 12: flowhound.plugin.v1.Hit.time:type_name -> flowhound.plugin.v1.Time
-	16, // 13: flowhound.plugin.v1.Hit.indicators:type_name -> flowhound.plugin.v1.Indicator
-	14, // 14: flowhound.plugin.v1.Hit.exporters:type_name -> flowhound.plugin.v1.Share
-	15, // 15: flowhound.plugin.v1.Hit.regular:type_name -> flowhound.plugin.v1.Regular
-	17, // 16: flowhound.plugin.v1.Indicator.first_seen:type_name -> flowhound.plugin.v1.Time
-	17, // 17: flowhound.plugin.v1.Indicator.last_seen:type_name -> flowhound.plugin.v1.Time
-	0,  // 18: flowhound.plugin.v1.Output.Configure:input_type -> flowhound.plugin.v1.ConfigureRequest
-	3,  // 19: flowhound.plugin.v1.Output.Setup:input_type -> flowhound.plugin.v1.SetupRequest
-	5,  // 20: flowhound.plugin.v1.Output.Open:input_type -> flowhound.plugin.v1.OpenRequest
-	9,  // 21: flowhound.plugin.v1.Output.Write:input_type -> flowhound.plugin.v1.WriteRequest
-	7,  // 22: flowhound.plugin.v1.Output.Close:input_type -> flowhound.plugin.v1.CloseRequest
-	1,  // 23: flowhound.plugin.v1.Output.Configure:output_type -> flowhound.plugin.v1.ConfigureResponse
-	4,  // 24: flowhound.plugin.v1.Output.Setup:output_type -> flowhound.plugin.v1.SetupResponse
-	6,  // 25: flowhound.plugin.v1.Output.Open:output_type -> flowhound.plugin.v1.OpenResponse
-	10, // 26: flowhound.plugin.v1.Output.Write:output_type -> flowhound.plugin.v1.WriteResponse
-	8,  // 27: flowhound.plugin.v1.Output.Close:output_type -> flowhound.plugin.v1.CloseResponse
-	23, // [23:28] is the sub-list for method output_type
-	18, // [18:23] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	18, // 8: flowhound.plugin.v1.Hit.start:type_name -> flowhound.plugin.v1.Time
+	18, // 9: flowhound.plugin.v1.Hit.end:type_name -> flowhound.plugin.v1.Time
+	18, // 10: flowhound.plugin.v1.Hit.first:type_name -> flowhound.plugin.v1.Time
+	18, // 11: flowhound.plugin.v1.Hit.last:type_name -> flowhound.plugin.v1.Time
+	18, // 12: flowhound.plugin.v1.Hit.time:type_name -> flowhound.plugin.v1.Time
+	17, // 13: flowhound.plugin.v1.Hit.indicators:type_name -> flowhound.plugin.v1.Indicator
+	15, // 14: flowhound.plugin.v1.Hit.exporters:type_name -> flowhound.plugin.v1.Share
+	16, // 15: flowhound.plugin.v1.Hit.regular:type_name -> flowhound.plugin.v1.Regular
+	14, // 16: flowhound.plugin.v1.Hit.src_place:type_name -> flowhound.plugin.v1.Place
+	14, // 17: flowhound.plugin.v1.Hit.dst_place:type_name -> flowhound.plugin.v1.Place
+	18, // 18: flowhound.plugin.v1.Indicator.first_seen:type_name -> flowhound.plugin.v1.Time
+	18, // 19: flowhound.plugin.v1.Indicator.last_seen:type_name -> flowhound.plugin.v1.Time
+	0,  // 20: flowhound.plugin.v1.Output.Configure:input_type -> flowhound.plugin.v1.ConfigureRequest
+	3,  // 21: flowhound.plugin.v1.Output.Setup:input_type -> flowhound.plugin.v1.SetupRequest
+	5,  // 22: flowhound.plugin.v1.Output.Open:input_type -> flowhound.plugin.v1.OpenRequest
+	9,  // 23: flowhound.plugin.v1.Output.Write:input_type -> flowhound.plugin.v1.WriteRequest
+	7,  // 24: flowhound.plugin.v1.Output.Close:input_type -> flowhound.plugin.v1.CloseRequest
+	1,  // 25: flowhound.plugin.v1.Output.Configure:output_type -> flowhound.plugin.v1.ConfigureResponse
+	4,  // 26: flowhound.plugin.v1.Output.Setup:output_type -> flowhound.plugin.v1.SetupResponse
+	6,  // 27: flowhound.plugin.v1.Output.Open:output_type -> flowhound.plugin.v1.OpenResponse
+	10, // 28: flowhound.plugin.v1.Output.Write:output_type -> flowhound.plugin.v1.WriteResponse
+	8,  // 29: flowhound.plugin.v1.Output.Close:output_type -> flowhound.plugin.v1.CloseResponse
+	25, // [25:30] is the sub-list for method output_type
+	20, // [20:25] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_output_proto_init() }
@@ -1572,7 +1674,7 @@ func file_output_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_output_proto_rawDesc), len(file_output_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
