@@ -74,4 +74,9 @@ func TestJSONLeavesOutWhatWasNotSent(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
+
+	r = Record{Has: HasSrcAS | HasDstAS, SrcAS: 4200000000}
+	if err := json.Unmarshal(r.AppendJSON(nil), &got); err != nil || got["sas"] != 4.2e9 || got["das"] != 0.0 {
+		t.Errorf("%v in %s", err, r.AppendJSON(nil))
+	}
 }

@@ -40,6 +40,8 @@ func (r *Record) AppendJSON(b []byte) []byte {
 		{HasToS, "tos", uint64(r.ToS)},
 		{HasInIf, "in_if", uint64(r.InIf)},
 		{HasOutIf, "out_if", uint64(r.OutIf)},
+		{HasSrcAS, "sas", uint64(r.SrcAS)},
+		{HasDstAS, "das", uint64(r.DstAS)},
 		{HasICMP, "icmp_type", uint64(r.ICMPType)},
 		{HasICMP, "icmp_code", uint64(r.ICMPCode)},
 		{HasFirewall, "firewall_event", uint64(r.Firewall)},

@@ -96,6 +96,8 @@ var elements = []element{
 	{0, 195, kindDSCP, flow.HasToS},
 	{0, 10, kindInIf, flow.HasInIf},
 	{0, 14, kindOutIf, flow.HasOutIf},
+	{0, 16, kindSrcAS, flow.HasSrcAS},
+	{0, 17, kindDstAS, flow.HasDstAS},
 
 	// Counters: of the flow since the last report, in total, after the device
 	// changed the packet, of the firewall's initiator, of the selected flows, of

@@ -197,6 +197,26 @@ func TestNATAddressesAndPorts(t *testing.T) {
 	}
 }
 
+func TestAutonomousSystems(t *testing.T) {
+	for name, r := range map[string]flow.Record{
+		"v9, 2 bytes":    one(t, v9, f(16, u16(64500)), f(17, u16(64501))),
+		"v9, 4 bytes":    one(t, v9, f(16, u32(64500)), f(17, u32(64501))),
+		"ipfix, 4 bytes": one(t, ipfix, f(17, u32(64501)), f(16, u32(64500))),
+	} {
+		if r.SrcAS != 64500 || r.DstAS != 64501 || r.Has&flow.HasSrcAS == 0 || r.Has&flow.HasDstAS == 0 {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	if r := one(t, ipfix, f(17, u32(4200000001))); r.SrcAS != 0 || r.DstAS != 4200000001 || r.Has&flow.HasSrcAS != 0 {
+		t.Errorf("one of two: %+v", r)
+	}
+	b := v5Record()
+	copy(b[40:], []byte{0xfb, 0xf4, 0xfb, 0xf5})
+	if r := decode(t, v5Datagram(1, 0, b))[0]; r.SrcAS != 64500 || r.DstAS != 64501 {
+		t.Errorf("v5: %+v", r)
+	}
+}
+
 func TestBarracudaTranslatedAddresses(t *testing.T) {
 	r := one(t, ipfix, enterprise(penBarracuda, 8, ip("203.0.113.1")), enterprise(penBarracuda, 9, u16(1001)),
 		enterprise(penBarracuda, 10, ip("203.0.113.2")), enterprise(penBarracuda, 11, u16(1002)))

@@ -29,6 +29,8 @@ const (
 	kindDSCP
 	kindInIf
 	kindOutIf
+	kindSrcAS
+	kindDstAS
 	kindBytes
 	kindPackets
 	kindRevBytes

@@ -47,6 +47,10 @@ func (m *message) run(ops program, at int, r *flow.Record) {
 			setFirst(&r.InIf, v)
 		case kindOutIf:
 			setFirst(&r.OutIf, v)
+		case kindSrcAS:
+			setFirst(&r.SrcAS, v)
+		case kindDstAS:
+			setFirst(&r.DstAS, v)
 		case kindBytes:
 			setFirst(&r.Bytes, v)
 		case kindPackets:

@@ -14,7 +14,7 @@ const (
 
 // v5Has is what every v5 record carries.
 const v5Has = flow.HasStart | flow.HasEnd | flow.HasPorts | flow.HasProto | flow.HasBytes | flow.HasPackets |
-	flow.HasTCPFlags | flow.HasToS | flow.HasInIf | flow.HasOutIf
+	flow.HasTCPFlags | flow.HasToS | flow.HasInIf | flow.HasOutIf | flow.HasSrcAS | flow.HasDstAS
 
 // decodeV5 reads the NetFlow v5 messages of a datagram. There is one, but what
 // was relayed or stored as a stream can hold several.
@@ -80,6 +80,8 @@ func (m *message) v5Records(records []byte, rate uint32) {
 		r.TCPFlags = uint16(b[37])
 		r.Proto = b[38]
 		r.ToS = b[39]
+		r.SrcAS = uint32(binary.BigEndian.Uint16(b[40:]))
+		r.DstAS = uint32(binary.BigEndian.Uint16(b[42:]))
 		if b[38] == protoICMP { // type and code stand in the destination port
 			r.ICMPType, r.ICMPCode = b[34], b[35]
 			r.Has |= flow.HasICMP
