@@ -1,0 +1,113 @@
+package column
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// arrivals are the times at which the records of a file arrived, in Unix
+// nanoseconds, each once, in order. All records of a datagram arrived at once, so
+// there are few, and the place of a record among those of its second is a small
+// number: kept so, the exact time of arrival costs 0.5 B a flow; nanoseconds in a
+// column cost 4.
+type arrivals []int64
+
+// collect makes the list of the arrivals of records.
+func (a arrivals) collect(records []flow.Record) arrivals {
+	a = a[:0]
+	sorted := true
+	for i := range records {
+		t := records[i].Received
+		if n := len(a); n > 0 {
+			if a[n-1] == t {
+				continue
+			}
+			sorted = sorted && a[n-1] < t
+		}
+		a = append(a, t)
+	}
+	if !sorted {
+		slices.Sort(a)
+		a = slices.Compact(a)
+	}
+	return a
+}
+
+// rank returns the place of t in the whole list.
+func (a arrivals) rank(t int64) int32 {
+	i, _ := slices.BinarySearch(a, t)
+	return int32(i)
+}
+
+// nth returns the place of t among the arrivals of its second.
+func (a arrivals) nth(t int64) int32 {
+	i, _ := slices.BinarySearch(a, t)
+	return int32(i) - a.firstOf(floor(t, 1e9))
+}
+
+// firstOf returns the place of the first arrival of a second.
+func (a arrivals) firstOf(second int64) int32 {
+	i, _ := slices.BinarySearchFunc(a, second, func(t, second int64) int {
+		if floor(t, 1e9) < second {
+			return -1
+		}
+		return 1
+	})
+	return int32(i)
+}
+
+// at returns the nth arrival of a second: the second alone where the file does not
+// know it.
+func (a arrivals) at(second int64, nth int32) int64 {
+	if i := int64(a.firstOf(second)) + int64(nth); i >= 0 && i < int64(len(a)) && floor(a[i], 1e9) == second {
+		return a[i]
+	}
+	return second * 1e9
+}
+
+// after returns the arrival that is n places after t.
+func (a arrivals) after(t int64, n int32) int64 {
+	if i := int64(a.rank(t)) + int64(n); i >= 0 && i < int64(len(a)) {
+		return a[i]
+	}
+	return t
+}
+
+// encode writes the list as differences, in letters: readers of Parquet expect text.
+func (a arrivals) encode() string {
+	b := make([]byte, 0, len(a)*4)
+	before := int64(0)
+	for _, t := range a {
+		b = binary.AppendUvarint(b, uint64(t)-uint64(before))
+		before = t
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+var errArrivals = errors.New("the list of arrivals is damaged")
+
+func decodeArrivals(s string) (arrivals, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return nil, errArrivals
+	}
+	a := make(arrivals, 0, len(b)/3)
+	before := int64(0)
+	for len(b) > 0 {
+		d, n := binary.Uvarint(b)
+		if n <= 0 {
+			return nil, errArrivals
+		}
+		before = int64(uint64(before) + d)
+		a = append(a, before)
+		b = b[n:]
+	}
+	if !slices.IsSorted(a) {
+		return nil, errArrivals
+	}
+	return a, nil
+}

@@ -1,0 +1,182 @@
+package column
+
+import (
+	"math/rand/v2"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// pair is a row to be: the place of its record, and of the one of the opposite
+// direction, -1 when there is none.
+type pair struct{ f, r int32 }
+
+// mirror returns what f's exporter reports of the opposite direction, seen outside of
+// its NAT, but for times, counters, flags, ToS and Has.
+func mirror(f *flow.Record) flow.Record {
+	r := flow.Record{
+		Exporter: f.Exporter, Domain: f.Domain, Sampling: f.Sampling, Version: f.Version, Proto: f.Proto,
+		Firewall: f.Firewall, Direction: f.Direction, InIf: f.OutIf, OutIf: f.InIf, SrcAS: f.DstAS, DstAS: f.SrcAS,
+		Src: f.Dst, SrcPort: f.DstPort, Dst: f.Src, DstPort: f.SrcPort,
+	}
+	if f.NATDst != (flow.Addr{}) {
+		r.Src, r.SrcPort, r.NATSrc, r.NATSrcPort = f.NATDst, f.NATDstPort, f.Dst, f.DstPort
+	}
+	if f.NATSrc != (flow.Addr{}) {
+		r.Dst, r.DstPort, r.NATDst, r.NATDstPort = f.NATSrc, f.NATSrcPort, f.Src, f.SrcPort
+	}
+	if isICMP(f.Proto) {
+		mirrorICMP(f, &r)
+	}
+	return r
+}
+
+func isICMP(proto uint8) bool { return proto == 1 || proto == 58 }
+
+// mirrorICMP: an echo request is answered by a reply of the same code. Type and code
+// often stand in the destination port, which is no port then; others number both
+// directions alike.
+func mirrorICMP(f, r *flow.Record) {
+	r.ICMPType, r.ICMPCode = f.ICMPType, f.ICMPCode
+	switch {
+	case f.Proto == 1 && f.ICMPType == 8:
+		r.ICMPType = 0
+	case f.Proto == 58 && f.ICMPType == 128:
+		r.ICMPType = 129
+	default:
+		return
+	}
+	if f.NATSrc == (flow.Addr{}) && f.NATDst == (flow.Addr{}) && f.SrcPort == 0 && f.DstPort == uint16(f.ICMPType)<<8|uint16(f.ICMPCode) {
+		r.SrcPort, r.DstPort = 0, uint16(r.ICMPType)<<8|uint16(r.ICMPCode)
+	}
+}
+
+// plain reports whether a record can be one half of a row: it speaks of one
+// direction, and of packets, which tell a row with both directions from others.
+func plain(r *flow.Record) bool {
+	return r.Has != 0 && r.Has&flow.HasReverse == 0 && r.Packets != 0 && r.Start != 0 && r.End != 0 &&
+		r.RevBytes|r.RevPackets == 0 && r.RevTCPFlags == 0
+}
+
+// mirrors reports whether r is exactly what mirror makes of f.
+func mirrors(f, r *flow.Record) bool {
+	m := mirror(f)
+	m.Received, m.Start, m.End, m.Bytes, m.Packets = r.Received, r.Start, r.End, r.Bytes, r.Packets
+	m.TCPFlags, m.ToS, m.Has = r.TCPFlags, r.ToS, r.Has
+	return m == *r
+}
+
+// seed keeps those who send flows from choosing where they land in the tables.
+var seed = [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1}
+
+func mix(a, b uint64) uint64 {
+	x := (a + seed[1]) ^ b*seed[0]
+	x ^= x >> 32
+	x *= 0xd6e8feb86659fd93
+	x ^= x >> 32
+	return x
+}
+
+// maxProbe bounds the search for the opposite direction: a record that is not found
+// within it stays alone.
+const maxProbe = 8
+
+// stitcher finds the two directions of conversations. Its memory is reused.
+type stitcher struct {
+	table []int32 // place of a record + 1; -1 was taken
+	row   []int32 // of each record that waits in the table
+	pairs []pair
+}
+
+// pair pairs records with those of the opposite direction that the same exporter
+// sent. The one that began first comes first; of those that began together, the one
+// that is not to a service port, else the first that arrived.
+func (s *stitcher) pair(records []flow.Record) []pair {
+	n := 16
+	for n < len(records) {
+		n <<= 1
+	}
+	s.table, s.row = grow(s.table, n), grow(s.row, len(records))
+	clear(s.table)
+	s.pairs = grow(s.pairs, len(records))[:0]
+	for i := range records {
+		s.add(records, int32(i))
+	}
+	return s.pairs
+}
+
+func (s *stitcher) add(records []flow.Record, i int32) {
+	a := &records[i]
+	s.row[i] = int32(len(s.pairs))
+	if !plain(a) {
+		s.pairs = append(s.pairs, pair{i, -1})
+		return
+	}
+	mask := uint64(len(s.table) - 1)
+	p := conversation(a) & mask
+	for range maxProbe {
+		switch at := s.table[p]; {
+		case at == 0:
+			s.table[p] = i + 1
+			s.pairs = append(s.pairs, pair{i, -1})
+			return
+		case at > 0:
+			if s.join(records, at-1, i) {
+				s.table[p] = -1
+				return
+			}
+		}
+		p = (p + 1) & mask
+	}
+	s.pairs = append(s.pairs, pair{i, -1})
+}
+
+// join makes one row of the records in places b, which waits, and i.
+func (s *stitcher) join(records []flow.Record, b, i int32) bool {
+	w, a := &records[b], &records[i]
+	if w.Proto != a.Proto || w.Exporter != a.Exporter {
+		return false
+	}
+	if opens(w, a) {
+		if mirrors(w, a) {
+			s.pairs[s.row[b]].r = i
+			return true
+		}
+	} else if mirrors(a, w) {
+		s.pairs[s.row[b]] = pair{i, b}
+		return true
+	}
+	return false
+}
+
+// opens reports whether w rather than a is the direction that opened the
+// conversation.
+func opens(w, a *flow.Record) bool {
+	switch {
+	case w.Start != a.Start:
+		return w.Start < a.Start
+	case isICMP(w.Proto) && w.ICMPType != a.ICMPType:
+		return w.ICMPType == 8 || w.ICMPType == 128
+	}
+	return w.DstPort <= a.DstPort
+}
+
+// conversation is a hash of both ends that is the same from either side.
+func conversation(a *flow.Record) uint64 {
+	src, port := a.Src, a.SrcPort
+	if a.NATSrc != (flow.Addr{}) {
+		src, port = a.NATSrc, a.NATSrcPort
+	}
+	dport := a.DstPort
+	if isICMP(a.Proto) {
+		port, dport = 0, 0
+	}
+	h := mix(mix(src.Hi, src.Lo), uint64(port)) + mix(mix(a.Dst.Hi, a.Dst.Lo), uint64(dport))
+	return mix(h, uint64(a.Proto)<<32^a.Exporter.Lo)
+}
+
+func grow[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+n/8)
+	}
+	return s[:n]
+}
