@@ -76,6 +76,8 @@ cmd/internal/flow/printed: cmd/internal/flow
 cmd/internal/flow/exporters: cmd/internal/finding cmd/internal/flow/netflow cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit
 cmd/internal/history/column: cmd/internal/file cmd/internal/flow github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
+cmd/internal/history/dataset: cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal
+cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
 cmd/internal/history/query: cmd/internal/flow plugin/nearest
 cmd/internal/intel: github.com/gaissmai/bart
 cmd/internal/intel/dnsbl: cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/

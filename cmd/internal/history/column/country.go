@@ -8,8 +8,13 @@ func country(cc [2]byte) string {
 		i := (int(a)*26 + int(b)) * 2
 		return codes[i : i+2]
 	}
-	if cc == [2]byte{} {
+	switch cc {
+	case [2]byte{}, [2]byte{'-', '-'}:
 		return "--"
+	case [2]byte{'x', 'p'}:
+		return "xp" // private
+	case [2]byte{'x', 'm'}:
+		return "xm" // multicast
 	}
 	return string(cc[:])
 }

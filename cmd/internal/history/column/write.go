@@ -16,8 +16,10 @@ const (
 	// GroupRows is how many rows a row group has; the last of a file up to half as
 	// many more, or fewer.
 	GroupRows = 65536
-	pageSize  = 64 << 10
-	batchRows = 512 // rows that are handed to the library at once
+	// PartRecords is how many records a part holds at most.
+	PartRecords = 524288
+	pageSize    = 64 << 10
+	batchRows   = 512 // rows that are handed to the library at once
 )
 
 // Level is how hard the writer compresses.
@@ -38,14 +40,16 @@ type Options struct {
 
 // Info is what a file holds.
 type Info struct {
-	Size   int64 // bytes of the file
-	Rows   int64
-	Flows  int64 // records: Flows-Rows rows hold both directions
-	Groups int
+	Size   int64 `json:"size"` // bytes of the file
+	Rows   int64 `json:"rows"`
+	Flows  int64 `json:"flows"` // records: Flows-Rows rows hold both directions
+	Groups int   `json:"groups"`
 	// Start and End span the flows, First and Last the arrivals: Unix nanoseconds,
 	// Start and End by Times.
-	Start, End  int64
-	First, Last int64
+	Start int64 `json:"start"`
+	End   int64 `json:"end"`
+	First int64 `json:"first"`
+	Last  int64 `json:"last"`
 }
 
 // Names of what stands in a file's metadata.

@@ -1,0 +1,221 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+	"github.com/flowhound/flowhound/cmd/internal/history/wal"
+)
+
+// Set is a data set to read.
+type Set struct{ dir string }
+
+// Open returns the data set in a folder, which must exist. It keeps nothing open.
+func Open(dir string) (*Set, error) {
+	st, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !st.IsDir() {
+		return nil, fmt.Errorf("%s is not a folder", dir)
+	}
+	return &Set{dir}, nil
+}
+
+// File is a file of a snapshot.
+type File struct {
+	column.Info
+	Day  string // of arrival, YYYY-MM-DD
+	Name string
+	Path string
+}
+
+// Hour returns the hour of arrival, in Unix seconds.
+func (f *File) Hour() int64 {
+	day, _ := time.Parse(dayFormat, f.Day)
+	name, _ := parseName(f.Name)
+	return day.Unix() + int64(name.Hour)*3600
+}
+
+// Open opens the file, also when it was replaced since the snapshot was taken. An
+// error that wraps fs.ErrNotExist says that it has expired since; one that wraps
+// column.ErrDamaged that its content is damaged.
+func (f *File) Open() (*column.File, error) {
+	opened, err := column.Open(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if old, oldErr := column.Open(f.Path + oldSuffix); oldErr == nil {
+			return old, nil
+		}
+	}
+	return opened, err
+}
+
+// Snapshot is the data set at one moment. It stays readable for ten minutes whatever
+// the writer does; only what is expired or forgotten goes earlier.
+type Snapshot struct {
+	Files   []*File // in the order of days and hours
+	Damaged []string
+	dir     string
+	from    int64
+	to      int64
+	log     []segment
+	done    map[string]uint64 // day: the last segment whose records stand in Files
+}
+
+type segment struct {
+	number uint64
+	f      *os.File
+}
+
+// Snapshot returns the files that can hold flows that were under way between two
+// times; a zero time is no bound. Close it.
+func (s *Set) Snapshot(from, to time.Time) (*Snapshot, error) {
+	snap := &Snapshot{dir: s.dir, from: math.MinInt64, to: math.MaxInt64, done: map[string]uint64{}}
+	if !from.IsZero() {
+		snap.from = from.UnixNano()
+	}
+	if !to.IsZero() {
+		snap.to = to.UnixNano()
+	}
+	// The log first: records that leave it meanwhile are then found in both, and the
+	// manifests say so; the other way round they would be in neither.
+	if err := snap.openLog(); err != nil {
+		snap.Close()
+		return nil, err
+	}
+	days, err := Days(s.dir)
+	if err != nil {
+		snap.Close()
+		return nil, err
+	}
+	for _, day := range days {
+		if err := snap.add(day); err != nil {
+			snap.Close()
+			return nil, err
+		}
+	}
+	return snap, nil
+}
+
+// Days returns the days of a data set, in order.
+func Days(dir string) (days []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if isDay(e.Name()) {
+			days = append(days, e.Name())
+		}
+	}
+	slices.Sort(days)
+	return days, nil
+}
+
+func (s *Snapshot) openLog() error {
+	numbers, err := wal.List(LogDir(s.dir))
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		f, _, err := file.Open(wal.Path(LogDir(s.dir), n))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it stands in files by now
+		}
+		if err != nil {
+			return err
+		}
+		s.log = append(s.log, segment{n, f})
+	}
+	return nil
+}
+
+func (s *Snapshot) add(day string) error {
+	dir := filepath.Join(s.dir, day)
+	m, _, err := readManifest(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // expired
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	s.done[day] = m.Log
+	for _, d := range m.Damaged {
+		s.Damaged = append(s.Damaged, day+"/"+d.Name)
+	}
+	slices.SortFunc(m.Files, func(a, b entry) int { return strings.Compare(a.Name, b.Name) })
+	for _, e := range m.Files {
+		if e.Start < s.to && e.End >= s.from {
+			s.Files = append(s.Files, &File{Info: e.Info, Day: day, Name: e.Name, Path: filepath.Join(dir, e.Name)})
+		}
+	}
+	return nil
+}
+
+// Close lets go of what the snapshot holds.
+func (s *Snapshot) Close() {
+	for _, l := range s.log {
+		_ = l.f.Close()
+	}
+	s.log = nil
+}
+
+// Recent gives the records to each that stand in no file yet: of the last minutes. The
+// slice is valid during the call, and times are not looked at. An error of each ends
+// the reading.
+func (s *Snapshot) Recent(ctx context.Context, each func([]flow.Record) error) error {
+	for _, l := range s.log {
+		if _, err := l.f.Seek(0, 0); err != nil {
+			return err
+		}
+		_, err := wal.Read(l.f, func(records []flow.Record) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if records = s.missing(l.number, records); len(records) == 0 {
+				return nil
+			}
+			return each(records)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missing takes out of the records of a segment those that stand in files by now.
+func (s *Snapshot) missing(number uint64, records []flow.Record) []flow.Record {
+	return Missing(records, func(day string) bool { return s.done[day] >= number })
+}
+
+// Missing takes out the records of days that are done. It changes records.
+func Missing(records []flow.Record, done func(day string) bool) []flow.Record {
+	last, gone := int64(math.MinInt64), false
+	return slices.DeleteFunc(records, func(r flow.Record) bool {
+		if n := floorDay(r.Received); n != last {
+			last, gone = n, done(dayOf(r.Received))
+		}
+		return gone
+	})
+}
+
+func floorDay(ns int64) int64 {
+	const day = 86400e9
+	n := ns / day
+	if ns%day < 0 {
+		n--
+	}
+	return n
+}

@@ -1,0 +1,253 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+)
+
+// ErrLocked says that another process writes the data set.
+var ErrLocked = errors.New("another process writes this history")
+
+// Writer changes a data set. One process has one at a time. Its methods may be called
+// concurrently but for Part and Add, which belong to one goroutine.
+type Writer struct {
+	Dir    string
+	Places column.Places // nil: no country and no AS but the exporter's
+	lock   *os.File
+	files  column.Writer
+
+	mu    sync.Mutex // held while a manifest changes
+	added []flow.Record
+	next  uint64
+}
+
+// Create opens a data set to write it, and makes the folder if there is none.
+func Create(dir string) (*Writer, error) {
+	if err := os.MkdirAll(LogDir(dir), 0o750); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%s: %w", dir, ErrLocked)
+		}
+		return nil, fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	w := &Writer{Dir: dir, lock: lock}
+	if err := w.clean(); err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// clean removes what a process that was killed has left, and makes missing manifests
+// anew.
+func (w *Writer) clean() error {
+	days, err := Days(w.Dir)
+	if err != nil {
+		return err
+	}
+	for _, day := range days {
+		dir := filepath.Join(w.Dir, day)
+		file.Sweep(dir)
+		m, rebuilt, err := readManifest(dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+		w.next = max(w.next, m.Log)
+		if rebuilt {
+			if err := w.write(day, m); err != nil {
+				return err
+			}
+		}
+		if err := w.removeUnlisted(day, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeUnlisted removes files that no manifest lists: their records stand in the log
+// still, or in the files that replaced them.
+func (w *Writer) removeUnlisted(day string, m *manifest) error {
+	dir := filepath.Join(w.Dir, day)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name, isOld := strings.CutSuffix(e.Name(), oldSuffix)
+		if _, ok := parseName(name); !ok {
+			continue
+		}
+		listed := slices.ContainsFunc(m.Files, func(f entry) bool { return f.Name == name }) ||
+			slices.ContainsFunc(m.Damaged, func(d damaged) bool { return d.Name == name })
+		if isOld || !listed {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Close gives the data set up to others, after writing what was added.
+func (w *Writer) Close() error {
+	err := w.Flush()
+	return errors.Join(err, w.lock.Close())
+}
+
+// Last returns the number of the last segment of the log that stands in files.
+func (w *Writer) Last() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next
+}
+
+// Add takes records without a log: they are on disk after Flush or Close. The records
+// are the caller's again.
+func (w *Writer) Add(records []flow.Record) error {
+	for len(records) > 0 {
+		n := min(len(records), column.PartRecords-len(w.added))
+		w.added = append(w.added, records[:n]...)
+		records = records[n:]
+		if len(w.added) == column.PartRecords {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Flush writes what was added.
+func (w *Writer) Flush() error {
+	if len(w.added) == 0 {
+		return nil
+	}
+	err := w.Part(w.Last()+1, w.added)
+	if err == nil {
+		w.added = w.added[:0]
+	}
+	return err
+}
+
+// Part writes the records of a segment of the log as parts, one for each hour of
+// arrival. The records of a day are there in one step; those of days that have them
+// already, after a crash, are not written again. It changes the order of records.
+func (w *Writer) Part(number uint64, records []flow.Record) error {
+	byHour(records)
+	for len(records) > 0 {
+		day := floorDay(records[0].Received)
+		n := 1
+		for n < len(records) && floorDay(records[n].Received) == day {
+			n++
+		}
+		if err := w.partOfDay(number, records[:n]); err != nil {
+			return err
+		}
+		records = records[n:]
+	}
+	w.mu.Lock()
+	w.next = max(w.next, number)
+	w.mu.Unlock()
+	return nil
+}
+
+const hour = 3600e9
+
+// byHour brings records of one hour together, in the order of arrival within it. They
+// nearly always are.
+func byHour(records []flow.Record) {
+	floorHour := func(r flow.Record) int64 {
+		return floorDay(r.Received)*24 + (r.Received-floorDay(r.Received)*24*hour)/hour
+	}
+	compare := func(a, b flow.Record) int { return int(min(max(floorHour(a)-floorHour(b), -1), 1)) }
+	if !slices.IsSortedFunc(records, compare) {
+		slices.SortStableFunc(records, compare)
+	}
+}
+
+func (w *Writer) partOfDay(number uint64, records []flow.Record) error {
+	day := dayOf(records[0].Received)
+	dir := filepath.Join(w.Dir, day)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	m, rebuilt, err := readManifest(dir)
+	if err == nil && rebuilt { // a day begins
+		err = w.write(day, m)
+	}
+	if err != nil || m.Log >= number {
+		return err
+	}
+	var made []entry
+	for len(records) > 0 {
+		h := hourOf(records[0].Received)
+		n := 1
+		for n < len(records) && hourOf(records[n].Received) == h {
+			n++
+		}
+		e, err := w.file(dir, Name{Hour: h, Part: true, Number: number}, records[:n])
+		if err != nil {
+			return err
+		}
+		made = append(made, e)
+		records = records[n:]
+	}
+	return w.change(day, func(m *manifest) {
+		m.Log = number
+		m.Files = append(m.Files, made...)
+	})
+}
+
+func hourOf(received int64) int {
+	return int((received - floorDay(received)*24*hour) / hour)
+}
+
+func (w *Writer) file(dir string, name Name, records []flow.Record) (entry, error) {
+	p, err := file.Create(filepath.Join(dir, name.String()))
+	if err != nil {
+		return entry{}, err
+	}
+	defer p.Discard()
+	info, err := w.files.Write(p, records, column.Options{Places: w.Places})
+	if err == nil {
+		err = p.Chmod(0o640)
+	}
+	if err == nil {
+		err = p.Commit()
+	}
+	return entry{name.String(), info}, err
+}
+
+// change changes a day in one step.
+func (w *Writer) change(day string, edit func(*manifest)) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m, _, err := readManifest(filepath.Join(w.Dir, day))
+	if err != nil {
+		return err
+	}
+	edit(m)
+	return w.write(day, m)
+}
+
+func (w *Writer) write(day string, m *manifest) error {
+	return file.Replace(filepath.Join(w.Dir, day, manifestName), m.encode(), 0o640)
+}

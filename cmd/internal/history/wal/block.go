@@ -1,0 +1,254 @@
+// Package wal keeps flow records on disk until they stand in Parquet files: segments
+// of checksummed blocks, which a crash cuts off at most at their end. A block holds
+// its records by fields, each as differences from its least value, and takes 30 to 45
+// bytes a record.
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"reflect"
+	"strings"
+	"unsafe"
+
+	"github.com/klauspost/compress/s2"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// MaxBlock is how many records a block holds at most: what fits in the cache of a
+// core.
+const MaxBlock = 1024
+
+const (
+	headerSize = 16 // magic 4, records 4, length 4, CRC-32C of these 12 and of the content
+	maxStored  = 1 << 20
+	recordSize = int(unsafe.Sizeof(flow.Record{}))
+)
+
+var (
+	magic      = [4]byte{'F', 'H', 'W', '1'}
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// field is one number in a flow.Record.
+type field struct {
+	name   string
+	offset int
+	size   int
+}
+
+// fields are all numbers of a flow.Record, found by reflection so that none is
+// forgotten when it gets a new one.
+var fields = func() (out []field) {
+	t := reflect.TypeFor[flow.Record]()
+	for i := range t.NumField() {
+		f := t.Field(i)
+		switch {
+		case f.Name == "_":
+		case f.Type == reflect.TypeFor[flow.Addr]():
+			out = append(out, field{f.Name + ".Hi", int(f.Offset), 8}, field{f.Name + ".Lo", int(f.Offset) + 8, 8})
+		case f.Type.Kind() >= reflect.Int && f.Type.Kind() <= reflect.Uint64:
+			out = append(out, field{f.Name, int(f.Offset), int(f.Type.Size())})
+		default:
+			panic("flow.Record." + f.Name + " is no number")
+		}
+	}
+	return out
+}()
+
+// layout is which fields the blocks of a segment have, so that one that an earlier
+// version wrote can be read. Blocks are summed up with it: with another one they are
+// damaged, not something else.
+type layout struct {
+	names  string
+	sum    uint32
+	fields []field
+}
+
+var current = func() layout {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	return parseLayout(strings.Join(names, " "))
+}()
+
+// parseLayout finds fields by their names; those that this version does not know have
+// size 0.
+func parseLayout(names string) layout {
+	l := layout{names: names, sum: crc32.Checksum([]byte(names), castagnoli)}
+	for name := range strings.FieldsSeq(names) {
+		var field field
+		for _, f := range fields {
+			if f.name == name {
+				field = f
+			}
+		}
+		l.fields = append(l.fields, field)
+	}
+	return l
+}
+
+// bytesOf is the memory of records, which have no pointers.
+func bytesOf(records []flow.Record) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(records))), len(records)*recordSize)
+}
+
+// encoder makes blocks. Its memory is reused.
+type encoder struct {
+	values [MaxBlock]uint64
+	raw    []byte
+	block  []byte
+}
+
+// encode returns the block of up to MaxBlock records, valid until the next call.
+func (e *encoder) encode(records []flow.Record) []byte {
+	memory := bytesOf(records)
+	e.raw = e.raw[:0]
+	for _, f := range fields {
+		v := e.values[:len(records)]
+		gather(v, memory, f)
+		e.raw = appendField(e.raw, v)
+	}
+	if need := headerSize + s2.MaxEncodedLen(len(e.raw)); cap(e.block) < need {
+		e.block = make([]byte, need)
+	}
+	e.block = e.block[:cap(e.block)]
+	n := len(s2.Encode(e.block[headerSize:], e.raw))
+	e.block = e.block[:headerSize+n]
+	copy(e.block, magic[:])
+	binary.LittleEndian.PutUint32(e.block[4:], uint32(len(records)))
+	binary.LittleEndian.PutUint32(e.block[8:], uint32(n))
+	binary.LittleEndian.PutUint32(e.block[12:], blockSum(current.sum, e.block))
+	return e.block
+}
+
+// blockSum is the checksum of a block, but for the place where it stands; sum is that
+// of its fields.
+func blockSum(sum uint32, block []byte) uint32 {
+	return crc32.Update(crc32.Update(sum, castagnoli, block[:12]), castagnoli, block[headerSize:])
+}
+
+func gather(v []uint64, memory []byte, f field) {
+	at := f.offset
+	switch f.size {
+	case 8:
+		for i := range v {
+			v[i] = binary.NativeEndian.Uint64(memory[at:])
+			at += recordSize
+		}
+	case 4:
+		for i := range v {
+			v[i] = uint64(binary.NativeEndian.Uint32(memory[at:]))
+			at += recordSize
+		}
+	case 2:
+		for i := range v {
+			v[i] = uint64(binary.NativeEndian.Uint16(memory[at:]))
+			at += recordSize
+		}
+	default:
+		for i := range v {
+			v[i] = uint64(memory[at])
+			at += recordSize
+		}
+	}
+}
+
+// appendField writes the least value, the width of the differences in bytes, and
+// these byte by byte: all lowest bytes first, so that those that are zero stand
+// together.
+func appendField(b []byte, v []uint64) []byte {
+	least, most := v[0], v[0]
+	for _, x := range v {
+		least, most = min(least, x), max(most, x)
+	}
+	b = binary.LittleEndian.AppendUint64(b, least)
+	width := 0
+	for d := most - least; d != 0; d >>= 8 {
+		width++
+	}
+	b = append(b, byte(width))
+	for shift := 0; shift < 8*width; shift += 8 {
+		n := len(b)
+		b = append(b, make([]byte, len(v))...)
+		for plane, i := b[n:], 0; i < len(plane) && i < len(v); i++ {
+			plane[i] = byte((v[i] - least) >> shift)
+		}
+	}
+	return b
+}
+
+var errBlock = errors.New("a block is damaged")
+
+// decoder reads blocks.
+type decoder struct {
+	values [MaxBlock]uint64
+	raw    []byte
+}
+
+// decode appends the n records of a block's content, whose checksum is right.
+func (d *decoder) decode(to []flow.Record, n int, content []byte, fields []field) ([]flow.Record, error) {
+	size, err := s2.DecodedLen(content)
+	if err != nil || size > MaxBlock*9*(len(fields)+1) || n < 1 || n > MaxBlock {
+		return to, errBlock
+	}
+	if cap(d.raw) < size {
+		d.raw = make([]byte, size)
+	}
+	raw, err := s2.Decode(d.raw[:cap(d.raw)], content)
+	if err != nil {
+		return to, fmt.Errorf("%w: %w", errBlock, err)
+	}
+	first := len(to)
+	to = append(to, make([]flow.Record, n)...)
+	memory := bytesOf(to[first:])
+	for _, f := range fields {
+		if len(raw) < 9 || raw[8] > 8 || len(raw) < 9+int(raw[8])*n {
+			return to[:first], errBlock
+		}
+		v, width := d.values[:n], int(raw[8])
+		least := binary.LittleEndian.Uint64(raw)
+		for i := range v {
+			v[i] = least
+		}
+		raw = raw[9:]
+		for shift := 0; shift < 8*width; shift += 8 {
+			for i, x := range raw[:n] {
+				v[i] += uint64(x) << shift
+			}
+			raw = raw[n:]
+		}
+		scatter(memory, v, f)
+	}
+	return to, nil
+}
+
+func scatter(memory []byte, v []uint64, f field) {
+	at := f.offset
+	switch f.size {
+	case 8:
+		for _, x := range v {
+			binary.NativeEndian.PutUint64(memory[at:], x)
+			at += recordSize
+		}
+	case 4:
+		for _, x := range v {
+			binary.NativeEndian.PutUint32(memory[at:], uint32(x))
+			at += recordSize
+		}
+	case 2:
+		for _, x := range v {
+			binary.NativeEndian.PutUint16(memory[at:], uint16(x))
+			at += recordSize
+		}
+	case 1:
+		for _, x := range v {
+			memory[at] = byte(x)
+			at += recordSize
+		}
+	}
+}

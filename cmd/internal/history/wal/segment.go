@@ -1,0 +1,211 @@
+package wal
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// suffix ends the name of a segment: NNNNNNNNNN.wal.
+const suffix = ".wal"
+
+const (
+	firstWord = "flowhound-log-1 "
+	maxLine   = 4096
+)
+
+// Path returns the path of a segment in a folder.
+func Path(dir string, number uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%010d%s", number, suffix))
+}
+
+// List returns the numbers of the segments in a folder, in order. A folder that does
+// not exist has none.
+func List(dir string) ([]uint64, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	var numbers []uint64
+	for _, e := range entries {
+		digits, ok := strings.CutSuffix(e.Name(), suffix)
+		if n, err := strconv.ParseUint(digits, 10, 64); ok && err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, nil
+}
+
+// Segment is a segment that is being written. It is for one goroutine, but for Sync.
+type Segment struct {
+	Number  uint64
+	Records int   // appended
+	Size    int64 // bytes written
+	f       *os.File
+	encoder *encoder
+	torn    bool // a write failed half-way: what is behind it would not be found
+}
+
+// Writer makes segments, one after the other.
+type Writer struct {
+	dir     string
+	encoder encoder
+}
+
+// NewWriter returns a Writer into a folder, which must exist.
+func NewWriter(dir string) *Writer { return &Writer{dir: dir} }
+
+// Create begins a segment.
+func (w *Writer) Create(number uint64) (*Segment, error) {
+	f, err := os.OpenFile(Path(w.dir, number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	s := &Segment{Number: number, f: f, encoder: &w.encoder}
+	n, err := f.WriteString(firstWord + current.names + "\n")
+	s.Size = int64(n)
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return nil, errors.Join(err, f.Close())
+	}
+	_ = file.SyncFolder(w.dir)
+	return s, nil
+}
+
+// Append writes records. After an error none of the block that failed are there; those
+// before it are, and taken says how many of records they are.
+func (s *Segment) Append(records []flow.Record) (taken int, err error) {
+	for len(records) > 0 {
+		n := min(len(records), MaxBlock)
+		if err := s.write(s.encoder.encode(records[:n])); err != nil {
+			return taken, err
+		}
+		s.Records += n
+		taken += n
+		records = records[n:]
+	}
+	return taken, nil
+}
+
+func (s *Segment) write(block []byte) error {
+	if s.torn {
+		if err := s.f.Truncate(s.Size); err != nil {
+			return err
+		}
+		s.torn = false
+	}
+	n, err := s.f.WriteAt(block, s.Size)
+	if err != nil {
+		s.torn = n > 0
+		return err
+	}
+	s.Size += int64(n)
+	return nil
+}
+
+// Sync brings what was appended to the disk. It may be called beside Append.
+func (s *Segment) Sync() error { return s.f.Sync() }
+
+// Close syncs and closes the segment.
+func (s *Segment) Close() error { return errors.Join(s.f.Sync(), s.f.Close()) }
+
+// Found is what Read came upon.
+type Found struct {
+	Records int
+	// Lost is how many bytes hold no whole block: what a crash cut off, or damage.
+	Lost int64
+}
+
+// Read gives the records of an open segment to each, in order and in blocks; the slice
+// is valid during the call. A damaged block costs itself alone. An error of each ends
+// the reading.
+func Read(f io.Reader, each func([]flow.Record) error) (found Found, err error) {
+	r := bufio.NewReaderSize(f, 256<<10)
+	layouts := []layout{current}
+	line, _ := r.Peek(maxLine)
+	if end := bytes.IndexByte(line, '\n'); end >= 0 {
+		if names, ok := strings.CutPrefix(string(line[:end]), firstWord); ok {
+			_, _ = r.Discard(end + 1)
+			if names != current.names {
+				layouts = append(layouts, parseLayout(names))
+			}
+		}
+	}
+	var d decoder
+	var block []byte
+	var records []flow.Record
+	for {
+		header, err := r.Peek(headerSize)
+		if len(header) < headerSize {
+			found.Lost += int64(len(header))
+			if err != nil && !errors.Is(err, io.EOF) {
+				return found, err
+			}
+			return found, nil
+		}
+		size := int(binary.LittleEndian.Uint32(header[8:]))
+		if [4]byte(header) != magic || size > maxStored {
+			found.Lost++
+			_, _ = r.Discard(1)
+			continue
+		}
+		block = slices.Grow(block[:0], headerSize+size)[:headerSize+size]
+		whole, err := peek(r, block)
+		if err != nil {
+			return found, err
+		}
+		use := -1
+		for i := 0; whole && i < len(layouts) && use < 0; i++ {
+			if blockSum(layouts[i].sum, block) == binary.LittleEndian.Uint32(block[12:]) {
+				use = i
+			}
+		}
+		if use < 0 {
+			found.Lost++
+			_, _ = r.Discard(1)
+			continue
+		}
+		_, _ = r.Discard(len(block))
+		n := int(binary.LittleEndian.Uint32(block[4:]))
+		if records, err = d.decode(records[:0], n, block[headerSize:], layouts[use].fields); err != nil {
+			found.Lost += int64(len(block))
+			continue
+		}
+		found.Records += n
+		if err := each(records); err != nil {
+			return found, err
+		}
+	}
+}
+
+// peek fills block with what comes next, without taking it. Blocks are far smaller
+// than the reader's memory unless a header is damaged.
+func peek(r *bufio.Reader, block []byte) (whole bool, err error) {
+	if len(block) > r.Size() {
+		return false, nil
+	}
+	b, err := r.Peek(len(block))
+	if len(b) < len(block) {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return false, err
+	}
+	copy(block, b)
+	return true, nil
+}
