@@ -103,6 +103,7 @@ var setters = map[string]setter{
 	"ipkt": setPackets, "packets": setPackets, "inpackets": setPackets, "ibyt": setBytes, "bytes": setBytes, "inbytes": setBytes,
 	"opkt": setRevPackets, "outpackets": setRevPackets, "obyt": setRevBytes, "outbytes": setRevBytes,
 	"in": setIn, "input": setIn, "out": setOut, "output": setOut,
+	"sas": setSrcAS, "srcas": setSrcAS, "das": setDstAS, "dstas": setDstAS,
 	"ra": setExporter, "routerip": setExporter, "eng": setEngine,
 
 	"sip": setSrc, "dip": setDst, "sport": setSport, "dport": setDport, "protocol": setProto, "pro": setProto,
@@ -238,6 +239,21 @@ func setIn(p *row, v []byte) (err error) {
 func setOut(p *row, v []byte) (err error) {
 	if p.r.OutIf, err = parseUint(v, 32); p.r.OutIf != 0 {
 		p.r.Has |= flow.HasOutIf
+	}
+	return err
+}
+
+// setSrcAS and setDstAS: 0 is what nfdump prints where it knows none.
+func setSrcAS(p *row, v []byte) (err error) {
+	if p.r.SrcAS, err = parseUint(v, 32); p.r.SrcAS != 0 {
+		p.r.Has |= flow.HasSrcAS
+	}
+	return err
+}
+
+func setDstAS(p *row, v []byte) (err error) {
+	if p.r.DstAS, err = parseUint(v, 32); p.r.DstAS != 0 {
+		p.r.Has |= flow.HasDstAS
 	}
 	return err
 }

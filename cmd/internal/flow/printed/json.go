@@ -73,6 +73,9 @@ type printedFlow struct {
 	In      uint32  `json:"input_snmp"`
 	Out     uint32  `json:"output_snmp"`
 
+	SrcAS uint32 `json:"src_as"`
+	DstAS uint32 `json:"dst_as"`
+
 	NATSport json.Number `json:"src_xlt_port"`
 	NATDport json.Number `json:"dst_xlt_port"`
 	Event    json.Number `json:"event_id"`
@@ -140,6 +143,12 @@ func (f *printedFlow) fill(p *row) error {
 	}
 	if r.OutIf = f.Out; f.Out != 0 {
 		r.Has |= flow.HasOutIf
+	}
+	if r.SrcAS = f.SrcAS; f.SrcAS != 0 {
+		r.Has |= flow.HasSrcAS
+	}
+	if r.DstAS = f.DstAS; f.DstAS != 0 {
+		r.Has |= flow.HasDstAS
 	}
 	if f.SrcPort != nil && f.DstPort != nil {
 		p.sport, p.dport, p.has = uint32(*f.SrcPort), uint32(*f.DstPort), p.has|seenPorts

@@ -94,11 +94,11 @@ func TestFormsAgree(t *testing.T) {
 func TestCSVMeaning(t *testing.T) {
 	got, bad := read(t, fixture(t, "nfdump-v5.csv"), Options{Zone: time.UTC})
 	want := []string{
-		`"src":"10.0.0.1","dst":"192.0.2.1","proto":1,"bytes":40,"packets":30,"tos":8,"in_if":1,"out_if":2,"icmp_type":1,"icmp_code":4}`,
-		`"src":"10.0.0.1","dst":"192.0.2.6","sport":1025,"dport":53,"proto":6,"bytes":40,"packets":30,"tcp_flags":27,"tos":8,"in_if":1,"out_if":2}`,
-		`"src":"10.0.0.1","dst":"192.0.2.47","proto":47,"bytes":40,"packets":30,"tos":8,"in_if":1,"out_if":2}`,
-		`"src":"10.0.0.1","dst":"192.0.2.58","proto":58,"bytes":40,"packets":30,"tos":8,"in_if":1,"out_if":2,"icmp_type":8,"icmp_code":3}`,
-		`"src":"10.0.0.1","dst":"192.0.2.132","sport":1025,"dport":53,"proto":132,"bytes":40,"packets":30,"tos":8,"in_if":1,"out_if":2}`,
+		`"src":"10.0.0.1","dst":"192.0.2.1","proto":1,"bytes":40,"packets":30,"tos":8,"in_if":1,"out_if":2,"sas":64512,"das":15169,"icmp_type":1,"icmp_code":4}`,
+		`"src":"10.0.0.1","dst":"192.0.2.6","sport":1025,"dport":53,"proto":6,"bytes":40,"packets":30,"tcp_flags":27,"tos":8,"in_if":1,"out_if":2,"sas":64512,"das":15169}`,
+		`"src":"10.0.0.1","dst":"192.0.2.47","proto":47,"bytes":40,"packets":30,"tos":8,"in_if":1,"out_if":2,"sas":64512,"das":15169}`,
+		`"src":"10.0.0.1","dst":"192.0.2.58","proto":58,"bytes":40,"packets":30,"tos":8,"in_if":1,"out_if":2,"sas":64512,"das":15169,"icmp_type":8,"icmp_code":3}`,
+		`"src":"10.0.0.1","dst":"192.0.2.132","sport":1025,"dport":53,"proto":132,"bytes":40,"packets":30,"tos":8,"in_if":1,"out_if":2,"sas":64512,"das":15169}`,
 	}
 	if len(got) != len(want) || len(bad) > 0 {
 		t.Fatalf("%d flows, %q", len(got), bad)
