@@ -104,16 +104,29 @@ func New(c Config, d Dependencies) *Emitter {
 	return e
 }
 
-// say appends a hit to the journal, with what it changes in the table.
+// say appends a hit of the table to the journal, with what it changes there.
 func (e *Emitter) say(h *hit.Hit) {
+	if seq, err := e.tell(h, e.table.Change()); err == nil {
+		e.said = seq
+	}
+}
+
+// Say appends a hit that the table has no part in, such as what a hunt finds: for all
+// who want it and for the cursors of those names. Any goroutine may call it.
+func (e *Emitter) Say(h *hit.Hit, to ...string) error {
+	_, err := e.tell(h, nil, to...)
+	return err
+}
+
+// tell counts a hit and gives it to the journal.
+func (e *Emitter) tell(h *hit.Hit, change []byte, to ...string) (uint64, error) {
 	e.hits.WithLabelValues(string(h.Kind), h.Severity.String(), string(h.Direction)).Inc()
-	seq, err := e.d.Journal.Append(&journal.Record{To: e.d.Wants(h), Said: e.table.Change(), Hit: h})
+	seq, err := e.d.Journal.Append(&journal.Record{To: append(e.d.Wants(h), to...), Said: change, Hit: h})
 	if err != nil {
 		e.unsaid.Add(1)
 		e.d.Log.Error("a hit cannot be put into the journal and is lost", "id", h.ID, "err", err)
-		return
 	}
-	e.said = seq
+	return seq, err
 }
 
 // Start restores the fold table, from its snapshot and what the journal has said
