@@ -1,0 +1,223 @@
+package hunt
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/match"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+const (
+	// maxGroups bounds the conversations that are told apart, some 60 MB of them;
+	// what is beyond is counted.
+	maxGroups = 100_000
+	// maxContacts bounds the records of one group that its regularity is told by, and
+	// maxAllContacts those of all groups: 40 MB.
+	maxContacts, maxAllContacts = 8192, 1 << 20
+	// meetWithin is how far apart the two directions of a conversation are, at most,
+	// where they stand in records of their own.
+	meetWithin = int64(5 * time.Minute)
+	// maxShares bounds the exporters that a hit names.
+	maxShares = 8
+)
+
+// Group is what was found of one pair: who of ours talked to which listed address, over
+// which protocol and port of the service.
+type Group struct {
+	key    groupKey
+	event  alert.Event // the first of the most severe
+	state  hit.State   // the furthest
+	shares []share
+
+	count                 uint64 // flow records, of all exporters
+	start, end            int64  // of the flows
+	first, last           int64  // received
+	localSaid, remoteSaid int64  // when each side sent data last
+	clientPort            int32  // hit.NoPort where the records differ
+	sampled               bool
+	contacts              []contact
+}
+
+type groupKey struct {
+	local, remote flow.Addr
+	port          int32
+	proto         uint8
+}
+
+// share is what one exporter told of a group. Several tell of the same flows, so that
+// the group's own numbers are those of the exporter that told the most.
+type share struct {
+	exporter             flow.Addr
+	count                uint64
+	srcBytes, dstBytes   uint64
+	srcPackets, dstPacks uint64
+}
+
+func (s *share) bytes() uint64 { return sum(s.srcBytes, s.dstBytes) }
+
+// Finder sums up flow records by who talked to which listed address.
+type Finder struct {
+	policy   *alert.Policy
+	set      *intel.Set
+	now      time.Time
+	groups   map[groupKey]*Group
+	contacts int
+	beyond   uint64 // records of groups that there was no room for
+	raw      match.Raw
+}
+
+// NewFinder returns an empty Finder that judges by a policy and by what a set lists now.
+func NewFinder(policy *alert.Policy, set *intel.Set, now time.Time) *Finder {
+	return &Finder{policy: policy, set: set, now: now, groups: map[groupKey]*Group{}}
+}
+
+// Sides returns which addresses of a record lie in ranges.
+func Sides(r *flow.Record, holds func(flow.Addr) bool) (s match.Side) {
+	if holds(r.Src) {
+		s |= match.Src
+	}
+	if holds(r.Dst) {
+		s |= match.Dst
+	}
+	if r.Has&flow.HasNATSrc != 0 && holds(r.NATSrc) {
+		s |= match.NATSrc
+	}
+	if r.Has&flow.HasNATDst != 0 && holds(r.NATDst) {
+		s |= match.NATDst
+	}
+	return s
+}
+
+// Add takes a record, or both directions of a conversation in one, of which these
+// addresses are listed. It reports whether an indicator covers them by now, and no mute
+// holds it back.
+func (f *Finder) Add(r *flow.Record, sides match.Side) bool {
+	f.raw = match.Raw{Record: *r, Sides: sides, Set: f.set, Count: 1}
+	e, ok := f.policy.Classify(&f.raw, f.now)
+	if !ok {
+		return false
+	}
+	k := groupKey{e.Local, e.Remote, int32(e.ServicePort()), e.Proto}
+	g := f.groups[k]
+	if g == nil {
+		if len(f.groups) >= maxGroups {
+			f.beyond++
+			return true
+		}
+		g = &Group{key: k, event: e, state: e.State, start: e.Start, end: e.End, first: e.First, last: e.Last, clientPort: int32(e.ClientPort())}
+		f.groups[k] = g
+	}
+	g.add(&e)
+	if len(g.contacts) < maxContacts && f.contacts < maxAllContacts {
+		g.contacts = append(g.contacts, contactOf(&e))
+		f.contacts++
+	}
+	return true
+}
+
+// add takes one more event of the group.
+func (g *Group) add(e *alert.Event) {
+	g.meet(e)
+	if e.Severity > g.event.Severity {
+		g.event = *e
+	}
+	if rank(e.State) > rank(g.state) {
+		g.state = e.State
+	}
+	g.count = sum(g.count, e.Count)
+	g.start, g.end = min(g.start, e.Start), max(g.end, e.End)
+	g.first, g.last = min(g.first, e.First), max(g.last, e.Last)
+	g.sampled = g.sampled || e.Sampling > 1
+	if int32(e.ClientPort()) != g.clientPort {
+		g.clientPort = hit.NoPort
+	}
+	s := g.share(e.Exporter)
+	s.count = sum(s.count, e.Count)
+	srcBytes, srcPackets, dstBytes, dstPackets := e.RemoteBytes, e.RemotePackets, e.LocalBytes, e.LocalPackets
+	if e.LocalOpened {
+		srcBytes, srcPackets, dstBytes, dstPackets = dstBytes, dstPackets, srcBytes, srcPackets
+	}
+	s.srcBytes, s.dstBytes = sum(s.srcBytes, srcBytes), sum(s.dstBytes, dstBytes)
+	s.srcPackets, s.dstPacks = sum(s.srcPackets, srcPackets), sum(s.dstPacks, dstPackets)
+}
+
+// meet lets the two directions of a conversation, each in a record of its own, tell
+// together that it was established.
+func (g *Group) meet(e *alert.Event) {
+	if e.LocalData {
+		g.localSaid = e.End
+	}
+	if e.RemoteData {
+		g.remoteSaid = e.End
+	}
+	if e.LocalData != e.RemoteData && g.localSaid != 0 && g.remoteSaid != 0 && max(g.localSaid, g.remoteSaid)-min(g.localSaid, g.remoteSaid) <= meetWithin {
+		e.LocalData, e.RemoteData = true, true
+		e.Judge()
+	}
+}
+
+func (g *Group) share(exporter flow.Addr) *share {
+	for i := range g.shares {
+		if g.shares[i].exporter == exporter || i == maxShares-1 {
+			return &g.shares[i]
+		}
+	}
+	g.shares = append(g.shares, share{exporter: exporter})
+	return &g.shares[len(g.shares)-1]
+}
+
+// most returns the share of the exporter that told the most.
+func (g *Group) most() *share {
+	best := &g.shares[0]
+	for i := range g.shares {
+		if s := &g.shares[i]; s.bytes() > best.bytes() || s.bytes() == best.bytes() && s.count > best.count {
+			best = s
+		}
+	}
+	return best
+}
+
+// probe reports whether nothing answered somebody outside.
+func (g *Group) probe() bool {
+	return g.state == hit.Attempt && (g.event.Direction == hit.Inbound || g.event.Direction == hit.Transit)
+}
+
+// Groups returns what was found: the most severe first, then the latest. beyond is how
+// many records more there were than are told apart.
+func (f *Finder) Groups() (groups []*Group, beyond uint64) {
+	for _, g := range f.groups {
+		groups = append(groups, g)
+	}
+	slices.SortFunc(groups, func(a, b *Group) int {
+		return cmp.Or(cmp.Compare(b.event.Severity, a.event.Severity), cmp.Compare(b.end, a.end), compareKeys(&a.key, &b.key))
+	})
+	return groups, f.beyond
+}
+
+func compareKeys(a, b *groupKey) int {
+	return cmp.Or(compare(a.local, b.local), compare(a.remote, b.remote), cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port))
+}
+
+func rank(s hit.State) int {
+	switch s {
+	case hit.Established:
+		return 2
+	case hit.Unknown:
+		return 1
+	}
+	return 0
+}
+
+// sum saturates: counters come from outside and may be anything.
+func sum(a, b uint64) uint64 {
+	if b > math.MaxUint64-a {
+		return math.MaxUint64
+	}
+	return a + b
+}

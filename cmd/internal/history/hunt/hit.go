@@ -1,0 +1,97 @@
+package hunt
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// Hit makes the hit of a group. Its id is made of what was found and of seed alone, so
+// that a hunt that runs again says the same.
+func (g *Group) Hit(seed uint64, now time.Time) *hit.Hit {
+	e, m := &g.event, g.most()
+	best := &e.Indicators[0]
+	h := &hit.Hit{
+		Kind: hit.Retro, Severity: e.Severity, Direction: e.Direction, State: g.state,
+		Category: best.Category.String(), Feed: best.Feed, IOC: best.Prefix, Score: int(best.Confidence()), Ref: best.Ref, Name: best.Name,
+		SrcPort: int(g.clientPort), DstPort: int(g.key.port), Proto: e.Proto,
+		Count: m.count, Duplicates: g.count - m.count, Bytes: m.bytes(), Packets: sum(m.srcPackets, m.dstPacks),
+		SrcBytes: m.srcBytes, DstBytes: m.dstBytes, SrcPackets: m.srcPackets, DstPackets: m.dstPacks,
+		Exporter: m.exporter.IP(), Domain: e.Domain, Sampling: e.Sampling,
+		Start: stamp(g.start), End: stamp(g.end), First: stamp(g.first), Last: stamp(g.last), Time: now,
+		ID: id(seed, &g.key), Regular: g.Regular(), Shared: best.Shared, Scanner: best.Scanner,
+		Local: e.Local.IP(), Remote: e.Remote.IP(),
+		Indicators: append(indicators(e.Indicators), indicators(e.Others)...),
+	}
+	if e.Proto == 1 || e.Proto == 58 {
+		h.SrcPort, h.DstPort = e.ICMPType, e.ICMPCode
+	}
+	natLocal, natRemote := ip(e.NATLocal), ip(e.NATRemote)
+	switch {
+	case e.LocalOpened:
+		h.Src, h.Dst, h.NATSrc, h.NATDst, h.Matched = h.Local, h.Remote, natLocal, natRemote, hit.MatchedDst
+		if e.MatchedNAT {
+			h.Matched = hit.MatchedNATDst
+		}
+	default:
+		h.Src, h.Dst, h.NATSrc, h.NATDst, h.Matched = h.Remote, h.Local, natRemote, natLocal, hit.MatchedSrc
+		if e.MatchedNAT {
+			h.Matched = hit.MatchedNATSrc
+		}
+	}
+	if len(g.shares) > 1 {
+		for i := range g.shares {
+			s := &g.shares[i]
+			h.Exporters = append(h.Exporters, hit.Share{Exporter: s.exporter.IP(), Count: s.count, Bytes: s.bytes()})
+		}
+	}
+	return h
+}
+
+func stamp(ns int64) time.Time { return time.Unix(0, ns).UTC() }
+
+func ip(a flow.Addr) netip.Addr {
+	if a.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a.IP()
+}
+
+func indicators(list []intel.Indicator) (out []hit.Indicator) {
+	for i := range list {
+		in := &list[i]
+		x := hit.Indicator{
+			IOC: in.Prefix, Feed: in.Feed, Category: in.Category.String(), Score: int(in.Score),
+			Ref: in.Ref, Name: in.Name, FirstSeen: in.FirstSeen, LastSeen: in.LastSeen,
+		}
+		if in.Tags != "" {
+			x.Tags = strings.Split(in.Tags, ",")
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// crockford leaves out i, l, o and u, which people misread.
+var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// id names the hit of a key in the hunt of that seed.
+func id(seed uint64, k *groupKey) string {
+	var b [56]byte
+	copy(b[:], "retro")
+	b[5] = k.proto
+	binary.BigEndian.PutUint32(b[8:], uint32(k.port))
+	binary.BigEndian.PutUint64(b[16:], seed)
+	for i, half := range [...]uint64{k.local.Hi, k.local.Lo, k.remote.Hi, k.remote.Lo} {
+		binary.BigEndian.PutUint64(b[24+8*i:], half)
+	}
+	digest := sha256.Sum256(b[:])
+	return crockford.EncodeToString(digest[:8]) + "-1"
+}
