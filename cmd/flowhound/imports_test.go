@@ -78,7 +78,7 @@ cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/set
 cmd/internal/history/column: cmd/internal/file cmd/internal/flow github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/dataset: cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
-cmd/internal/history/query: cmd/internal/flow plugin/nearest
+cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset plugin/nearest
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed
 cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/intel: github.com/gaissmai/bart

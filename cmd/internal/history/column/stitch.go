@@ -30,6 +30,10 @@ func mirror(f *flow.Record) flow.Record {
 	return r
 }
 
+// Mirror returns what the exporter of f would report of the opposite direction: see
+// mirror. Times, counters, flags, ToS and Has are zero.
+func Mirror(f *flow.Record) flow.Record { return mirror(f) }
+
 func isICMP(proto uint8) bool { return proto == 1 || proto == 58 }
 
 // mirrorICMP: an echo request is answered by a reply of the same code. Type and code

@@ -54,3 +54,28 @@ func countryCode(text string) (code, suggestion string, ok bool) {
 	}
 	return "", mistaken[upper], false
 }
+
+// countryName returns a country as people write it, of the two letters in files: codes
+// that ISO leaves to users stand for addresses without a country.
+func countryName(b []byte) string {
+	switch string(b) {
+	case "xp", "XP":
+		return "private"
+	case "xm", "XM":
+		return "multicast"
+	}
+	return string(b)
+}
+
+// countryLetters is the inverse of countryName.
+func countryLetters(name string) string {
+	switch name {
+	case "private":
+		return "XP"
+	case "multicast":
+		return "XM"
+	case "":
+		return "--"
+	}
+	return name
+}

@@ -36,6 +36,15 @@ func (r *Record) Millis() uint64 {
 	return uint64(r.End-r.Start) / uint64(time.Millisecond)
 }
 
+// floorMillis returns the millisecond in which a time in nanoseconds lies.
+func floorMillis(ns int64) int64 {
+	ms := ns / int64(time.Millisecond)
+	if ns%int64(time.Millisecond) < 0 {
+		ms--
+	}
+	return ms
+}
+
 // hasOf is the bits that must be set in Has for a field to mean something. The others
 // have a value of their own that says so: the zero address, AS 0.
 var hasOf = [fieldCount]flow.Fields{

@@ -1,0 +1,164 @@
+package query
+
+import (
+	"context"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+)
+
+// Data is the history at one moment: what questions are asked of. Its methods may be
+// called concurrently.
+type Data struct {
+	// Files are in the order of time.
+	Files []Part
+	// Select, unless it is nil, returns for each of Files the row groups that can hold a
+	// flow with one of the addresses on either side or before or after translation:
+	// nil for all, empty for none.
+	Select func(*AddrSet) ([][]int, error)
+	// Recent, unless it is nil, gives the records that are in no file yet.
+	Recent func(context.Context, func([]flow.Record) error) error
+	// Aside names files that were found damaged before and are not among Files.
+	Aside []string
+	// Places says where the addresses of Recent's records are; nil: nobody knows.
+	Places column.Places
+}
+
+// parts returns the files and row groups that can hold what is asked.
+func (d *Data) parts(q *Question) ([]Part, error) {
+	from, to := q.bounds()
+	var groups [][]int
+	if set := needed(q.Filter.root); set != nil && d.Select != nil {
+		var err error
+		if groups, err = d.Select(set); err != nil {
+			return nil, err
+		}
+	}
+	var out []Part
+	for i, p := range d.Files {
+		if floorMillis(p.Info.Start) >= to || floorMillis(p.Info.End) < from {
+			continue
+		}
+		if groups != nil && groups[i] != nil {
+			if p.Groups = groups[i]; len(p.Groups) == 0 {
+				continue
+			}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// most4 is how many IPv4 addresses a set may have for an index to be worth asking.
+const most4 = 1 << 26
+
+// needed returns addresses one of which every row has that holds a record that n
+// accepts, nil when there is no such set or it is too large to help.
+func needed(n *node) *AddrSet {
+	set := addressesOf(n)
+	if set == nil || set.size4() > most4 {
+		return nil
+	}
+	return set
+}
+
+func addressesOf(n *node) *AddrSet {
+	switch {
+	case n == nil:
+		return nil
+	case n.op == opLeaf && !n.negated && fields[n.field].form == formAddress && n.field != Exporter:
+		return n.vals.addrs
+	case n.op == opAnd:
+		var best *AddrSet
+		for _, k := range n.kids {
+			if s := addressesOf(k); s != nil && (best == nil || s.size4() < best.size4()) {
+				best = s
+			}
+		}
+		return best
+	case n.op == opOr:
+		var all []AddrRange
+		for i, k := range n.kids {
+			s := addressesOf(k)
+			if s == nil {
+				return nil
+			}
+			if i == 1 && len(n.kids) == 2 && addressesOf(n.kids[0]) == s {
+				return s // src or dst of one list
+			}
+			all = append(all, s.ranges...)
+		}
+		return NewAddrSet(all)
+	}
+	return nil
+}
+
+// size4 returns how many IPv4 addresses are in the set; an IPv6 range counts for one.
+func (s *AddrSet) size4() (n uint64) {
+	for _, r := range s.ranges {
+		if r.First.Is4() && r.Last.Is4() {
+			n += uint64(r.Last.V4()-r.First.V4()) + 1
+		} else {
+			n++
+		}
+	}
+	return n
+}
+
+// recent gives each the records that are in no file yet and that the question accepts:
+// a record that counted both directions is two. What each is given is valid during the
+// call.
+func (d *Data) recent(ctx context.Context, q *Question, each func(*Conversation, [2]bool) error) error {
+	if d.Recent == nil {
+		return nil
+	}
+	from, to := q.bounds()
+	return d.Recent(ctx, func(records []flow.Record) error {
+		for i := range records {
+			c := d.unwritten(&records[i])
+			var found [2]bool
+			for w, r := range []*Record{&c.Record, &c.Answer} {
+				at := floorMillis(r.Begin())
+				found[w] = (w == 0 || c.Answered) && from <= at && at < to && q.Filter.Match(r, q.Raw)
+			}
+			if found[0] || found[1] {
+				if err := each(&c, found); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// unwritten returns a record as it will stand in a file.
+func (d *Data) unwritten(f *flow.Record) Conversation {
+	c := Conversation{Record: Record{Record: *f, SrcCC: "--", DstCC: "--", SrcAS: f.SrcAS, DstAS: f.DstAS}}
+	if d.Places != nil {
+		c.SrcCC, c.SrcAS = d.place(f.Src, f.SrcAS, c.Begin())
+		c.DstCC, c.DstAS = d.place(f.Dst, f.DstAS, c.Begin())
+	}
+	if f.Has&flow.HasReverse == 0 || f.RevBytes|f.RevPackets == 0 {
+		return c
+	}
+	a := column.Mirror(f)
+	a.Received, a.Start, a.End = f.Received, f.Start, f.End
+	a.Bytes, a.Packets, a.TCPFlags, a.Has = f.RevBytes, f.RevPackets, f.RevTCPFlags, answerHas(f.Has)
+	c.Answer = Record{Record: a, SrcCC: c.DstCC, DstCC: c.SrcCC, SrcAS: c.DstAS, DstAS: c.SrcAS}
+	c.Answered = true
+	c.Has &^= flow.HasReverse | flow.HasRevTCPFlags
+	c.RevBytes, c.RevPackets, c.RevTCPFlags = 0, 0, 0
+	return c
+}
+
+// place returns the country and AS of an address: the exporter's word on the AS first.
+func (d *Data) place(a flow.Addr, sent uint32, at int64) (country string, as uint32) {
+	cc, as := d.Places(a, at)
+	if sent != 0 {
+		as = sent
+	}
+	if cc == [2]byte{} {
+		return "--", as
+	}
+	return countryName(cc[:]), as
+}

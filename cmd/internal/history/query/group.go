@@ -1,0 +1,219 @@
+package query
+
+import (
+	"slices"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+)
+
+// way is which of a row's two directions a record is.
+type way uint8
+
+const (
+	forward way = iota
+	reverse
+)
+
+// group is a row group that is being searched. It reads columns when they are first
+// wanted. Rows are chosen by ascending lists of their numbers. It belongs to one
+// worker, which uses its memory for one group after another.
+//
+// Errors of reading are thrown as a failure and caught by search, so that the steps of
+// a search stay readable.
+type group struct {
+	file *column.File
+	at   int
+	rows int
+	raw  bool
+
+	cols   [column.Columns]column.Column
+	loaded [column.Columns]bool
+	mask   []bool
+	all    []int32 // 0, 1, 2, ...
+
+	answered   []int32 // the rows that hold a record of the opposite direction
+	isAnswered bool
+	lists      [][]int32
+	used       int // of lists
+}
+
+// failure is a panic of group: the file cannot be read.
+type failure struct{ err error }
+
+// open starts on a row group.
+func (g *group) open(f *column.File, at int) {
+	g.file, g.at, g.rows = f, at, f.GroupLen(at)
+	g.loaded = [column.Columns]bool{}
+	g.isAnswered = false
+	g.used = 0
+	for i := len(g.all); i < g.rows; i++ {
+		g.all = append(g.all, int32(i))
+	}
+}
+
+func (g *group) col(id column.ID) *column.Column {
+	c := &g.cols[id]
+	if !g.loaded[id] {
+		if err := g.file.Column(g.at, id, c); err != nil {
+			panic(failure{err})
+		}
+		g.loaded[id] = true
+	}
+	return c
+}
+
+// list returns an empty list with room for all rows. It lives until the release of a
+// mark that was taken before.
+func (g *group) list() []int32 {
+	if g.used == len(g.lists) {
+		g.lists = append(g.lists, nil)
+	}
+	if cap(g.lists[g.used]) < g.rows {
+		g.lists[g.used] = make([]int32, 0, g.rows+g.rows/8)
+	}
+	g.used++
+	return g.lists[g.used-1][:0]
+}
+
+func (g *group) mark() int { return g.used }
+
+func (g *group) release(mark int) { g.used = mark }
+
+// records returns the rows that hold a record of that direction. The list must not be
+// changed or given back.
+func (g *group) records(w way) []int32 {
+	if w == forward {
+		return g.all[:g.rows]
+	}
+	if !g.isAnswered {
+		g.isAnswered = true
+		g.answered = g.findAnswered(g.answered[:0])
+	}
+	return g.answered
+}
+
+// findAnswered appends the rows with a record of the opposite direction, or with one
+// record that counted both (RFC 5103, firewalls).
+func (g *group) findAnswered(out []int32) []int32 {
+	own := g.col(column.RevHas)
+	both := g.numbersWith(column.Has, func(n int64) bool { return flow.Fields(n)&flow.HasReverse != 0 })
+	if both == nil {
+		return g.pick(own, g.all[:g.rows], func(n int64) bool { return n != 0 }, out)
+	}
+	bytes, packets, has := g.col(column.RevBytes), g.col(column.RevPackets), g.col(column.Has)
+	for _, row := range g.all[:g.rows] {
+		if own.Value(int(row)) != 0 || flow.Fields(has.Value(int(row)))&flow.HasReverse != 0 && bytes.Value(int(row))|packets.Value(int(row)) != 0 {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// numbersWith returns a mask of the dictionary of a column of numbers, nil when none of
+// its values is wanted. It holds until the next mask is made.
+func (g *group) numbersWith(id column.ID, test func(int64) bool) []bool {
+	c := g.col(id)
+	any := false
+	g.mask = g.mask[:0]
+	for _, v := range c.Int32 {
+		ok := test(int64(v))
+		any = any || ok
+		g.mask = append(g.mask, ok)
+	}
+	for _, v := range c.Int64 {
+		ok := test(v)
+		any = any || ok
+		g.mask = append(g.mask, ok)
+	}
+	if !any {
+		return nil
+	}
+	return g.mask
+}
+
+// pick appends the rows of sel whose number passes the test.
+func (g *group) pick(c *column.Column, sel []int32, test func(int64) bool, out []int32) []int32 {
+	if c.Index == nil {
+		if c.Int32 != nil {
+			for _, row := range sel {
+				if test(int64(c.Int32[row])) {
+					out = append(out, row)
+				}
+			}
+			return out
+		}
+		for _, row := range sel {
+			if test(c.Int64[row]) {
+				out = append(out, row)
+			}
+		}
+		return out
+	}
+	g.mask = g.mask[:0]
+	for _, v := range c.Int32 {
+		g.mask = append(g.mask, test(int64(v)))
+	}
+	for _, v := range c.Int64 {
+		g.mask = append(g.mask, test(v))
+	}
+	return g.masked(c, sel, out)
+}
+
+// pickBytes is pick for a column of addresses or countries; test is given the bytes of
+// a value.
+func (g *group) pickBytes(c *column.Column, width int, sel []int32, test func([]byte) bool, out []int32) []int32 {
+	g.mask = g.mask[:0]
+	for b := c.Bytes; len(b) >= width; b = b[width:] {
+		g.mask = append(g.mask, test(b[:width]))
+	}
+	return g.masked(c, sel, out)
+}
+
+// masked appends the rows of sel whose value is in the mask of the dictionary.
+func (g *group) masked(c *column.Column, sel []int32, out []int32) []int32 {
+	switch mask := g.mask; {
+	case !slices.Contains(mask, true):
+		return out
+	case !slices.Contains(mask, false):
+		return append(out, sel...)
+	default:
+		index := c.Index
+		for _, row := range sel {
+			if mask[index[row]] {
+				out = append(out, row)
+			}
+		}
+		return out
+	}
+}
+
+// minus appends the rows of a that are not in b, which is a part of a.
+func minus(a, b, out []int32) []int32 {
+	for _, row := range a {
+		if len(b) > 0 && b[0] == row {
+			b = b[1:]
+			continue
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// union appends the rows of a and of b.
+func union(a, b, out []int32) []int32 {
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0] < b[0]:
+			out = append(out, a[0])
+			a = a[1:]
+		case b[0] < a[0]:
+			out = append(out, b[0])
+			b = b[1:]
+		default:
+			out = append(out, a[0])
+			a, b = a[1:], b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
+}

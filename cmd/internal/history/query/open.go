@@ -1,0 +1,35 @@
+package query
+
+import (
+	"context"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
+)
+
+// Snapshot returns a snapshot of a data set as what questions are asked of. places says
+// where the addresses of records are that are in no file yet; nil: nobody knows. The
+// snapshot must stay open while questions are asked.
+func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
+	d := &Data{Places: places, Aside: snap.Damaged, Recent: func(ctx context.Context, each func([]flow.Record) error) error { return snap.Recent(ctx, each) }}
+	for _, f := range snap.Files {
+		d.Files = append(d.Files, Part{Path: f.Path, Info: f.Info, Open: f.Open})
+	}
+	return d
+}
+
+// Open opens the history in a folder for questions about flows that began between two
+// times; the zero time is no bound. Close ends it.
+func Open(dir string, start, end time.Time, places column.Places) (d *Data, closed func(), err error) {
+	set, err := dataset.Open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	snap, err := set.Snapshot(start, end)
+	if err != nil {
+		return nil, nil, err
+	}
+	return Snapshot(snap, places), snap.Close, nil
+}

@@ -1,0 +1,320 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+	"github.com/flowhound/flowhound/plugin/nearest"
+)
+
+// RecordOptions say which records are returned, and how.
+type RecordOptions struct {
+	// Biflow returns conversations: one Found for both directions, when the question
+	// accepts either.
+	Biflow bool
+	// Sort orders the records; nil: the order of the files, hour by hour.
+	Sort *Sort
+	// Limit is how many are returned, the first of the order. 0: all, which only the
+	// order of the files allows.
+	Limit int
+}
+
+// Sort is an order of records.
+type Sort struct {
+	Field Field
+	Start bool // by when they began, rather than by Field
+	Down  bool // the largest first
+}
+
+// ParseSort reads the name of an order: start (the earliest first), or bytes, packets,
+// duration, bps, pps, bpp, sport, dport (the largest first). A + or - before it asks for
+// the smallest or the largest first.
+func ParseSort(text string) (*Sort, error) {
+	name, sign := text, byte(0)
+	if text != "" && (text[0] == '+' || text[0] == '-') {
+		name, sign = text[1:], text[0]
+	}
+	s := &Sort{Start: name == "start"}
+	names := []string{"start"}
+	for _, f := range []Field{Bytes, Packets, Duration, BitRate, PacketRate, PacketSize, SrcPort, DstPort} {
+		names = append(names, f.String())
+		if f.String() == name {
+			s.Field, s.Down = f, true
+		}
+	}
+	if !s.Start && !s.Down {
+		return nil, &Error{Text: text, Option: "--sort", End: len(text), Message: strconv.Quote(name) + " is no order", Suggestion: nearest.Word(name, names)}
+	}
+	if sign != 0 {
+		s.Down = sign == '-'
+	}
+	return s, nil
+}
+
+// Found is one record that a question found.
+type Found struct {
+	Record
+	// Conversation is what the record is half of, when conversations were asked for;
+	// Record is then both directions in one. nil otherwise.
+	Conversation *Conversation
+}
+
+// Records gives each the records that a question accepts and returns how many there
+// are. What each is given is valid during the call. An error of each ends the search
+// and is returned.
+func (d *Data) Records(ctx context.Context, q Question, o RecordOptions, each func(*Found) error) (records uint64, err error) {
+	parts, err := d.parts(&q)
+	if err != nil {
+		return 0, err
+	}
+	f := &finder{o: &o, q: &q, each: each}
+	s := scan{q: &q, parts: parts, inOrder: o.Sort == nil, visit: f.visit}
+	if err := s.run(ctx); err != nil {
+		return f.records, err
+	}
+	if f.enough() {
+		return f.records, nil
+	}
+	if err := d.recent(ctx, &q, f.recent); err != nil && err != errEnough {
+		return f.records, err
+	}
+	return f.records, f.finish()
+}
+
+// finder collects what is found, or hands it on.
+type finder struct {
+	o    *RecordOptions
+	q    *Question
+	each func(*Found) error
+
+	mu      sync.Mutex
+	records uint64
+	rows    []column.Row
+	found   []Conversation
+	best    []ranked // with Sort: the first ones, and as many again
+	worst   int64    // with Sort: the key of the last of the first, once there are enough
+	full    bool
+}
+
+// ranked is a record with its place in the order.
+type ranked struct {
+	key int64
+	Found
+}
+
+// chunk is how many rows are read at once.
+const chunk = 4096
+
+func (f *finder) enough() bool {
+	return f.o.Sort == nil && f.o.Limit > 0 && f.records >= uint64(f.o.Limit)
+}
+
+// visit takes what was found in a row group.
+func (f *finder) visit(_ int, g *group, found [2][]int32) error {
+	rows := union(found[forward], found[reverse], g.list())
+	if f.o.Sort != nil {
+		return f.rank(g, rows, found)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for some := range slices.Chunk(rows, chunk) {
+		f.rows, f.found = g.materialise(some, f.rows, f.found[:0])
+		for i, row := range some {
+			accepted := accept(&found, row)
+			if err := f.give(&f.found[i], accepted); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// accept reports of which directions a row was found, and takes it from the lists,
+// which are asked in ascending order.
+func accept(found *[2][]int32, row int32) (accepted [2]bool) {
+	for w := range found {
+		if len(found[w]) > 0 && found[w][0] == row {
+			accepted[w], found[w] = true, found[w][1:]
+		}
+	}
+	return accepted
+}
+
+func (f *finder) recent(c *Conversation, accepted [2]bool) error {
+	if f.o.Sort == nil {
+		return f.give(c, accepted)
+	}
+	f.split(c, accepted, func(one *Found) {
+		f.records++
+		f.add(f.o.Sort.key(one, f.q.Raw), one)
+	})
+	return nil
+}
+
+// give hands on what was accepted of a conversation.
+func (f *finder) give(c *Conversation, accepted [2]bool) (err error) {
+	f.split(c, accepted, func(one *Found) {
+		if err != nil || f.enough() {
+			return
+		}
+		f.records++
+		err = f.each(one)
+	})
+	if err == nil && f.enough() {
+		return errEnough
+	}
+	return err
+}
+
+// split calls do with each record that was accepted, or with the conversation.
+func (f *finder) split(c *Conversation, accepted [2]bool, do func(*Found)) {
+	if f.o.Biflow {
+		do(&Found{Record: c.Both(), Conversation: c})
+		return
+	}
+	if accepted[forward] {
+		do(&Found{Record: c.Record})
+	}
+	if accepted[reverse] {
+		do(&Found{Record: c.Answer})
+	}
+}
+
+// key returns what a record is ordered by.
+func (s *Sort) key(r *Found, raw bool) int64 {
+	if s.Start {
+		return floorMillis(r.Begin())
+	}
+	n, _ := r.Number(s.Field, raw)
+	if c := r.Conversation; c != nil && c.Answered && (s.Field == Bytes || s.Field == Packets) {
+		m, _ := c.Answer.Number(s.Field, raw)
+		n += m
+	}
+	return int64(min(n, 1<<63-1))
+}
+
+// keys returns what the rows of sel are ordered by.
+func (s *Sort) keys(g *group, w way, sel []int32) []int64 {
+	if s.Start {
+		return g.begin(w, sel, nil)
+	}
+	numbers := g.numbers(s.Field, w, sel, nil)
+	out := make([]int64, len(sel))
+	for i, n := range numbers {
+		out[i] = int64(min(n, 1<<63-1))
+	}
+	return out
+}
+
+// rank keeps what comes first in the order. Only rows that can be among those are read
+// whole.
+func (f *finder) rank(g *group, rows []int32, found [2][]int32) error {
+	var keys [2][]int64
+	for w := range way(2) {
+		if !f.o.Biflow {
+			keys[w] = f.o.Sort.keys(g, w, found[w])
+		}
+	}
+	f.mu.Lock()
+	full, worst := f.full, f.worst
+	f.mu.Unlock()
+	wanted := rows
+	if full && !f.o.Biflow {
+		var lists [2][]int32
+		for w := range found {
+			for i, row := range found[w] {
+				if !f.o.Sort.after(keys[w][i], worst) {
+					lists[w] = append(lists[w], row)
+				}
+			}
+		}
+		wanted = union(lists[0], lists[1], g.list())
+	}
+	count := uint64(len(found[0]) + len(found[1]))
+	if f.o.Biflow {
+		count = uint64(len(rows))
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.records += count
+	for some := range slices.Chunk(wanted, chunk) {
+		f.rows, f.found = g.materialise(some, f.rows, f.found[:0])
+		for i, row := range some {
+			for w := range found {
+				for len(found[w]) > 0 && found[w][0] < row {
+					found[w] = found[w][1:]
+				}
+			}
+			f.split(&f.found[i], accept(&found, row), func(one *Found) { f.add(f.o.Sort.key(one, f.q.Raw), one) })
+		}
+	}
+	return nil
+}
+
+// after reports whether a record with key a comes after all with key b.
+func (s *Sort) after(a, b int64) bool {
+	if s.Down {
+		return a < b
+	}
+	return a > b
+}
+
+func (f *finder) add(key int64, one *Found) {
+	if f.full && f.o.Sort.after(key, f.worst) {
+		return
+	}
+	r := ranked{key: key, Found: *one}
+	if c := one.Conversation; c != nil {
+		kept := *c
+		r.Conversation = &kept
+	}
+	f.best = append(f.best, r)
+	if f.o.Limit > 0 && len(f.best) >= 2*f.o.Limit+1000 {
+		f.trim()
+	}
+}
+
+// trim keeps the first ones. Equal ones are ordered by what they are, so that an answer
+// does not depend on who was quicker.
+func (f *finder) trim() {
+	slices.SortFunc(f.best, func(a, b ranked) int {
+		c := cmp.Compare(a.key, b.key)
+		if f.o.Sort.Down {
+			c = -c
+		}
+		if c == 0 {
+			c = order(&a.Found.Record.Record, &b.Found.Record.Record)
+		}
+		return c
+	})
+	if n := f.o.Limit; n > 0 && len(f.best) >= n {
+		clear(f.best[n:])
+		f.best = f.best[:n]
+		f.full, f.worst = true, f.best[n-1].key
+	}
+}
+
+// order orders records by what is printed of them first.
+func order(a, b *flow.Record) int {
+	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Received, b.Received), compareAddr(a.Src, b.Src), compareAddr(a.Dst, b.Dst),
+		cmp.Compare(a.SrcPort, b.SrcPort), cmp.Compare(a.DstPort, b.DstPort), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Bytes, b.Bytes), compareAddr(a.Exporter, b.Exporter))
+}
+
+// finish hands on what was ranked.
+func (f *finder) finish() error {
+	if f.o.Sort == nil {
+		return nil
+	}
+	f.trim()
+	for i := range f.best {
+		if err := f.each(&f.best[i].Found); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,326 @@
+package query
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"math/bits"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// Value is what is added up for each group of records.
+type Value uint8
+
+// The values. Bytes and packets are multiplied by the sampling rate unless the question
+// is raw; the last two count different addresses.
+const (
+	SumBytes Value = iota
+	SumPackets
+	CountFlows
+	CountSources
+	CountTargets
+)
+
+var valueNames = []string{"bytes", "packets", "flows", "sips", "dips"}
+
+// String returns the name of the value.
+func (v Value) String() string { return valueNames[v] }
+
+// counts reports whether the value counts different addresses, so that those of two
+// groups do not add up.
+func (v Value) counts() bool { return v >= CountSources }
+
+// sums adds up a value for each group of records, as one worker finds them.
+type sums struct {
+	keys   []Key
+	value  Value
+	raw    bool
+	either bool
+
+	// Of several passes each adds up only the groups whose hash is its own, for want
+	// of memory.
+	pass, passes uint64
+
+	table    *table
+	seen     *table // groups with an address each, where addresses are counted
+	records  uint64
+	total    uint64
+	coded    []coded
+	address  coded
+	groups   numbering
+	pairs    numbering
+	codes    []uint64
+	packed   []byte
+	values   []uint64
+	added    []uint64
+	pairKeys []byte
+}
+
+func newSums(keys []Key, value Value, raw bool, pass, passes uint64, memory int) *sums {
+	s := &sums{keys: keys, value: value, raw: raw, pass: pass, passes: passes, coded: make([]coded, len(keys))}
+	width := 0
+	for i := range keys {
+		width += keys[i].width()
+		s.either = s.either || keys[i].Either
+	}
+	if value.counts() {
+		s.table, s.seen = newTable(width, memory/3), newTable(width+16, memory*2/3)
+	} else {
+		s.table = newTable(width, memory)
+	}
+	return s
+}
+
+// visit adds the records that were found in a group.
+func (s *sums) visit(g *group, found [2][]int32) error {
+	for w := range way(2) {
+		if len(found[w]) == 0 {
+			continue
+		}
+		mark := g.mark()
+		err := s.add(g, w, found[w])
+		g.release(mark)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sums) add(g *group, w way, sel []int32) error {
+	s.valuesOf(g, w, sel)
+	s.records += uint64(len(sel))
+	for _, v := range s.values {
+		s.total += v
+	}
+	if err := s.addSide(g, w, sel, false); err != nil || !s.either {
+		return err
+	}
+	sel = s.unlike(g, w, sel) // those whose other side is another one count for that, too
+	if len(sel) == 0 {
+		return nil
+	}
+	s.valuesOf(g, w, sel)
+	return s.addSide(g, w, sel, true)
+}
+
+// valuesOf sets values for the rows of sel.
+func (s *sums) valuesOf(g *group, w way, sel []int32) {
+	s.values = s.values[:0]
+	switch s.value {
+	case SumBytes:
+		s.values = g.numbers(Bytes, w, sel, s.values)
+	case SumPackets:
+		s.values = g.numbers(Packets, w, sel, s.values)
+	case CountFlows:
+		for range sel {
+			s.values = append(s.values, 1)
+		}
+	}
+}
+
+// unlike returns the rows of sel whose keys of either side differ.
+func (s *sums) unlike(g *group, w way, sel []int32) []int32 {
+	out := g.list()
+	differs := make([]bool, len(sel))
+	var other coded
+	for k := range s.keys {
+		if !s.keys[k].Either {
+			continue
+		}
+		c, width := &s.coded[k], s.keys[k].width()
+		other.code(g, &s.keys[k], s.keys[k].Other, w, sel)
+		for i := range sel {
+			s.packed = other.append(c.append(s.packed[:0], c.codes[i]), other.codes[i])
+			differs[i] = differs[i] || string(s.packed[:width]) != string(s.packed[width:])
+		}
+	}
+	for i, row := range sel {
+		if differs[i] {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// addSide adds the values under the keys, those of either side taken from the source or
+// from the destination. It first adds up within the row group, where small numbers
+// stand for addresses.
+func (s *sums) addSide(g *group, w way, sel []int32, other bool) error {
+	width := 0
+	s.codes = s.codes[:0]
+	for k := range s.keys {
+		c, f := &s.coded[k], s.keys[k].Field
+		if other && s.keys[k].Either {
+			f = s.keys[k].Other
+		}
+		c.code(g, &s.keys[k], f, w, sel)
+		if k == 0 {
+			s.codes, width = append(s.codes, c.codes...), c.bits
+			continue
+		}
+		if width+c.bits > 64 {
+			s.groups.number(s.codes, width)
+			for i, id := range s.groups.ids {
+				s.codes[i] = uint64(id)
+			}
+			width = bits.Len(uint(len(s.groups.first)))
+		}
+		for i, code := range c.codes {
+			s.codes[i] = s.codes[i]<<c.bits | code
+		}
+		width += c.bits
+	}
+	s.groups.number(s.codes, width)
+	if s.value.counts() {
+		return s.addPairs(g, w, sel)
+	}
+	s.added = append(s.added[:0], make([]uint64, len(s.groups.first))...)
+	for i, id := range s.groups.ids {
+		s.added[id] += s.values[i]
+	}
+	for id, at := range s.groups.first {
+		if err := s.put(s.pack(at), s.added[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pack packs the keys of the row that was coded at a place.
+func (s *sums) pack(at int32) []byte {
+	s.packed = s.packed[:0]
+	for k := range s.coded {
+		s.packed = s.coded[k].append(s.packed, s.coded[k].codes[at])
+	}
+	return s.packed
+}
+
+// put adds n to the sum of a packed key, if it is one of this pass.
+func (s *sums) put(key []byte, n uint64) error {
+	h := maphash.Bytes(hashSeed, key)
+	if s.passes > 1 && h>>32%s.passes != s.pass {
+		return nil
+	}
+	_, err := s.table.add(key, h, n)
+	return err
+}
+
+// addPairs counts the addresses of each group.
+func (s *sums) addPairs(g *group, w way, sel []int32) error {
+	f := SrcIP
+	if s.value == CountTargets {
+		f = DstIP
+	}
+	whole := Key{Field: f}
+	s.address.code(g, &whole, f, w, sel)
+	width := bits.Len(uint(len(s.groups.first))) + s.address.bits
+	s.codes = s.codes[:0]
+	for i, id := range s.groups.ids {
+		s.codes = append(s.codes, uint64(id)<<s.address.bits|s.address.codes[i])
+	}
+	s.pairs.number(s.codes, width)
+	for _, at := range s.pairs.first {
+		if err := s.putPair(s.pack(at), s.address.address(s.address.codes[at])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putPair counts an address for a packed key, if it is a new one.
+func (s *sums) putPair(key []byte, a flow.Addr) error {
+	if s.passes > 1 && maphash.Bytes(hashSeed, key)>>32%s.passes != s.pass {
+		return nil
+	}
+	s.pairKeys = append(s.pairKeys[:0], key...)
+	s.pairKeys = binary.BigEndian.AppendUint64(s.pairKeys, a.Hi)
+	s.pairKeys = binary.BigEndian.AppendUint64(s.pairKeys, a.Lo)
+	isNew, err := s.seen.add(s.pairKeys, maphash.Bytes(hashSeed, s.pairKeys), 0)
+	if err != nil || !isNew {
+		return err
+	}
+	return s.put(key, 1)
+}
+
+// record adds one record.
+func (s *sums) record(r *Record) error {
+	s.records++
+	v := uint64(1)
+	switch s.value {
+	case SumBytes:
+		v, _ = r.Number(Bytes, s.raw)
+	case SumPackets:
+		v, _ = r.Number(Packets, s.raw)
+	case CountSources, CountTargets:
+		v = 0
+	}
+	s.total += v
+	first := string(s.packRecord(r, false))
+	if err := s.recordAs([]byte(first), r, v); err != nil || !s.either {
+		return err
+	}
+	if other := s.packRecord(r, true); string(other) != first {
+		return s.recordAs(other, r, v)
+	}
+	return nil
+}
+
+func (s *sums) recordAs(key []byte, r *Record, v uint64) error {
+	switch s.value {
+	case CountSources:
+		return s.putPair(key, r.Src)
+	case CountTargets:
+		return s.putPair(key, r.Dst)
+	}
+	return s.put(key, v)
+}
+
+func (s *sums) packRecord(r *Record, other bool) []byte {
+	s.packed = s.packed[:0]
+	for i := range s.keys {
+		k := &s.keys[i]
+		f := k.Field
+		if other && k.Either {
+			f = k.Other
+		}
+		switch form := fields[f].form; {
+		case k.Step > 0:
+			s.packed = k.appendNumber(s.packed, uint64(k.step(floorMillis(r.Begin()))))
+		case form == formAddress:
+			s.packed = k.appendAddress(s.packed, r.Address(f))
+		case form == formCountry:
+			s.packed = append(s.packed, countryLetters(r.Country(f))...)
+		default:
+			n, _ := r.Number(f, s.raw)
+			s.packed = k.appendNumber(s.packed, n)
+		}
+	}
+	return s.packed
+}
+
+// merge adds what another worker has added up.
+func (s *sums) merge(o *sums) error {
+	s.records += o.records
+	s.total += o.total
+	if s.value.counts() {
+		width := s.table.width
+		for i := range o.seen.len() {
+			pair := o.seen.key(i)
+			isNew, err := s.seen.add(pair, maphash.Bytes(hashSeed, pair), 0)
+			if err == nil && isNew {
+				err = s.put(pair[:width], 1)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for i, n := range o.table.sums {
+		if err := s.put(o.table.key(i), n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
