@@ -22,6 +22,7 @@ usage: ./install.sh [option ...]
   --destdir DIR   install below DIR instead of /, for images and packages
   --upgrade       also restart a flowhound that runs
   --restart       also restart OSSEC or Wazuh when it has something new to read
+  --no-ossec      leave OSSEC and Wazuh alone: flowhound install wires them later
   --uninstall     take everything out but configuration, data and logs
   --purge         with --uninstall: those too, and the user
   --dry-run       say what would change and change nothing
@@ -34,6 +35,7 @@ destdir=
 mode=install
 upgrade=no
 restart=
+ossec=yes
 purge=no
 dry=no
 
@@ -58,6 +60,7 @@ while [ $# -gt 0 ]; do
 		;;
 	--upgrade) upgrade=yes ;;
 	--restart) restart=--restart ;;
+	--no-ossec) ossec=no ;;
 	--uninstall) mode=uninstall ;;
 	--purge) purge=yes ;;
 	--dry-run) dry=yes ;;
@@ -96,7 +99,17 @@ undo() { # undo STATUS: ends with it
 	if [ "$status" -ne 0 ] && [ -n "$work" ] && [ -s "$work/undo" ]; then
 		say "install.sh failed: taking back what it changed" >&2
 		sed -n '1!G;h;$p' "$work/undo" >"$work/undo.sh"
-		sh "$work/undo.sh" || say "install.sh: not all could be taken back; see above" >&2
+		(
+			set +e
+			. "$work/undo.sh"
+		) || true
+		left=$(still_there)
+		if [ -z "$left" ]; then
+			say "install.sh: everything is as it was" >&2
+		else
+			say "install.sh: this is left, look at it and remove it by hand:" >&2
+			say "$left" >&2
+		fi
 	fi
 	[ -z "$work" ] || rm -rf "$work"
 	exit "$status"
@@ -115,6 +128,17 @@ begin() {
 	trap 'undo 143' TERM
 	[ -z "$caught" ] || exit "$caught"
 }
+
+# still_there: what this run has made and undo has left.
+still_there() {
+	[ -s "$work/news" ] || return 0
+	while read -r path; do
+		if [ -e "$path" ] || [ -L "$path" ]; then say "  $path"; fi
+	done <"$work/news"
+	if grep -q "^user$" "$work/news" && known_user; then say "  the user $user"; fi
+}
+
+news() { printf '%s\n' "$1" >>"$work/news"; } # news PATH: it was not there before
 
 known_user() { id "$user" >/dev/null 2>&1; }
 
@@ -157,6 +181,7 @@ parents() { # parents PATH: makes the folders above it, which a failure takes ba
 	[ ! -d "$above" ] || return 0
 	(parents "$above")
 	note "rmdir '$above' 2>/dev/null"
+	news "$above"
 	mkdir "$above"
 }
 
@@ -165,7 +190,11 @@ folder() { # folder PATH MODE OWNER: makes a folder in one of root's
 	would "make $1" && return 0
 	parents "$destdir$1"
 	trusted "$destdir$1"
-	note "rmdir '$destdir$1' 2>/dev/null"
+	case $3 in
+	root:*) note "rmdir '$destdir$1' 2>/dev/null" ;;
+	*) note "(gone_of_user '$1') >/dev/null" ;; # with what the service has written there
+	esac
+	news "$destdir$1"
 	mkdir -m 0700 "$destdir$1"
 	made=$1 made_mode=$2 made_owner=$3
 }
@@ -204,6 +233,7 @@ put() { # put SOURCE PATH MODE OWNER
 		note "cp -p '$saved' '$(dirname "$target")/.flowhound.$$' && mv -f '$(dirname "$target")/.flowhound.$$' '$target'"
 	else
 		note "rm -f '$target'"
+		news "$target"
 	fi
 	into "$target" "$3" "$4" <"$1"
 	say "wrote $2"
@@ -227,6 +257,30 @@ gone_of_user() { # gone_of_user PATH: what flowhound's user has in there goes as
 		as_user "find '$1' -mindepth 1 -delete" 2>/dev/null || true
 	fi
 	gone "$1"
+}
+
+# agents: the processes that run this program as an agent, however they were started.
+agents() {
+	for proc in /proc/[0-9]*; do
+		case $(readlink "$proc/exe" 2>/dev/null) in
+		"$bin" | "$bin (deleted)") ;;
+		*) continue ;;
+		esac
+		if tr '\0' '\n' <"$proc/cmdline" 2>/dev/null | sed -n 2p | grep -qx run; then say "${proc#/proc/}"; fi
+	done
+}
+
+# stop_agents: ends those that no service manager ends, as it would.
+stop_agents() {
+	if ! on_host || [ "$dry" = yes ]; then return 0; fi
+	tries=0
+	while running=$(agents) && [ -n "$running" ]; do
+		for pid in $running; do kill -TERM "$pid" 2>/dev/null || true; done
+		[ "$tries" -gt 0 ] || say "stopping flowhound, process $(say "$running" | tr '\n' ' ')"
+		tries=$((tries + 1))
+		[ "$tries" -lt 150 ] || return 1
+		sleep 0.1
+	done
 }
 
 # --- the parts ---
@@ -253,9 +307,11 @@ account() {
 	would "add the user $user" && return 0
 	if command -v useradd >/dev/null; then
 		note "userdel '$user' 2>/dev/null"
+		news user
 		useradd --system --user-group --home-dir /var/lib/flowhound --no-create-home --shell /usr/sbin/nologin "$user"
 	elif command -v adduser >/dev/null; then # BusyBox
 		note "deluser '$user' 2>/dev/null"
+		news user
 		addgroup -S "$user"
 		adduser -S -D -H -h /var/lib/flowhound -s /sbin/nologin -G "$user" "$user"
 	else
@@ -312,10 +368,18 @@ manager() {
 	fi
 }
 
+# What the kernel allowed before flowhound came: it stands in the file that raises it,
+# so that --uninstall can put it back.
+buffers=/proc/sys/net/core/rmem_max
+was_buffer() { # what it was, as the file on this host says; nothing where it does not
+	sed -n 's/^# before flowhound: \([0-9][0-9]*\)$/\1/p' "$destdir/etc/sysctl.d/60-flowhound.conf" 2>/dev/null || true
+}
+
 units=/etc/systemd/system
 service() {
 	case $(manager) in
 	systemd)
+		[ -n "$destdir" ] || [ "$dry" = yes ] || note "systemctl daemon-reload"
 		for u in flowhound.service flowhound-reload.service flowhound-reload.path; do
 			sed "s:/usr/local/bin/flowhound:$bin:" "$here/integrations/systemd/$u" >"$work/$u"
 			put "$work/$u" "$units/$u" 0644 root:root
@@ -326,7 +390,11 @@ service() {
 		put "$work/openrc" /etc/init.d/flowhound 0755 root:root
 		;;
 	esac
-	put "$here/integrations/systemd/sysctl.conf" /etc/sysctl.d/60-flowhound.conf 0644 root:root
+	was=$(was_buffer)
+	if [ -z "$was" ] && on_host; then was=$(cat "$buffers" 2>/dev/null || true); fi
+	cp "$here/integrations/systemd/sysctl.conf" "$work/sysctl.conf"
+	[ -z "$was" ] || printf '# before flowhound: %s\n' "$was" >>"$work/sysctl.conf"
+	put "$work/sysctl.conf" /etc/sysctl.d/60-flowhound.conf 0644 root:root
 }
 
 # What the configuration has the service write to besides its own folders.
@@ -348,6 +416,8 @@ paths() {
 
 start() {
 	if [ -n "$destdir" ] || [ "$dry" = yes ]; then return 0; fi
+	now=$(cat "$buffers" 2>/dev/null || true)
+	[ -z "$now" ] || note "sysctl -q -w net.core.rmem_max=$now 2>/dev/null"
 	sysctl -q -p /etc/sysctl.d/60-flowhound.conf 2>/dev/null || say "note: net.core.rmem_max could not be set; in a container set it on the host"
 	case $(manager) in
 	systemd)
@@ -355,9 +425,11 @@ start() {
 		running=no
 		systemctl is-active --quiet flowhound && running=yes
 		if [ "$running" = yes ] && [ "$upgrade" = yes ]; then
+			: >"$work/restarted"
 			systemctl restart flowhound
 			say "restarted flowhound"
 		elif [ "$running" = no ]; then
+			note "systemctl disable --quiet --now flowhound 2>/dev/null"
 			systemctl enable --quiet --now flowhound
 			say "started flowhound; it starts with the system from now on"
 		else
@@ -365,6 +437,7 @@ start() {
 		fi
 		;;
 	openrc)
+		rc-service flowhound status >/dev/null 2>&1 || note "rc-service flowhound stop >/dev/null 2>&1; rc-update -q del flowhound 2>/dev/null"
 		rc-update -q add flowhound default
 		if [ "$upgrade" = yes ]; then rc-service flowhound restart; else rc-service flowhound start; fi
 		;;
@@ -377,6 +450,10 @@ start() {
 # wire COMMAND: has flowhound wire itself into OSSEC or Wazuh, or out of it. Where
 # neither is installed there is nothing to do.
 wire() {
+	if [ "$ossec" = no ]; then
+		[ "$1" = uninstall ] || say "left OSSEC and Wazuh alone; to wire flowhound in later: sudo $bin install --restart"
+		return 0
+	fi
 	program=$destdir$bin
 	[ -x "$program" ] || program=${built:-}/flowhound
 	[ -x "$program" ] || return 0
@@ -385,16 +462,30 @@ wire() {
 	[ "$dry" = no ] || set -- "$@" --dry-run
 	if out=$("$program" "$@" 2>&1); then
 		say "$out"
+		offer
 		return 0
 	fi
 	case $out in
 	*"neither OSSEC nor Wazuh"*) say "note: ${out#flowhound: }" ;;
+	*"flowhound: not wired: "*) # a person has to change something there; flowhound works without
+		say "note: OSSEC or Wazuh was left as it is, ${out#*flowhound: }"
+		;;
 	*) fail "$out" ;;
 	esac
 }
 
+# offer asks whether to restart the engine, where somebody is there to answer.
+offer() {
+	case $out in *"restart it to take this over"*) ;; *) return 0 ;; esac
+	if [ -n "$destdir" ] || [ "$dry" = yes ] || [ ! -t 0 ] || [ ! -t 1 ]; then return 0; fi
+	printf 'Restart it now? It reads flowhound'"'"'s lines from then on. [y/N] '
+	read -r answer || return 0
+	case $answer in
+	[yY]*) "$program" install --restart || say "note: it was not restarted; see above" ;;
+	esac
+}
+
 uninstall() {
-	wire uninstall
 	if [ -z "$destdir" ] && [ "$dry" = no ]; then
 		case $(manager) in
 		systemd) systemctl disable --quiet --now flowhound flowhound-reload.path 2>/dev/null || true ;;
@@ -404,15 +495,36 @@ uninstall() {
 			;;
 		esac
 	fi
+	stop_agents || fail "flowhound still runs, process $(agents | tr '\n' ' '): end it, then run this again; nothing was removed"
+	wire uninstall
+	was=$(was_buffer)
+	ours=$(sed -n 's/^net.core.rmem_max = //p' "$here/integrations/systemd/sysctl.conf")
+	if on_host && [ "$dry" = no ] && [ -n "$was" ] && [ "$(cat "$buffers" 2>/dev/null)" = "$ours" ]; then
+		if sysctl -q -w "net.core.rmem_max=$was" 2>/dev/null; then
+			say "set net.core.rmem_max to $was again"
+		else
+			say "note: net.core.rmem_max stays $ours until the next boot; before flowhound it was $was"
+		fi
+	fi
 	for p in "$units/flowhound.service" "$units/flowhound-reload.service" "$units/flowhound-reload.path" "$units/flowhound.service.d" \
 		/etc/init.d/flowhound /etc/sysctl.d/60-flowhound.conf "$bin"; do
 		gone "$p"
 	done
 	for o in $outputs; do gone "$plugins/flowhound-output-$o"; done
-	if [ -d "$destdir$plugins" ] && [ "$dry" = no ]; then rmdir "$destdir$plugins" 2>/dev/null || true; fi
+	if [ "$dry" = no ]; then
+		rmdir "$destdir$plugins" 2>/dev/null || true
+		case $prefix in
+		/usr | /usr/local) ;;
+		*) rmdir "$destdir$prefix/bin" "$destdir$prefix/lib" "$destdir$prefix" 2>/dev/null || true ;; # where nobody else has anything in them
+		esac
+	fi
 	[ -n "$destdir" ] || [ "$(manager)" != systemd ] || [ "$dry" = yes ] || systemctl daemon-reload
 	if [ "$purge" = yes ]; then
 		for p in /var/lib/flowhound /var/log/flowhound; do gone_of_user "$p"; done
+		if on_host && known_user && [ -d /run/flowhound ] && ! would "remove /run/flowhound"; then
+			as_user "find /run/flowhound -mindepth 1 -delete" 2>/dev/null || true
+			rmdir /run/flowhound 2>/dev/null && say "removed /run/flowhound"
+		fi
 		gone /etc/flowhound
 		if [ -z "$destdir" ] && known_user && ! would "remove the user $user"; then
 			userdel "$user" 2>/dev/null || deluser "$user"
@@ -431,6 +543,9 @@ if [ "$mode" = uninstall ]; then
 	exit 0
 fi
 binaries
+if on_host && [ "$(manager)" = systemd ]; then
+	note "[ ! -e '$work/restarted' ] || systemctl restart flowhound" # as the old one, which is back by then
+fi
 account
 folders
 put "$built/flowhound" "$bin" 0755 root:root

@@ -4,12 +4,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
+	"github.com/flowhound/flowhound/cmd/internal/datadir"
 )
 
 func runCommand() *cobra.Command {
@@ -25,6 +27,9 @@ built beside the old one and swapped; if it is bad, the old one stays.`,
 			cfg, err := loadConfig(path)
 			if err != nil {
 				return err
+			}
+			if err := datadir.ForeignAgent([][2]string{{"data_dir", cfg.DataDir}, {"log.path", filepath.Dir(cfg.Log.Path)}, {"run_dir", cfg.RunDir}}); err != nil {
+				return usageError(err)
 			}
 			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 			for _, w := range cfg.Warnings {

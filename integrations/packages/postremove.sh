@@ -6,6 +6,9 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 fi
+if [ "$1" = purge ] && [ "$(cat /proc/sys/net/core/rmem_max 2>/dev/null)" = 67108864 ]; then
+	echo "flowhound: net.core.rmem_max stays 67108864 until the next boot"
+fi
 if [ "$1" = purge ]; then
 	if getent passwd flowhound >/dev/null; then
 		(cd / && su -s /bin/sh flowhound -c 'find /var/lib/flowhound /var/log/flowhound -mindepth 1 -delete' 2>/dev/null) || true

@@ -22,6 +22,9 @@ func TestForeign(t *testing.T) {
 		if err := os.Chown(dir, uid, uid); err != nil {
 			t.Fatal(err)
 		}
+		if err := ForeignAgent([][2]string{{"data_dir", t.TempDir()}, {"log.path", dir}}); err == nil || !strings.Contains(err.Error(), "log.path "+dir+" belongs to "+name) {
+			t.Errorf("an agent of root's in a folder of %s: %v", name, err)
+		}
 		if err := Foreign(dir); err == nil || !strings.Contains(err.Error(), "sudo -u "+name) {
 			t.Errorf("root in a folder of %s: %v", name, err)
 		}

@@ -41,8 +41,8 @@ func (e *Engine) clash() error {
 	}
 	for _, r := range others {
 		if ours[r.id] && !r.overwrites {
-			return fmt.Errorf("rule %s in %s has one of flowhound's ids, so that %s would ignore one of the two rules: "+
-				"give it an id from 100000 to 100899, then: flowhound install --restart", r.id, r.file, e.Kind)
+			return fmt.Errorf("%w: rule %s in %s has one of flowhound's ids, so that %s would ignore one of the two rules: "+
+				"give it an id from 100000 to 100899, or remove it if it was pasted by hand, then: sudo flowhound install --restart", ErrNotWired, r.id, r.file, e.Kind)
 		}
 	}
 	return nil

@@ -63,6 +63,9 @@ func (e *Engine) says(name string) string { return filepath.Join(e.Home, name) }
 var (
 	// ErrNoEngine says that neither OSSEC nor Wazuh is installed.
 	ErrNoEngine = errors.New("neither OSSEC nor Wazuh is installed here")
+	// ErrNotWired says that the engine was left as it is until a person has changed
+	// something in it. The rest of flowhound works without.
+	ErrNotWired = errors.New("not wired")
 	// ErrWazuh5 says what to do with a manager of Wazuh 5, which knows no XML and reads
 	// no log by itself.
 	ErrWazuh5 = errors.New("this is a manager of Wazuh 5, which has no XML decoders and rules any more and reads no log of its own host: " +

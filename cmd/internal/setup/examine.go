@@ -81,7 +81,11 @@ func examineEngine(ctx context.Context, l *finding.List, o *Options) {
 		return
 	}
 	changes, err := e.wire(o)
+	pasted := e.pasted()
 	switch {
+	case pasted != nil:
+		l.Bad("do that by hand", "%v", pasted)
+		return
 	case os.IsPermission(err):
 		l.Warn("sudo flowhound doctor", "%s: its files may be read by root only", e)
 		return
@@ -93,10 +97,11 @@ func examineEngine(ctx context.Context, l *finding.List, o *Options) {
 		return
 	}
 	if err := e.clash(); err != nil {
-		l.Bad("give the rule another id, then: flowhound install --restart", "%v", err)
+		l.Bad("do that by hand", "%v", err)
 		return
 	}
 	l.OK("%s is wired", e)
+	e.examineState(l, o)
 	if info, err := os.Stat(filepath.Join(o.root(), o.LogPath)); err != nil {
 		l.Bad("start flowhound, then restart "+string(e.Kind), "the alert log %s is not there: the engine gives up on a missing file", o.LogPath)
 	} else if !info.Mode().IsRegular() {

@@ -57,21 +57,60 @@ func Install(ctx context.Context, o Options) error {
 		return err
 	}
 	if len(changes) == 0 {
-		o.Say("it reads flowhound's lines already")
-		return nil
+		return e.again(ctx, &o)
 	}
-	if err := e.clash(); err != nil {
+	if err := errors.Join(e.pasted(), e.clash()); err != nil {
 		return err
 	}
 	if err := e.validate(ctx); err != nil {
 		return fmt.Errorf("%s reports an error in its configuration as it is, without flowhound: fix that first\n%w", e.Kind, err)
 	}
+	if o.DryRun {
+		return e.carryOut(ctx, &o, changes, true)
+	}
+	created, err := ensureLog(&o)
+	if err != nil {
+		return err
+	}
+	if err := e.carryOut(ctx, &o, changes, true); err != nil && created && !e.wired(&o) {
+		return errors.Join(err, os.Remove(filepath.Join(o.root(), o.LogPath)))
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// again is Install where all files are as they should be: what is left to do is to
+// restart an engine that has not read them yet.
+func (e *Engine) again(ctx context.Context, o *Options) error {
+	created := false
 	if !o.DryRun {
-		if err := ensureLog(&o); err != nil {
+		var err error
+		if created, err = ensureLog(o); err != nil {
 			return err
 		}
 	}
-	return e.carryOut(ctx, &o, changes, true)
+	switch s := e.state(o); {
+	case s.fresh() && !created:
+		o.Say("it reads flowhound's lines already")
+		return nil
+	case s.known && s.stopped != "":
+		o.Say("its files are in place already, but it does not run (no %s)", s.stopped)
+	case created:
+		o.Say("its files are in place already, but it gave up on the alert log, which was not there")
+	default:
+		o.Say("its files are in place already, but it has not read them: it was started before they were written")
+	}
+	if o.DryRun {
+		return nil
+	}
+	return e.restart(ctx, o)
+}
+
+// wired reports whether the engine's files are as Install writes them.
+func (e *Engine) wired(o *Options) bool {
+	changes, err := e.wire(o)
+	return err == nil && len(changes) == 0
 }
 
 // Uninstall takes out what Install has put in, byte for byte.
@@ -313,27 +352,27 @@ func (e *Engine) inherit(c *change) error {
 // find it when it starts gives up on it. It belongs to whoever its folder does, who
 // may put another in the folder's place meanwhile: both are of the one that was
 // opened, wherever that is.
-func ensureLog(o *Options) error {
+func ensureLog(o *Options) (created bool, err error) {
 	path := filepath.Join(o.root(), o.LogPath)
 	folder, err := os.OpenFile(filepath.Dir(path), os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
-		return fmt.Errorf("the alert log %s has no folder: run install.sh, or make the folder and give it to flowhound's user", o.LogPath)
+		return false, fmt.Errorf("the alert log %s has no folder: run install.sh, or make the folder and give it to flowhound's user", o.LogPath)
 	}
 	defer func() { _ = folder.Close() }()
 	var of unix.Stat_t
 	if err := unix.Fstat(int(folder.Fd()), &of); err != nil {
-		return err
+		return false, err
 	}
 	fd, err := unix.Openat(int(folder.Fd()), filepath.Base(path), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o640)
 	if errors.Is(err, unix.EEXIST) {
-		return nil
+		return false, nil
 	} else if err != nil {
-		return plain(&fs.PathError{Op: "create", Path: path, Err: err})
+		return false, plain(&fs.PathError{Op: "create", Path: path, Err: err})
 	}
 	f := os.NewFile(uintptr(fd), path)
 	if err := errors.Join(own(f, &change{mode: 0o640, uid: int(of.Uid), gid: int(of.Gid)}), f.Close()); err != nil {
-		return plain(err)
+		return false, plain(err)
 	}
 	o.Say("created %s", o.LogPath)
-	return nil
+	return true, nil
 }

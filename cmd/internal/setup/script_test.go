@@ -341,3 +341,154 @@ func TestPackageScripts(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// snapshot has functions that compare the whole system before and after, with the
+// kernel's value, which a file stands in for. What useradd keeps of its own is apart.
+const snapshot = `echo 212992 >rmem_max && mount --bind rmem_max /proc/sys/net/core/rmem_max
+cat >/usr/local/sbin/sysctl <<'END'
+#!/bin/sh
+case $* in
+*-p*) sed -n 's/^net.core.rmem_max = //p' /etc/sysctl.d/60-flowhound.conf >/proc/sys/net/core/rmem_max ;;
+*-w*) echo "${*##*=}" >/proc/sys/net/core/rmem_max ;;
+esac
+END
+chmod 0755 /usr/local/sbin/sysctl
+look() {
+	find /etc /usr/local /var /run -xdev \( -name 'passwd-' -o -name 'group-' -o -name '*shadow-' -o -name 'sub?id*' -o -name '.pwd.lock' -o -path /usr/local/go \) -prune -o \
+		-type f -printf '%p %m %U:%G %s\n' -o -printf '%p %m %U:%G %y %l\n' | sort
+	find /etc /usr/local/bin /usr/local/sbin /var/ossec -xdev -type f ! -name '*-' ! -name 'sub?id*' ! -name .pwd.lock 2>/dev/null | sort | xargs -d '\n' sha256sum
+	cat /proc/sys/net/core/rmem_max
+}
+look >before.look
+same() { look >after.look; diff before.look after.look && echo "$1: as it was"; }
+engine() { # engine CONTENT: an OSSEC whose logtest refuses what says BROKEN
+	mkdir -p /var/ossec/bin /var/ossec/etc /var/ossec/rules
+	printf 'VERSION="v4.2.0"\n' >/var/ossec/bin/ossec-control
+	cat >/var/ossec/bin/ossec-logtest <<'END'
+#!/bin/sh
+! grep -q BROKEN /var/ossec/etc/* /var/ossec/rules/* || { echo "ossec-testrule(1202): ERROR: Configuration error"; exit 1; }
+END
+	cp /var/ossec/bin/ossec-logtest /var/ossec/bin/ossec-analysisd
+	chmod +x /var/ossec/bin/*
+	printf '<ossec_config>\n  <rules>\n  </rules>\n</ossec_config>\n' >/var/ossec/etc/ossec.conf
+	printf '%s\n' "$1" >/var/ossec/etc/local_decoder.xml
+	look >before.look
+}
+`
+
+// broken is an install that fails at the end, when all else is in place and runs.
+const broken = snapshot + `engine BROKEN
+if sh install.sh >out 2>&1; then echo "it went on"; fi
+grep -q 'reports an error in its configuration as it is' out || cat out
+grep 'everything is as it was' out
+same "broken engine"
+mkdir -p /run/systemd/system
+cat >/usr/local/sbin/systemctl <<'END'
+#!/bin/sh
+case $* in
+*is-active*) [ -e /tmp/active ] ;;
+*"enable --quiet --now flowhound") : >/tmp/active; ln -s x /etc/systemd/system/enabled; su -s /bin/sh flowhound -c 'echo line >/var/log/flowhound/alerts.log; mkdir -p /var/lib/flowhound/journal; : >/var/lib/flowhound/lock' ;;
+*"disable --quiet --now flowhound"*) rm -f /tmp/active /etc/systemd/system/enabled ;;
+esac
+END
+chmod 0755 /usr/local/sbin/systemctl
+mkdir -p /etc/systemd/system
+look >before.look
+if sh install.sh >out 2>&1; then echo "it went on"; fi
+grep 'everything is as it was' out
+same "broken engine, and a service that had begun to write"
+echo fine >/var/ossec/etc/local_decoder.xml
+look >before.look
+sh install.sh >out 2>&1 || cat out
+grep -x 67108864 /proc/sys/net/core/rmem_max
+sh install.sh >out 2>&1 || cat out # a second time does not take its own value for the former one
+sh install.sh --uninstall --purge >out 2>&1 || cat out
+grep 'set net.core.rmem_max to 212992 again' out
+same "installed and purged"
+`
+
+func TestScriptBrokenEngine(t *testing.T) {
+	t.Parallel()
+	out := inPrivate(t, broken)
+	want := `install.sh: everything is as it was
+broken engine: as it was
+install.sh: everything is as it was
+broken engine, and a service that had begun to write: as it was
+67108864
+set net.core.rmem_max to 212992 again
+installed and purged: as it was
+`
+	if out != want {
+		t.Error(out)
+	}
+}
+
+// fullDisks are full at one place after the other; a full /usr/local/bin is in interrupted.
+const fullDisks = snapshot + `for place in /usr/local/lib /etc/flowhound /etc/sysctl.d; do
+	made=
+	[ -d $place ] || { mkdir $place; made=yes; }
+	mount -t tmpfs -o size=64k,mode=755 none $place
+	dd if=/dev/zero of=$place/filler bs=4k 2>/dev/null || true
+	[ $place != /etc/flowhound ] || : >$place/flowhound.yaml
+	look >before.look
+	if sh install.sh >out 2>&1; then echo "$place: it fitted"; cat out; fi
+	same $place
+	umount $place
+	[ -z "$made" ] || rmdir $place
+done
+`
+
+func TestScriptFullDisks(t *testing.T) {
+	t.Parallel()
+	out := inPrivate(t, fullDisks)
+	for _, place := range strings.Fields("/usr/local/lib /etc/flowhound /etc/sysctl.d") {
+		if !strings.Contains(out, place+": as it was\n") {
+			t.Errorf("%s: %s", place, out)
+			return
+		}
+	}
+}
+
+// unwired are an engine in which decoders were pasted by hand, and one that is to be
+// left alone: flowhound is installed all the same. Then it runs, without a service
+// manager, while it is purged.
+const unwired = snapshot + `engine '<decoder name="flowhound">
+</decoder>'
+sh install.sh >out 2>&1 || { echo "install.sh failed"; cat out; }
+grep '^note: OSSEC' out
+[ -x /usr/local/bin/flowhound ] && echo "the program is there"
+sh install.sh --uninstall --purge >out 2>&1 || cat out
+same "pasted"
+engine fine
+sh install.sh --no-ossec >out 2>&1 || cat out
+grep '^left OSSEC' out
+grep -rl flowhound /var/ossec || echo "nothing of flowhound in it"
+install -d -m 0700 -o flowhound -g flowhound /run/flowhound
+if timeout 10 /usr/local/bin/flowhound run 2>err; then echo "root may run it"; fi
+cat err
+ls /var/lib/flowhound/lock 2>/dev/null || echo "root has left no lock"
+su -s /bin/sh flowhound -c '/usr/local/bin/flowhound run' 2>/dev/null &
+until [ -S /run/flowhound/control.sock ]; do sleep 0.1; done
+sh install.sh --uninstall --purge >out 2>&1 || cat out
+grep -o '^stopping flowhound' out
+wait
+same "purged while it ran"
+`
+
+func TestScriptUnwired(t *testing.T) {
+	t.Parallel()
+	out := inPrivate(t, unwired)
+	want := `note: OSSEC or Wazuh was left as it is, not wired: /var/ossec/etc/local_decoder.xml has decoder flowhound, pasted by hand, in lines 1 to 2: remove these lines, then: sudo flowhound install --restart
+the program is there
+pasted: as it was
+left OSSEC and Wazuh alone; to wire flowhound in later: sudo /usr/local/bin/flowhound install --restart
+nothing of flowhound in it
+flowhound: data_dir /var/lib/flowhound belongs to flowhound, and root does not work in it: run this as that user, for example with sudo -u flowhound
+root has left no lock
+stopping flowhound
+purged while it ran: as it was
+`
+	if out != want {
+		t.Error(out)
+	}
+}

@@ -110,7 +110,7 @@ func (e *Engine) restart(ctx context.Context, o *Options) error {
 	case e.Root != "/":
 		return nil // it does not run here
 	case !o.Restart:
-		o.Say("restart it to take this over: %s restart", e.says(control))
+		o.Say("restart it to take this over: sudo flowhound install --restart (or: %s restart)", e.says(control))
 		return nil
 	}
 	o.Say("restarting %s", e.Kind)
