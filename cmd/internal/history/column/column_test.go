@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"reflect"
-	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
@@ -96,16 +96,21 @@ func conversationOf(r *rand.Rand) [2]flow.Record {
 	return [2]flow.Record{f, b}
 }
 
-// sorted returns records in an order of their whole content.
-func sorted(records []flow.Record) []flow.Record {
-	records = slices.Clone(records)
-	key := func(r *flow.Record) []byte {
-		var b bytes.Buffer
-		_ = binary.Write(&b, binary.BigEndian, r)
-		return b.Bytes()
+// same reports what differs between records, whatever their order.
+func same(t *testing.T, what string, got, want []flow.Record) {
+	t.Helper()
+	count := map[flow.Record]int{}
+	for _, r := range want {
+		count[r]++
 	}
-	slices.SortFunc(records, func(a, b flow.Record) int { return bytes.Compare(key(&a), key(&b)) })
-	return records
+	for _, r := range got {
+		count[r]--
+	}
+	for r, n := range count {
+		if n != 0 {
+			t.Fatalf("%s: %d of %d records came back; %d times fewer than written: %+v", what, len(got), len(want), n, r)
+		}
+	}
 }
 
 func write(t testing.TB, records []flow.Record, o Options) ([]byte, Info) {
@@ -155,17 +160,79 @@ func TestRecordsSurvive(t *testing.T) {
 		r.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 		b, info := write(t, records, Options{Places: func(a flow.Addr, _ int64) ([2]byte, uint32) { return [2]byte{'N', 'O'}, uint32(a.Lo) }})
 		paired += info.Flows - info.Rows
-		got, want := sorted(readAll(t, b)), sorted(records)
-		if len(got) != len(want) || int64(len(want)) != info.Flows {
-			t.Fatalf("round %d: %d records came back of %d", round, len(got), len(want))
+		if int64(len(records)) != info.Flows {
+			t.Errorf("%d flows are told of %d", info.Flows, len(records))
 		}
-		for i := range got {
-			if got[i] != want[i] {
-				t.Fatalf("round %d: record %d:\n%+v\nwant\n%+v", round, i, got[i], want[i])
-			}
-		}
+		same(t, "round "+strconv.Itoa(round), readAll(t, b), records)
 	}
 	if paired < 1000 {
 		t.Errorf("%d were paired", paired)
+	}
+}
+
+// Files that are merged hold the same records, in order, also when they were merged
+// before.
+func TestMerge(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	var want []flow.Record
+	var files []*File
+	for range 5 {
+		var records []flow.Record
+		for range 1 + r.IntN(30_000) {
+			if c := conversationOf(r); r.IntN(2) == 0 {
+				records = append(records, c[:]...)
+			} else {
+				records = append(records, random(r))
+			}
+		}
+		want = append(want, records...)
+		b, _ := write(t, records, Options{})
+		f, err := Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	var b bytes.Buffer
+	for round := range 2 {
+		b.Reset()
+		info, err := Merge(t.Context(), &b, files, Options{Level: Better})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Flows != int64(len(want)) || info.Size != int64(b.Len()) {
+			t.Errorf("%+v of %d flows and %d bytes", info, len(want), b.Len())
+		}
+		data := bytes.Clone(b.Bytes())
+		same(t, "round "+strconv.Itoa(round), readAll(t, data), want)
+		f, err := Read(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inOrder(t, f)
+		files = []*File{f}
+	}
+}
+
+// inOrder checks that rows are sorted by source, destination and port, over the whole
+// file.
+func inOrder(t *testing.T, f *File) {
+	t.Helper()
+	var before []byte
+	for g := range f.Groups {
+		var src, dst, port Column
+		for id, c := range map[ID]*Column{Src: &src, Dst: &dst, DstPort: &port} {
+			if err := f.Column(g, id, c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for row := range f.GroupLen(g) {
+			s, d := src.Address(src.Index[row]), dst.Address(dst.Index[row])
+			key := binary.BigEndian.AppendUint16(append(s[:], d[:]...), uint16(port.Value(row)))
+			if bytes.Compare(before, key) > 0 {
+				t.Fatalf("group %d row %d is out of order", g, row)
+			}
+			before = key
+		}
 	}
 }

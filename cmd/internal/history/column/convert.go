@@ -143,15 +143,22 @@ func (row *Row) AppendRecords(records []flow.Record, f *File) []flow.Record {
 	return row.appendRecords(records, f.arrivals)
 }
 
+// times returns start and end of the row's flow as Times does, but for the
+// nanoseconds of a start that was not sent.
+func (row *Row) times() (first, last int64) {
+	first = row.Start * 1e6
+	if row.StartNS != Unset {
+		first += row.StartNS
+	}
+	last = first
+	if row.DurNS != Unset {
+		last += int64(row.Dur)*1e6 + row.DurNS
+	}
+	return first, last
+}
+
 func (row *Row) appendRecords(records []flow.Record, at arrivals) []flow.Record {
-	first := row.Start*1e6 + row.StartNS
-	if row.StartNS == Unset {
-		first = row.Start * 1e6
-	}
-	last := first + int64(row.Dur)*1e6 + row.DurNS
-	if row.DurNS == Unset {
-		last = first
-	}
+	first, last := row.times()
 	received := at.at(floor(last, 1e9)+row.ReceivedLag, row.ReceivedNth)
 	f := flow.Record{
 		Src: flow.AddrFrom16(row.Src[:]), Dst: flow.AddrFrom16(row.Dst[:]),

@@ -2,7 +2,7 @@ package column
 
 import (
 	"fmt"
-	"reflect"
+	"unsafe"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -24,24 +24,27 @@ func (f *File) Rows(group int, rows []int32, to []Row) ([]Row, error) {
 		if err := f.Column(group, id, &c); err != nil {
 			return nil, err
 		}
-		for i, at := range rows {
-			c.set(&out[i], id, int(at))
-		}
+		c.fill(out, id, rows)
 	}
 	return to, nil
 }
 
-// set sets a row's column by reflection: a row is wanted rarely.
-func (c *Column) set(row *Row, id ID, at int) {
-	field := reflect.ValueOf(row).Elem().Field(int(id))
-	switch id.Kind() {
-	case Address:
-		field.Set(reflect.ValueOf(c.Address(c.Index[at])))
-	case Country:
-		cc := c.Country(c.Index[at])
-		field.SetString(country(cc))
-	default:
-		field.SetInt(c.Value(at))
+// fill sets a column of rows. A field is found by its offset: with reflection a row
+// takes 2 us.
+func (c *Column) fill(out []Row, id ID, rows []int32) {
+	offset := specs[id].offset
+	for i, at := range rows {
+		field := unsafe.Add(unsafe.Pointer(&out[i]), offset)
+		switch id.Kind() {
+		case Address:
+			*(*[16]byte)(field) = c.Address(c.Index[at])
+		case Country:
+			*(*string)(field) = country(c.Country(c.Index[at]))
+		case Int32:
+			*(*int32)(field) = int32(c.Value(int(at)))
+		default:
+			*(*int64)(field) = c.Value(int(at))
+		}
 	}
 }
 

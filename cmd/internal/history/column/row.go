@@ -152,9 +152,10 @@ const (
 )
 
 type spec struct {
-	name string
-	kind Kind
-	dict bool
+	name   string
+	kind   Kind
+	dict   bool
+	offset uintptr // in Row
 }
 
 var specs = specsOf()

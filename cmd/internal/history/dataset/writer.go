@@ -22,13 +22,22 @@ var ErrLocked = errors.New("another process writes this history")
 // concurrently but for Part and Add, which belong to one goroutine.
 type Writer struct {
 	Dir    string
-	Places column.Places // nil: no country and no AS but the exporter's
+	Places column.Places     // nil: no country and no AS but the exporter's
+	Warn   func(text string) // told of damaged files; nil: nobody is
 	lock   *os.File
 	files  column.Writer
 
+	work  sync.Mutex // held by what replaces or removes files
 	mu    sync.Mutex // held while a manifest changes
 	added []flow.Record
 	next  uint64
+	old   []retired
+}
+
+func (w *Writer) say(format string, args ...any) {
+	if w.Warn != nil {
+		w.Warn(fmt.Sprintf(format, args...))
+	}
 }
 
 // Create opens a data set to write it, and makes the folder if there is none.
@@ -221,12 +230,19 @@ func hourOf(received int64) int {
 }
 
 func (w *Writer) file(dir string, name Name, records []flow.Record) (entry, error) {
+	return commit(dir, name, func(p *file.Pending) (column.Info, error) {
+		return w.files.Write(p, records, column.Options{Places: w.Places})
+	})
+}
+
+// commit makes a file of a day.
+func commit(dir string, name Name, write func(*file.Pending) (column.Info, error)) (entry, error) {
 	p, err := file.Create(filepath.Join(dir, name.String()))
 	if err != nil {
 		return entry{}, err
 	}
 	defer p.Discard()
-	info, err := w.files.Write(p, records, column.Options{Places: w.Places})
+	info, err := write(p)
 	if err == nil {
 		err = p.Chmod(0o640)
 	}

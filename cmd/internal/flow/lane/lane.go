@@ -1,0 +1,141 @@
+// Package lane carries the flows of one worker to one consumer that may be slow, such
+// as history. The worker copies records into blocks that go round between the two. It
+// never waits, allocates nothing and takes a lock only where a block changes hands,
+// once in BlockSize records: 5 ns a flow. Flows for which there is no block are
+// dropped and counted.
+//
+// There is one Lane for each worker and consumer. Flows come out in the order in which
+// they were put in.
+package lane
+
+import (
+	"sync/atomic"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// BlockSize is how many records a block holds: 196 kB, which stays in the cache of a
+// core.
+const BlockSize = 1024
+
+// Block is what a consumer takes at once. It is the consumer's until Done.
+type Block struct {
+	Records []flow.Record
+	seq     uint64
+}
+
+// Lane is one worker's way to one consumer.
+type Lane struct {
+	// open is the block that is being filled, while the worker is not in Flows, so
+	// that the consumer can take what a quiet exporter has left there.
+	open atomic.Pointer[Block]
+	full chan *Block // filled
+	free chan *Block // to be filled
+	wake chan<- struct{}
+	wait bool
+	seq  uint64 // of the worker
+
+	put, taken, dropped atomic.Uint64
+}
+
+// New returns a Lane with room for n blocks. A value is sent to wake, without waiting,
+// when a block is full; make it with room for one. wait: the worker waits for the
+// consumer and drops nothing, which is for sources that can wait (captures).
+func New(n int, wait bool, wake chan<- struct{}) *Lane {
+	l := &Lane{full: make(chan *Block, n), free: make(chan *Block, n), wake: wake, wait: wait}
+	for range n {
+		l.free <- &Block{Records: make([]flow.Record, 0, BlockSize)}
+	}
+	return l
+}
+
+// Dropped returns how many flows were dropped; on any goroutine.
+func (l *Lane) Dropped() uint64 { return l.dropped.Load() }
+
+// Depth returns how many flows wait; on any goroutine.
+func (l *Lane) Depth() int {
+	taken := l.taken.Load() // before put, which it never passes
+	return int(l.put.Load() - taken)
+}
+
+// Flows copies the records of a batch into the lane. It belongs to the worker's
+// goroutine, and makes a Lane a stage.Sink.
+func (l *Lane) Flows(b *flow.Batch) { l.Put(b.Records) }
+
+// Put is Flows for records.
+func (l *Lane) Put(records []flow.Record) {
+	block := l.open.Swap(nil)
+	put := uint64(0)
+	for len(records) > 0 {
+		if block == nil {
+			if block = l.take(); block == nil {
+				l.dropped.Add(uint64(len(records)))
+				break
+			}
+			l.seq++
+			block.seq = l.seq
+		}
+		n := min(len(records), BlockSize-len(block.Records))
+		block.Records = append(block.Records, records[:n]...)
+		put += uint64(n)
+		if records = records[n:]; len(block.Records) == BlockSize {
+			l.full <- block // there is room for all blocks
+			block = nil
+			select {
+			case l.wake <- struct{}{}:
+			default:
+			}
+		}
+	}
+	l.put.Add(put)
+	if block != nil {
+		l.open.Store(block)
+	}
+}
+
+// take returns a block to fill, nil where there is none and nobody waits.
+func (l *Lane) take() *Block {
+	if l.wait {
+		return <-l.free
+	}
+	select {
+	case block := <-l.free:
+		return block
+	default:
+		return nil
+	}
+}
+
+// Take calls each with the blocks that are there, oldest first, and returns how many
+// flows they hold. It belongs to the consumer's goroutine, which gives each block back
+// by Done, then or later.
+func (l *Lane) Take(each func(*Block)) (flows int) {
+	give := func(b *Block) {
+		flows += len(b.Records)
+		each(b)
+	}
+	last := l.open.Swap(nil)
+	for {
+		select {
+		case b := <-l.full:
+			if last != nil && b.seq > last.seq { // filled after last was taken
+				give(last)
+				last = nil
+			}
+			give(b)
+			continue
+		default:
+		}
+		if last != nil {
+			give(last)
+		}
+		return flows
+	}
+}
+
+// Done gives a block back.
+func (l *Lane) Done(b *Block) {
+	l.taken.Add(uint64(len(b.Records)))
+	b.Records = b.Records[:0]
+	l.free <- b // there is room for all blocks
+}

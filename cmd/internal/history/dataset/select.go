@@ -1,0 +1,176 @@
+package dataset
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// Range is addresses from First to Last, both included. IPv4 is v4-mapped.
+type Range struct{ First, Last flow.Addr }
+
+// addressIndex is the address index of a day that is open for reading.
+type addressIndex struct {
+	f   *os.File
+	dir directory
+}
+
+func openIndex(path string) (*addressIndex, error) {
+	f, st, err := file.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	x := &addressIndex{f: f}
+	if err := x.readDirectory(st.Size()); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return x, nil
+}
+
+func (x *addressIndex) close() { _ = x.f.Close() }
+
+func (x *addressIndex) readDirectory(size int64) error {
+	end := make([]byte, indexEnd)
+	if size < int64(len(indexMagic)+indexEnd) || size > indexLimit {
+		return errIndex
+	}
+	if _, err := x.f.ReadAt(end, size-int64(indexEnd)); err != nil {
+		return err
+	}
+	n := int64(binary.LittleEndian.Uint32(end))
+	if string(end[8:]) != indexMagic || n > size-int64(indexEnd) {
+		return errIndex
+	}
+	b := make([]byte, n)
+	if _, err := x.f.ReadAt(b, size-int64(indexEnd)-n); err != nil {
+		return err
+	}
+	if crc32.Checksum(b, castagnoli) != binary.LittleEndian.Uint32(end[4:]) || json.Unmarshal(b, &x.dir) != nil {
+		return errIndex
+	}
+	return nil
+}
+
+// renumbered returns all addresses with the row groups of files that base has, counted
+// from there on.
+func (x *addressIndex) renumbered(base map[string]uint32) (out []indexed, err error) {
+	const gone = 1<<32 - 1
+	var to []uint32
+	for _, f := range x.dir.Files {
+		from, ok := base[f.Name]
+		for g := range f.Groups {
+			if !ok {
+				to = append(to, gone)
+			} else {
+				to = append(to, from+g)
+			}
+		}
+	}
+	for i := range x.dir.Blocks {
+		err := x.block(i, func(a flow.Addr, groups []uint32) {
+			var kept []uint32
+			for _, g := range groups {
+				if g < uint32(len(to)) && to[g] != gone {
+					kept = append(kept, to[g])
+				}
+			}
+			if len(kept) > 0 {
+				out = append(out, indexed{a, kept})
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (x *addressIndex) block(i int, each func(flow.Addr, []uint32)) error {
+	b := &x.dir.Blocks[i]
+	content := make([]byte, b.Length)
+	if _, err := x.f.ReadAt(content, b.Offset); err != nil {
+		return err
+	}
+	return b.decode(content, each)
+}
+
+// find returns which row groups hold an address of ranges, which are sorted and do not
+// overlap.
+func (x *addressIndex) find(ranges []Range) (groups []bool, err error) {
+	n := uint32(0)
+	for _, f := range x.dir.Files {
+		n += f.Groups
+	}
+	groups = make([]bool, n)
+	next := 0
+	for i := range x.dir.Blocks {
+		for next < len(ranges) && compare(ranges[next].Last, x.dir.Blocks[i].First) < 0 {
+			next++
+		}
+		if next == len(ranges) {
+			break
+		}
+		if i+1 < len(x.dir.Blocks) && compare(ranges[next].First, x.dir.Blocks[i+1].First) >= 0 {
+			continue
+		}
+		at := next
+		err := x.block(i, func(a flow.Addr, in []uint32) {
+			for at < len(ranges) && compare(ranges[at].Last, a) < 0 {
+				at++
+			}
+			if at < len(ranges) && compare(ranges[at].First, a) <= 0 {
+				for _, g := range in {
+					if g < n {
+						groups[g] = true
+					}
+				}
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return groups, nil
+}
+
+// Select returns the row groups of files that can hold one of the addresses, as source,
+// destination or behind a NAT. Files that are not in the map are in no index: all of
+// their groups can. Ranges are sorted and do not overlap. A damaged index is as none.
+func (s *Snapshot) Select(ranges []Range) map[*File][]int {
+	out := map[*File][]int{}
+	byName := map[string]map[string]*File{}
+	for _, f := range s.Files {
+		if byName[f.Day] == nil {
+			byName[f.Day] = map[string]*File{}
+		}
+		byName[f.Day][f.Name] = f
+	}
+	for day, files := range byName {
+		x, err := openIndex(filepath.Join(s.dir, day, indexName))
+		if err != nil {
+			continue
+		}
+		if groups, err := x.find(ranges); err == nil {
+			base := 0
+			for _, f := range x.dir.Files {
+				if file := files[f.Name]; file != nil && file.Groups == int(f.Groups) {
+					out[file] = []int{}
+					for g := range int(f.Groups) {
+						if groups[base+g] {
+							out[file] = append(out[file], g)
+						}
+					}
+				}
+				base += int(f.Groups)
+			}
+		}
+		x.close()
+	}
+	return out
+}

@@ -1,0 +1,269 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+)
+
+// filled makes a data set with several parts in each of some hours.
+func filled(t *testing.T) (w *Writer, want []flow.Record) {
+	t.Helper()
+	w = create(t, t.TempDir())
+	w.Places = func(a flow.Addr, _ int64) (cc [2]byte, as uint32) {
+		if a.V4()>>24 == 10 {
+			return [2]byte{'x', 'p'}, 0
+		}
+		return [2]byte{'N', 'O'}, 64500
+	}
+	number := uint64(0)
+	for h := range 3 {
+		for part := range 4 {
+			records := conversations(200, noon.Add(time.Duration(h)*time.Hour+time.Duration(part)*5*time.Minute))
+			want = append(want, records...)
+			number++
+			if err := w.Part(number, records); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return w, want
+}
+
+func snapshot(t *testing.T, dir string) *Snapshot {
+	t.Helper()
+	set, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := set.Snapshot(time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(snap.Close)
+	return snap
+}
+
+// Hours that are over become one file; a snapshot from before is readable all the time,
+// and the hour that goes on is left alone.
+func TestTidy(t *testing.T) {
+	w, want := filled(t)
+	before := snapshot(t, w.Dir)
+	if len(before.Files) != 12 {
+		t.Fatalf("%d parts", len(before.Files))
+	}
+	now := noon.Add(2*time.Hour + 30*time.Minute)
+	if err := w.Tidy(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	after := snapshot(t, w.Dir)
+	if len(after.Files) != 2+4 {
+		t.Errorf("%d files after, want two hours and four parts", len(after.Files))
+	}
+	same(t, "after", records(t, after), want)
+	same(t, "before", records(t, before), want)
+	if err := w.Tidy(t.Context(), now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if last := snapshot(t, w.Dir); len(last.Files) != 3 {
+		t.Errorf("%d files in the end, want 3", len(last.Files))
+	}
+	// What was late joins its hour.
+	late := conversations(50, noon.Add(10*time.Minute))
+	want = append(want, late...)
+	if err := w.Part(99, late); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Tidy(t.Context(), now.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	last := snapshot(t, w.Dir)
+	if len(last.Files) != 3 {
+		t.Errorf("%d files with the late ones, want 3", len(last.Files))
+	}
+	same(t, "late", records(t, last), want)
+	if _, err := before.Files[0].Open(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("ten minutes later the old file is there still: %v", err)
+	}
+}
+
+// The index finds every address in every file, also after files changed.
+func TestSelect(t *testing.T) {
+	w, want := filled(t)
+	for range 2 {
+		if err := w.Tidy(t.Context(), noon.Add(9*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		snap := snapshot(t, w.Dir)
+		found := snap.Select([]Range{{flow.Addr4(0x0a000003), flow.Addr4(0x0a000004)}, {flow.Addr4(0xff000000), flow.Addr4(0xff000001)}})
+		if len(found) != 3 {
+			t.Fatalf("%d files are in the index, want 3", len(found))
+		}
+		for f, groups := range found {
+			if len(groups) != 1 {
+				t.Errorf("%s: groups %v", f.Name, groups)
+			}
+		}
+		for f, groups := range snap.Select([]Range{{flow.Addr4(0x0a010000), flow.Addr4(0x0affffff)}, {flow.Addr4(0xc6336408), flow.Addr{Hi: 1}}}) {
+			if len(groups) != 0 {
+				t.Errorf("%s: groups %v for addresses that are not there", f.Name, groups)
+			}
+		}
+		if err := w.Part(100, conversations(50, noon.Add(10*time.Minute))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = want
+	if err := os.WriteFile(filepath.Join(w.Dir, dayOf(noon.UnixNano()), indexName), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if found := snapshot(t, w.Dir).Select([]Range{{flow.Addr{}, flow.Addr{Hi: 1 << 63}}}); len(found) != 0 {
+		t.Errorf("a damaged index says %v", found)
+	}
+}
+
+// The roll-up counts what the records say.
+func TestCountries(t *testing.T) {
+	w, want := filled(t)
+	if err := w.Tidy(t.Context(), noon.Add(9*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	type sums struct{ flows, bytes, packets uint64 }
+	expect, got := map[hourPair]sums{}, map[hourPair]sums{}
+	for i := range want {
+		r := &want[i]
+		key := hourPair{r.Start / 3600e9 * 3600, [2]byte{'x', 'p'}, [2]byte{'N', 'O'}}
+		if r.Src.V4()>>24 != 10 {
+			key.src, key.dst = key.dst, key.src
+		}
+		s := expect[key]
+		expect[key] = sums{s.flows + 1, s.bytes + r.Bytes, s.packets + r.Packets}
+	}
+	snap := snapshot(t, w.Dir)
+	covered, err := snap.Countries(func(c CountryHour) error {
+		key := hourPair{c.Hour, c.Src, c.Dst}
+		s := got[key]
+		got[key] = sums{s.flows + c.Flows, s.bytes + c.Bytes, s.packets + c.Packets}
+		return nil
+	})
+	if err != nil || len(covered) != len(snap.Files) {
+		t.Fatalf("%d files are covered, %v", len(covered), err)
+	}
+	for key, s := range expect {
+		if got[key] != s {
+			t.Errorf("%v: %v, want %v", key, got[key], s)
+		}
+	}
+	if len(got) != len(expect) {
+		t.Errorf("%d sums, want %d", len(got), len(expect))
+	}
+}
+
+func TestExpire(t *testing.T) {
+	w, _ := filled(t)
+	if err := w.Part(50, conversations(100, noon.AddDate(0, 0, -3))); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Tidy(t.Context(), noon.Add(9*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	gone, err := w.Expire(Limits{Now: noon.Add(9 * time.Hour), Keep: 48 * time.Hour, MaxSize: 1 << 40})
+	if err != nil || gone.Flows != 100 {
+		t.Errorf("by age: %+v, %v", gone, err)
+	}
+	if days, _ := Days(w.Dir); len(days) != 1 {
+		t.Errorf("days %v are left", days)
+	}
+	left := snapshot(t, w.Dir).Files
+	gone, err = w.Expire(Limits{Now: noon, Keep: 48 * time.Hour, MaxSize: left[2].Size + left[1].Size})
+	if err != nil || gone.Files != 1 || gone.Flows != 800 {
+		t.Errorf("by size: %+v, %v", gone, err)
+	}
+	if now := snapshot(t, w.Dir).Files; len(now) != 2 || now[0].Name != left[1].Name {
+		t.Errorf("%d files are left, the oldest should have gone", len(now))
+	}
+}
+
+// A damaged file is set aside, and the rest of its hour made one.
+func TestDamagedFile(t *testing.T) {
+	w, want := filled(t)
+	var warned []string
+	w.Warn = func(text string) { warned = append(warned, text) }
+	bad := snapshot(t, w.Dir).Files[1]
+	b, err := os.ReadFile(bad.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/3] ^= 4
+	if err := os.WriteFile(bad.Path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Verify(bad.Path); !errors.Is(err, column.ErrDamaged) {
+		t.Errorf("verify: %v", err)
+	}
+	for range 2 { // found in the first round, made one in the second
+		if err := w.Tidy(t.Context(), noon.Add(9*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	snap := snapshot(t, w.Dir)
+	same(t, "the rest", records(t, snap), slices.Delete(slices.Clone(want), 200, 400))
+	if len(warned) != 1 || len(snap.Damaged) != 1 || len(snap.Files) != 3 {
+		t.Errorf("warned %q, damaged %q, %d files", warned, snap.Damaged, len(snap.Files))
+	}
+	if aside, _ := filepath.Glob(filepath.Join(DamagedDir(w.Dir), "*")); len(aside) != 1 {
+		t.Errorf("set aside: %v", aside)
+	}
+}
+
+// What is forgotten is in no file any more.
+func TestRewrite(t *testing.T) {
+	w, want := filled(t)
+	if err := w.Tidy(t.Context(), noon.Add(9*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	person := flow.Addr4(0x0a000005)
+	keep := func(r *flow.Record) bool { return r.Src != person && r.Dst != person }
+	total := int64(0)
+	for _, f := range snapshot(t, w.Dir).Files {
+		n, err := w.Rewrite(t.Context(), f, keep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += n
+	}
+	if err := w.ForgetOld(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "the others", records(t, snapshot(t, w.Dir)), slices.DeleteFunc(slices.Clone(want), func(r flow.Record) bool { return !keep(&r) }))
+	if total != 24 {
+		t.Errorf("%d records were forgotten, want 24", total)
+	}
+	address := column.Key(person)
+	err := filepath.WalkDir(w.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Contains(b, address[:]) {
+			t.Errorf("%s has the address still", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for f, groups := range snapshot(t, w.Dir).Select([]Range{{person, person}}) {
+		if len(groups) > 0 {
+			t.Errorf("the index finds it in %s", f.Name)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
+	"github.com/flowhound/flowhound/cmd/internal/history/wal"
+)
+
+// tidyEvery is how often hours are compacted and old files expire.
+const tidyEvery = time.Minute
+
+// files makes files of segments that are complete, those that an earlier run has left
+// first, and tidies up. What the disk does not take is tried again.
+func (r *run) files(w *dataset.Writer, segments []uint64) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	retry := time.NewTimer(time.Hour)
+	defer retry.Stop()
+	var memory []flow.Record
+	tidy := true
+	for {
+		for len(segments) > 0 && r.ctx.Err() == nil {
+			var err error
+			if memory, err = r.file(w, segments[0], memory); err != nil {
+				r.h.setTrouble(diskTrouble(w.Dir, err))
+				retry.Reset(retryEvery)
+				break
+			}
+			segments = segments[1:]
+		}
+		if len(segments) == 0 && tidy && r.ctx.Err() == nil {
+			memory = nil // 100 MB after a busy interval, which tidying may need
+			r.tidyUp(w)
+		}
+		tidy = false
+		select {
+		case n, ok := <-r.sealed:
+			if !ok || r.ctx.Err() != nil {
+				return
+			}
+			segments = append(segments, n)
+		case <-retry.C:
+		case <-tick.C:
+			tidy = true
+		case <-r.tidy:
+			tidy = true
+		}
+	}
+}
+
+// file makes files of a segment, and removes it. The memory is for the next one.
+func (r *run) file(w *dataset.Writer, number uint64, memory []flow.Record) ([]flow.Record, error) {
+	path := wal.Path(dataset.LogDir(w.Dir), number)
+	f, _, err := file.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return memory, nil
+	}
+	if err != nil {
+		return memory, err
+	}
+	memory = memory[:0]
+	found, err := wal.Read(f, func(records []flow.Record) error {
+		memory = append(memory, records...)
+		return nil
+	})
+	_ = f.Close()
+	if err != nil {
+		return memory, err
+	}
+	if len(memory) > 0 {
+		if err := w.Part(number, memory); err != nil {
+			return memory, err
+		}
+	}
+	if found.Lost > 0 && found.Records == 0 {
+		return memory, w.SetAside(path, fmt.Errorf("no record in %d bytes", found.Lost))
+	}
+	return memory, os.Remove(path)
+}
+
+// tidyUp compacts hours that are over, and removes what is too old or too much.
+func (r *run) tidyUp(w *dataset.Writer) {
+	c := r.h.config.Load()
+	now := time.Now()
+	if err := w.Tidy(r.ctx, now); err != nil && r.ctx.Err() == nil {
+		r.h.d.Log.Error("history: files could not be compacted", "err", err)
+	}
+	gone, err := w.Expire(dataset.Limits{Now: now, Keep: c.Keep, MaxSize: int64(c.MaxSize)})
+	if err != nil {
+		r.h.d.Log.Error("history: old files could not be removed", "err", err)
+	}
+	if gone.Files > 0 {
+		r.h.d.Log.Info("history: old flows removed", "files", gone.Files, "flows", gone.Flows, "bytes", gone.Bytes)
+	}
+}
+
+// diskTrouble says what is wrong with the disk, and what to do.
+func diskTrouble(dir string, err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Sprintf("history: no flows are kept, because the disk of %s is full; make room, or lower history.max_size", dir)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Sprintf("history: no flows are kept, because %s may not be written: %v", dir, err)
+	}
+	return fmt.Sprintf("history: no flows are kept: %v", err)
+}

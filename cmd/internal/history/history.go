@@ -1,0 +1,234 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/flow/lane"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
+	"github.com/flowhound/flowhound/cmd/internal/settings"
+)
+
+// LaneBlocks is how many blocks a worker's lane has: 65,536 flows, 12.6 MB once all
+// were in use.
+const LaneBlocks = 64
+
+// Dependencies are what a History works with.
+type Dependencies struct {
+	Places column.Places                // nil: no country and no AS but the exporter's
+	Say    func(status, message string) // writes an agent line; it must not wait. nil: nobody hears
+	Log    *slog.Logger                 // nil: slog.Default
+}
+
+// History keeps flows. Its methods may be called concurrently, but for Lane.
+type History struct {
+	d      Dependencies
+	config atomic.Pointer[Config]
+	lanes  []*entrance
+	wake   chan struct{}
+
+	mu      sync.Mutex // of Start, Apply, Stop
+	running *run       // nil: not started, or off
+	live    atomic.Pointer[run]
+	trouble atomic.Pointer[string] // why flows are not kept, though they should be
+	off     atomic.Pointer[string] // why there is none at all
+
+	totals totals
+}
+
+// totals outlive a run.
+type totals struct {
+	records, dropped atomic.Uint64
+}
+
+// New returns a History that does nothing yet.
+func New(c Config, d Dependencies) (*History, error) {
+	if c.Enabled && c.Dir == "" {
+		return nil, errors.New("history.dir is empty: name the folder that flows are kept in")
+	}
+	if d.Say == nil {
+		d.Say = func(string, string) {}
+	}
+	if d.Log == nil {
+		d.Log = slog.Default()
+	}
+	h := &History{d: d, wake: make(chan struct{}, 1)}
+	h.config.Store(&c)
+	return h, nil
+}
+
+// entrance is the lane of one worker, closed while no history is kept.
+type entrance struct {
+	open atomic.Bool
+	lane *lane.Lane
+}
+
+// Flows is a stage.Sink.
+func (e *entrance) Flows(b *flow.Batch) {
+	if e.open.Load() {
+		e.lane.Flows(b)
+	}
+}
+
+// Sink takes the flows of one worker; it is a stage.Sink.
+type Sink interface{ Flows(*flow.Batch) }
+
+// Lane returns the way in of one worker. All are made before Start. wait: the worker
+// waits and nothing is dropped, for captures.
+func (h *History) Lane(wait bool) Sink {
+	e := &entrance{lane: lane.New(LaneBlocks, wait, h.wake)}
+	h.lanes = append(h.lanes, e)
+	return e
+}
+
+// Start opens the data set and begins to keep flows. That it cannot is no error but a
+// finding, and tried again every minute: alerting goes on.
+func (h *History) Start(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.start(ctx)
+}
+
+func (h *History) start(context.Context) error {
+	c := h.config.Load()
+	h.off.Store(nil)
+	if !c.Enabled {
+		h.off.Store(ptr("history is off: history.enabled is false"))
+		return nil
+	}
+	if why := tooSmall(c); why != "" {
+		h.off.Store(&why)
+		h.d.Log.Warn(why)
+		h.d.Say("error", why)
+		return nil
+	}
+	h.running = newRun(h)
+	h.live.Store(h.running)
+	h.running.start()
+	return nil
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// minDisk is the least free room with which history begins: the log and the files of
+// some minutes of a busy network.
+const minDisk = 1 * settings.GB
+
+// tooSmall says why a disk is too small for history, "" when it is not. A data set that
+// is there already counts as room.
+func tooSmall(c *Config) string {
+	free, err := freeSpace(c.Dir)
+	if err != nil || settings.Size(free)+settings.Size(dataset.Size(c.Dir)) >= min(minDisk, c.MaxSize) {
+		return "" // what is wrong with the folder is said when it is opened
+	}
+	return fmt.Sprintf("history is off: %s has %d MB free, and %d MB are needed to begin; set history.dir to a larger disk, or history.enabled to false",
+		c.Dir, free/1_000_000, minDisk/settings.MB)
+}
+
+// freeSpace returns how many bytes the disk of a folder, or of the nearest one above
+// that exists, has for us.
+func freeSpace(dir string) (int64, error) {
+	for {
+		var st syscall.Statfs_t
+		err := syscall.Statfs(dir, &st)
+		if err == nil {
+			return int64(st.Bavail) * int64(st.Bsize), nil //nolint:gosec,unconvert // sizes of real disks
+		}
+		up := parent(dir)
+		if !errors.Is(err, syscall.ENOENT) || up == dir {
+			return 0, err
+		}
+		dir = up
+	}
+}
+
+// Apply takes over other settings. Another folder needs a restart.
+func (h *History) Apply(ctx context.Context, c Config) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := h.config.Swap(&c)
+	if old.Enabled == c.Enabled && old.Dir == c.Dir && (h.running != nil || !c.Enabled) {
+		if h.running != nil {
+			h.running.tidySoon()
+		}
+		return nil
+	}
+	err := h.stop(ctx)
+	return errors.Join(err, h.start(ctx))
+}
+
+// Stop writes what waits and closes the data set.
+func (h *History) Stop(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stop(ctx)
+}
+
+func (h *History) stop(ctx context.Context) error {
+	if h.running == nil {
+		return nil
+	}
+	r := h.running
+	h.running = nil
+	h.live.Store(nil)
+	return r.stop(ctx)
+}
+
+// Sync returns once all flows are on disk, and seen by a new snapshot, that were put
+// before: a source that can be asked again may forget them then.
+func (h *History) Sync(ctx context.Context) error {
+	r := h.live.Load()
+	if r == nil {
+		return errors.New("no flows are kept")
+	}
+	return r.sync(ctx)
+}
+
+// Add keeps records that come from elsewhere than a worker. It may wait. They are on
+// disk after Sync.
+func (h *History) Add(ctx context.Context, records []flow.Record) error {
+	r := h.live.Load()
+	if r == nil {
+		return errors.New("no flows are kept")
+	}
+	return r.add(ctx, records)
+}
+
+// Edit calls do with the writer of the data set, for what changes files: it is the one
+// that the running History holds.
+func (h *History) Edit(do func(*dataset.Writer) error) error {
+	if r := h.live.Load(); r != nil {
+		if w := r.writer.Load(); w != nil {
+			return do(w)
+		}
+	}
+	return errors.New("no flows are kept")
+}
+
+// say tells of a change once.
+func (h *History) setTrouble(why string) {
+	old := h.trouble.Load()
+	switch {
+	case why == "" && old != nil:
+		h.trouble.Store(nil)
+		h.d.Log.Info("history: flows are kept again")
+		h.d.Say("alive", "history: flows are kept again; those that came meanwhile are counted as dropped")
+	case why != "" && (old == nil || *old != why):
+		h.trouble.Store(&why)
+		if old == nil {
+			h.d.Log.Error(why)
+			h.d.Say("error", why)
+		}
+	}
+}
+
+// interval is how often a part is made of what has come.
+const interval = 5 * time.Minute

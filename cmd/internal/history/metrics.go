@@ -1,0 +1,70 @@
+package history
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
+	"github.com/flowhound/flowhound/cmd/internal/metric"
+)
+
+var (
+	descBytes   = metric.Desc("history_bytes", "Bytes of the flows that are kept.")
+	descRecords = metric.Desc("history_records_total", "Flow records written to the history.")
+)
+
+// queue is the label of the lanes in the families that all queues share.
+const queue = "history"
+
+// Describe sends nothing: the families are known when they are collected.
+func (h *History) Describe(chan<- *prometheus.Desc) {}
+
+// Collect is a prometheus.Collector.
+func (h *History) Collect(ch chan<- prometheus.Metric) {
+	to := metric.To(ch)
+	depth, dropped := h.Queue()
+	to.Gauge(metric.QueueDepth, float64(depth), queue)
+	to.Counter(metric.QueueDropped, dropped, queue)
+	to.Counter(descRecords, h.totals.records.Load())
+	if r := h.live.Load(); r != nil {
+		if w := r.writer.Load(); w != nil {
+			to.Gauge(descBytes, float64(w.Size()))
+		}
+	}
+}
+
+// Queue returns how many flows wait to be written, and how many were dropped.
+func (h *History) Queue() (depth int, dropped uint64) {
+	dropped = h.totals.dropped.Load()
+	for _, e := range h.lanes {
+		depth += e.lane.Depth()
+		dropped += e.lane.Dropped()
+	}
+	return depth, dropped
+}
+
+// Findings tells doctor how the history is.
+func (h *History) Findings(l *finding.List) {
+	if off := h.off.Load(); off != nil {
+		if h.config.Load().Enabled {
+			l.Warn("set history.dir to a larger disk, or history.enabled to false", "%s", *off)
+		} else {
+			l.OK("%s", *off)
+		}
+		return
+	}
+	if trouble := h.trouble.Load(); trouble != nil {
+		l.Bad("", "%s", *trouble)
+		return
+	}
+	dir := h.config.Load().Dir
+	s, err := dataset.Summarize(dir)
+	if err != nil {
+		l.Bad("", "history: %v", err)
+		return
+	}
+	if len(s.Damaged) > 0 {
+		l.Warn("flowhound history verify", "history: %d damaged files were set aside in %s, the first is %s", len(s.Damaged), dataset.DamagedDir(dir), s.Damaged[0])
+	}
+	l.OK("history keeps %d flows in %d MB in %s", s.Flows, s.Bytes/1_000_000, dir)
+}
