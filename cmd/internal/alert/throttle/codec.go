@@ -147,9 +147,11 @@ func (c *coder) entry(e *entry) {
 	num(c, &e.received, anyNum)
 	num(c, &e.group.category, intel.NumCategories-1)
 	num(c, &e.group.direction, uint64(len(directions)-1))
+	num(c, &e.group.bits, 128)
 	num(c, &e.visits, 255)
 	num(c, &e.usual, 1<<16-1)
-	for _, b := range []*bool{&e.group.inverse, &e.group.counted, &e.idle, &e.proven, &e.opened, &e.raised, &e.mustSay, &e.burst} {
+	num(c, &e.kinds, 1<<4-1)
+	for _, b := range []*bool{&e.group.inverse, &e.group.counted, &e.idle, &e.proven, &e.opened, &e.raised, &e.mustSay} {
 		c.bool(b)
 	}
 	c.clock(&e.clock)

@@ -1,6 +1,9 @@
 package throttle
 
 import (
+	"hash/maphash"
+	"time"
+
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -8,114 +11,190 @@ import (
 )
 
 const (
-	// maxCrowd is how many keys of one host, or how many hosts of one remote
-	// service, have lines of their own.
+	// maxCrowd is how many keys of one host, of visitors of one service, or of one
+	// remote service, have lines of their own.
 	maxCrowd = 20
-	// maxHost is how many keys of medium severity and below one host has of its own
-	// in all, of whatever category and direction.
-	maxHost = 40
-	// spreadTargets listed targets of one host are a worm or a spam bot.
-	spreadTargets = 20
-	// spreadBits of a sketch are that many addresses at least, less 3 as it may be
-	// wrong by: 20 addresses set 17.2 of 64 bits, and 14 in all but one case of 500.
+	// maxSudden is how many of a remote service have that within an hour, unless they
+	// are critical: what everybody uses is known by the speed at which they come.
+	maxSudden = 10
+	// Twenty listed targets of one host on one service port are a worm or a spam bot.
+	// spreadBits of a sketch are that many addresses, less 3 as it may be wrong by: 20
+	// addresses set 17.2 of 64 bits, and 14 in all but one case of 500.
 	spreadBits = 14
+	// spreadPorts is how many service ports of one shared key are watched for that.
+	spreadPorts = 8
 )
 
 // crowd counts the pairs that are alive and have something in common.
 type crowd struct {
 	remotes sketch // of all that were counted
-	window  int64  // the number of the window in which
-	fresh   uint16 // so many pairs above medium severity came
+	window  uint32 // the number of the window (of a remote service: of the hour) in which
+	fresh   uint16 // so many pairs above medium severity (of a remote service: so many) came
 	keys    uint16 // pairs that are alive
 }
 
-// crowds counts the pairs of each host, by category, direction and protocol, and of
-// each remote service.
-type crowds map[key]crowd
-
-func groupOfEvent(ev *alert.Event) group {
-	host, _ := ev.Inside()
-	return group{category: uint8(category(ev)), direction: directionOf(ev.Direction), inverse: host != ev.Local}
+// crowds counts the pairs of each host by direction, the same by service port too, those
+// of visitors of each service, and those of each remote service. Their keys are hashes,
+// because there are up to four for a pair; nobody outside can aim at one.
+type crowds struct {
+	seed maphash.Seed
+	by   map[uint64]crowd
 }
 
-// hostOf and remoteOf are the crowds of a pair.
+func newCrowds() crowds { return crowds{maphash.MakeSeed(), make(map[uint64]crowd)} }
+
+func (c *crowds) hash(k key) uint64 { return maphash.Comparable(c.seed, k) }
+
+func (c *crowds) of(k key) crowd { return c.by[c.hash(k)] }
+
+func groupOfEvent(ev *alert.Event) group {
+	host, network := ev.Inside()
+	g := group{category: uint8(category(ev)), direction: directionOf(ev.Direction), inverse: host != ev.Local}
+	if network.IsValid() {
+		g.bits = networkBits(network)
+	}
+	return g
+}
+
+// hostOf, portOf, serversOf and remoteOf are the crowds of a pair. All but the second are
+// also the keys that those of a crowd share.
 func hostOf(pair *key, g group) key {
 	host := pair.a
 	if g.inverse {
 		host = pair.b
 	}
-	return key{scope: scopeHost, category: intel.Category(g.category), direction: g.direction, proto: pair.proto, port: hit.NoPort, a: host}
+	return key{scope: scopeHost, direction: g.direction, port: hit.NoPort, a: host}
+}
+
+func portOf(pair *key, g group) key {
+	k := hostOf(pair, g)
+	k.proto, k.port, k.bits = pair.proto, pair.port, ofPort
+	return k
+}
+
+// serversOf is about visitors from outside; ok is false for all others.
+func serversOf(pair *key, g group) (k key, ok bool) {
+	if directions[g.direction] != hit.Inbound || g.bits == 0 {
+		return key{}, false
+	}
+	k = hostOf(pair, g)
+	k.scope, k.category, k.proto, k.port, k.bits = scopeServers, intel.Category(g.category), pair.proto, pair.port, g.bits
+	if n := 128 - g.bits; n < 64 {
+		k.a.Lo = k.a.Lo >> n << n
+	} else {
+		k.a.Hi, k.a.Lo = k.a.Hi>>(n-64)<<(n-64), 0
+	}
+	return k, true
 }
 
 func remoteOf(pair *key, g group) key {
 	return key{scope: scopeRemote, category: intel.Category(g.category), direction: g.direction, proto: pair.proto, port: pair.port, a: pair.b}
 }
 
-// allOf counts all that one host does.
-func allOf(host key) key { return key{scope: scopeHost, port: hit.NoPort, a: host.a, bits: 1} }
+// What else there is of a host, in the field bits of its key.
+const (
+	ofBurst = 1 // the key that what is above medium severity shares
+	ofPort  = 2 // the crowd of a service port; it has no key
+)
 
-// add counts the entry of a pair.
-func (c crowds) add(e *entry, high bool, window int64) {
+func burstOf(host key) key {
+	host.bits = ofBurst
+	return host
+}
+
+// add counts the entry of a pair that came at a time.
+func (c *crowds) add(e *entry, high bool, at int64, window time.Duration) {
 	e.group.counted = true
 	for _, k := range e.crowds() {
-		x := c[k]
-		if x.window != window {
-			x.window, x.fresh = window, 0
+		if k.scope == scopePair {
+			continue
 		}
-		if high {
+		h := c.hash(k)
+		x, n, counts := c.by[h], uint32(at/int64(window)), high
+		if k.scope == scopeRemote {
+			n, counts = uint32(at/int64(time.Hour)), true
+		}
+		if x.window != n {
+			x.window, x.fresh = n, 0
+		}
+		if counts {
 			x.fresh = min(x.fresh, 1<<15) + 1
 		}
 		x.keys = min(x.keys, 1<<15) + 1
 		x.remotes.add(e.key.b)
-		c[k] = x
+		c.by[h] = x
 	}
 }
 
-func (e *entry) crowds() [3]key {
-	host := hostOf(&e.key, e.group)
-	return [...]key{host, allOf(host), remoteOf(&e.key, e.group)}
+// crowds returns those of a pair. What is none has scopePair.
+func (e *entry) crowds() [4]key {
+	servers, _ := serversOf(&e.key, e.group)
+	return [...]key{hostOf(&e.key, e.group), portOf(&e.key, e.group), servers, remoteOf(&e.key, e.group)}
 }
 
-func (c crowds) remove(e *entry) {
+func (c *crowds) remove(e *entry) {
 	if !e.group.counted {
 		return
 	}
 	for _, k := range e.crowds() {
-		if x := c[k]; x.keys > 1 {
+		if k.scope == scopePair {
+			continue
+		}
+		h := c.hash(k)
+		if x := c.by[h]; x.keys > 1 {
 			x.keys--
-			c[k] = x
+			c.by[h] = x
 		} else {
-			delete(c, k)
+			delete(c.by, h)
 		}
 	}
 }
 
 // shares returns the key that an event shares with a crowd. A remote service that
-// many talk to is one key, whatever the severity. A host with many keys shares those
-// of medium severity and below, by category, direction and protocol; above, only a burst does: more than maxCrowd new ones
-// within one window, and what comes after.
-func (c crowds) shares(t *Table, ev *alert.Event, e *entry) (key, bool) {
+// many talk to is one key, whatever the severity. Of medium severity and below, the
+// visitors of one category and service share one, and all that a host does in one
+// direction, whatever the category, protocol and port. Above, only a burst does: more than maxCrowd
+// new ones within one window, and what comes after.
+func (c *crowds) shares(t *Table, ev *alert.Event, e *entry) (key, bool) {
 	pair, g := pairKey(ev), groupOfEvent(ev)
 	more := uint16(1)
 	if e != nil {
 		more = 0
 	}
 	remote, host := remoteOf(&pair, g), hostOf(&pair, g)
-	if t.entries[remote] != nil || c[remote].keys+more > maxCrowd {
+	if t.entries[remote] != nil || c.of(remote).keys+more > maxCrowd || c.sudden(remote, ev, more, t.now) {
 		return remote, true
 	}
-	shared := t.entries[host]
 	if ev.Severity <= hit.Medium {
-		return host, shared != nil || c[host].keys+more > maxCrowd || e == nil && c[allOf(host)].keys >= maxHost
+		if servers, ok := serversOf(&pair, g); ok && (t.entries[servers] != nil || c.of(servers).keys+more > maxCrowd) {
+			return servers, true
+		}
+		return host, t.entries[host] != nil || c.ofHost(host)+more > maxCrowd
 	}
 	if e != nil {
 		return host, false
 	}
-	if shared != nil && shared.burst {
-		return host, true
+	burst := burstOf(host)
+	x := c.of(host)
+	return burst, t.entries[burst] != nil || x.window == uint32(t.now/int64(t.o.Window)) && x.fresh >= maxCrowd
+}
+
+// sudden reports whether a remote service became popular within the hour.
+func (c *crowds) sudden(remote key, ev *alert.Event, more uint16, now int64) bool {
+	x := c.of(remote)
+	return ev.Severity < hit.Critical && x.window == uint32(now/int64(time.Hour)) && x.fresh+more > maxSudden
+}
+
+// ofHost counts the keys of a host by which those of a direction are a crowd. What
+// comes in does not count for what goes out: no stranger shall decide how much is said
+// of that.
+func (c *crowds) ofHost(host key) uint16 {
+	n := c.of(host).keys
+	if directions[host.direction] == hit.Inbound {
+		host.direction = directionOf(hit.Outbound)
+		n += c.of(host).keys
 	}
-	x := c[host]
-	return host, x.window == t.now/int64(t.o.Window) && x.fresh >= maxCrowd
+	return n
 }
 
 // crowdOf returns the shared entry that takes over what a pair holds, nil when there
@@ -130,26 +209,106 @@ func (t *Table) crowdOf(e *entry) *entry {
 	if e.held.severity > hit.Medium {
 		return nil
 	}
+	if servers, ok := serversOf(&e.key, e.group); ok && t.entries[servers] != nil {
+		return t.entries[servers]
+	}
 	return t.entries[hostOf(&e.key, e.group)]
 }
 
 // noticeSpread makes a host's shared key high, once, when it has called many listed
-// addresses.
+// addresses by one service. A host of ours that shares files calls as many, each by
+// another port.
 func (t *Table) noticeSpread(e *entry, ev *alert.Event) {
-	if e.key.scope != scopeHost {
-		return
-	}
-	e.burst = e.burst || ev.Severity > hit.Medium
-	if e.raised || e.said >= hit.High || ev.Fixed() {
+	if e.key.scope != scopeHost || e.raised || e.said >= hit.High || ev.Fixed() {
 		return
 	}
 	if d := directions[e.key.direction]; d != hit.Outbound && d != hit.Internal {
 		return
 	}
-	if len(e.held.behind.targets.counts) >= spreadTargets || t.crowds[e.key].remotes.ones() >= spreadBits {
+	s := t.spreads[e.key]
+	if s == nil {
+		s = new(spread)
+		if t.spreads == nil {
+			t.spreads = make(map[key]*spread)
+		}
+		t.spreads[e.key] = s
+	}
+	pair := pairKey(ev)
+	if own := t.crowds.of(portOf(&pair, groupOfEvent(ev))).remotes; (own | s.add(&pair)).ones() >= spreadBits {
 		e.raised = true
 		e.held.severity = max(e.held.severity, hit.High)
 	}
+}
+
+// spread counts the targets of a host's shared key by service port. It is not kept over
+// a restart.
+type spread [spreadPorts]struct {
+	port    int32
+	proto   uint8
+	targets sketch
+}
+
+// add counts the target of a pair, and returns those of its port. The port with the
+// fewest makes room for a new one.
+func (s *spread) add(pair *key) sketch {
+	x := &s[0]
+	for i := range s {
+		if y := &s[i]; y.port == pair.port && y.proto == pair.proto && y.targets != 0 {
+			x = y
+			break
+		} else if y.targets.ones() < x.targets.ones() {
+			x = y
+		}
+	}
+	if x.port != pair.port || x.proto != pair.proto {
+		x.port, x.proto, x.targets = pair.port, pair.proto, 0
+	}
+	x.targets.add(pair.b)
+	return x.targets
+}
+
+// A host's shared key says at once that it holds another kind of listing than before:
+// those of one list must not hide what another one knows.
+const (
+	kindCompromise = 1 << iota
+	kindPhishing
+	kindAttack
+	kindNuisance
+)
+
+func kindOf(c intel.Category) uint8 {
+	switch c {
+	case intel.C2, intel.Malware, intel.Botnet:
+		return kindCompromise
+	case intel.Phishing:
+		return kindPhishing
+	case intel.Scanner, intel.Bruteforce, intel.DDoS:
+		return kindAttack
+	}
+	return kindNuisance
+}
+
+// noticeKind notes what kind of listing came to a host's shared key.
+func (e *entry) noticeKind(ev *alert.Event) {
+	k := kindOf(category(ev))
+	if e.key.scope != scopeHost || e.kinds&k != 0 {
+		return
+	}
+	if e.kinds != 0 {
+		e.mustSay = true
+		e.held.show(ev)
+	}
+	e.kinds |= k
+}
+
+// startsSlowly reports whether the first window of a key that a crowd shares lasts an
+// hour: no single one of them is urgent, and what is worse is said at once.
+func (e *entry) startsSlowly() bool {
+	switch e.key.scope {
+	case scopeHost, scopeRemote, scopeServers:
+		return e.said < hit.Critical
+	}
+	return false
 }
 
 // busiest is the address that most records of a coarse key are of.

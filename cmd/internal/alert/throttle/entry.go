@@ -42,14 +42,15 @@ type entry struct {
 	opened  bool         // of a pair: by the local side
 	raised  bool         // the volume sent, or the number of targets, made it worse
 	mustSay bool         // and that was not said yet, though the severity is the same
-	burst   bool         // of a host's shared key: high severities share it too
+	kinds   uint8        // of a host's shared key: of listings that it has held
 }
 
 // group is how a pair is counted in its crowds.
 type group struct {
 	category  uint8
 	direction direction
-	inverse   bool // the listed address is the one inside
+	bits      uint8 // of the entry of networks.local that holds the host; 0: none
+	inverse   bool  // the listed address is the one inside
 	counted   bool
 }
 

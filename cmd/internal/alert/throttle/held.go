@@ -140,8 +140,8 @@ func (h *held) addAddresses(ev *alert.Event, budget *addrBudget) {
 	}
 }
 
-// join adds what another key holds to what a coarse key does.
-func (h *held) join(o *held, budget *addrBudget) {
+// join adds what another key holds.
+func (h *held) join(o *held) {
 	h.severity, h.state = max(h.severity, o.severity), max(h.state, o.state)
 	switch {
 	case h.exporters == nil && o.exporters == nil && h.shown.exporter == o.shown.exporter:
@@ -163,7 +163,6 @@ func (h *held) join(o *held, budget *addrBudget) {
 	agree(&h.servicePort, o.servicePort)
 	agree(&h.icmpType, o.icmpType)
 	agree(&h.icmpCode, o.icmpCode)
-	h.stand(o, budget)
 }
 
 // stand counts the pair that o speaks of among those behind h.

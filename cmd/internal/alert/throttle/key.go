@@ -20,8 +20,9 @@ const (
 	scopePair     scope = iota // one local and one remote address: the usual key
 	scopeNetwork               // noise from outside to one entry of networks.local
 	scopeExporter              // noise that passes one exporter, between others
-	scopeHost                  // what one host of ours has too many keys for
+	scopeHost                  // what one host of ours has too many keys for, by direction
 	scopeRemote                // one remote service that many hosts of ours talk to
+	scopeServers               // what visitors of one service do at one entry of networks.local
 	scopeAgain                 // what one exporter told after others, and no other line says
 	numScopes
 )
@@ -31,7 +32,8 @@ const (
 //	pair      a = local, b = remote, proto, port
 //	network   a/bits = entry of networks.local, category, proto, port
 //	exporter  a = exporter, category, proto, port
-//	host      a = host, category, direction, proto
+//	host      a = host, direction, bits = what of it
+//	servers   a/bits = entry of networks.local, category, direction, proto, port
 //	remote    a = remote, category, direction, proto, port
 //	again     a = exporter
 type key struct {

@@ -13,7 +13,8 @@ import (
 // of a visitor who is known; what is part of a crowd to the crowd's shared key; the
 // rest to the pair's own.
 func (t *Table) route(ev *alert.Event, c *conn, first bool) (e *entry, isNew bool) {
-	if e := t.nat.inside(t, ev); e != nil {
+	t.nat.learn(ev, t.now)
+	if e := t.yield(ev); e != nil {
 		return e, false
 	}
 	pair := pairKey(ev)
@@ -31,7 +32,7 @@ func (t *Table) route(ev *alert.Event, c *conn, first bool) (e *entry, isNew boo
 		if k, ok := t.crowds.shares(t, ev, e); ok {
 			shared, isNew := t.find(k, ev)
 			t.share(shared, e, ev)
-			t.nat.remember(ev, k, t.now)
+			t.remember(ev, shared)
 			return shared, isNew
 		}
 	}
@@ -40,7 +41,7 @@ func (t *Table) route(ev *alert.Event, c *conn, first bool) (e *entry, isNew boo
 	} else {
 		e.tick(ev)
 	}
-	t.nat.remember(ev, pair, t.now)
+	t.remember(ev, e)
 	return e, isNew
 }
 
@@ -60,7 +61,7 @@ func (t *Table) insertPair(pair key, ev *alert.Event) *entry {
 	e.tick(ev)
 	e.sent, e.received, e.raised = volume(ev)
 	e.group = groupOfEvent(ev)
-	t.crowds.add(e, ev.Severity > hit.Medium, t.now/int64(t.o.Window))
+	t.crowds.add(e, ev.Severity > hit.Medium, t.now, t.o.Window)
 	e.meet(ev)
 	return e
 }
@@ -93,9 +94,11 @@ func (t *Table) surrender(e, shared *entry) {
 	}
 	if shared.held == nil {
 		shared.held = e.held
-		shared.held.stand(e.held, &t.addrs)
 	} else {
-		shared.held.join(e.held, &t.addrs)
+		shared.held.join(e.held)
+	}
+	if shared.key.scope != scopePair {
+		shared.held.stand(e.held, &t.addrs)
 	}
 	e.held = nil
 }
@@ -175,61 +178,6 @@ func (e *entry) visit(lasted int64, first bool) {
 
 func (e *entry) outlasts(lasted int64) bool {
 	return e.visits >= tries && lasted > outlastFrom && lasted > outlast*int64(e.usual)*1e8
-}
-
-// natView remembers, where addresses are translated (networks.nat), by which key a
-// conversation was last told as seen from inside. Two generations bound it.
-type natView struct {
-	since     int64
-	now, then map[key]key
-}
-
-const (
-	maxInside = 8192
-	insideFor = int64(15 * time.Minute)
-)
-
-// outer is what both views of a conversation have in common, the remote side: the
-// other's port may be translated too, and who opened be guessed from that.
-func outer(ev *alert.Event) key {
-	return key{scope: scopeRemote, proto: ev.Proto, port: int32(ev.RemotePort), a: ev.Remote}
-}
-
-func (n *natView) remember(ev *alert.Event, k key, now int64) {
-	if !ev.NATKnown() || ev.BehindNAT() {
-		return
-	}
-	if n.now == nil || now-n.since > insideFor || len(n.now) >= maxInside {
-		n.since, n.then, n.now = now, n.now, make(map[key]key)
-	}
-	n.now[outer(ev)] = k
-}
-
-// lately reports whether conversations were seen from inside in the last minutes.
-func (n *natView) lately(now int64) bool { return len(n.now) > 0 && now-n.since <= 2*insideFor }
-
-// inside returns the entry that tells of the event's conversation as it is inside,
-// nil when that was not seen or the event itself tells. The event becomes a
-// duplicate: it adds to what is known of the conversation and not to the counters.
-func (n *natView) inside(t *Table, ev *alert.Event) *entry {
-	if !ev.BehindNAT() {
-		return nil
-	}
-	k, ok := n.now[outer(ev)]
-	if !ok {
-		k, ok = n.then[outer(ev)]
-	}
-	e := t.entries[k]
-	if !ok || e == nil {
-		return nil
-	}
-	if k.scope == scopePair {
-		ev.NATLocal, ev.Local = ev.Local, k.a
-		e.meet(ev)
-	}
-	ev.Duplicates, ev.Count = sum(ev.Duplicates, ev.Count), 0
-	ev.LocalBytes, ev.LocalPackets, ev.RemoteBytes, ev.RemotePackets = 0, 0, 0, 0
-	return e
 }
 
 // told returns the entry that counts what one exporter told after others, and that

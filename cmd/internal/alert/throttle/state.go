@@ -19,7 +19,7 @@ import (
 //
 // The Table knows no files: whoever owns it keeps what Snapshot returns.
 const (
-	magic = "flowhound fold 5\n"
+	magic = "flowhound fold 6\n"
 	// anyMagic begins the snapshots of all versions.
 	anyMagic = "flowhound fold "
 )
@@ -181,7 +181,7 @@ func (t *Table) adopt(e *entry) {
 		t.addrs += addrBudget(len(h.behind.sources.counts) + len(h.behind.targets.counts))
 	}
 	if e.group.counted {
-		t.crowds.add(e, false, 0)
+		t.crowds.add(e, false, 0, t.o.Window)
 	}
 	if p := t.noise.pace(e.key); p != nil {
 		p.window = max(p.window, e.window)

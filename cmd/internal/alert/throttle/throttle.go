@@ -89,6 +89,7 @@ type Table struct {
 	conns   conns
 	noise   noise
 	crowds  crowds
+	spreads map[key]*spread
 	nat     natView
 	first   firstSenders
 	addrs   addrBudget
@@ -102,7 +103,7 @@ type Table struct {
 // New returns an empty Table. Hits go to emit, one at a time, while a method of
 // the Table runs; emit must not call the Table and may keep the hit.
 func New(o Options, emit func(*hit.Hit)) *Table {
-	return &Table{o: o.withDefaults(), emit: emit, entries: make(map[key]*entry), crowds: make(crowds)}
+	return &Table{o: o.withDefaults(), emit: emit, entries: make(map[key]*entry), crowds: newCrowds()}
 }
 
 // Configure changes the options. Windows that have begun end when they would
@@ -128,11 +129,7 @@ func (t *Table) Add(ev *alert.Event) {
 		t.release(&together{events: []alert.Event{*ev}})
 		return
 	}
-	meet, long := t.o.Meet, ev.BehindNAT() && t.nat.lately(t.now)
-	if long {
-		meet = max(meet, natMeet)
-	}
-	if full := t.waiting.add(ev, saturate(t.now, int64(meet)), long); full != nil {
+	if full := t.waiting.add(ev, saturate(t.now, int64(t.o.Meet))); full != nil {
 		t.release(full)
 	}
 }
@@ -234,17 +231,13 @@ func (t *Table) Flush(now time.Time) {
 // say makes a line of what e holds and starts its next window. The journal hears
 // of it first, so that no restart can say it twice.
 func (t *Table) say(e *entry, at int64) {
-	held, kind := e.held, hit.Repeat
-	worse := e.worse()
-	if held.count == 0 && !worse && e.key.scope != scopeAgain {
+	held, worse := e.held, e.worse()
+	t.nat.settle(e)
+	if held.count == 0 && !worse && e.key.scope != scopeAgain && held.bytes() == 0 {
 		t.giveUp(e)
 		return
 	}
-	if e.key.scope != scopeAgain && (e.lines == 0 || worse) {
-		if kind = hit.New; held.shown.dnsbl {
-			kind = hit.DNSBL
-		}
-	}
+	kind := e.kind(worse)
 	e.said, e.saidBytes, e.saidAt = max(e.said, held.severity), max(e.saidBytes, held.bytes()), at
 	e.idle, e.mustSay = false, false
 	t.until(e, saturate(at, t.nextWindow(e)))
@@ -255,13 +248,29 @@ func (t *Table) say(e *entry, at int64) {
 		return
 	}
 	e.lines++
-	t.stats.Lines++
 	h := held.hit(e)
+	t.drop(e)
+	t.tell(e, h, kind, at)
+}
+
+// kind is what e's next line is.
+func (e *entry) kind(worse bool) hit.Kind {
+	switch {
+	case e.key.scope == scopeAgain || e.lines > 0 && !worse:
+		return hit.Repeat
+	case e.held.shown.dnsbl:
+		return hit.DNSBL
+	}
+	return hit.New
+}
+
+// tell hands over a line of e.
+func (t *Table) tell(e *entry, h *hit.Hit, kind hit.Kind, at int64) {
+	t.stats.Lines++
 	h.Kind, h.Time = kind, stamp(at)
 	if t.o.Country != nil {
 		h.Country = t.o.Country(h.Remote)
 	}
-	t.drop(e)
 	t.journal(e)
 	t.emit(h)
 }
@@ -285,6 +294,9 @@ func (t *Table) nextWindow(e *entry) int64 {
 		window = &p.window
 	}
 	shortest, longest := int64(t.o.Window), int64(t.o.MaxWindow)
+	if e.startsSlowly() {
+		shortest = max(shortest, int64(time.Hour))
+	}
 	w := min(max(*window, shortest), longest)
 	*window = min(2*w, longest)
 	return w
@@ -326,6 +338,8 @@ func (t *Table) remove(e *entry) {
 	delete(t.entries, e.key)
 	t.noise.removed(e.key)
 	t.crowds.remove(e)
+	delete(t.spreads, e.key)
+	delete(t.nat.outside, e.key)
 }
 
 // drop lets go of what e holds.

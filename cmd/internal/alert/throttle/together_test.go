@@ -72,21 +72,110 @@ func TestProbesOfAVisitorAreNoise(t *testing.T) {
 	}
 }
 
-// TestPopularRemote: more than twenty hosts that talk to one service are one key, known
-// ones too.
-func TestPopularRemote(t *testing.T) {
+// TestProbesOfVisitorsOfADay: what known visitors try and nobody answers is as few lines
+// as what strangers try. With a key for each visitor it was 180 of them.
+func TestProbesOfVisitorsOfADay(t *testing.T) {
 	x := newBench(t, Options{})
-	for round := range 3 {
+	for i := range 20 {
+		x.add(record(0, tcp, plus(scanner, i), 40000, plus(host, i), 443, 5000, talk))
+	}
+	visits := len(x.hits)
+	for i := range 20_000 {
+		at := time.Minute + time.Duration(i)*4*time.Second
+		x.probe(at, plus(scanner, i%20), plus(host, i%20), 443)
+	}
+	x.table.Flush(start.Add(24 * time.Hour))
+	if n := len(x.hits) - visits; n > 12 || x.counts() != x.added {
+		t.Errorf("%d lines of probes, all say %d of %d", n, x.counts(), x.added)
+	} else {
+		t.Logf("%d lines", n)
+	}
+}
+
+// TestPopularRemote: more than twenty hosts that talk to one service are one key, known
+// ones too; more than ten if they come within an hour and it is not critical.
+func TestPopularRemote(t *testing.T) {
+	for _, c := range []struct {
+		remote flow.Addr
+		every  time.Duration
+		lines  int
+	}{{phish, 0, 12}, {phish, 10 * time.Minute, 22}, {c2, 0, 22}} {
+		x := newBench(t, Options{})
 		for i := range 100 {
-			x.add(record(time.Duration(round)*time.Minute, tcp, plus(host, i), 50000, phish, 443, 1000, talk))
+			x.add(record(time.Duration(i)*c.every, tcp, plus(host, i), 50000, c.remote, 443, 1000, talk))
+		}
+		for i := range 100 {
+			x.add(record(101*c.every, tcp, plus(host, i), 50000, c.remote, 443, 1000, talk))
+		}
+		var first []*hit.Hit
+		for _, h := range x.hits {
+			if h.Kind == hit.New {
+				first = append(first, h)
+			}
+		}
+		x.table.Flush(start.Add(24 * time.Hour))
+		if len(first) != c.lines-1 || x.counts() != x.added {
+			t.Errorf("%v every %v: %d first lines, all say %d of %d: %q", c.remote, c.every, len(first), x.counts(), x.added, x.story())
+		}
+		if h := x.hits[len(x.hits)-1]; h.Sources != 100 || h.Targets != 1 || h.DstPort != 443 {
+			t.Errorf("%+v", h)
 		}
 	}
-	x.table.Flush(start.Add(time.Hour))
-	if len(x.hits) != 22 || x.counts() != x.added {
-		t.Fatalf("%d lines say %d of %d: %q", len(x.hits), x.counts(), x.added, x.story())
+}
+
+// TestHostOfManyCategories: what a host that shares files does is one key a direction,
+// whatever the lists call its peers; another kind of listing is said at once, and no
+// visitor decides how much is said of what goes out.
+func TestHostOfManyCategories(t *testing.T) {
+	x := newBench(t, Options{})
+	for i := range 120 {
+		x.add(record(time.Duration(i)*time.Minute, []uint8{tcp, udp}[i%2], host, uint16(50000+i), plus(scanner, i), uint16(10000+37*i), 5000, talk))
 	}
-	if h := x.hits[21]; h.Sources != 100 || h.Targets != 1 || h.DstPort != 443 {
-		t.Errorf("%+v", h)
+	high := 0
+	for _, h := range x.hits {
+		if h.Severity >= hit.High {
+			high++
+		}
+	}
+	if len(x.hits) > 24 || high > 0 {
+		t.Errorf("%d lines, %d high: %q", len(x.hits), high, x.story())
+	}
+	n := len(x.hits)
+	// Phishing that was merely tried is medium.
+	x.add(record(2*time.Hour, tcp, host, 61000, phish, 443, 60, syn))
+	if len(x.hits) != n+1 || x.hits[n].Kind != hit.New || x.hits[n].Category != "phishing" {
+		t.Errorf("phishing among the peers: %q", x.story()[n:])
+	}
+	x.table.Flush(start.Add(24 * time.Hour))
+	if x.counts() != x.added {
+		t.Errorf("said %d of %d", x.counts(), x.added)
+	}
+
+	x = newBench(t, Options{})
+	for i := range 30 {
+		x.add(record(0, tcp, plus(scanner, i), 40000, host, uint16(9000+i), 5000, talk))
+	}
+	n = len(x.hits)
+	for i := range 15 {
+		x.add(record(time.Minute, tcp, host, 50000, plus(scanner, i), 7000, 5000, talk))
+	}
+	if len(x.hits) != n+15 {
+		t.Errorf("%d lines of what a host that is visited calls, want 15", len(x.hits)-n)
+	}
+}
+
+// TestVisitorsOfOneService: who guesses passwords at twenty servers is no more lines than
+// at one.
+func TestVisitorsOfOneService(t *testing.T) {
+	x := newBench(t, Options{})
+	for i := range 200 {
+		for range 3 {
+			x.add(record(time.Duration(i)*time.Minute, tcp, plus(scanner, i), 40000, plus(host, i%20), 22, 5000, talk))
+		}
+	}
+	x.table.Flush(start.Add(24 * time.Hour))
+	if len(x.hits) > 48 || x.counts() != x.added {
+		t.Errorf("%d lines say %d of %d: %q", len(x.hits), x.counts(), x.added, x.story())
 	}
 }
 

@@ -13,10 +13,6 @@ const (
 	// defaultMeet is how long the first record of a pair waits for others: request
 	// and answer are one line then, with what both of them tell.
 	defaultMeet = 2 * time.Second
-	// natMeet is how long what is seen of a translated address waits while exporters
-	// inside are heard too: theirs is the same conversation with a host's name to it,
-	// and comes within a timeout.
-	natMeet = 30 * time.Second
 	// maxWaiting bounds the records that wait, 4 MB of them, and maxTogether those
 	// of one pair. Beyond, the oldest wait no longer.
 	maxWaiting, maxTogether = 8192, 256
@@ -46,64 +42,47 @@ type together struct {
 // waiting holds the records of the last seconds. The zero value is empty.
 type waiting struct {
 	index  map[pairing]*together
-	queues [2]fifo // those that wait for the other half, and those for the view from inside
+	queue  []*together // by the time when they are due
 	events int
 	spare  []*together // used before, to be used again
 }
 
-// fifo holds groups by the time when they are due.
-type fifo []*together
-
-func (q fifo) due() int64 {
-	if len(q) == 0 {
+// due returns when the first group is.
+func (w *waiting) due() int64 {
+	if len(w.queue) == 0 {
 		return math.MaxInt64
 	}
-	return q[0].due
+	return w.queue[0].due
 }
-
-// due returns when the first group is.
-func (w *waiting) due() int64 { return min(w.queues[0].due(), w.queues[1].due()) }
 
 // next takes the group that is due first, nil when there is none.
 func (w *waiting) next() *together {
-	q := &w.queues[0]
-	if w.queues[1].due() < q.due() {
-		q = &w.queues[1]
-	}
-	if len(*q) == 0 {
+	if len(w.queue) == 0 {
 		return nil
 	}
-	return w.take(q, 0)
+	return w.take(0)
 }
 
 // add takes an event that is due then, and returns those that can wait no longer.
-func (w *waiting) add(ev *alert.Event, due int64, long bool) (full *together) {
+func (w *waiting) add(ev *alert.Event, due int64) (full *together) {
 	if w.index == nil {
 		w.index = make(map[pairing]*together)
-	}
-	q := &w.queues[0]
-	if long {
-		q = &w.queues[1]
 	}
 	p := pairingOf(ev)
 	g := w.index[p]
 	if g == nil {
 		g = w.fresh()
 		g.pairing, g.due = p, due
-		if n := len(*q); n > 0 {
-			g.due = max(due, (*q)[n-1].due) // a setting that changed
+		if n := len(w.queue); n > 0 {
+			g.due = max(due, w.queue[n-1].due) // a setting that changed
 		}
 		w.index[p] = g
-		*q = append(*q, g)
+		w.queue = append(w.queue, g)
 	}
 	g.events = append(g.events, *ev)
 	w.events++
 	if len(g.events) >= maxTogether {
-		for i := range w.queues {
-			if at := slices.Index(w.queues[i], g); at >= 0 {
-				return w.take(&w.queues[i], at)
-			}
-		}
+		return w.take(slices.Index(w.queue, g))
 	}
 	if w.events > maxWaiting {
 		return w.next()
@@ -120,14 +99,14 @@ func (w *waiting) fresh() *together {
 	return new(together)
 }
 
-// take removes and returns the group at a place of a queue.
-func (w *waiting) take(q *fifo, at int) *together {
-	g := (*q)[at]
+// take removes and returns the group at a place of the queue.
+func (w *waiting) take(at int) *together {
+	g := w.queue[at]
 	if at == 0 {
-		(*q)[0] = nil
-		*q = (*q)[1:]
+		w.queue[0] = nil
+		w.queue = w.queue[1:]
 	} else {
-		*q = slices.Delete(*q, at, at+1)
+		w.queue = slices.Delete(w.queue, at, at+1)
 	}
 	delete(w.index, g.pairing)
 	w.events -= len(g.events)
@@ -145,10 +124,8 @@ func (w *waiting) done(g *together) {
 
 // shift moves all that waits by a step of the clock.
 func (w *waiting) shift(by int64) {
-	for _, q := range w.queues {
-		for _, g := range q {
-			g.due += by
-		}
+	for _, g := range w.queue {
+		g.due += by
 	}
 }
 
@@ -170,6 +147,8 @@ func (t *Table) release(g *together) {
 	for _, x := range t.touched {
 		switch {
 		case x.e.held == nil: // pushed out meanwhile, and said
+		case x.early && x.e.lines == 0 && x.e.held.severity >= t.o.MinSeverity && t.nat.lately(t.now):
+			t.sayEarly(x.e, x.outer)
 		case x.say || x.e.worse():
 			t.say(x.e, t.now)
 		default:
@@ -191,6 +170,8 @@ type touched struct {
 	e     *entry
 	say   bool   // its first record, or the first after an empty window
 	count uint64 // of records
+	early bool   // seen outside a translation, and not inside
+	outer key    // of such a conversation
 }
 
 // take adds one event to its entry. The line that is due is said when the others of
@@ -200,8 +181,14 @@ func (t *Table) take(ev *alert.Event) {
 	first := c.tell(ev)
 	e, isNew := t.route(ev, c, first)
 	t.recent.used(e)
-	x := touched{e, isNew || e.idle && ev.Count > 0, ev.Count}
+	x := touched{e: e, say: isNew || e.idle && ev.Count > 0, count: ev.Count}
 	t.hold(e, ev)
+	if e.key.scope == scopePair && t.nat.translated(ev) {
+		x.early, x.outer = true, outer(ev)
+	} else if len(t.nat.early) > 0 {
+		t.joinEarly(ev, e)
+	}
+	e.noticeKind(ev)
 	t.noticeSpread(e, ev)
 	for i := range t.touched {
 		if y := &t.touched[i]; y.e == e {
