@@ -14,11 +14,46 @@ import (
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
+// hardMix is what a day holds of each ingredient.
+type hardMix struct {
+	name string
+	seed uint64
+
+	peers, relays      int // hosts that share files; hosts that relay for strangers
+	contentNetworks    int // listed addresses that half of all hosts use
+	timeServers        int
+	guessers, sshHosts int // who guesses passwords, and at how many servers
+	webScanners        int
+	webHosts           int
+	senders, resolved  int // who sends mail to us; listed servers that our resolver asks
+	mailOut            int // listed servers that ours sends mail to
+	probes             int
+	beacons            int // planted
+	outbreak           int // hosts with the same controller, each planted
+	crawlers           int // listed addresses that read our pages all day, unserved
+
+	// edgeLate is how much later edge tells of everything than core does, below 0
+	// earlier, as its timeouts have it; edgePiece is its active timeout.
+	edgeLate, edgePiece time.Duration
+	samePeerPort        bool // all who share files use one port
+}
+
+// hardMixes are the days. The first is the one whose numbers are told of. Each host with
+// a controller is ten high lines, as the window grows, so there are no more of them where
+// there is more of other things.
+var hardMixes = []hardMix{
+	{name: "office", seed: 17, peers: 4, contentNetworks: 1, timeServers: 4, guessers: 300, sshHosts: 1, webScanners: 250, webHosts: 4, senders: 400, resolved: 70, probes: 15_000, beacons: 6, edgePiece: activeTime},
+	{name: "campus", seed: 23, peers: 14, relays: 1, contentNetworks: 2, timeServers: 8, guessers: 200, sshHosts: 6, webScanners: 150, webHosts: 3, senders: 200, resolved: 200, probes: 15_000, beacons: 5, edgeLate: 9 * time.Second, edgePiece: activeTime},
+	{name: "hosting", seed: 42, peers: 2, relays: 3, contentNetworks: 1, timeServers: 2, guessers: 900, sshHosts: 14, webScanners: 900, webHosts: 16, senders: 900, resolved: 150, mailOut: 60, probes: 60_000, beacons: 2, outbreak: 2, crawlers: 120, edgeLate: -12 * time.Second, edgePiece: 5 * time.Minute},
+	{name: "branches", seed: 99, peers: 6, contentNetworks: 2, timeServers: 6, guessers: 500, sshHosts: 3, webScanners: 400, webHosts: 4, senders: 600, resolved: 90, mailOut: 25, probes: 30_000, beacons: 3, crawlers: 40, edgeLate: -20 * time.Second, edgePiece: 2 * time.Minute, samePeerPort: true},
+}
+
 // hardDay is a day of a thousand hosts as three exporters tell of it: core (v9) sees
 // the inside, dist (v5) half of that again, edge (IPFIX) the outside of the address
 // translation, with a clock that is 40 s slow. It holds what makes noise in real
 // networks, and planted compromises among it.
 type hardDay struct {
+	hardMix
 	dir    string
 	start  time.Time
 	rand   *rand.Rand
@@ -146,14 +181,20 @@ func (d *hardDay) half(by int, t talk, opener bool) {
 	if !opener {
 		start = start.Add(20 * time.Millisecond)
 	}
-	pieces := int(math.Ceil(max(float64(t.lasts)/float64(activeTime), 1)))
+	piece, late := activeTime, time.Duration(0)
+	if by == edge {
+		piece, late = d.edgePiece, d.edgeLate
+	} else if d.edgeLate < 0 {
+		late = -d.edgeLate
+	}
+	pieces := int(math.Ceil(max(float64(t.lasts)/float64(piece), 1)))
 	for i := range pieces {
-		from := start.Add(time.Duration(i) * activeTime)
-		end := start.Add(min(time.Duration(i+1)*activeTime, t.lasts))
+		from := start.Add(time.Duration(i) * piece)
+		end := start.Add(min(time.Duration(i+1)*piece, t.lasts))
 		f.start, f.end = from, end
 		f.bytes = uint32(bytes / uint64(pieces))
 		f.packets = max(f.bytes/900, 2)
-		at := end.Add(time.Duration(d.rand.Int64N(int64(900 * time.Millisecond))))
+		at := end.Add(max(late, 0) + time.Duration(d.rand.Int64N(int64(900*time.Millisecond))))
 		switch {
 		case t.proto != protoTCP:
 			f.packets = max(f.bytes/900, 1)
@@ -178,12 +219,12 @@ func (d *hardDay) plant(name string, local, remote netip.Addr, s hit.Severity) *
 	return &d.plants[len(d.plants)-1]
 }
 
-// newHardDay plans the day of a seed.
-func newHardDay(dir string, seed uint64) *hardDay {
-	d := &hardDay{dir: dir, rand: rand.New(rand.NewPCG(seed, 2)), lists: map[string][]netip.Addr{}, start: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)}
+// newHardDay plans a day.
+func newHardDay(dir string, mix hardMix) *hardDay {
+	d := &hardDay{hardMix: mix, dir: dir, rand: rand.New(rand.NewPCG(mix.seed, 2)), lists: map[string][]netip.Addr{}, start: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)}
 	for _, fill := range []func(){
-		d.ordinary, d.timeServers, d.contentNetwork, d.beacons, d.exfiltration, d.worm, d.spamBot, d.bruteForce,
-		d.webScanners, d.mailServer, d.nameServer, d.peerToPeer, d.probes, d.asymmetric, d.singles, d.blocked,
+		d.ordinary, d.askTime, d.contentNetwork, d.beacons, d.exfiltration, d.worm, d.spamBot, d.bruteForce,
+		d.webScans, d.mailServer, d.nameServer, d.peerToPeer, d.relay, d.scans, d.asymmetric, d.singles, d.blocked, d.infected, d.crawled,
 	} {
 		fill()
 	}
@@ -198,9 +239,9 @@ func (d *hardDay) ordinary() {
 	d.listed = listed
 }
 
-// timeServers: four of a pool are on a list, and a third of the hosts ask them.
-func (d *hardDay) timeServers() {
-	for range 4 {
+// askTime: some of a pool are on a list, and a third of the hosts ask them.
+func (d *hardDay) askTime() {
+	for range d.timeServers {
 		server := d.bad("other-60")
 		for n := range 90 {
 			h, every := d.host(d.rand.IntN(800)), time.Duration(1024)*time.Second
@@ -212,13 +253,15 @@ func (d *hardDay) timeServers() {
 	}
 }
 
-// contentNetwork: a shared address that some list calls phishing.
+// contentNetwork: shared addresses that some list calls phishing, some malware.
 func (d *hardDay) contentNetwork() {
-	cdn := d.bad("phishing-70")
-	for range 500 {
-		h := d.host(d.rand.IntN(900))
-		for range 1 + d.rand.IntN(6) {
-			d.talk(talk{from: h, to: cdn, dport: 443, start: d.at(), lasts: time.Duration(1+d.rand.IntN(20)) * time.Second, sent: 3000, got: uint64(10_000 + d.rand.IntN(400_000))})
+	for n := range d.contentNetworks {
+		cdn := d.bad([]string{"phishing-70", "malware-60"}[n%2])
+		for range 500 {
+			h := d.host(d.rand.IntN(800))
+			for range 1 + d.rand.IntN(6) {
+				d.talk(talk{from: h, to: cdn, dport: 443, start: d.at(), lasts: time.Duration(1+d.rand.IntN(20)) * time.Second, sent: 3000, got: uint64(10_000 + d.rand.IntN(400_000))})
+			}
 		}
 	}
 }
@@ -227,7 +270,7 @@ func (d *hardDay) beacons() {
 	for i, b := range []struct {
 		every  time.Duration
 		jitter float64
-	}{{time.Minute, 0.2}, {5 * time.Minute, 0}, {5 * time.Minute, 0.5}, {15 * time.Minute, 0.3}, {time.Hour, 0.1}, {10 * time.Minute, 0.4}} {
+	}{{time.Minute, 0.2}, {5 * time.Minute, 0}, {5 * time.Minute, 0.5}, {15 * time.Minute, 0.3}, {time.Hour, 0.1}, {10 * time.Minute, 0.4}}[:d.hardMix.beacons] {
 		h, c2 := d.victim(), d.bad("c2-90")
 		p := d.plant(fmt.Sprintf("beacon %d, every %v with %.0f%%", i, b.every, 100*b.jitter), h, c2, hit.Critical)
 		p.regular = true
@@ -279,32 +322,32 @@ func (d *hardDay) spamBot() {
 	}
 }
 
-// bruteForce: 300 attackers guess passwords, one of them all night, and gets in.
+// bruteForce: attackers guess passwords, one of them all night, and gets in.
 func (d *hardDay) bruteForce() {
-	guess := func(from netip.Addr, at time.Time) {
-		d.talk(talk{from: from, to: hardSSH, dport: 22, start: at, lasts: time.Duration(2+d.rand.IntN(5)) * time.Second, sent: 1900, got: 3200})
+	guess := func(from, to netip.Addr, at time.Time) {
+		d.talk(talk{from: from, to: to, dport: 22, start: at, lasts: time.Duration(2+d.rand.IntN(5)) * time.Second, sent: 1900, got: 3200})
 	}
-	for range 300 {
-		from, t := d.bad("bruteforce-60"), d.at().Add(-time.Hour)
+	for range d.guessers {
+		from, to, t := d.bad("bruteforce-60"), host(hardSSH.String(), d.rand.IntN(d.sshHosts)), d.at().Add(-time.Hour)
 		for range 3 + d.rand.IntN(20) {
-			guess(from, t)
+			guess(from, to, t)
 			t = t.Add(time.Duration(10+d.rand.IntN(200)) * time.Second)
 		}
 	}
 	from, t := d.bad("bruteforce-60"), d.start.Add(2*time.Hour)
 	d.plant("brute force that succeeds", hardSSH, from, hit.High)
 	for range 2000 {
-		guess(from, t)
+		guess(from, hardSSH, t)
 		t = t.Add(time.Duration(4000+d.rand.IntN(3000)) * time.Millisecond)
 	}
 	d.talk(talk{from: from, to: hardSSH, dport: 22, start: t.Add(time.Minute), lasts: 40 * time.Minute, sent: 60_000, got: 12_000 + 300_000})
 }
 
-func (d *hardDay) webScanners() {
-	for i := range 250 {
+func (d *hardDay) webScans() {
+	for i := range d.hardMix.webScanners {
 		from := d.bad("scanner-60")
 		for range 2 + d.rand.IntN(8) {
-			web := host(hardWeb.String(), d.rand.IntN(4))
+			web := d.web()
 			d.talk(talk{from: from, to: web, dport: 443, start: d.at(), lasts: time.Second, sent: 900, got: uint64(2000 + d.rand.IntN(4000))})
 		}
 		if i < 2 {
@@ -314,8 +357,24 @@ func (d *hardDay) webScanners() {
 	}
 }
 
+// web returns one of the web servers.
+func (d *hardDay) web() netip.Addr {
+	n := d.rand.IntN(d.webHosts)
+	if n >= 4 { // the first four stand before the mail server
+		n += 56
+	}
+	return host(hardWeb.String(), n)
+}
+
+// mailServer: strangers send mail to ours, and ours sends to strangers.
 func (d *hardDay) mailServer() {
-	for range 400 {
+	for range d.mailOut {
+		to := d.bad("spam-60")
+		for range 1 + d.rand.IntN(5) {
+			d.talk(talk{from: hardMail, to: to, dport: 25, start: d.at(), lasts: 3 * time.Second, sent: uint64(3000 + d.rand.IntN(30_000)), got: 900})
+		}
+	}
+	for range d.senders {
 		from := d.bad("spam-60")
 		for range 1 + d.rand.IntN(4) {
 			d.talk(talk{from: from, to: hardMail, dport: 25, start: d.at(), lasts: 4 * time.Second, sent: uint64(3000 + d.rand.IntN(30_000)), got: 800})
@@ -330,7 +389,7 @@ func (d *hardDay) nameServer() {
 			d.talk(talk{from: from, to: hardDNS, dport: 53, proto: protoUDP, start: d.at(), sent: 70, got: 300})
 		}
 	}
-	for range 70 {
+	for range d.resolved {
 		to := d.bad("other-60")
 		for range 1 + d.rand.IntN(6) {
 			d.talk(talk{from: hardDNS, to: to, dport: 53, proto: protoUDP, start: d.at(), sent: 70, got: 240})
@@ -340,12 +399,15 @@ func (d *hardDay) nameServer() {
 
 func (d *hardDay) peerToPeer() {
 	lists := []string{"other-60", "scanner-60", "anonymizer-60", "spam-60"}
-	for range 4 {
+	for range d.peers {
 		h := d.victim()
 		for i := range 160 {
 			peer := d.bad(lists[d.rand.IntN(len(lists))])
 			for range 1 + d.rand.IntN(3) {
 				t := talk{from: h, to: peer, sport: 51413, dport: uint16(10_000 + d.rand.IntN(50_000)), proto: protoUDP, start: d.at(), lasts: 3 * time.Second, sent: uint64(300 + d.rand.IntN(40_000)), got: uint64(300 + d.rand.IntN(90_000))}
+				if d.samePeerPort && i%2 == 0 {
+					t.dport = 6881
+				}
 				if i%3 == 0 {
 					t.proto, t.sport = protoTCP, 0
 				}
@@ -358,13 +420,53 @@ func (d *hardDay) peerToPeer() {
 	}
 }
 
-// probes: the noise of the internet, at the servers.
-func (d *hardDay) probes() {
+// relay: hosts that relay for strangers, called by many and calling many.
+func (d *hardDay) relay() {
+	for range d.relays {
+		h := d.victim()
+		for i := range 300 {
+			t := talk{from: h, to: d.bad("anonymizer-60"), dport: []uint16{9001, 443, 9030}[i%3], start: d.at(), lasts: time.Duration(1+d.rand.IntN(600)) * time.Second, sent: uint64(5000 + d.rand.IntN(900_000)), got: uint64(5000 + d.rand.IntN(900_000))}
+			if i%2 == 0 {
+				t.from, t.to, t.dport = t.to, t.from, 9001
+			}
+			d.talk(t)
+		}
+	}
+}
+
+// infected: several hosts call one controller.
+func (d *hardDay) infected() {
+	if d.outbreak == 0 {
+		return
+	}
+	c2 := d.bad("c2-90")
+	for n := range d.outbreak {
+		h := d.victim()
+		p := d.plant(fmt.Sprintf("outbreak %d", n), h, c2, hit.Critical)
+		p.bytes = 30 * 4000
+		for i := range 30 {
+			d.talk(talk{from: h, to: c2, dport: 4443, start: d.start.Add(2*time.Hour + time.Duration(i)*40*time.Minute), lasts: time.Second, sent: 1500, got: 2500})
+		}
+	}
+}
+
+// crawled: listed addresses read pages of our web servers all day.
+func (d *hardDay) crawled() {
+	for range d.crawlers {
+		from := d.bad("other-60")
+		for range 5 + d.rand.IntN(30) {
+			d.talk(talk{from: from, to: d.web(), dport: 443, start: d.at(), lasts: time.Second, sent: 900, got: uint64(2000 + d.rand.IntN(17_000))})
+		}
+	}
+}
+
+// scans are the noise of the internet, at the servers.
+func (d *hardDay) scans() {
 	var from []netip.Addr
 	for range 250 {
 		from = append(from, d.bad("scanner-60"))
 	}
-	for range 15_000 {
+	for range d.hardMix.probes {
 		d.talk(talk{from: from[d.rand.IntN(len(from))], to: host("203.0.113.64", d.rand.IntN(64)), dport: dayProbed[min(d.rand.IntN(len(dayProbed)), d.rand.IntN(len(dayProbed)))], start: d.at(), attempt: true, sent: 60})
 	}
 }
