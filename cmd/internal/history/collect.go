@@ -46,7 +46,8 @@ type run struct {
 	asked  chan request
 	synced chan error // answer of the goroutine that syncs
 	syncer chan job
-	sealed chan uint64 // segments that are complete
+	sealed chan uint64     // segments that are complete
+	filed  chan chan error // asked of the goroutine that makes files
 	tidy   chan struct{}
 	ending chan struct{}
 }
@@ -54,6 +55,7 @@ type run struct {
 // request is what someone waits for: that records are in the log, or on disk.
 type request struct {
 	records []flow.Record
+	seal    bool // the segment is complete after this
 	done    chan error
 }
 
@@ -66,7 +68,7 @@ type job struct {
 func newRun(h *History) *run {
 	r := &run{
 		h: h, asked: make(chan request), synced: make(chan error, 1), syncer: make(chan job),
-		sealed: make(chan uint64, 4096), tidy: make(chan struct{}, 1), ending: make(chan struct{}),
+		sealed: make(chan uint64, 4096), tidy: make(chan struct{}, 1), filed: make(chan chan error), ending: make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -133,6 +135,9 @@ func (r *run) collect() {
 		case <-tick.C:
 		case q := <-r.asked:
 			r.take()
+			if q.seal && r.segment != nil {
+				r.seal()
+			}
 			if q.records == nil {
 				r.waiting = append(r.waiting, q.done)
 			} else {
@@ -279,6 +284,30 @@ func (r *run) syncLog() {
 
 func (r *run) sync(ctx context.Context) error {
 	return r.ask(ctx, request{done: make(chan error, 1)})
+}
+
+// flush has the segment made files: once the sync is answered, its number stands
+// before our question.
+func (r *run) flush(ctx context.Context) error {
+	if err := r.ask(ctx, request{seal: true, done: make(chan error, 1)}); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	select {
+	case r.filed <- done:
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (r *run) add(ctx context.Context, records []flow.Record) error {

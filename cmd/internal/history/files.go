@@ -26,15 +26,32 @@ func (r *run) files(w *dataset.Writer, segments []uint64) {
 	defer retry.Stop()
 	var memory []flow.Record
 	tidy := true
+	var asked []chan error // by whom segments are waited for
 	for {
+		for more := true; more; { // those that were complete before somebody asked
+			select {
+			case n, ok := <-r.sealed:
+				if more = ok; ok {
+					segments = append(segments, n)
+				}
+			default:
+				more = false
+			}
+		}
 		for len(segments) > 0 && r.ctx.Err() == nil {
 			var err error
 			if memory, err = r.file(w, segments[0], memory); err != nil {
 				r.h.setTrouble(diskTrouble(w.Dir, err))
 				retry.Reset(retryEvery)
+				answer(asked, err)
+				asked = nil
 				break
 			}
 			segments = segments[1:]
+		}
+		if len(segments) == 0 {
+			answer(asked, nil)
+			asked = nil
 		}
 		if len(segments) == 0 && tidy && r.ctx.Err() == nil {
 			memory = nil // 100 MB after a busy interval, which tidying may need
@@ -47,6 +64,8 @@ func (r *run) files(w *dataset.Writer, segments []uint64) {
 				return
 			}
 			segments = append(segments, n)
+		case done := <-r.filed:
+			asked = append(asked, done)
 		case <-retry.C:
 		case <-tick.C:
 			tidy = true

@@ -104,7 +104,11 @@ func (h *History) start(context.Context) error {
 		h.off.Store(ptr("history is off: history.enabled is false"))
 		return nil
 	}
-	if why := tooSmall(c); why != "" {
+	free, err := freeSpace(c.Dir)
+	if err != nil {
+		free = 1 << 62 // what is wrong with the folder is said when it is opened
+	}
+	if why := tooSmall(c, free); why != "" {
 		h.off.Store(&why)
 		h.d.Log.Warn(why)
 		h.d.Say("error", why)
@@ -124,10 +128,9 @@ const minDisk = 1 * settings.GB
 
 // tooSmall says why a disk is too small for history, "" when it is not. A data set that
 // is there already counts as room.
-func tooSmall(c *Config) string {
-	free, err := freeSpace(c.Dir)
-	if err != nil || settings.Size(free)+settings.Size(dataset.Size(c.Dir)) >= min(minDisk, c.MaxSize) {
-		return "" // what is wrong with the folder is said when it is opened
+func tooSmall(c *Config, free int64) string {
+	if settings.Size(free)+settings.Size(dataset.Size(c.Dir)) >= min(minDisk, c.MaxSize) {
+		return ""
 	}
 	return fmt.Sprintf("history is off: %s has %d MB free, and %d MB are needed to begin; set history.dir to a larger disk, or history.enabled to false",
 		c.Dir, free/1_000_000, minDisk/settings.MB)
@@ -190,6 +193,15 @@ func (h *History) Sync(ctx context.Context) error {
 		return errors.New("no flows are kept")
 	}
 	return r.sync(ctx)
+}
+
+// Flush returns once all flows stand in files that were put before.
+func (h *History) Flush(ctx context.Context) error {
+	r := h.live.Load()
+	if r == nil {
+		return errors.New("no flows are kept")
+	}
+	return r.flush(ctx)
 }
 
 // Add keeps records that come from elsewhere than a worker. It may wait. They are on
