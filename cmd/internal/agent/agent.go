@@ -32,6 +32,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -80,6 +81,7 @@ type Agent struct {
 	feeds     *feed.Keeper
 	dnsbl     *dnsbl.Lists
 	exports   *keep.Keeper
+	history   *history.History
 	metrics   *prometheus.Registry // asks the parts for what they count anyway
 	web       *web.Server
 
@@ -113,8 +115,9 @@ func New(cfg *config.Config, o Options) *Agent {
 		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.Changed() },
 		Say:    a.status,
 	}))
+	a.history = must(history.New(cfg.Flows(), history.Dependencies{Say: a.say, Log: o.Log}))
 	a.metrics = prometheus.NewRegistry()
-	a.metrics.MustRegister(a.stage, a.sockets, a.exporters, a.templates, a.feeds, a.exports, a.dnsbl,
+	a.metrics.MustRegister(a.stage, a.sockets, a.exporters, a.templates, a.feeds, a.exports, a.dnsbl, a.history,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return a
 }
@@ -213,6 +216,9 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := a.sockets.Bind(); err != nil {
 		return err
 	}
+	if err := a.history.Start(starting); err != nil { // once the workers are there
+		return err
+	}
 	if err := a.feeds.Start(starting); err != nil {
 		return err
 	}
@@ -253,7 +259,7 @@ func (a *Agent) Stop() error {
 	if a.control != nil { // what it asks may be gone after this
 		errs = append(errs, a.control.Close(ctx))
 	}
-	errs = append(errs, a.sockets.Stop(ctx), a.exporters.Stop(ctx))
+	errs = append(errs, a.sockets.Stop(ctx), a.exporters.Stop(ctx), a.history.Stop(ctx))
 	a.cancel()
 	a.feeds.Stop()
 	errs = append(errs, a.dnsbl.Stop(ctx))
@@ -282,7 +288,9 @@ func (a *Agent) Stop() error {
 
 // newWorker returns what decodes and matches the datagrams of one socket.
 func (a *Agent) newWorker() udp.Handler {
-	return a.stage.NewWorker(stage.Options{Templates: a.templates.Store(), Pass: a.emit.Intake().Pass}).Receive
+	return a.stage.NewWorker(stage.Options{
+		Templates: a.templates.Store(), Pass: a.emit.Intake().Pass, Sinks: []stage.Sink{a.history.Lane(false)},
+	}).Receive
 }
 
 // health is the answer of /healthz.
@@ -299,6 +307,7 @@ func (a *Agent) health() web.Health {
 	var found finding.List
 	a.dnsbl.Findings(&found)
 	a.exports.Findings(&found)
+	a.history.Health(&found)
 	a.templates.Findings(&found)
 	for _, f := range found {
 		h.Problems = append(h.Problems, f.What)

@@ -15,6 +15,7 @@ func (a *Agent) findings() finding.List {
 	a.findFeeds(&l)
 	a.sockets.Findings(&l)
 	a.outputs.Findings(&l)
+	a.history.Findings(&l)
 	return append(l, a.findAlerts()...)
 }
 

@@ -92,6 +92,7 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 		changed(ctx, (*config.Config).Feed, a.feeds.Apply),
 		changed(ctx, (*config.Config).Blacklists, a.dnsbl.Apply),
 		changed(ctx, func(c *config.Config) emit.Config { return c.Alert }, a.emit.Apply),
+		changed(ctx, (*config.Config).Flows, a.history.Apply),
 		func(_, to *config.Config) error { // these cannot fail
 			a.stage.Apply(to.Exporters, to.Policy())
 			a.journal.SetSync(to.Sync)

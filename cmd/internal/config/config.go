@@ -15,6 +15,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -59,6 +60,8 @@ type Config struct {
 	// Sync says what a power failure may cost of the hits that are on their way, and
 	// of the alert log: example.yaml has the words.
 	Sync journal.Sync `yaml:"sync" validate:"oneof=never 1s always"`
+	// History says which flows are kept, where and how long.
+	History history.Config `yaml:"history"`
 	// RunDir is the folder for what does not: the sockets.
 	RunDir string     `yaml:"run_dir" validate:"required"`
 	Web    web.Config `yaml:"web"`
@@ -101,6 +104,15 @@ func (c *Config) Blacklists() dnsbl.Config {
 	return d
 }
 
+// Flows returns what the configuration says of the history.
+func (c *Config) Flows() history.Config {
+	h := c.History
+	if h.Dir == "" {
+		h.Dir = filepath.Join(c.DataDir, "flows")
+	}
+	return h
+}
+
 // FeedDir is the folder of what feeds have fetched.
 func (c *Config) FeedDir() string { return filepath.Join(c.DataDir, "feeds") }
 
@@ -118,6 +130,7 @@ func Default() *Config {
 	}
 	c.Alert.SetDefaults()
 	c.Log.SetDefaults()
+	c.History.SetDefaults()
 	return c
 }
 
@@ -140,6 +153,9 @@ func (c *Config) NeedsRestart(next *Config) []string {
 		keys = append(keys, "data_dir")
 	} else if c.RunDir != next.RunDir { // of its own accord
 		keys = append(keys, "run_dir")
+	}
+	if c.Flows().Dir != next.Flows().Dir && c.DataDir == next.DataDir {
+		keys = append(keys, "history.dir")
 	}
 	if c.Web.Listen != next.Web.Listen {
 		keys = append(keys, "web.listen")
@@ -167,6 +183,9 @@ func (c *Config) resolve(folder string) {
 	}
 	if c.PluginDir != "" {
 		paths = append(paths, &c.PluginDir)
+	}
+	if c.History.Dir != "" {
+		paths = append(paths, &c.History.Dir)
 	}
 	for i := range c.Exports {
 		paths = append(paths, c.Exports[i].Paths()...)

@@ -196,6 +196,7 @@ web: {listen: ""}
 		Sync:    journal.SyncAlways,
 		RunDir:  "/etc/flowhound/$HOME-${not-a-name}/run",
 	}
+	want.History.SetDefaults()
 	want.written = map[string]string{
 		"alert.window":         "${FLOWHOUND_TEST_WINDOW}",
 		"feeds[1].path":        "${FLOWHOUND_TEST_DIR}/p.json",
@@ -435,7 +436,7 @@ func TestExample(t *testing.T) {
 	def.Exporters.OutBytes = d.config.Exporters.OutBytes
 	def.Networks.NAT = d.config.Networks.NAT
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
-	def.Web.Hosts = d.config.Web.Hosts
+	def.Web.Hosts, def.History.Dir = d.config.Web.Hosts, d.config.History.Dir
 	def.written = d.config.written
 	if got, want := d.config.String(), def.String(); got != want {
 		t.Errorf("the example shows\n%s\nwhere the defaults are\n%s", got, want)

@@ -13,6 +13,9 @@ var ownFolders = []string{"/var/lib/flowhound", "/var/log/flowhound", "/run/flow
 // to, sorted.
 func (c *Config) WritePaths() []string {
 	paths := []string{c.DataDir, c.RunDir, filepath.Dir(c.Log.Path)}
+	if c.History.Dir != "" && c.History.Enabled {
+		paths = append(paths, c.History.Dir)
+	}
 	for _, e := range c.Exports {
 		paths = append(paths, filepath.Dir(e.Path))
 	}

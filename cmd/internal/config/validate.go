@@ -7,6 +7,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -24,6 +25,7 @@ func (d *document) validate() {
 	d.checkCategories()
 	dnsbl.Complete(&d.config.DNSBL, d.feedSection, d.Section("dnsbl"))
 	keep.Complete(d.config.Exports, d.sourceNames(), d.Section("exports"))
+	history.Complete(&d.config.History, d.Section("history"))
 	d.checkOutputs()
 	d.checkWindows()
 }

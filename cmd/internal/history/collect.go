@@ -93,6 +93,10 @@ func (r *run) open() error {
 		return err
 	}
 	w.Places = r.h.d.Places
+	w.Warn = func(text string) {
+		r.h.d.Log.Error("history: " + text)
+		r.h.d.Say("error", "history: "+text)
+	}
 	old, err := wal.List(dataset.LogDir(dir))
 	if err != nil {
 		return errors.Join(err, w.Close())

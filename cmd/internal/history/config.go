@@ -17,7 +17,7 @@ type Config struct {
 	// Enabled is false where no flow may be kept, or none is wanted.
 	Enabled bool `yaml:"enabled"`
 	// Dir is the folder of the data set; "": flows, in data_dir.
-	Dir string `yaml:"dir"`
+	Dir string `yaml:"dir,omitempty"`
 	// Keep is how long flows are kept, by their arrival. How long they may be kept is
 	// a matter of law in many places; example.yaml has more words.
 	Keep time.Duration `yaml:"keep" validate:"min=1h"`

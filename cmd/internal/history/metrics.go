@@ -43,6 +43,13 @@ func (h *History) Queue() (depth int, dropped uint64) {
 	return depth, dropped
 }
 
+// Health tells /healthz what keeps flows from being kept.
+func (h *History) Health(l *finding.List) {
+	if trouble := h.trouble.Load(); trouble != nil {
+		l.Bad("", "%s", *trouble)
+	}
+}
+
 // Findings tells doctor how the history is.
 func (h *History) Findings(l *finding.List) {
 	if off := h.off.Load(); off != nil {
