@@ -236,3 +236,36 @@ func inOrder(t *testing.T, f *File) {
 		}
 	}
 }
+
+// TestSomeColumns: rows that are read with some columns have those, and zeros elsewhere.
+func TestSomeColumns(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	var records []flow.Record
+	for range 3000 {
+		c := conversationOf(r)
+		records = append(records, c[:]...)
+	}
+	b, _ := write(t, records, Options{})
+	f, err := Read(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := []int32{0, 1, 700, 701, int32(f.GroupLen(0)) - 1}
+	whole, err := f.Rows(0, some, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Rows(0, some, nil, Src, DstPort, Packets, RevBytes, SrcCC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range whole {
+		want := Row{Src: w.Src, DstPort: w.DstPort, Packets: w.Packets, RevBytes: w.RevBytes, SrcCC: w.SrcCC}
+		if got[i] != want {
+			t.Errorf("row %d: %+v, want %+v", some[i], got[i], want)
+		}
+	}
+	if none, err := f.Rows(0, nil, nil); err != nil || len(none) != 0 {
+		t.Error(none, err)
+	}
+}

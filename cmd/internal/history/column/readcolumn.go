@@ -110,16 +110,18 @@ func (c *Column) settle() error {
 		c.Index = nil
 		return nil
 	}
-	size := uint32(max(len(c.Int32), len(c.Int64), len(c.Bytes)))
-	if c.Int32 == nil && c.Int64 == nil {
-		size = uint32(len(c.Bytes) / c.width())
-	}
+	size := uint32(c.values())
 	for _, i := range c.Index {
 		if uint32(i) >= size {
 			return fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
 		}
 	}
 	return nil
+}
+
+// values returns how many values there are, in the dictionary or without one.
+func (c *Column) values() int {
+	return max(len(c.Int32), len(c.Int64), len(c.Bytes)/c.width())
 }
 
 func (c *Column) width() int {
@@ -146,29 +148,37 @@ func (c *Column) add(id ID, page parquet.Page) error {
 		return nil
 	}
 	if len(c.Index) == 0 {
-		values := dict.Page()
-		d := values.Data()
-		switch id.Kind() {
-		case Int32:
-			c.Int32 = append(c.Int32, d.Int32()...)
-		case Int64:
-			c.Int64 = append(c.Int64, d.Int64()...)
-		case Address:
-			b, size := d.FixedLenByteArray()
-			if size != 16 {
-				return fmt.Errorf("%w: its addresses have %d bytes", ErrDamaged, size)
-			}
-			c.Bytes = append(c.Bytes, b...)
-		default:
-			b, ends := d.ByteArray()
-			for i := 1; i < len(ends); i++ {
-				if ends[i]-ends[i-1] != 2 {
-					return fmt.Errorf("%w: a country has not two letters", ErrDamaged)
-				}
-			}
-			c.Bytes = append(c.Bytes, b...)
+		if err := c.addDictionary(id, dict); err != nil {
+			return err
 		}
 	}
 	c.Index = append(c.Index, data.Int32()...)
+	return nil
+}
+
+// addDictionary copies the values of a dictionary.
+func (c *Column) addDictionary(id ID, dict parquet.Dictionary) error {
+	values := dict.Page()
+	d := values.Data()
+	switch id.Kind() {
+	case Int32:
+		c.Int32 = append(c.Int32, d.Int32()...)
+	case Int64:
+		c.Int64 = append(c.Int64, d.Int64()...)
+	case Address:
+		b, size := d.FixedLenByteArray()
+		if size != 16 {
+			return fmt.Errorf("%w: its addresses have %d bytes", ErrDamaged, size)
+		}
+		c.Bytes = append(c.Bytes, b...)
+	default:
+		b, ends := d.ByteArray()
+		for i := 1; i < len(ends); i++ {
+			if ends[i]-ends[i-1] != 2 {
+				return fmt.Errorf("%w: a country has not two letters", ErrDamaged)
+			}
+		}
+		c.Bytes = append(c.Bytes, b...)
+	}
 	return nil
 }

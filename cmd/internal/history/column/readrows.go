@@ -1,15 +1,21 @@
 package column
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"unsafe"
+
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
-// Rows appends rows of a row group, all columns of them: rows holds their places in
-// ascending order. It is the last step of a search, for the rows that are wanted.
-func (f *File) Rows(group int, rows []int32, to []Row) ([]Row, error) {
+// Rows appends rows of a row group: rows holds their places in ascending order. It is the
+// last step of a search, for the rows that are wanted. only names the columns that are read,
+// the others are zero; none: all.
+func (f *File) Rows(group int, rows []int32, to []Row, only ...ID) ([]Row, error) {
 	first := len(to)
 	to = append(to, make([]Row, len(rows))...)
 	out := to[first:]
@@ -19,21 +25,23 @@ func (f *File) Rows(group int, rows []int32, to []Row) ([]Row, error) {
 			return nil, fmt.Errorf("row %d of %d", at, n)
 		}
 	}
-	var c Column
 	for id := range Columns {
-		if err := f.Column(group, id, &c); err != nil {
+		if len(only) > 0 && !slices.Contains(only, id) {
+			continue
+		}
+		if err := f.pick(group, id, rows, out); err != nil {
 			return nil, err
 		}
-		c.fill(out, id, rows)
 	}
 	return to, nil
 }
 
-// fill sets a column of rows. A field is found by its offset: with reflection a row
-// takes 2 us.
-func (c *Column) fill(out []Row, id ID, rows []int32) {
+// fill sets a column of rows, of which c has those from before on. A field is found by its
+// offset: with reflection a row takes 2 us.
+func (c *Column) fill(out []Row, id ID, rows []int32, before int32) {
 	offset := specs[id].offset
 	for i, at := range rows {
+		at -= before
 		field := unsafe.Add(unsafe.Pointer(&out[i]), offset)
 		switch id.Kind() {
 		case Address:
@@ -46,6 +54,74 @@ func (c *Column) fill(out []Row, id ID, rows []int32) {
 			*(*int64)(field) = c.Value(int(at))
 		}
 	}
+}
+
+// pick sets one column of rows, from the pages that hold them.
+func (f *File) pick(group int, id ID, rows []int32, out []Row) (err error) {
+	defer recovered(&err)
+	if f.place[id] < 0 {
+		var c Column
+		c.constant(id, f.GroupLen(group))
+		c.fill(out, id, rows, 0)
+		return nil
+	}
+	pages := f.parquet.RowGroups()[group].ColumnChunks()[f.place[id]].Pages()
+	defer func() { err = errors.Join(err, pages.Close()) }()
+	c := Column{two: id.Kind() == Country}
+	for before := int32(0); len(rows) > 0; {
+		page, err := pages.ReadPage()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("%w: it ends before row %d", ErrDamaged, rows[0])
+			}
+			return fmt.Errorf("column %s: %w", id, err)
+		}
+		end, n := before+int32(page.NumRows()), 0
+		for n < len(rows) && rows[n] < end {
+			n++
+		}
+		if n > 0 {
+			err = c.pickFrom(page, id, before, rows[:n], out[:n])
+		}
+		parquet.Release(page)
+		if err != nil {
+			return fmt.Errorf("column %s: %w", id, err)
+		}
+		before, rows, out = end, rows[n:], out[n:]
+	}
+	return nil
+}
+
+// pickFrom sets a column of the rows that stand in a page, whose first is before. c keeps
+// the dictionary from page to page.
+func (c *Column) pickFrom(page parquet.Page, id ID, before int32, rows []int32, out []Row) error {
+	if dict := page.Dictionary(); dict != nil {
+		if c.values() == 0 {
+			if err := c.addDictionary(id, dict); err != nil {
+				return err
+			}
+		}
+		data := page.Data()
+		c.Index = data.Int32()
+	} else {
+		c.Int32, c.Int64 = c.Int32[:0], c.Int64[:0]
+		if err := c.add(id, page); err != nil {
+			return err
+		}
+	}
+	values := c.values()
+	for _, at := range rows {
+		place := int(at - before)
+		if c.Index != nil {
+			if place >= len(c.Index) || uint32(c.Index[place]) >= uint32(values) {
+				return fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
+			}
+		} else if place >= values {
+			return fmt.Errorf("%w: a page has %d rows", ErrDamaged, values)
+		}
+	}
+	c.fill(out, id, rows, before)
+	return nil
 }
 
 // Records appends all flow records of a row group.

@@ -1,6 +1,7 @@
 package hunt
 
 import (
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -19,7 +20,7 @@ func traffic(n int, day time.Time) []flow.Record {
 	clients, servers := rand.NewZipf(rng, 1.1, 20, 19_999), rand.NewZipf(rng, 1.1, 50, 59_999)
 	out := make([]flow.Record, 0, n)
 	for i := 0; len(out) < n; i++ {
-		at := day.UnixNano() + int64(i)*86400e9/int64(n)
+		at := day.UnixNano() + int64(i)*3600e9*2/int64(n)
 		server := uint32(servers.Uint64())
 		r := flow.Record{
 			Src: flow.Addr4(0x0a000000 | uint32(clients.Uint64())), Dst: flow.Addr4(0x20000000 + server*40503), SrcPort: uint16(1024 + rng.UintN(60000)),
@@ -57,39 +58,42 @@ func write(tb testing.TB, records []flow.Record) string {
 	return dir
 }
 
-func BenchmarkRows(b *testing.B) {
-	dir := write(b, traffic(400_000, time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)))
-	set, _ := dataset.Open(dir)
-	snap, err := set.Snapshot(time.Time{}, time.Time{})
-	if err != nil {
-		b.Fatal(err)
+// BenchmarkHunt is a hunt for 100,000 addresses in a day of 1,000,000 flows, of which
+// none, 0.01% or 1% are listed.
+func BenchmarkHunt(b *testing.B) {
+	day := time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)
+	records := traffic(1_000_000, day)
+	flows := map[flow.Addr]int{}
+	for i := range records {
+		flows[records[i].Src]++
+		flows[records[i].Dst]++
 	}
-	defer snap.Close()
-	rows := 0
-	for _, f := range snap.Files {
-		rows += int(f.Rows)
-	}
-	b.Logf("%d files %d rows", len(snap.Files), rows)
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, file := range snap.Files {
-			f, err := file.Open()
-			if err != nil {
-				b.Fatal(err)
+	dir := write(b, records)
+	for name, want := range map[string]int{"none": 0, "0.01%": len(records) / 10_000, "1%": len(records) / 100} {
+		rng := rand.New(rand.NewPCG(4, 4))
+		ranges, n := []Range{}, 0
+		for a, f := range flows {
+			if n < want && f < 4000 && a.V4()>>28 == 2 {
+				ranges = append(ranges, Range{a, a})
+				n += f
 			}
-			for g := range f.Groups {
-				var some []int32
-				for i := 0; i < f.GroupLen(g); i += 100 {
-					some = append(some, int32(i))
-				}
-				r, err := f.Rows(g, some, nil)
-				if err != nil {
+		}
+		for len(ranges) < 100_000 {
+			a := flow.Addr4(0x40000000 | rng.Uint32()>>2)
+			ranges = append(ranges, Range{a, a})
+		}
+		set := AddrSet(ranges)
+		search := In(dir, nil, slog.New(slog.DiscardHandler))
+		b.Run(name, func(b *testing.B) {
+			found := 0
+			for b.Loop() {
+				found = 0
+				if err := search(b.Context(), set, day, day.Add(24*time.Hour), func(*flow.Record) error { found++; return nil }); err != nil {
 					b.Fatal(err)
 				}
-				_ = r
 			}
-			_ = f.Close()
-		}
+			b.ReportMetric(float64(found), "conversations")
+		})
 	}
 }
 

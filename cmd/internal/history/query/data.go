@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
@@ -77,15 +78,21 @@ func addressesOf(n *node) *AddrSet {
 		}
 		return best
 	case n.op == opOr:
-		var all []AddrRange
-		for i, k := range n.kids {
+		var sets []*AddrSet
+		for _, k := range n.kids {
 			s := addressesOf(k)
 			if s == nil {
 				return nil
 			}
-			if i == 1 && len(n.kids) == 2 && addressesOf(n.kids[0]) == s {
-				return s // src or dst of one list
+			if !slices.Contains(sets, s) { // src or dst of one list
+				sets = append(sets, s)
 			}
+		}
+		if len(sets) == 1 {
+			return sets[0]
+		}
+		var all []AddrRange
+		for _, s := range sets {
 			all = append(all, s.ranges...)
 		}
 		return NewAddrSet(all)

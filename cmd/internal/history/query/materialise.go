@@ -28,8 +28,8 @@ func (c *Conversation) Both() Record {
 }
 
 // materialise appends what the rows of sel hold.
-func (g *group) materialise(sel []int32, rows []column.Row, out []Conversation) ([]column.Row, []Conversation) {
-	rows, err := g.file.Rows(g.at, sel, rows[:0])
+func (g *group) materialise(sel []int32, rows []column.Row, out []Conversation, only ...column.ID) ([]column.Row, []Conversation) {
+	rows, err := g.file.Rows(g.at, sel, rows[:0], only...)
 	if err != nil {
 		panic(failure{err})
 	}
