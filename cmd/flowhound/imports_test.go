@@ -82,7 +82,7 @@ cmd/internal/history/dataset: cmd/internal/file cmd/internal/flow cmd/internal/h
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset plugin/nearest
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed
-cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/column cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/intel: github.com/gaissmai/bart
 cmd/internal/intel/dnsbl: cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/
 cmd/internal/intel/known: cmd/internal/intel
