@@ -141,7 +141,7 @@ func ask(t *testing.T, from string, port int, name string) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		conn.SetDeadline(time.Now().Add(5 * time.Second))
 		if _, err := conn.Write(query); err != nil {
 			continue
@@ -157,7 +157,7 @@ func ask(t *testing.T, from string, port int, name string) {
 func await(t *testing.T, log, what string, n int) string {
 	t.Helper()
 	var b []byte
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		b, _ = os.ReadFile(log)
 		if strings.Count(string(b), what) >= n {
 			return string(b)

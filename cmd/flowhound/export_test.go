@@ -32,6 +32,7 @@ func flowhound(t *testing.T, args ...string) (stdout, stderr string, status int)
 }
 
 func TestExport(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	list := filepath.Join(dir, "bad.txt")
 	if err := os.WriteFile(list, []byte("198.51.100.23\n203.0.113.0/24\nbad.example\n"), 0o644); err != nil {
@@ -62,6 +63,7 @@ func TestExport(t *testing.T) {
 }
 
 func TestExportRefusesWrongUsage(t *testing.T) {
+	t.Parallel()
 	list := filepath.Join(t.TempDir(), "bad.txt")
 	if err := os.WriteFile(list, []byte("198.51.100.23\n"), 0o644); err != nil {
 		t.Fatal(err)

@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -21,15 +23,23 @@ type pkg struct {
 
 func listPackages(t *testing.T) []pkg {
 	t.Helper()
+	pkgs, err := packagesOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkgs
+}
+
+var packagesOnce = sync.OnceValues(func() ([]pkg, error) {
 	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Doc,GoFiles,Imports,Deps", "./...")
 	cmd.Dir = "../.."
 	out, err := cmd.Output()
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
-			t.Fatalf("go list: %s", exit.Stderr)
+			return nil, fmt.Errorf("go list: %s", exit.Stderr)
 		}
-		t.Fatal(err)
+		return nil, err
 	}
 	var pkgs []pkg
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
@@ -37,15 +47,15 @@ func listPackages(t *testing.T) []pkg {
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		pkgs = append(pkgs, p)
 	}
 	if len(pkgs) < 10 {
-		t.Fatalf("go list found %d packages only", len(pkgs))
+		return nil, fmt.Errorf("go list found %d packages only", len(pkgs))
 	}
-	return pkgs
-}
+	return pkgs, nil
+})
 
 // importRules say, a line a package and all below it, which of the project's packages
 // and which modules it may import: the longest matching line holds. A name that ends
@@ -120,6 +130,7 @@ rules:
 `
 
 func TestImportsPointDown(t *testing.T) {
+	t.Parallel()
 	standard := map[string]bool{}
 	cmd := exec.Command("go", "list", "std")
 	out, err := cmd.Output()
@@ -147,6 +158,7 @@ func TestImportsPointDown(t *testing.T) {
 // TestPartsStandAlone: nothing but the commands knows the agent, and nothing but the
 // agent and the commands knows the whole configuration: a part is given its own.
 func TestPartsStandAlone(t *testing.T) {
+	t.Parallel()
 	for _, p := range listPackages(t) {
 		name := strings.TrimPrefix(p.ImportPath, module+"/")
 		for _, imp := range p.Imports {
@@ -185,6 +197,7 @@ func mayImport(allowed []string, from, imp string) bool {
 // TestMatchReachesNoPluginCode keeps gRPC and everything that does I/O away from
 // the path of a flow.
 func TestMatchReachesNoPluginCode(t *testing.T) {
+	t.Parallel()
 	for _, p := range listPackages(t) {
 		if p.ImportPath != module+"/cmd/internal/match" {
 			continue
@@ -200,6 +213,7 @@ func TestMatchReachesNoPluginCode(t *testing.T) {
 }
 
 func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	t.Parallel()
 	for _, p := range listPackages(t) {
 		if len(p.GoFiles) > 0 && len(p.Doc) < 20 {
 			t.Errorf("%s has no package comment", p.ImportPath)

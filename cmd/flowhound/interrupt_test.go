@@ -15,6 +15,7 @@ import (
 // TestInterrupt ends a replay that waits for a pipe: the status is 130, what was seen
 // is told, and Go's own words for it are not.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // told returns how often each id stands in the log's lines.
@@ -40,11 +42,9 @@ func wantSame(t *testing.T, dir, sink string) {
 // TestKills kills the program at random moments under new hits: each hit that the log
 // or the sink has, the other has too, and no line is there twice.
 func TestKills(t *testing.T) {
+	peer.Long(t)
 	t.Parallel()
-	kills := 12
-	if testing.Short() {
-		kills = 4
-	}
+	const kills = 12
 	dir := t.TempDir()
 	sink := filepath.Join(dir, "sink.json")
 	write(t, dir, "ours.txt", "198.51.0.0/16\n")
@@ -83,6 +83,7 @@ outputs:
 // TestLateLines: lines that the log could not take before a kill, or a stop, come after
 // the next start, and it is said how many those are.
 func TestLateLines(t *testing.T) {
+	peer.Long(t)
 	t.Parallel()
 	for name, stop := range map[string]func(p *process){
 		"kill": func(p *process) { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() },

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // sinkOutput is the output of tests, type sink: hits go as lines of JSON to a file,
@@ -163,6 +164,7 @@ func (s *sinkServer) has(id string) bool {
 // the middle of 10,000 hits: every hit that has a line in the log is delivered in the
 // end.
 func TestNoHitIsLost(t *testing.T) {
+	peer.Long(t)
 	t.Parallel()
 	dir := t.TempDir()
 	s := &sinkServer{t: t, addr: "127.0.0.1:0", ids: map[string]int{}}

@@ -55,6 +55,7 @@ func delivered(t *testing.T, path string) map[string]int {
 // TestOutputsReload: an output that did not change keeps its process, one that did
 // keeps its spool, and what is removed says what stays.
 func TestOutputsReload(t *testing.T) {
+	peer.Long(t)
 	t.Parallel()
 	dir := t.TempDir()
 	web := peer.FreePort(t, "tcp").String()
@@ -127,6 +128,7 @@ outputs:
 // TestHungOutputs: while every output hangs, whatever its deadline, each flow that
 // hits has its line, and the agent ends when it is told to.
 func TestHungOutputs(t *testing.T) {
+	peer.Long(t)
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "ours.txt", "198.51.0.0/16\n")

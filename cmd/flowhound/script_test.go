@@ -51,7 +51,7 @@ func (m leakFree) Run() int {
 //
 //	exits CODE PROGRAM ARG...   the program must end with this status
 //	await FILE REGEXP           wait for the file to match
-//	sigterm                     SIGTERM to what runs in the background, which must end within 5 s
+//	sigterm                     SIGTERM to what runs in the background, which must end
 //	snaplen BYTES FROM TO       cut every packet of a gzipped capture, as tcpdump -s does
 //
 // $CAPTURES and $LISTS are the folders of captures and lists.
@@ -94,7 +94,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	re := regexp.MustCompile("(?m)" + args[1])
 	var b []byte
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		var err error
 		if b, err = os.ReadFile(ts.MkAbs(args[0])); err == nil && re.Match(b) {
 			return
@@ -106,9 +106,9 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 func sigterm(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, cmd := range ts.BackgroundCmds() {
 		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
-		for end := time.Now().Add(5 * time.Second); !errors.Is(cmd.Process.Signal(syscall.Signal(0)), os.ErrProcessDone); {
+		for end := time.Now().Add(time.Minute); !errors.Is(cmd.Process.Signal(syscall.Signal(0)), os.ErrProcessDone); {
 			if time.Now().After(end) {
-				ts.Fatalf("%s runs on, 5 s after SIGTERM", cmd)
+				ts.Fatalf("%s runs on, a minute after SIGTERM", cmd)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}

@@ -21,7 +21,7 @@ func TestWriteDelivers(t *testing.T) {
 			o := opened(t, f, func(o *output) { o.Compress = compress })
 			hits := someHits(50)
 			for range 2 { // a second time is a conflict, and no second hit
-				if err := o.Write(deadline(t, 10*time.Second), hits); err != nil {
+				if err := o.Write(deadline(t, time.Minute), hits); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -33,7 +33,7 @@ func TestWriteDelivers(t *testing.T) {
 			}
 		}
 	}
-	if err := opened(t, newFake(t, elasticFlavor), nil).Write(deadline(t, time.Second), nil); err != nil {
+	if err := opened(t, newFake(t, elasticFlavor), nil).Write(deadline(t, time.Minute), nil); err != nil {
 		t.Errorf("no hits: %v", err)
 	}
 }
@@ -88,7 +88,7 @@ func TestWriteTakesNoFaultForDelivery(t *testing.T) {
 			f := newFake(t, elasticFlavor)
 			o := opened(t, f, nil)
 			f.fault = c.fault
-			err := o.Write(deadline(t, 10*time.Second), someHits(3))
+			err := o.Write(deadline(t, time.Minute), someHits(3))
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("%v, not %q", err, c.says)
 			}
@@ -101,7 +101,7 @@ func TestWriteTakesNoFaultForDelivery(t *testing.T) {
 			f.mu.Lock()
 			f.fault = nil
 			f.mu.Unlock()
-			if err := o.Write(deadline(t, 10*time.Second), someHits(3)); err != nil || len(f.docs) != 3 {
+			if err := o.Write(deadline(t, time.Minute), someHits(3)); err != nil || len(f.docs) != 3 {
 				t.Errorf("once mended: %v, %d documents", err, len(f.docs))
 			}
 		})
@@ -172,7 +172,7 @@ func TestWriteTellsEachHit(t *testing.T) {
 		return 0, ""
 	}
 	var partial *plugin.PartialError
-	if err := o.Write(deadline(t, 10*time.Second), hits); !errors.As(err, &partial) || len(partial.Errs) != len(hits) {
+	if err := o.Write(deadline(t, time.Minute), hits); !errors.As(err, &partial) || len(partial.Errs) != len(hits) {
 		t.Fatalf("%v", err)
 	}
 	for i, want := range []string{"delivered", "retry", "retry", "dead", "retry", "dead", "retry", "dead"} {
@@ -198,7 +198,7 @@ func TestWriteSplits(t *testing.T) {
 	hits := someHits(40)
 	hits[17].Name = strings.Repeat("long ", 4<<10)
 	var partial *plugin.PartialError
-	if err := o.Write(deadline(t, 10*time.Second), hits); !errors.As(err, &partial) {
+	if err := o.Write(deadline(t, time.Minute), hits); !errors.As(err, &partial) {
 		t.Fatalf("%v", err)
 	}
 	for i, err := range partial.Errs {
@@ -226,7 +226,7 @@ func TestRedirectsKeepSecrets(t *testing.T) {
 			http.Redirect(w, r, other.URL+"/_bulk?token=hunter2", status)
 			return true
 		}
-		err := o.Write(deadline(t, 10*time.Second), someHits(1))
+		err := o.Write(deadline(t, time.Minute), someHits(1))
 		if err == nil || !strings.Contains(err.Error(), "sends elsewhere") || strings.Contains(err.Error(), "hunter2") || plugin.IsPermanent(err) {
 			t.Errorf("%d: %v", status, err)
 		}
@@ -240,7 +240,7 @@ func TestSeveralNodes(t *testing.T) {
 	down.Close()
 	o := opened(t, f, func(o *output) { o.Addresses = []string{down.URL, f.URL} }) // the first asked is down
 	o.Addresses = []string{f.URL, down.URL}
-	if err := o.Setup(deadline(t, 10*time.Second)); err != nil {
+	if err := o.Setup(deadline(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.connect(); err != nil { // a client that knows of no node that is down
@@ -248,7 +248,7 @@ func TestSeveralNodes(t *testing.T) {
 	}
 	hits, failed := someHits(30), 0
 	for i := 0; i < len(hits); {
-		if err := o.Write(deadline(t, 10*time.Second), hits[i:i+3]); err != nil {
+		if err := o.Write(deadline(t, time.Minute), hits[i:i+3]); err != nil {
 			if failed++; failed > 1 {
 				t.Fatalf("failed again: %v", err)
 			}

@@ -193,7 +193,7 @@ func opened(t *testing.T, f *fake, change func(*output)) *output {
 	if change != nil {
 		change(o)
 	}
-	if err := o.Open(deadline(t, 10*time.Second)); err != nil {
+	if err := o.Open(deadline(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -41,7 +41,7 @@ func testServer(t *testing.T, s *server, flavor, retention string) {
 	p := host.New(options)
 	p.Start()
 	defer func() {
-		if err := p.Stop(deadline(t, 10*time.Second)); err != nil {
+		if err := p.Stop(deadline(t, time.Minute)); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -97,17 +97,17 @@ func blocked(t *testing.T, s *server, p *host.Plugin, flavor string, hits []plug
 		hits[i].ID = fmt.Sprintf("blocked-%d", i) // what was written before would be a conflict
 	}
 	s.ask("PUT", "/logs-flowhound.hit-default/_settings", `{"index.blocks.write": true}`)
-	fails(p.Write(deadline(t, 10*time.Second), hits), "the index is read-only")
+	fails(p.Write(deadline(t, time.Minute), hits), "the index is read-only")
 	s.ask("PUT", "/logs-flowhound.hit-default/_settings", `{"index.blocks.write": null}`)
 
 	s.ask("PUT", "/_cluster/settings", `{"persistent": {"cluster.max_shards_per_node": 1}}`)
 	o := newOutput()
 	o.Addresses, o.Flavor, o.Namespace = []string{s.url}, flavor, "full"
-	if err := o.Open(deadline(t, 10*time.Second)); err != nil {
+	if err := o.Open(deadline(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	fails(o.Write(deadline(t, 10*time.Second), hits), "cluster.max_shards_per_node")
-	if err := o.Close(deadline(t, 10*time.Second)); err != nil {
+	fails(o.Write(deadline(t, time.Minute), hits), "cluster.max_shards_per_node")
+	if err := o.Close(deadline(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 	s.ask("PUT", "/_cluster/settings", `{"persistent": {"cluster.max_shards_per_node": null}}`)
@@ -126,7 +126,7 @@ func built(t *testing.T) host.Options {
 
 func await(t *testing.T, p *host.Plugin, is func(host.State) bool) {
 	t.Helper()
-	for ctx := deadline(t, time.Minute); !is(p.State()); {
+	for ctx := deadline(t, 5*time.Minute); !is(p.State()); {
 		select {
 		case <-p.Changed():
 		case <-ctx.Done():
@@ -141,7 +141,7 @@ func stream(t *testing.T, p *host.Plugin, hits []plugin.Hit, midway func()) (fai
 	t.Helper()
 	done := make(chan struct{})
 	third := len(hits) / 3
-	for end := deadline(t, 3*time.Minute); len(hits) > 0; {
+	for end := deadline(t, 5*time.Minute); len(hits) > 0; {
 		if midway != nil && len(hits) <= 2*third {
 			go func(f func()) {
 				defer close(done)
@@ -151,7 +151,7 @@ func stream(t *testing.T, p *host.Plugin, hits []plugin.Hit, midway func()) (fai
 			defer func() { <-done }()
 		}
 		n := min(20, len(hits))
-		ctx, cancel := context.WithTimeout(end, 5*time.Second)
+		ctx, cancel := context.WithTimeout(end, 30*time.Second)
 		err := p.Write(ctx, hits[:n])
 		cancel()
 		var partial *plugin.PartialError

@@ -106,7 +106,7 @@ func (s *server) start() {
 		defer close(s.exited)
 		_ = s.cmd.Wait()
 	}()
-	for range 900 {
+	for range 3000 {
 		if res, err := http.Get(s.url + "/_cluster/health"); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
@@ -138,7 +138,7 @@ func (s *server) tail() string {
 // ask sends a request to the server itself, beside the output.
 func (s *server) ask(method, path, body string) string {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
 	if err != nil {

@@ -25,12 +25,12 @@ func TestSetup(t *testing.T) {
 	for _, flavor := range []string{elasticFlavor, openSearchFlavor} {
 		f := newFake(t, flavor)
 		o := unopened(f)
-		if err := o.Open(deadline(t, time.Second)); err == nil || !strings.Contains(err.Error(), "flowhound output setup") {
+		if err := o.Open(deadline(t, time.Minute)); err == nil || !strings.Contains(err.Error(), "flowhound output setup") {
 			t.Fatalf("%s: opened without templates: %v", flavor, err)
 		}
 		o.Retention = "30d"
 		for range 2 { // a second time brings up to date
-			if err := o.Setup(deadline(t, 10*time.Second)); err != nil {
+			if err := o.Setup(deadline(t, time.Minute)); err != nil {
 				t.Fatalf("%s: %v", flavor, err)
 			}
 		}
@@ -44,7 +44,7 @@ func TestSetup(t *testing.T) {
 		if (f.puts[policy] != "") != (flavor == openSearchFlavor) {
 			t.Errorf("%s: ISM policy: %q", flavor, f.puts[policy])
 		}
-		if err := o.Open(deadline(t, time.Second)); err != nil {
+		if err := o.Open(deadline(t, time.Minute)); err != nil {
 			t.Errorf("%s: %v", flavor, err)
 		}
 		_ = o.Close(context.Background())
@@ -57,17 +57,17 @@ func TestSetupWithoutISM(t *testing.T) {
 	f := newFake(t, openSearchFlavor)
 	f.noISM = true
 	o := unopened(f)
-	if err := o.Setup(deadline(t, time.Second)); err == nil || !strings.Contains(err.Error(), "retention: none") || !strings.Contains(err.Error(), "no handler") {
+	if err := o.Setup(deadline(t, time.Minute)); err == nil || !strings.Contains(err.Error(), "retention: none") || !strings.Contains(err.Error(), "no handler") {
 		t.Error(err)
 	}
 	o.Retention = "none"
-	if err := o.Setup(deadline(t, time.Second)); err != nil {
+	if err := o.Setup(deadline(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 	f = newFake(t, elasticFlavor)
 	o = unopened(f)
 	o.Retention = "none"
-	if err := o.Setup(deadline(t, time.Second)); err != nil || strings.Contains(f.puts["/_index_template/logs-flowhound.hit"], "retention") {
+	if err := o.Setup(deadline(t, time.Minute)); err != nil || strings.Contains(f.puts["/_index_template/logs-flowhound.hit"], "retention") {
 		t.Errorf("%v: %v", err, f.puts)
 	}
 }
@@ -103,7 +103,7 @@ func TestOpenWithCredentials(t *testing.T) {
 		o := unopened(f)
 		o.AutoSetup = true
 		c.set(o)
-		err := o.Open(deadline(t, 10*time.Second))
+		err := o.Open(deadline(t, time.Minute))
 		if err == nil != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, not %q", c.name, err, c.says)
 		}
@@ -128,10 +128,10 @@ func TestOpenMayNotSeeTemplates(t *testing.T) {
 		return r.Method == http.MethodGet
 	}
 	o := unopened(f)
-	if err := o.Open(deadline(t, time.Second)); err != nil || !strings.Contains(log.String(), "cannot see whether") {
+	if err := o.Open(deadline(t, time.Minute)); err != nil || !strings.Contains(log.String(), "cannot see whether") {
 		t.Errorf("%v, log %q", err, log.String())
 	}
-	if err := o.Write(deadline(t, time.Second), someHits(2)); err != nil || len(f.docs) != 2 {
+	if err := o.Write(deadline(t, time.Minute), someHits(2)); err != nil || len(f.docs) != 2 {
 		t.Errorf("%v, %d documents", err, len(f.docs))
 	}
 	_ = o.Close(context.Background())
@@ -140,7 +140,7 @@ func TestOpenMayNotSeeTemplates(t *testing.T) {
 func TestOpenWhileServerIsDown(t *testing.T) {
 	f := newFake(t, elasticFlavor)
 	f.Close()
-	if err := unopened(f).Open(deadline(t, time.Second)); err == nil || !strings.Contains(err.Error(), "connection refused") {
+	if err := unopened(f).Open(deadline(t, time.Minute)); err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Error(err)
 	}
 }
@@ -177,11 +177,11 @@ func TestTLS(t *testing.T) {
 	s := newTLS(t, f)
 	o := unopened(f)
 	o.Addresses, o.AutoSetup = []string{s.URL}, true
-	if err := o.Open(deadline(t, 10*time.Second)); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if err := o.Open(deadline(t, time.Minute)); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("opened without knowing the CA: %v", err)
 	}
 	o.CAFile = caFile(t, s)
-	if err := o.Open(deadline(t, 10*time.Second)); err != nil {
+	if err := o.Open(deadline(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 	_ = o.Close(context.Background())

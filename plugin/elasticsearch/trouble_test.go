@@ -58,7 +58,7 @@ func TestWholeIndexStates(t *testing.T) {
 				fmt.Fprintf(w, `{"errors":true,"items":[%s]}`, strings.Join(items, ","))
 				return true
 			}
-			err := o.Write(deadline(t, 10*time.Second), someHits(3))
+			err := o.Write(deadline(t, time.Minute), someHits(3))
 			for _, err := range each(err, 3) {
 				if err == nil || plugin.IsPermanent(err) || !strings.Contains(err.Error(), s.says) || strings.Contains(err.Error(), "credentials") {
 					t.Errorf("%s (whole answer: %v): permanent %v: %v", s.name, whole, plugin.IsPermanent(err), err)
@@ -78,7 +78,7 @@ func TestWholeIndexStates(t *testing.T) {
 			fmt.Fprint(w, why)
 			return true
 		}
-		if err := o.Write(deadline(t, 10*time.Second), someHits(1)); err == nil || plugin.IsPermanent(err) || !strings.Contains(err.Error(), "privilege") {
+		if err := o.Write(deadline(t, time.Minute), someHits(1)); err == nil || plugin.IsPermanent(err) || !strings.Contains(err.Error(), "privilege") {
 			t.Errorf("%s: %v", why, err)
 		}
 	}

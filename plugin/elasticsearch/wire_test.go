@@ -90,7 +90,7 @@ func TestWire(t *testing.T) {
 		return map[string]int{hits[3].ID: http.StatusTooManyRequests, hits[5].ID: http.StatusBadRequest}[id], "because"
 	}
 	var partial *plugin.PartialError
-	if err := c.Write(deadline(t, 10*time.Second), hits); !errors.As(err, &partial) {
+	if err := c.Write(deadline(t, time.Minute), hits); !errors.As(err, &partial) {
 		t.Fatal(err)
 	}
 	for i, err := range partial.Errs {

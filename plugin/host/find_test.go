@@ -153,6 +153,7 @@ func TestList(t *testing.T) {
 
 // TestWhatIsCheckedIsExecuted replaces the binary after it was found.
 func TestWhatIsCheckedIsExecuted(t *testing.T) {
+	t.Parallel()
 	o, _ := options(t, "good", nil)
 	bin, err := find(o.Dir, "good", "")
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/plugintest"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // stemming returns the processes that descend from the plugin with options o, the
@@ -33,37 +34,32 @@ func stemming(t *testing.T, o Options) (pids []int) {
 	return pids
 }
 
-// waitForNone fails when something of the plugin is alive after within.
-func waitForNone(t *testing.T, o Options, within time.Duration) {
+// waitForNone fails when something of the plugin stays alive.
+func waitForNone(t *testing.T, o Options) {
 	t.Helper()
-	var left []int
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if left = stemming(t, o); len(left) == 0 {
-			return
-		}
+	if within(func() bool { return len(stemming(t, o)) == 0 }) {
+		return
 	}
-	for _, pid := range left {
+	for _, pid := range stemming(t, o) {
 		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		t.Errorf("process %d lives on: %q", pid, cmdline)
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
 
-func waitForSome(t *testing.T, o Options, n int) []int {
+func waitForSome(t *testing.T, o Options, n int) (pids []int) {
 	t.Helper()
-	for range 500 {
-		if pids := stemming(t, o); len(pids) >= n {
-			return pids
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !within(func() bool { pids = stemming(t, o); return len(pids) >= n }) {
+		t.Fatalf("%d processes, want %d", len(pids), n)
 	}
-	t.Fatalf("%d processes, want %d", len(stemming(t, o)), n)
-	return nil
+	return pids
 }
 
 // TestNothingOutlivesTheAgent kills an agent with -9 whose plugin does all it can
-// to stay: four seconds later nothing is left.
+// to stay: nothing is left.
 func TestNothingOutlivesTheAgent(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	for _, c := range []struct {
 		name, typ string
 		processes int // guard and plugin, and what it starts
@@ -93,7 +89,7 @@ func TestNothingOutlivesTheAgent(t *testing.T) {
 			}
 			_ = agent.Process.Kill()
 			_ = agent.Wait()
-			waitForNone(t, o, guardPatience+time.Second)
+			waitForNone(t, o)
 		})
 	}
 }
@@ -101,6 +97,8 @@ func TestNothingOutlivesTheAgent(t *testing.T) {
 // TestNothingOutlivesThePlugin stops a plugin, and ends another, that have put
 // processes into sessions of their own.
 func TestNothingOutlivesThePlugin(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	for _, how := range []string{"stop", "kill", "kill the guard"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -118,16 +116,8 @@ func TestNothingOutlivesThePlugin(t *testing.T) {
 			case "kill the guard":
 				_ = syscall.Kill(parentOf(pid), syscall.SIGKILL)
 			}
-			if how != "stop" {
-				for range 500 {
-					if !alive(pid) {
-						break
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
-				if alive(pid) {
-					t.Fatal("the plugin lives on")
-				}
+			if how != "stop" && !within(func() bool { return !alive(pid) }) {
+				t.Fatal("the plugin lives on")
 			}
 			stop(t, p)
 			if how == "kill the guard" { // the kernel ends the plugin; its daemons have no keeper
@@ -135,13 +125,14 @@ func TestNothingOutlivesThePlugin(t *testing.T) {
 					_ = syscall.Kill(left, syscall.SIGKILL)
 				}
 			}
-			waitForNone(t, o, time.Second)
+			waitForNone(t, o)
 		})
 	}
 }
 
 // TestStoppedGuard stops the guard and the plugin: Stop still comes to an end.
 func TestStoppedGuard(t *testing.T) {
+	peer.Long(t)
 	t.Parallel()
 	o, _ := options(t, "good", nil)
 	p := runPlugin(t, o)
@@ -152,5 +143,5 @@ func TestStoppedGuard(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_ = p.Stop(ctx)
-	waitForNone(t, o, time.Second)
+	waitForNone(t, o)
 }

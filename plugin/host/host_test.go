@@ -56,6 +56,7 @@ func notesOf(t *testing.T, path string) string {
 }
 
 func TestPluginDelivers(t *testing.T) {
+	t.Parallel()
 	o, notes := options(t, "good", map[string]any{"key": "hunter2"})
 	log := logInto(&o)
 	p := runPlugin(t, o)
@@ -63,7 +64,7 @@ func TestPluginDelivers(t *testing.T) {
 	if err := p.Write(t.Context(), plugintest.Hits(3)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
 		t.Fatal(err)
@@ -96,6 +97,7 @@ func gone(t *testing.T, p *Plugin, o Options, pid int) {
 }
 
 func TestErrorsCrossTheWire(t *testing.T) {
+	t.Parallel()
 	for do, check := range map[string]func(error) bool{
 		"refuse": func(err error) bool { return plugin.IsPermanent(err) && err.Error() == "bad hits for <secret>" },
 		"later": func(err error) bool {

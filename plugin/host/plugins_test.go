@@ -234,6 +234,7 @@ func options(t *testing.T, typ string, settings map[string]any) (o Options, note
 // enough for a busy machine.
 func fastTimes() times {
 	d := defaultTimes()
+	d.start, d.health = time.Minute, time.Minute // a busy machine is no trouble
 	d.memory, d.backoff, d.backoffTo = 50*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond
 	return d
 }
@@ -258,7 +259,7 @@ func stop(t *testing.T, p *Plugin) {
 // until waits for a state.
 func until(t *testing.T, p *Plugin, what string, f func(State) bool) State {
 	t.Helper()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		if s := p.State(); f(s) {
 			return s
@@ -270,6 +271,16 @@ func until(t *testing.T, p *Plugin, what string, f func(State) bool) State {
 			t.Fatalf("never %s: %+v", what, p.State())
 		}
 	}
+}
+
+// within waits, for a minute at most, until done; it reports whether it was.
+func within(done func() bool) bool {
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
 }
 
 func ready(t *testing.T, p *Plugin) State {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/plugintest"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // buildThirdParty builds the output that stands in the SDK's README, as its reader
@@ -64,9 +65,7 @@ const maxIdle = 25 << 20
 
 func TestThirdPartyPlugin(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("builds a program")
-	}
+	peer.Long(t) // it builds a program
 	o, _ := options(t, "good", nil)
 	o.Dir, o.Type = buildThirdParty(t), "appender"
 	r, err := Check(t.Context(), Options{Name: "mine", Type: o.Type, Dir: o.Dir})
@@ -94,7 +93,7 @@ func TestThirdPartyPlugin(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
 		t.Error(err)

@@ -81,7 +81,7 @@ func (r *rsyslog) start(t *testing.T) {
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		var err error
 		for _, addr := range []string{r.tcp, r.tls} {
 			var c net.Conn
@@ -121,7 +121,7 @@ func (r *rsyslog) kill(t *testing.T) {
 func (r *rsyslog) out(t *testing.T, done func([]string) bool) []string {
 	t.Helper()
 	var lines []string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		b, err := os.ReadFile(r.dir + "/out")
 		if err == nil && strings.HasSuffix(string(b), "\n") {
 			if lines = strings.Split(strings.TrimSuffix(string(b), "\n"), "\n"); done(lines) {

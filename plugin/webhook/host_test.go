@@ -69,13 +69,13 @@ func TestBinary(t *testing.T) {
 	p := host.New(o)
 	p.Start()
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := p.Stop(ctx); err != nil {
 			t.Error(err)
 		}
 	}()
-	for timeout := time.After(30 * time.Second); !p.State().Ready; {
+	for timeout := time.After(time.Minute); !p.State().Ready; {
 		select {
 		case <-p.Changed():
 		case <-timeout:

@@ -254,7 +254,7 @@ func TestBrokenServers(t *testing.T) {
 		"slow": func(http.ResponseWriter, *http.Request) {
 			select {
 			case <-done:
-			case <-time.After(30 * time.Second):
+			case <-time.After(time.Minute):
 			}
 		},
 	} {

@@ -28,7 +28,7 @@ import (
 
 // patience bounds every wait for something that takes a second or so on a quiet
 // machine, and a few in the agent's own time.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // running is an agent in this process. The tests see it as its user does: by its
 // configuration, its lines, its metrics and what it tells an exporter's socket.

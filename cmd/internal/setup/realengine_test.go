@@ -45,7 +45,7 @@ func TestRealEngine(t *testing.T) {
 	home := filepath.Dir(filepath.Dir(logtest))
 	dir := t.TempDir()
 	for _, command := range [][]string{
-		{"go", "build", "-o", filepath.Join(dir, "flowhound"), "../../flowhound"},
+		{"cp", program(t), dir},
 		{"cp", "-a", home, filepath.Join(dir, "ossec")},
 	} {
 		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {

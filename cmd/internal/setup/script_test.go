@@ -1,22 +1,58 @@
 package setup
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
+
+// binDir holds the program, built once for all tests of the package.
+var binDir string
+
+func TestMain(m *testing.M) {
+	var err error
+	if binDir, err = os.MkdirTemp("", "flowhound-setup"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(binDir)
+	os.Exit(code)
+}
+
+var build = sync.OnceValue(func() error {
+	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", binDir, "../../flowhound").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// program returns the path of flowhound, as a release has it.
+func program(t *testing.T) string {
+	t.Helper()
+	peer.Long(t)
+	if err := build(); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(binDir, "flowhound")
+}
 
 // release lays out what a release has: install.sh, what it installs, and binaries.
 func release(t *testing.T) (dir string) {
 	t.Helper()
+	program := program(t)
 	dir = t.TempDir()
 	for _, command := range []string{
 		"mkdir -p $D/bin $D/cmd/internal/config $D/stub",
 		"cp ../../../install.sh $D && cp -r ../../../integrations $D && cp ../config/example.yaml $D/cmd/internal/config",
-		"go build -o $D/bin/flowhound ../../flowhound",
+		"cp " + program + " $D/bin",
 		// What they do is not install.sh's business, nor is setting this host's kernel a test's.
 		"for o in syslog elasticsearch webhook; do printf '#!/bin/sh\\n' >$D/bin/flowhound-output-$o; done; chmod +x $D/bin/*",
 		"printf '#!/bin/sh\\nexit 0\\n' >$D/stub/sysctl; chmod +x $D/stub/sysctl",

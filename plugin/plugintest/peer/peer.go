@@ -34,6 +34,15 @@ func Path(t testing.TB, program, pkg string) string {
 	return ""
 }
 
+// Long skips the test with -short, unless peers are required: it kills programs,
+// installs them, waits for timers of the real clock or counts millions.
+func Long(t testing.TB) {
+	t.Helper()
+	if testing.Short() && !Required() {
+		t.Skip("SKIPPED: -short leaves out what takes seconds")
+	}
+}
+
 // Missing skips the test, or fails it where peers are required.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()

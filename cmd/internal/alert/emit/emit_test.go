@@ -102,7 +102,7 @@ func (x *bench) hits() (hits []*hit.Hit) {
 // await returns n hits, and those that come with them.
 func (x *bench) await(n int) (hits []*hit.Hit) {
 	x.t.Helper()
-	for end := time.Now().Add(20 * time.Second); len(hits) < n; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); len(hits) < n; time.Sleep(10 * time.Millisecond) {
 		if hits = append(hits, x.hits()...); time.Now().After(end) {
 			x.t.Fatalf("%d hits of %d", len(hits), n)
 		}
@@ -113,7 +113,7 @@ func (x *bench) await(n int) (hits []*hit.Hit) {
 // end stops all in order.
 func (x *bench) end() []*hit.Hit {
 	x.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := x.Stop(ctx); err != nil {
 		x.t.Error(err)
@@ -253,7 +253,7 @@ func TestNoSnapshotWithoutJournal(t *testing.T) {
 	t.Cleanup(func() { _ = syscall.Unmount(full, syscall.MNT_DETACH) })
 	x := start(t, dir)
 	var before []byte
-	for end := time.Now().Add(10 * time.Second); len(before) == 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); len(before) == 0; time.Sleep(time.Millisecond) {
 		if before, _ = os.ReadFile(filepath.Join(dir, "folds")); time.Now().After(end) {
 			t.Fatal("no snapshot")
 		}
@@ -274,7 +274,7 @@ func TestNoSnapshotWithoutJournal(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); x.j.Written(t.Context()) != nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); x.j.Written(t.Context()) != nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 	}
 	if err := x.saver.save(t.Context(), saved{before, 0}); err != nil || !x.says("alive the fold state is saved again") || x.finds("fold state") {
 		t.Errorf("%v, said %q", err, x.said)

@@ -31,7 +31,7 @@ func open(t testing.TB, dir string, o Options) *Journal {
 
 func shut(t testing.TB, j *Journal) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := j.Close(ctx); err != nil {
 		t.Error(err)
@@ -312,7 +312,7 @@ func TestDiskFull(t *testing.T) {
 	if j.Flush(t.Context()) == nil {
 		t.Log("it has been written already")
 	}
-	for end := time.Now().Add(10 * time.Second); j.Stats().Write != "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); j.Stats().Write != "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 	}
 	if err := j.Flush(t.Context()); err != nil {
 		t.Fatal(err)
@@ -341,12 +341,12 @@ func TestDiskFullOfJournal(t *testing.T) {
 	j := open(t, filepath.Join(dir, "journal"), Options{})
 	c := j.Cursor("siem", 0)
 	add(t, j, 1, 1000, "siem")
-	for end := time.Now().Add(10 * time.Second); j.Stats().Write == "" && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); j.Stats().Write == "" && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
 	j.Keep(1 << 60)
 	wantIDs(t, "while it is full", take(t, c, true), upTo(1, 1000))
 	add(t, j, 1001, 1010, "siem")
-	for end := time.Now().Add(20 * time.Second); j.Stats().Write != "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); j.Stats().Write != "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 	}
 	if err := j.Flush(t.Context()); err != nil {
 		t.Error(err)
@@ -392,7 +392,7 @@ func TestStuckDisk(t *testing.T) {
 	if err := j.Written(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for end := time.Now().Add(5 * time.Second); j.Stats().Late && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); j.Stats().Late && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
 	if s := j.Stats(); s.Late || s.Memory == 0 || s.Write != "" {
 		t.Errorf("when it answers again: %+v", s)

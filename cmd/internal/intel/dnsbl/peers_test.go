@@ -76,7 +76,7 @@ func (r *running) ask(ips ...string) {
 
 func (r *running) await(what string, is func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		r.mu.Lock()
 		ok := is()
 		r.mu.Unlock()

@@ -91,7 +91,7 @@ func TestSyncHalvesPages(t *testing.T) {
 			c.otx.mu.Unlock()
 			select { // nothing more comes
 			case <-hang:
-			case <-time.After(5 * time.Second):
+			case <-time.After(time.Minute):
 			}
 			c.otx.mu.Lock()
 		default:

@@ -66,7 +66,7 @@ func medallion(t *testing.T) (url string) {
 			t.Logf("medallion: %s", said.Bytes())
 		}
 	})
-	for until := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port))
 		if err == nil {
 			_ = conn.Close()
