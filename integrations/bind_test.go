@@ -30,6 +30,7 @@ var asked = []string{"other.example", "www.c2.example", "malware.example", "botn
 // TestNamedTakesSnippets runs a real named with the snippets and asks it: what it
 // logs is what the rules were recorded with.
 func TestNamedTakesSnippets(t *testing.T) {
+	t.Parallel()
 	named, check := peer.Path(t, "named", "bind9"), peer.Path(t, "named-checkconf", "bind9-utils")
 	dir := t.TempDir()
 	port := peer.FreePort(t, "udp").Port

@@ -198,6 +198,7 @@ func with(a, b object) object {
 
 // TestDashboards: the files are what is written here.
 func TestDashboards(t *testing.T) {
+	t.Parallel()
 	for file, objects := range map[string][]object{
 		"kibana/dashboard.ndjson": kibana(ours()), "opensearch/dashboard.ndjson": openSearch(ours()), "wazuh/dashboard.ndjson": openSearch(ofWazuh()),
 	} {

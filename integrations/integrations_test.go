@@ -34,7 +34,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	flowhound = filepath.Join(dir, "flowhound")
-	if out, err := exec.Command("go", "build", "-o", flowhound, "../cmd/flowhound").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", flowhound, "../cmd/flowhound").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
 	}
@@ -112,6 +112,7 @@ func folders(t *testing.T) []string {
 // TestREADMEs: every folder says what it is for in the one form, and names each
 // of its snippets.
 func TestREADMEs(t *testing.T) {
+	t.Parallel()
 	form := regexp.MustCompile(`(?s)^# \w+\n\n## Name\n\n_.+\n\n## Description\n\n.+\n\n## Syntax\n\n.+\n\n## Examples\n\n`)
 	for _, dir := range folders(t) {
 		readme := read(t, dir+"/README.md")
@@ -132,6 +133,7 @@ func TestREADMEs(t *testing.T) {
 
 // TestExports: flowhound takes every snippet of its own configuration about exports.
 func TestExports(t *testing.T) {
+	t.Parallel()
 	// The folders of the paths, which exist where the systems are installed.
 	dir := t.TempDir()
 	homes := strings.NewReplacer("/var/lib/bind/flowhound", dir, "/var/lib/unbound/flowhound", dir, "/var/lib/flowhound/export", dir,
@@ -153,6 +155,7 @@ func TestExports(t *testing.T) {
 // TestXML: the snippets for OSSEC and Wazuh are well-formed, and their rules stay
 // out of the range of flowhound's own.
 func TestXML(t *testing.T) {
+	t.Parallel()
 	names, err := fs.Glob(integrations.Files, "*/*.xml")
 	if err != nil || len(names) < 6 {
 		t.Fatalf("%q, %v", names, err)
@@ -175,6 +178,7 @@ func TestXML(t *testing.T) {
 }
 
 func TestUnboundTakesSnippet(t *testing.T) {
+	t.Parallel()
 	check := peer.Path(t, "unbound-checkconf", "unbound")
 	dir := t.TempDir()
 	config := configure(t, "")
@@ -204,6 +208,7 @@ func ownNetwork(t *testing.T) []string {
 // TestNftablesTakesSnippet loads the rules, then flowhound's file, then the rules
 // again: they are there once, and what the sets hold stays.
 func TestNftablesTakesSnippet(t *testing.T) {
+	t.Parallel()
 	nft := peer.Path(t, "nft", "nftables")
 	words := ownNetwork(t)
 	dir := t.TempDir()
@@ -222,6 +227,7 @@ func TestNftablesTakesSnippet(t *testing.T) {
 // TestIPSetTakesSnippet makes the sets, lets iptables load the rules that name
 // them, and then loads flowhound's file.
 func TestIPSetTakesSnippet(t *testing.T) {
+	t.Parallel()
 	ipset, iptables, ip6tables := peer.Path(t, "ipset", "ipset"), peer.Path(t, "iptables-restore", "iptables"), peer.Path(t, "ip6tables-restore", "iptables")
 	words := ownNetwork(t)
 	dir := t.TempDir()

@@ -55,6 +55,7 @@ type dashboard struct {
 // TestMonitoring: the rules and the dashboard ask for metrics that there are, in
 // expressions that Prometheus takes.
 func TestMonitoring(t *testing.T) {
+	t.Parallel()
 	known := metrics(t)
 	ask := func(where, expr string) {
 		for _, name := range metricName.FindAllString(expr, -1) {

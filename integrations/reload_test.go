@@ -33,6 +33,7 @@ func reloadScript(t *testing.T, dir string) string {
 // itself has written are loaded, once, by each tool; what flowhound does not write in a
 // format is not.
 func TestReloadUnit(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, folder := range []string{"export", "run", "stub", "bind/flowhound", "ossec/lists", "ossec/etc/lists", "ossec/bin"} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
@@ -138,6 +139,7 @@ suricatasc -c ruleset-reload-nonblocking
 
 // TestReloadUnitInTheKernel loads the sets with the real tools.
 func TestReloadUnitInTheKernel(t *testing.T) {
+	t.Parallel()
 	nft, ipset := peer.Path(t, "nft", "nftables"), peer.Path(t, "ipset", "ipset")
 	words := ownNetwork(t)
 	dir := t.TempDir()

@@ -25,6 +25,7 @@ import (
 
 // TestRouters: every file sends to the one collector.
 func TestRouters(t *testing.T) {
+	t.Parallel()
 	files, err := fs.Glob(integrations.Files, "routers/*")
 	if err != nil || len(files) < 12 {
 		t.Fatalf("%q, %v", files, err)
@@ -47,6 +48,7 @@ type flow struct {
 // TestSoftflowdTakesSnippet runs softflowd with the file's options on two minutes
 // of traffic, and reads what it sends.
 func TestSoftflowdTakesSnippet(t *testing.T) {
+	t.Parallel()
 	traffic := filepath.Join(t.TempDir(), "traffic.pcap") // of the end-to-end tests
 	succeed(t, "sh", "-c", "gzip -dc ../testdata/pcap/traffic.pcap.gz >"+traffic)
 	flows := softflowd(t, traffic)
@@ -78,6 +80,7 @@ func TestSoftflowdTakesSnippet(t *testing.T) {
 // TestSoftflowdTimeouts asks a running softflowd what it made of the file: one that
 // reads a capture minds no timeout.
 func TestSoftflowdTimeouts(t *testing.T) {
+	t.Parallel()
 	program, control := peer.Path(t, "softflowd", "softflowd"), peer.Path(t, "softflowctl", "softflowd")
 	words, dir := ownNetwork(t), t.TempDir()
 	conf := place(t, dir, "routers/softflowd.conf", "192.0.2.10:2055", "127.0.0.1:2055")
@@ -192,6 +195,7 @@ func replay(t *testing.T, name string, datagrams [][]byte) (flows []flow) {
 // TestOpenVSwitchTakesSnippets runs both scripts, twice, on a database of Open
 // vSwitch with a bridge in it, without a switch.
 func TestOpenVSwitchTakesSnippets(t *testing.T) {
+	t.Parallel()
 	vsctl, server, tool := peer.Path(t, "ovs-vsctl", "openvswitch-switch"), peer.Path(t, "ovsdb-server", "openvswitch-common"), peer.Path(t, "ovsdb-tool", "openvswitch-common")
 	dir := t.TempDir()
 	db, socket := filepath.Join(dir, "conf.db"), "unix:"+filepath.Join(dir, "db.sock")
@@ -241,6 +245,7 @@ func TestOpenVSwitchTakesSnippets(t *testing.T) {
 
 // TestOPNsense runs the script against a server that answers as OPNsense's API.
 func TestOPNsense(t *testing.T) {
+	t.Parallel()
 	peer.Path(t, "curl", "curl")
 	var calls []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -145,6 +145,7 @@ func newer(t *testing.T, a, b string) bool {
 // TestSavedObjects: a server can import each file. All that an object names is in
 // the file, nothing is newer than the product, and every field exists.
 func TestSavedObjects(t *testing.T) {
+	t.Parallel()
 	ids := map[string]string{}
 	for _, tt := range []struct {
 		file, product string

@@ -12,6 +12,7 @@ import (
 
 // TestUnits: systemd takes the units, and finds little that the service may do.
 func TestUnits(t *testing.T) {
+	t.Parallel()
 	analyze := peer.Path(t, "systemd-analyze", "systemd")
 	dir := t.TempDir()
 	program := filepath.Join(dir, "flowhound")
@@ -37,6 +38,7 @@ func TestUnits(t *testing.T) {
 
 // TestOpenRC: the script is one that any shell reads.
 func TestOpenRC(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	succeed(t, "sh", "-n", place(t, dir, "openrc/flowhound"))
 	succeed(t, peer.Path(t, "shellcheck", "shellcheck"), "-s", "sh", "-e", "SC2034", filepath.Join(dir, "flowhound"))

@@ -20,6 +20,7 @@ import (
 // zones from BIND, and when BIND loads a new version, it hears of it and takes over
 // what has changed.
 func TestUnboundFollowsBIND(t *testing.T) {
+	t.Parallel()
 	named, unbound := peer.Path(t, "named", "bind9"), peer.Path(t, "unbound", "unbound")
 	dir := t.TempDir()
 	primary, secondary := peer.FreePort(t, "udp").Port, peer.FreePort(t, "udp").Port

@@ -15,6 +15,7 @@ import (
 )
 
 func TestWriteDelivers(t *testing.T) {
+	t.Parallel()
 	for _, flavor := range []string{elasticFlavor, openSearchFlavor} {
 		for _, compress := range []bool{true, false} {
 			f := newFake(t, flavor)
@@ -48,6 +49,7 @@ type outcome struct {
 }
 
 func TestWriteTakesNoFaultForDelivery(t *testing.T) {
+	t.Parallel()
 	text := func(status int, body string, header ...string) func(http.ResponseWriter, *http.Request, []byte) bool {
 		return func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 			w.Header().Set("X-Elastic-Product", "Elasticsearch")
@@ -145,6 +147,7 @@ func resetHalfway(w http.ResponseWriter, _ *http.Request, _ []byte) bool {
 // TestWriteEndsWithItsContext: a server that never answers costs no more than the
 // deadline, and the hits are not taken for delivered.
 func TestWriteEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, elasticFlavor)
 	o := opened(t, f, nil)
 	f.fault = func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
@@ -158,6 +161,7 @@ func TestWriteEndsWithItsContext(t *testing.T) {
 }
 
 func TestWriteTellsEachHit(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, elasticFlavor)
 	o := opened(t, f, nil)
 	statuses := []int{0, 429, 503, 400, 403, 200, 404, 0}
@@ -192,6 +196,7 @@ func TestWriteTellsEachHit(t *testing.T) {
 // TestWriteSplits: what is too large goes in parts, and a hit that is too large
 // alone costs the others nothing.
 func TestWriteSplits(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, elasticFlavor)
 	o := opened(t, f, nil)
 	f.limit = 16 << 10
@@ -214,6 +219,7 @@ func TestWriteSplits(t *testing.T) {
 // TestRedirectsKeepSecrets: neither the credentials nor the hits go to a host
 // that the configuration does not name.
 func TestRedirectsKeepSecrets(t *testing.T) {
+	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("the other host was asked for %s with %q", r.URL, r.Header)
 	}))
@@ -235,6 +241,7 @@ func TestRedirectsKeepSecrets(t *testing.T) {
 
 // TestSeveralNodes: one that is down costs a batch at most, which is written again.
 func TestSeveralNodes(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, elasticFlavor)
 	down := httptest.NewServer(nil)
 	down.Close()

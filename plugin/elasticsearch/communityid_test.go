@@ -10,6 +10,7 @@ import (
 
 // TestCommunityID has the values of the specification's baseline, seed 0.
 func TestCommunityID(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		proto    uint8
 		src, dst string

@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "write testdata/hit.json")
 // TestDocument holds the document of a hit with something in every field against
 // testdata/hit.json, which is for reading.
 func TestDocument(t *testing.T) {
+	t.Parallel()
 	h := fullHit()
 	var pretty bytes.Buffer
 	if err := json.Indent(&pretty, documentOf(t, h), "", "  "); err != nil {
@@ -58,6 +59,7 @@ var notWritten = []string{"source.geo.location", "destination.geo.location"}
 // TestEveryFieldIsMapped: the mapping has the fields that a document can have, with
 // types that take them, and no others.
 func TestEveryFieldIsMapped(t *testing.T) {
+	t.Parallel()
 	b, err := integrations.Files.ReadFile("elasticsearch/mappings.json")
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +136,7 @@ func walkType(t reflect.Type, name string, into map[string][]string) {
 }
 
 func TestDocumentOfOddHits(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 6, 7, 10, 0, 0, 0, time.UTC)
 	icmp := fullHit()
 	icmp.Proto, icmp.SrcPort, icmp.DstPort = 1, 8, 0

@@ -19,11 +19,13 @@ import (
 )
 
 func TestRealElasticsearch(t *testing.T) {
+	t.Parallel()
 	s := realElasticsearch(t)
 	testServer(t, s, elasticFlavor, "90d")
 }
 
 func TestRealOpenSearch(t *testing.T) {
+	t.Parallel()
 	s := realOpenSearch(t)
 	testServer(t, s, openSearchFlavor, "none")
 }

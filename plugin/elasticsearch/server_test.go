@@ -63,7 +63,7 @@ func realElasticsearch(t *testing.T) *server {
 	if err := os.Mkdir(filepath.Join(home, "config"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t, 0, 1)
+	port := peer.FreePort(t, "tcp").Port
 	return &server{
 		t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port),
 		args: append(small[:len(small):len(small)], "-cp", classes+":"+jars, "org.elasticsearch.node.TestNode", home, fmt.Sprint(port)),

@@ -21,6 +21,7 @@ func unopened(f *fake) *output {
 }
 
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	const policy = "/_plugins/_ism/policies/logs-flowhound.hit"
 	for _, flavor := range []string{elasticFlavor, openSearchFlavor} {
 		f := newFake(t, flavor)
@@ -54,6 +55,7 @@ func TestSetup(t *testing.T) {
 // TestSetupWithoutISM: a server that cannot delete old hits is no reason to lose
 // new ones, but is not passed over in silence.
 func TestSetupWithoutISM(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, openSearchFlavor)
 	f.noISM = true
 	o := unopened(f)
@@ -73,6 +75,7 @@ func TestSetupWithoutISM(t *testing.T) {
 }
 
 func TestOpenWithCredentials(t *testing.T) {
+	t.Parallel()
 	write := func(name, content string) string {
 		name = filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
@@ -116,6 +119,7 @@ func TestOpenWithCredentials(t *testing.T) {
 
 // TestOpenMayNotSeeTemplates: credentials that may write hits and nothing else do.
 func TestOpenMayNotSeeTemplates(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	old := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
@@ -138,6 +142,7 @@ func TestOpenMayNotSeeTemplates(t *testing.T) {
 }
 
 func TestOpenWhileServerIsDown(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, elasticFlavor)
 	f.Close()
 	if err := unopened(f).Open(deadline(t, time.Minute)); err == nil || !strings.Contains(err.Error(), "connection refused") {
@@ -146,6 +151,7 @@ func TestOpenWhileServerIsDown(t *testing.T) {
 }
 
 func TestValidate(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		set  func(*output)
 		says string
@@ -173,6 +179,7 @@ func TestValidate(t *testing.T) {
 
 // TestTLS: the server is known by the CA of ca_file alone.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, elasticFlavor)
 	s := newTLS(t, f)
 	o := unopened(f)

@@ -37,6 +37,7 @@ var states = []struct {
 // Trouble of the server is retried and said, whether it stands at each document or
 // at the whole answer; nothing becomes a dead letter, and no credentials are blamed.
 func TestWholeIndexStates(t *testing.T) {
+	t.Parallel()
 	for _, s := range states {
 		for _, whole := range []bool{false, true} {
 			f := newFake(t, elasticFlavor)

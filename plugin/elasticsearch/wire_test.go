@@ -19,6 +19,7 @@ import (
 // TestSettings says what is wrong with settings in plain words, and never what an
 // address with a password in it is.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ settings, says string }{
 		{`{"addresses": ["https://es1.example:9200"]}`, ""},
 		{`{"addresses": ["https://es1.example:9200"], "api_key_file": "/etc/flowhound/elastic.key", "compress": false, "auto_setup": true}`, ""},
@@ -46,6 +47,7 @@ func TestSettings(t *testing.T) {
 
 // TestContract holds the output to what flowhound expects of any.
 func TestContract(t *testing.T) {
+	t.Parallel()
 	f, down := newFake(t, elasticFlavor), newFake(t, elasticFlavor)
 	down.Close()
 	f.key, f.user = "aHVudGVyMjpodW50ZXIz", ""
@@ -71,6 +73,7 @@ func TestContract(t *testing.T) {
 
 // TestWire sends through all that lies between flowhound and the server.
 func TestWire(t *testing.T) {
+	t.Parallel()
 	f := newFake(t, elasticFlavor)
 	c := plugintest.Dial(t, newOutput())
 	if p := c.Configure(t, fmt.Sprintf(`{"addresses": [%q], "namespace": "wire"}`, f.URL)); len(p) > 0 {

@@ -335,6 +335,7 @@ func TestWritesComeOneAtATime(t *testing.T) {
 
 func TestBatchOfManyMessages(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	o, notes := options(t, "good", nil)
 	p := runPlugin(t, o)
 	ready(t, p)

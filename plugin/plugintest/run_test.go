@@ -73,6 +73,7 @@ func suite(bug string) plugintest.Suite {
 
 // TestRun runs itself with bugs, each of which Run has to find.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	if bug, ok := os.LookupEnv("BUG"); ok {
 		plugintest.Run(t, suite(bug))
 		return
@@ -99,6 +100,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestHitsAreFull(t *testing.T) {
+	t.Parallel()
 	h := plugintest.Hits(2)
 	for f, v := range reflect.ValueOf(h[1]).Fields() {
 		if v.IsZero() && f.Name != "Kind" {
@@ -111,6 +113,7 @@ func TestHitsAreFull(t *testing.T) {
 }
 
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	c := plugintest.Dial(t, &sink{})
 	if problems := c.Configure(t, ""); problems != nil {
 		t.Fatal(problems)

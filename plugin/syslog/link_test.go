@@ -139,6 +139,7 @@ func TestWhatIsOldIsNotWrittenAgain(t *testing.T) {
 // TestSentIsBounded: what is kept to be written again has an age and a size, but
 // the last batch is always kept.
 func TestSentIsBounded(t *testing.T) {
+	t.Parallel()
 	l := link{timeout: time.Second}
 	now := time.Now()
 	l.keep(&batch{buf: make([]byte, 10), at: now})
@@ -159,6 +160,7 @@ func TestSentIsBounded(t *testing.T) {
 // TestPeerThatWantsNobody closes what it has accepted, as OSSEC does with hosts
 // that it does not allow.
 func TestPeerThatWantsNobody(t *testing.T) {
+	t.Parallel()
 	l := listen(t, "127.0.0.1:0")
 	go func() {
 		for {
@@ -206,6 +208,7 @@ func TestPeerThatReadsNothing(t *testing.T) {
 // TestUDPRefused: once a port is known to be closed, writes fail until it opens,
 // and then everything comes.
 func TestUDPRefused(t *testing.T) {
+	t.Parallel()
 	addr := peer.FreePort(t, "udp").String()
 	o := opened(t, map[string]any{"address": "udp://" + addr})
 	hits := plugintest.Hits(4)
@@ -242,6 +245,7 @@ func TestUDPRefused(t *testing.T) {
 // TestTLSCloseNotify: the peer is told that the end is the end, so that it can
 // tell a cut connection from it. And nothing older than TLS 1.2 is spoken.
 func TestTLSCloseNotify(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	writeCerts(t, dir)
 	pair, err := tls.LoadX509KeyPair(dir+"/server.pem", dir+"/server.key")
@@ -286,6 +290,7 @@ func TestTLSCloseNotify(t *testing.T) {
 
 // TestFraming: a count before, or LF behind, every message.
 func TestFraming(t *testing.T) {
+	t.Parallel()
 	b := &batch{}
 	b.add([]byte("<134>a b"), framingOctet)
 	b.add([]byte("<134>c"), framingLF)
@@ -299,6 +304,7 @@ func TestFraming(t *testing.T) {
 // cut datagrams at 1024 bytes, take the priority off and hand the rest to the
 // decoders, is the line of the alert log, which the decoders are proved on.
 func TestOSSECReceiver(t *testing.T) {
+	t.Parallel()
 	l, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -61,6 +61,7 @@ func testFormatter(format, payload string) formatter {
 
 // TestGolden holds every header with every payload against a file for people to read.
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	defer func(l *time.Location) { time.Local = l }(time.Local)
 	time.Local = time.FixedZone("CEST", 2*3600)
 	var got strings.Builder
@@ -96,6 +97,7 @@ func TestGolden(t *testing.T) {
 
 // TestPriority: facility times eight plus severity, whatever the severity.
 func TestPriority(t *testing.T) {
+	t.Parallel()
 	f := testFormatter(format3164, payloadLine)
 	for sev, want := range map[hit.Severity]string{hit.Info: "<134>", hit.Low: "<133>", hit.Medium: "<132>", hit.High: "<131>", hit.Critical: "<130>", 99: "<134>"} {
 		h := example()
@@ -108,6 +110,7 @@ func TestPriority(t *testing.T) {
 
 // TestLocalSocketHeader: no host where the receiver knows it.
 func TestLocalSocketHeader(t *testing.T) {
+	t.Parallel()
 	h := example()
 	f := testFormatter(format3164, payloadLine)
 	f.header.host = ""
@@ -122,6 +125,7 @@ func TestLocalSocketHeader(t *testing.T) {
 
 // TestLongestLineFits: our line is never cut a second time, whatever the header.
 func TestLongestLineFits(t *testing.T) {
+	t.Parallel()
 	h := hugeHit()
 	body := string(hit.AppendLine(nil, &h))
 	for _, app := range []string{"f", "flowhound", strings.Repeat("a", maxTag)} {
@@ -159,6 +163,7 @@ func hugeHit() plugin.Hit {
 
 // TestShortening: what a too long message loses, and in which order.
 func TestShortening(t *testing.T) {
+	t.Parallel()
 	h := example()
 	h.Name = strings.Repeat("n", 3000)
 	for _, payload := range payloads {
@@ -195,6 +200,7 @@ func TestShortening(t *testing.T) {
 
 // TestOracle reads every message with another's parser.
 func TestOracle(t *testing.T) {
+	t.Parallel()
 	for _, h := range []plugin.Hit{example(), coarse()} {
 		for _, payload := range payloads {
 			f := testFormatter(format5424, payload)
@@ -236,6 +242,7 @@ func checkOld(t *testing.T, f formatter, h *plugin.Hit) {
 
 // TestReadBack takes the other payloads apart as their receivers do.
 func TestReadBack(t *testing.T) {
+	t.Parallel()
 	h := example()
 	body := func(payload string) string {
 		f := testFormatter(format5424, payload)

@@ -36,6 +36,7 @@ func sink(t *testing.T) string {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	plugintest.Run(t, plugintest.Suite{
 		New:      func() plugin.Output { return defaults() },
 		Settings: `{"address": "tcp://` + sink(t) + `"}`,
@@ -46,6 +47,7 @@ func TestContract(t *testing.T) {
 // TestBinary runs the program as flowhound does.
 func TestBinary(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir, err := os.MkdirTemp("", "fh") // t.TempDir is too long for sockets
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +108,7 @@ func TestBinary(t *testing.T) {
 
 // TestNotOpen: no panic, whatever the order of calls.
 func TestNotOpen(t *testing.T) {
+	t.Parallel()
 	o := defaults()
 	if err := o.Write(t.Context(), plugintest.Hits(1)); err == nil {
 		t.Error("written by an output that is not open")

@@ -107,6 +107,7 @@ func TestRsyslog(t *testing.T) {
 // with the wrong CA. TLS 1.3 tells the first two only after the handshake, when a
 // write would still succeed.
 func TestRsyslogRefusesStrangers(t *testing.T) {
+	t.Parallel()
 	r := startRsyslog(t)
 	for name, change := range map[string]map[string]any{
 		"no certificate":      {"cert_file": "", "key_file": ""},

@@ -11,6 +11,7 @@ import (
 
 // TestSettings: what is wrong, under which key, in words that say what to do.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ settings, want string }{
 		{`{"address": "udp://siem.example"}`, ""},
 		{`{"address": "tcp://[2001:db8::1]:1514", "framing": "octet", "format": "rfc5424", "payload": "cef", "sd_id": "flowhound@32473", "pace": "2ms"}`, ""},
@@ -54,6 +55,7 @@ func TestSettings(t *testing.T) {
 
 // TestDefaults are what README says.
 func TestDefaults(t *testing.T) {
+	t.Parallel()
 	for address, want := range map[string]string{
 		"udp://h": "h:514 rfc3164  1024 200µs", "tcp://h": "h:514 rfc3164 lf 1024 0s", "tls://h": "h:6514 rfc5424 octet 8192 0s",
 		"unix:///s": "/s rfc3164 lf 1024 0s", "unixgram:///s": "/s rfc3164  1024 0s",

@@ -134,6 +134,7 @@ func bodies(t testing.TB, target *target, hits []plugin.Hit) [][]byte {
 }
 
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	for name, s := range settingsOf("https://hooks.example") {
 		target := resolved(t, s)
 		for _, batch := range []string{"one", "three", "digest", "repeat", "hostile"} {
@@ -172,6 +173,7 @@ func TestGolden(t *testing.T) {
 // TestLimits holds each message against what the services' pages say, with a
 // reader of its own.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	for name, s := range settingsOf("https://hooks.example") {
 		target := resolved(t, s)
 		for batch, hits := range batches() {
@@ -261,6 +263,7 @@ func walk(v any, f func(object)) {
 }
 
 func TestDigestIsBoundedAndWorstFirst(t *testing.T) {
+	t.Parallel()
 	m := newMessage(batches()["digest"])
 	if !m.Digest || len(m.Hits) != maxWorst || m.Hits[0].Severity != hit.Critical || m.Count != 200 || m.Fields[0].Value != "40 critical, 40 high, 40 medium, 40 low, 40 info" {
 		t.Errorf("digest: %+v", m)
@@ -274,6 +277,7 @@ func TestDigestIsBoundedAndWorstFirst(t *testing.T) {
 }
 
 func TestOversizeSaysWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
 	target := resolved(t, settingsOf("https://hooks.example")["telegram"])
 	b := string(bodies(t, target, oversize(10))[0])
 	if !strings.Contains(b, "more hits, for want of room") {
@@ -282,6 +286,7 @@ func TestOversizeSaysWhatIsLeftOut(t *testing.T) {
 }
 
 func TestLink(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		"https://otx.example/pulse/5f?a=1&b=<2>":         "https://otx.example/pulse/5f?a=1&b=%3C2%3E",
 		"https://[2001:db8::1]/x":                        "https://[2001:db8::1]/x",
@@ -301,6 +306,7 @@ func TestLink(t *testing.T) {
 }
 
 func TestTexts(t *testing.T) {
+	t.Parallel()
 	if got := size(999_960); got != "1.0 MB" {
 		t.Errorf("size: %s", got)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flowhound/flowhound/plugin/host"
 	"github.com/flowhound/flowhound/plugin/plugintest"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 type lockedBuffer struct {
@@ -37,6 +38,8 @@ func (l *lockedBuffer) String() string {
 
 // TestBinary builds the program and has flowhound's side of the wire run it.
 func TestBinary(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	s := newServer(t, accepts["slack"])
 	bin, run := t.TempDir(), t.TempDir()
 	if len(run) > 70 { // a socket's path is short

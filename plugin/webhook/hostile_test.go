@@ -28,6 +28,7 @@ var addresses = map[string]bool{"url": true, "title_link": true, "click": true, 
 var reaches = regexp.MustCompile(`@(everyone|channel|here)|(^|[^="<])https?://|www\.evil|[\x{202a}-\x{202e}\x{2028}\x00-\x09\x0b-\x1f]`)
 
 func TestHostileTextsAreMereText(t *testing.T) {
+	t.Parallel()
 	for name, s := range settingsOf("https://hooks.example") {
 		if name == "generic" {
 			continue // the hits themselves, as data

@@ -17,6 +17,7 @@ import (
 )
 
 func TestConfigure(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)
@@ -92,6 +93,7 @@ func checkNoSecret(t testing.TB, what, text string) {
 // TestSecretsStaySecret has each service answer with all that it was sent, in
 // every way that can fail, and looks at errors and log.
 func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	before := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
@@ -131,6 +133,7 @@ func TestSecretsStaySecret(t *testing.T) {
 }
 
 func TestTemplate(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, accepts["telegram"])
 	conf := settingsOf(s.URL)["telegram"]
 	conf.Template = `{"parse_mode": "HTML", "text": {{json (printf "%s: %s" (upper .Severity.String) (html (clean (index .Hits 0).Hit.Name)))}}}`
@@ -149,6 +152,7 @@ func TestTemplate(t *testing.T) {
 
 // TestWire runs the output over the wire that flowhound uses.
 func TestWire(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, accepts["slack"])
 	c := plugintest.Open(t, &output{}, `{"service":"slack","url":"`+s.URL+testPath+`","timeout":"5s"}`)
 	if err := c.Write(t.Context(), plugintest.Hits(200)); err != nil || len(s.requests()) != 1 {

@@ -131,6 +131,7 @@ func outcome(err error) string {
 }
 
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, nil)
 	all := map[string]string{}
 	for name := range accepts {
@@ -208,6 +209,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestGoneDisables(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, says(410, "gone"))
 	for name, conf := range settingsOf(s.URL) {
 		o := opened(t, conf)
@@ -240,6 +242,8 @@ func hijack(raw string, reset bool) http.HandlerFunc {
 }
 
 func TestBrokenServers(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	done := make(chan struct{})
 	s := newServer(t, nil)
 	t.Cleanup(func() { close(done) }) // before the server is closed
@@ -275,6 +279,7 @@ func TestBrokenServers(t *testing.T) {
 }
 
 func TestRedirects(t *testing.T) {
+	t.Parallel()
 	other := newServer(t, says(200, "ok"))
 	s := newServer(t, nil)
 	for name, conf := range settingsOf(s.URL) {
@@ -307,6 +312,7 @@ func TestRedirects(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	s := httptest.NewUnstartedServer(says(200, "ok"))
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	s.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -328,6 +334,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestPagerDutyIsPartial(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, nil)
 	o := opened(t, settingsOf(s.URL)["pagerduty"])
 	n := 0
@@ -356,6 +363,7 @@ func TestPagerDutyIsPartial(t *testing.T) {
 }
 
 func TestPagerDutySeriesIsOneIncident(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, accepts["pagerduty"])
 	o := opened(t, settingsOf(s.URL)["pagerduty"])
 	hits := plugintest.Hits(2)
@@ -373,6 +381,7 @@ func TestPagerDutySeriesIsOneIncident(t *testing.T) {
 // TestThreads posts a batch of two series, then each of them again, and looks
 // where the second messages went.
 func TestThreads(t *testing.T) {
+	t.Parallel()
 	want := map[string]string{
 		"slack-api": `"thread_ts":"1700000000.000100"`, "mattermost-api": `"root_id":"post1"`, "telegram": `"message_id":42`,
 	}
@@ -408,6 +417,7 @@ func TestThreads(t *testing.T) {
 }
 
 func TestThreadThatIsRemovedBeginsAnew(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, accepts["discord"])
 	o := opened(t, settingsOf(s.URL)["discord-forum"])
 	if err := o.Write(t.Context(), plugintest.Hits(1)); err != nil {
@@ -424,6 +434,7 @@ func TestThreadThatIsRemovedBeginsAnew(t *testing.T) {
 }
 
 func TestThreadsAreBounded(t *testing.T) {
+	t.Parallel()
 	var th threads
 	for i := range maxThreads + 10 {
 		th.begin(fmt.Sprint("s", i), "x")
@@ -436,6 +447,7 @@ func TestThreadsAreBounded(t *testing.T) {
 // TestStandardWebhooks has the signature checked by the project's own library in
 // Python, and the id be the same over retries.
 func TestStandardWebhooks(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, says(500, ""))
 	o := opened(t, settingsOf(s.URL)["generic"])
 	for range 2 {

@@ -3,12 +3,15 @@ package agent_test
 import (
 	"os"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestAllowList: what an allow list names raises no alert, from the moment that the
 // list or the configuration is saved, and is reported again when it goes.
 func TestAllowList(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	for name, text := range map[string]string{"ours.txt": ours("2", "3"), "allow.txt": "198.51.100.2 # the resolver\n"} {
 		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o600); err != nil {

@@ -10,11 +10,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestBadInput sends an agent all that may come to an open port. Each is counted
 // under its name, memory stays bounded, and what real exporters send is read on.
 func TestBadInput(t *testing.T) {
+	peer.Long(t)
 	dir := t.TempDir()
 	r := start(t, writeList(t, dir), `exporters: {allow: [127.0.0.0/9], max: 1024}
 feeds:

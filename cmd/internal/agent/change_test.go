@@ -18,6 +18,7 @@ import (
 // TestChangeIsAllOrNothing: whichever part refuses its new settings, every part has
 // its old ones afterwards, and they were put back in the opposite order.
 func TestChangeIsAllOrNothing(t *testing.T) {
+	t.Parallel()
 	from, to := &config.Config{DataDir: "old"}, &config.Config{DataDir: "new"}
 	const parts = 5
 	for fails := range parts + 1 {

@@ -11,6 +11,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 const oursFeed = "feeds:\n  - {name: ours, type: list, path: ours.txt, category: c2}\n"
@@ -18,6 +19,7 @@ const oursFeed = "feeds:\n  - {name: ours, type: list, path: ours.txt, category:
 // TestControlSocket: a running agent answers, also while it knows no such request;
 // a stopped one leaves nothing.
 func TestControlSocket(t *testing.T) {
+	t.Parallel()
 	r := start(t, writeList(t, t.TempDir()), oursFeed)
 	run := r.path("data/run")
 	var problem *control.Problem
@@ -47,6 +49,8 @@ func TestControlSocket(t *testing.T) {
 
 // TestNoRunDir: an agent without a run directory works, and says what it lacks.
 func TestNoRunDir(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	dir := writeList(t, t.TempDir())
 	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
 		t.Fatal(err)

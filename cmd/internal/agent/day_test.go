@@ -11,6 +11,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/replay"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // pair is who a hit speaks of.
@@ -19,6 +20,8 @@ type pair struct{ local, remote netip.Addr }
 // TestDay replays a day of mixed traffic: what a person reads of it must be short,
 // right and complete.
 func TestDay(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	d, err := writeDay(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

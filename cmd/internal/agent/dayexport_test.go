@@ -19,6 +19,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // dayFlow is one flow record to be exported, or, where rev counts, both
@@ -270,6 +271,8 @@ func (c *dayCapture) write(from netip.Addr, at time.Time, datagram []byte) error
 // TestDayIsAsPlanned decodes the day: what is asserted of the whole pipeline is
 // worth no more than the generator.
 func TestDayIsAsPlanned(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	day, err := writeDay(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -15,12 +15,15 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/site"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestDirtyFeeds replays the day with five feeds, two of which name what they must
 // not, and an allow list. Not a line comes of what is allowed, ours, expired,
 // decayed or inactive, and all other lines are those of clean feeds.
 func TestDirtyFeeds(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	d, err := writeDay(dir)
 	if err != nil {

@@ -8,12 +8,14 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnstest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestBlacklist: a real rbldnsd is asked about whom the own hosts contact, about
 // nobody else, and what it lists is reported and folded like any other hit.
 func TestBlacklist(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	write(t, dir, "known.txt", "203.0.113.66\n")
 	write(t, dir, "allow.txt", "198.51.100.99\n")
@@ -79,6 +81,7 @@ dnsbl:
 // TestBlacklistReload: zones come and go with the configuration.
 func TestBlacklistReload(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	write(t, dir, "known.txt", "203.0.113.66\n")
 	zone := dnstest.Blacklist(t, "bl.example", ":127.0.0.2:Listed\n127.0.0.2\n198.51.100.0/24\n", "2001:db8::1\n")

@@ -11,11 +11,13 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/control/doctor"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestDoctor: the agent tells what a person must mend, and nothing once it is.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	write(t, dir, "known.txt", "203.0.113.66\n")
 	if err := os.MkdirAll(filepath.Join(dir, "data/spool/siem"), 0o700); err != nil {

@@ -12,11 +12,13 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestExports keeps a file as the list is, and tells whoever reads it.
 func TestExports(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := writeList(t, t.TempDir())
 	write(t, dir, "reload", "echo told $1 >> $1/told\n")
 	r := start(t, dir, `feeds:
@@ -68,6 +70,7 @@ exports:
 // when it is well.
 func TestExportFails(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := writeList(t, t.TempDir())
 	r := start(t, dir, `feeds:
   - {name: ours, type: list, path: ours.txt}
@@ -95,6 +98,7 @@ exports:
 // empty one, as long as no feed can be read.
 func TestExportKeptWithoutFeeds(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	write(t, dir, "other.txt", "192.0.2.1\n")
 	write(t, dir, "all.txt", "198.51.100.250\n")
@@ -116,6 +120,7 @@ exports:
 // started; one that fails is run again. No other export waits for it.
 func TestReloadCommandFails(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := writeList(t, t.TempDir())
 	write(t, dir, "reload", "sleep 1000 & echo $! > "+dir+"/child; echo going to hang; wait\n")
 	r := start(t, dir, `feeds:
@@ -172,6 +177,7 @@ exports:
 // that stay as they are.
 func TestExportsConfigured(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := writeList(t, t.TempDir())
 	write(t, dir, "more.txt", "198.51.100.200\n")
 	write(t, dir, "reload", "echo told >> "+dir+"/told\n")
@@ -211,6 +217,7 @@ exports:
 
 // TestExportFormats: the configuration knows the formats that there are.
 func TestExportFormats(t *testing.T) {
+	t.Parallel()
 	for _, format := range export.Formats() {
 		if _, err := config.Parse("flowhound.yaml", []byte(oneFeed+"exports: [{format: "+format+", path: /b}]\n")); err != nil {
 			t.Error(err)
@@ -285,6 +292,7 @@ func runs(pid int) bool {
 
 // TestExportKinds: the configuration and the export agree on what a format holds.
 func TestExportKinds(t *testing.T) {
+	t.Parallel()
 	for _, format := range export.Formats() {
 		for _, kind := range []export.Kind{export.Address, export.Prefix, export.Domain, export.URL} {
 			o := export.Options{Format: format, Filter: export.Filter{Kinds: []export.Kind{kind}}}

@@ -15,12 +15,14 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestFetchedFeed: a feed goes away, comes back changed, times out, breaks off and
 // recovers while flows run; after a restart without network it matches at once.
 func TestFetchedFeed(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	var answer atomic.Value // http.HandlerFunc
 	list := func(last ...string) {
 		answer.Store(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, ours(last...)) }))

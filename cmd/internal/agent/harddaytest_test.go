@@ -17,6 +17,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/replay"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // hardOffset is how slow edge's clock is.
@@ -92,8 +93,11 @@ func (d *hardDay) configured(t *testing.T) *config.Config {
 // nothing, also where nobody has told which addresses hosts are translated to. With
 // FLOWHOUND_DAY=DIR the captures and the lists stay there, a folder each.
 func TestHardDay(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	for _, mix := range hardMixes {
 		t.Run(mix.name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			if keep := os.Getenv("FLOWHOUND_DAY"); keep != "" {
 				dir = filepath.Join(keep, mix.name)

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestConfigurationBehindLinks: Kubernetes mounts a file as a link into a folder that
@@ -11,6 +13,7 @@ import (
 // a link leads to. Both are taken over without a signal, as are the lists beside it.
 func TestConfigurationBehindLinks(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	link := func(to, at string) {
 		t.Helper()

@@ -106,6 +106,7 @@ func readManifest(t *testing.T) manifest {
 // TestLive lets softflowd export the same traffic as NetFlow v5, v9 and IPFIX to
 // running agents.
 func TestLive(t *testing.T) {
+	t.Parallel()
 	softflowd := dnstest.Peer(t, "softflowd", "softflowd")
 	traffic := gunzip(t, "../../../testdata/pcap/traffic.pcap.gz")
 	m := readManifest(t)
@@ -234,6 +235,7 @@ func checkPlantedLines(t *testing.T, all []planted, lines []string) {
 // TestLiveAnswers: to each planted conversation, from each exporter, the engine
 // answered with the rule and the level that are meant.
 func TestLiveAnswers(t *testing.T) {
+	t.Parallel()
 	lines := strings.Split(readText(t, liveLines), "\n")
 	_, recorded, _ := strings.Cut(readText(t, liveAnswers), "\n\n")
 	answers := strings.Split(recorded, "\n")

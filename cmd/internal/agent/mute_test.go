@@ -3,12 +3,15 @@ package agent_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestMuted: what is muted makes no line and is counted, what is not goes on, and
 // an entry that has ended is said once.
 func TestMuted(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	write(t, dir, "known.txt", "203.0.113.66\n203.0.113.67\n")
 	r := start(t, dir, `feeds:

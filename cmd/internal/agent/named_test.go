@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnstest"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // What named logged of the look-ups in TestNamed, and what the real engine
@@ -27,6 +28,7 @@ const (
 // more for what it lists; it is withdrawn, and named answers again.
 func TestNamed(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	const zone = "c2.rpz.flowhound"
 	known, arrives := pulse("known.example", "domain"), pulse("bad.example", "domain", "198.51.100.66", "IPv4")
 	dir := t.TempDir()
@@ -89,6 +91,7 @@ exports:
 // TestBlockedAnswers: to each of named's lines the engine answered with an alert
 // that a client asked for a control server.
 func TestBlockedAnswers(t *testing.T) {
+	t.Parallel()
 	lines := strings.Split(readText(t, blockedLines), "\n")
 	_, recorded, _ := strings.Cut(readText(t, blockedAnswers), "\n\n")
 	answers := strings.Split(recorded, "\n")

@@ -22,6 +22,7 @@ import (
 // while that goroutine does not run: they are folded, said when it runs again,
 // and their counts add up.
 func TestOverflow(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cfg := config.Default()
 	cfg.DataDir, cfg.Log.Path = dir, filepath.Join(dir, "alerts.log")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // cutAddress is what a list that is cut at the right place holds for another one.
@@ -102,6 +104,7 @@ func ours(last ...string) string {
 // while flows arrive.
 func TestListChanges(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	r := start(t, writeList(t, dir), `alert: {window: 1s, max_window: 1s}
 feeds:
@@ -145,6 +148,7 @@ feeds:
 // TestConfigurationChanges reloads good and bad configurations while flows arrive.
 func TestConfigurationChanges(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	r := start(t, writeList(t, dir), `alert: {window: 1s, max_window: 1s}
 feeds:
@@ -198,6 +202,7 @@ feeds:
 // of the lines that are lost.
 func TestLogMoves(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	r := start(t, writeList(t, t.TempDir()), `feeds:
   - {name: ours, type: list, path: ours.txt}
 `)

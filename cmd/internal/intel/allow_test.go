@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func allowed(things ...string) []AllowEntry {
@@ -163,6 +165,7 @@ func TestAllowWins(t *testing.T) {
 
 // A Set with an Allow must tell the same story as a plain scan.
 func TestAllowAgainstScan(t *testing.T) {
+	peer.Long(t)
 	r := rand.New(rand.NewPCG(3, 3))
 	list := mixed(r, 2000)
 	var entries []AllowEntry

@@ -14,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func startServer(t *testing.T, c Config, health func() Health) *Server {
@@ -89,6 +91,7 @@ type pipeConn struct {
 func (p *pipeConn) Close() error { p.closed = true; return nil }
 
 func TestAdmit(t *testing.T) {
+	t.Parallel()
 	l := newLimiter(nil, 8) // 2 a peer
 	take := func(peer string) *conn {
 		c := &conn{Conn: &pipeConn{}, limiter: l, peer: peerOf(&net.TCPAddr{IP: net.ParseIP(peer)})}
@@ -141,6 +144,8 @@ func TestAdmit(t *testing.T) {
 
 // TestHalfARequestEnds: neither a header that does not end nor a huge one is held.
 func TestHalfARequestEnds(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	s := startServer(t, Config{}, healthy)
 	slow, huge := open(t, s, "127.0.0.1"), open(t, s, "127.0.0.1")
 	fmt.Fprint(slow, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ")
@@ -156,6 +161,7 @@ func TestHalfARequestEnds(t *testing.T) {
 }
 
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, Config{Hosts: []string{"flows.corp.example"}}, healthy)
 	port := s.Addr().String()[strings.LastIndexByte(s.Addr().String(), ':'):]
 	for host, want := range map[string]int{

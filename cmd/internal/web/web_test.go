@@ -62,6 +62,7 @@ func TestServer(t *testing.T) {
 }
 
 func TestAddressInUseIsSaid(t *testing.T) {
+	t.Parallel()
 	o := Options{Config: Config{Listen: "127.0.0.1:0"}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Health: func() Health { return Health{} }}
 	s, err := Start(o)
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/match"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -242,6 +243,8 @@ func TestKilled(t *testing.T) {
 
 // A snapshot is never ahead of the journal: while that cannot be written, none is kept.
 func TestNoSnapshotWithoutJournal(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	full := filepath.Join(dir, "journal")
 	if err := os.Mkdir(full, 0o700); err != nil {

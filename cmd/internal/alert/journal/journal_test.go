@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // open opens a journal in dir that is closed with the test, or by shut.
@@ -109,6 +110,7 @@ func segments(t testing.TB, dir string) (paths []string) {
 // Each consumer gets what is for it, once, in order, over a restart; what nobody
 // needs any more goes.
 func TestConsumers(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "journal")
 	j := open(t, dir, Options{})
 	log, siem := j.Cursor("log", 0), j.Cursor("siem", 1)
@@ -157,6 +159,7 @@ func TestConsumers(t *testing.T) {
 // What waits for an output that does not run any more stays, up to its limit, and
 // costs the others nothing.
 func TestLimit(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	j := open(t, dir, Options{})
 	log := j.Cursor("log", 0)
@@ -186,6 +189,7 @@ func TestLimit(t *testing.T) {
 
 // Whatever byte flips, in whatever file: each record is given, or counted as lost.
 func TestFlips(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "journal")
 	o := Options{Sync: SyncNever}
 	j := open(t, dir, o)
@@ -240,6 +244,7 @@ func TestFlips(t *testing.T) {
 // Wherever a kill tears the last record: it was never accepted, and all others are
 // there.
 func TestTorn(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	j := open(t, dir, Options{})
 	j.Cursor("siem", 0)
@@ -278,6 +283,8 @@ func TestTorn(t *testing.T) {
 // While the disk is full, all is given from memory and what memory cannot hold is
 // counted; when there is room again all that is left is written.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	if err := syscall.Mount("flowhound-test", dir, "tmpfs", 0, "size=1M"); err != nil {
 		t.Skipf("SKIPPED: a small file system of its own needs root: %v", err)
@@ -333,6 +340,7 @@ func TestDiskFull(t *testing.T) {
 
 // A disk that is full of the journal alone makes room when all is delivered.
 func TestDiskFullOfJournal(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("flowhound-test", dir, "tmpfs", 0, "size=128k"); err != nil {
 		t.Skipf("SKIPPED: a small file system of its own needs root: %v", err)
@@ -358,6 +366,7 @@ func TestDiskFullOfJournal(t *testing.T) {
 // A disk that does not answer holds nobody up for longer than lateAfter, and what it
 // takes in the end is not told twice.
 func TestStuckDisk(t *testing.T) {
+	t.Parallel()
 	j := open(t, t.TempDir(), Options{Sync: SyncNever})
 	c := j.Cursor("log", 0)
 	add(t, j, 1, 1, "log")
@@ -381,7 +390,7 @@ func TestStuckDisk(t *testing.T) {
 	j.active = w
 	began := time.Now()
 	add(t, j, 2, 100, "log")
-	if took := time.Since(began); took < lateAfter || took > 5*time.Second || !j.Stats().Late {
+	if took := time.Since(began); took < lateAfter || took > time.Minute || !j.Stats().Late {
 		t.Errorf("waited %s, %+v", took, j.Stats())
 	}
 	wantIDs(t, "from memory", take(t, c, true), upTo(2, 100))
@@ -407,6 +416,7 @@ func TestStuckDisk(t *testing.T) {
 // A segment that cannot be read is tried a few times and then given up: what is behind
 // it comes, and what is lost is counted.
 func TestUnreadable(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	o := Options{Sync: SyncNever}
 	j := open(t, dir, o)
@@ -451,6 +461,7 @@ func TestUnreadable(t *testing.T) {
 
 // A segment that cannot be opened does not keep the journal from starting.
 func TestSegmentGone(t *testing.T) {
+	t.Parallel()
 	for at := range 3 {
 		dir := t.TempDir()
 		o := Options{Sync: SyncNever}
@@ -480,6 +491,7 @@ func TestSegmentGone(t *testing.T) {
 
 // SyncAlways: nobody is told before it is on the disk, and all are told.
 func TestSyncAlways(t *testing.T) {
+	t.Parallel()
 	j := open(t, t.TempDir(), Options{Sync: SyncAlways})
 	c := j.Cursor("log", 0)
 	for n := 1; n <= 20; n++ {
@@ -503,6 +515,7 @@ func TestSyncAlways(t *testing.T) {
 // Replay gives what the fold table has said since its snapshot, and nothing that
 // Keep has given up is held for it.
 func TestReplay(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	j := open(t, dir, Options{})
 	log := j.Cursor("log", 1)
@@ -530,6 +543,7 @@ func TestReplay(t *testing.T) {
 // A power failure can take the end of the journal though a consumer has had it: the
 // numbers go on behind that, and the others count what they miss.
 func TestPowerFailure(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	j := open(t, dir, Options{})
 	fast := j.Cursor("fast", 0)
@@ -560,6 +574,7 @@ func TestPowerFailure(t *testing.T) {
 
 // A cursor that cannot be read starts at the oldest record, and it is said.
 func TestCursorGone(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(path string) error{
 		"removed":   os.Remove,
 		"emptied":   func(path string) error { return os.Truncate(path, 0) },

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // child appends numbered records, says each that a consumer was told of on its
@@ -53,12 +55,12 @@ func child(dir string) {
 // Whatever kills the program, whenever: every record that anybody was told of waits
 // for the others, once, in order.
 func TestKill(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	kills := 40
 	if s := os.Getenv("JOURNAL_KILLS"); s != "" {
 		kills, _ = strconv.Atoi(s)
-	} else if testing.Short() {
-		kills = 5
 	}
 	said := 0
 	for range kills {

@@ -37,6 +37,7 @@ func frames(n int) []byte {
 // A bad sector costs the records that are in it or near, and reading comes to an end
 // wherever it is.
 func TestBadSector(t *testing.T) {
+	t.Parallel()
 	b := frames(20_000) // 2.5 MB
 	for _, at := range []int64{0, 5000, 1 << 20, int64(len(b)) - 10} {
 		in := &badSector{Reader: bytes.NewReader(b), from: at, to: at + 512}

@@ -294,6 +294,7 @@ func TestApply(t *testing.T) {
 }
 
 func TestWants(t *testing.T) {
+	t.Parallel()
 	h := numbered(1)
 	h.Indicators = append(h.Indicators, hit.Indicator{Feed: "dshield"})
 	for _, c := range []struct {

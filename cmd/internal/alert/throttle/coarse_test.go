@@ -9,6 +9,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func TestInboundProbesFoldByNetworkAndPort(t *testing.T) {
@@ -166,6 +167,7 @@ func TestBeaconOfADay(t *testing.T) {
 
 // TestProbesOfADay: many sources, targets and ports, three networks, all day.
 func TestProbesOfADay(t *testing.T) {
+	peer.Long(t)
 	x := newBench(t, Options{})
 	rng := rand.New(rand.NewPCG(1, 2))
 	networks := []flow.Addr{addr("10.1.0.0"), addr("172.20.0.0"), addr("192.168.5.0")}

@@ -313,12 +313,7 @@ func TestNfdumpAgrees(t *testing.T) {
 // collect sends datagrams to a live nfcapd and returns the folder that it wrote.
 func collect(t *testing.T, nfcapd string, list []pcap.Packet) string {
 	t.Helper()
-	free, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.LocalAddr().(*net.UDPAddr).Port
-	_ = free.Close()
+	port := peer.FreePort(t, "udp").Port
 	dir := t.TempDir()
 	var out bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), nfcapd, "-w", dir, "-p", strconv.Itoa(port), "-b", "127.0.0.1", "-t", "3600")
@@ -334,20 +329,24 @@ func collect(t *testing.T, nfcapd string, list []pcap.Packet) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	for ready := time.Now().Add(10 * time.Second); !listens(port); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(ready) {
-			t.Fatalf("nfcapd does not listen: %s", out.Bytes())
+	drained := func() { // its socket buffer is small
+		t.Helper()
+		for end := time.Now().Add(time.Minute); waiting(port) != 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("nfcapd does not read: %s", out.Bytes())
+			}
 		}
 	}
+	drained()
 	for i, p := range list {
 		if _, err := conn.Write(p.Payload); err != nil {
 			t.Fatal(err)
 		}
-		if i%20 == 19 { // its socket buffer is small
-			time.Sleep(5 * time.Millisecond)
+		if i%20 == 19 {
+			drained()
 		}
 	}
-	time.Sleep(300 * time.Millisecond)
+	drained()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -357,8 +356,19 @@ func collect(t *testing.T, nfcapd string, list []pcap.Packet) string {
 	return dir
 }
 
-// listens reports whether a UDP port of 127.0.0.1 is bound.
-func listens(port int) bool {
-	b, err := os.ReadFile("/proc/net/udp")
-	return err == nil && bytes.Contains(b, fmt.Appendf(nil, ": 0100007F:%04X ", port))
+// waiting returns how many bytes wait in the socket of a UDP port of 127.0.0.1, -1
+// where it is not bound.
+func waiting(port int) int64 {
+	b, _ := os.ReadFile("/proc/net/udp")
+	_, row, ok := bytes.Cut(b, fmt.Appendf(nil, ": 0100007F:%04X ", port))
+	if !ok {
+		return -1
+	}
+	queues := bytes.Fields(row)[2] // after the remote address and the state: tx_queue:rx_queue
+	_, rx, _ := bytes.Cut(queues, []byte(":"))
+	n, err := strconv.ParseInt(string(rx), 16, 64)
+	if err != nil {
+		return -1
+	}
+	return n
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func TestMissingTemplateCostsThatSetOnly(t *testing.T) {
@@ -82,6 +83,7 @@ func TestManySmallSetsAreHeld(t *testing.T) {
 }
 
 func TestHeldSetsAreBounded(t *testing.T) {
+	peer.Long(t)
 	for name, size := range map[string]int{"small": 8, "large": 60_000} {
 		t.Run(name, func(t *testing.T) {
 			const sets = 3000

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // spoofed is the i-th of many forged exporters.
@@ -20,6 +21,7 @@ func spoofed(i uint32) netip.AddrPort {
 // TestSpoofedExportersCostBoundedMemory floods a Decoder with exporters that
 // each bring as much as they can, while a real one goes on sending.
 func TestSpoofedExportersCostBoundedMemory(t *testing.T) {
+	peer.Long(t)
 	const exporters = 6000
 	d := NewDecoder(Options{})
 	wide := make([]spec, 3000)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 const second = int64(time.Second)
@@ -25,6 +26,7 @@ var forgeries = map[string][]byte{
 // many forged exporters, then the real one's data: to the Decoder, and, after a
 // restart, to the next.
 func TestForgedExportersHideNoRealOne(t *testing.T) {
+	peer.Long(t)
 	for name, forged := range forgeries {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "templates")
@@ -67,6 +69,7 @@ func TestForgedExportersHideNoRealOne(t *testing.T) {
 // TestRealExporterAmongForgedOnes lets a real exporter start when a flood is under way
 // already. It sends its template every ten seconds, and data ten times a second.
 func TestRealExporterAmongForgedOnes(t *testing.T) {
+	peer.Long(t)
 	for name, forged := range forgeries {
 		t.Run(name, func(t *testing.T) {
 			d := NewDecoder(Options{})
@@ -192,6 +195,7 @@ func TestClockSetBack(t *testing.T) {
 // TestRanked does at random what Decoder and Store do, and holds the rings against a
 // plain list.
 func TestRanked(t *testing.T) {
+	peer.Long(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	table := ranked[int, string]{idle: idle{10, 20, 30, 40}}
 	want := map[int]*seat[int, string]{}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func openStore(t *testing.T, path string) *Store {
@@ -293,6 +294,7 @@ func TestStoreIsShared(t *testing.T) {
 // TestStoreIsBounded: exporters that bring all that they can cost bounded memory, and
 // those that came first stay.
 func TestStoreIsBounded(t *testing.T) {
+	peer.Long(t)
 	path := filepath.Join(t.TempDir(), "templates")
 	store := openStore(t, path)
 	d := NewDecoder(Options{Templates: store})
@@ -330,6 +332,7 @@ func TestStoreIsBounded(t *testing.T) {
 // TestWhatIsWrittenIsBounded lets exporters change their templates with each datagram:
 // what reaches the disk stays small, and the last state is there in the end.
 func TestWhatIsWrittenIsBounded(t *testing.T) {
+	peer.Long(t)
 	path := filepath.Join(t.TempDir(), "templates")
 	store := openStore(t, path)
 	d := NewDecoder(Options{Templates: store})

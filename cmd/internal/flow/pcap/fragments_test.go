@@ -12,6 +12,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // fragments4 cuts an IPv4 packet without options into pieces of size bytes of payload.
@@ -266,6 +267,7 @@ func TestForgedFragmentsPushOutTheirOwn(t *testing.T) {
 
 // TestFragmentsInAnyOrder shuffles several packets' fragments.
 func TestFragmentsInAnyOrder(t *testing.T) {
+	peer.Long(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
 		var packets [][]byte

@@ -10,6 +10,7 @@ import (
 )
 
 func TestQuestion(t *testing.T) {
+	t.Parallel()
 	for ip, want := range map[string]string{
 		"198.51.100.23":    "23.100.51.198.bl.example.",
 		"2001:db8::1":      "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.example.",
@@ -42,6 +43,7 @@ func reply(t testing.TB, rcode int, records ...string) *dns.Msg {
 }
 
 func TestJudge(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		rcode   int
@@ -118,6 +120,7 @@ func FuzzJudge(f *testing.F) {
 }
 
 func TestIndicator(t *testing.T) {
+	t.Parallel()
 	z, _ := Known("zen.spamhaus.org")
 	z.Name, z.Score = "zen", 70
 	now := time.Unix(1e9, 0)
@@ -151,6 +154,7 @@ func TestIndicator(t *testing.T) {
 }
 
 func TestKnown(t *testing.T) {
+	t.Parallel()
 	for zone, category := range map[string]string{
 		"zen.spamhaus.org": "spam", "abcdefghij.zen.dq.spamhaus.net": "spam", "dnsbl.dronebl.org": "other", "torexit.dan.me.uk": "anonymizer",
 	} {

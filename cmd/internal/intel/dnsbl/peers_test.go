@@ -95,6 +95,7 @@ func zone(name string) dnsbl.Zone {
 }
 
 func TestRealBlacklist(t *testing.T) {
+	t.Parallel()
 	z := zone("bl.example")
 	z.Codes = map[netip.Addr]dnsbl.Code{
 		netip.MustParseAddr("127.0.0.4"):  {Category: intel.Botnet},
@@ -141,6 +142,7 @@ func TestRealBlacklist(t *testing.T) {
 // TestZonesThatFail: SERVFAIL, error codes and lists that list everything, of a
 // real name server, list nothing and are said.
 func TestZonesThatFail(t *testing.T) {
+	t.Parallel()
 	records := map[string]string{
 		"public.example": "* A 127.255.255.254\n",
 		"all.example":    "* A 127.0.0.2\n",
@@ -179,6 +181,7 @@ func TestZonesThatFail(t *testing.T) {
 // next one answers in its place, and a zone that no resolver answers for is
 // tested again soon.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -234,6 +237,7 @@ func BenchmarkLookups(b *testing.B) {
 // TestForgedFlowsLeaveRoomForQuestions fills the queue with the questions of exporters
 // that may be forged, before anybody answers: those of the others still have a place.
 func TestForgedFlowsLeaveRoomForQuestions(t *testing.T) {
+	t.Parallel()
 	l, err := dnsbl.NewLookups(dnsbl.Options{Zones: []dnsbl.Zone{zone("bl.example")}, Resolvers: []string{"127.0.0.1:1"}})
 	if err != nil {
 		t.Fatal(err)

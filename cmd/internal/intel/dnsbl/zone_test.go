@@ -22,6 +22,7 @@ func tested(z Zone) *zone {
 }
 
 func TestRateAndBudget(t *testing.T) {
+	t.Parallel()
 	z := tested(Zone{Name: "bl", Rate: 10, Daily: 25})
 	now := start
 	asked := 0
@@ -50,6 +51,7 @@ func TestRateAndBudget(t *testing.T) {
 }
 
 func TestSelfTestDecides(t *testing.T) {
+	t.Parallel()
 	z := newZone(Zone{Name: "bl", Rate: 10, Daily: 1000}, 0)
 	if z.takes(bad4, start) {
 		t.Error("asked before the test")
@@ -75,6 +77,7 @@ func TestSelfTestDecides(t *testing.T) {
 }
 
 func TestErrorsAreNoListings(t *testing.T) {
+	t.Parallel()
 	z := tested(Zone{Name: "bl", Rate: 1000, Daily: 1000})
 	for range manyFailed - 1 {
 		z.note(&outcome{kind: failed, why: "SERVFAIL"}, start)
@@ -101,6 +104,7 @@ func TestErrorsAreNoListings(t *testing.T) {
 
 // What has expired leaves the Set, so that it is asked about again.
 func TestListingsExpire(t *testing.T) {
+	t.Parallel()
 	zones := []*zone{tested(Zone{Name: "one", Score: 60}), tested(Zone{Name: "two", Score: 60})}
 	zones[1].at = 1
 	var l listings
@@ -124,6 +128,7 @@ func TestListingsExpire(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	f := new(Filter)
 	at := start.UnixNano()
 	a, b := flow.AddrFrom(bad4), flow.AddrFrom(bad6)

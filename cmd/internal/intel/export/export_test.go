@@ -85,6 +85,7 @@ func plain(t *testing.T, set *intel.Set, f Filter) []string {
 // TestGolden holds each format to a file that was read by eye and, where there is
 // such a program, by the one it is for.
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	for _, format := range Formats() {
 		t.Run(format, func(t *testing.T) {
 			got, s := write(t, sample(), Options{Format: format})
@@ -115,6 +116,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		f    Filter
@@ -141,6 +143,7 @@ func TestFilter(t *testing.T) {
 // What no reader should be handed is in no format, and counted once however
 // often a format looks at the entries.
 func TestUnsafeIsLeftOut(t *testing.T) {
+	t.Parallel()
 	bad := []intel.Indicator{
 		on("0.0.0.0/0", intel.C2, 90), on("::/0", intel.C2, 90), on("128.0.0.0/7", intel.C2, 90), on("2000::/18", intel.C2, 90),
 		on("0.0.0.0/32", intel.C2, 90), on("::/128", intel.C2, 90),
@@ -186,6 +189,7 @@ func TestUnsafeIsLeftOut(t *testing.T) {
 }
 
 func TestAllowedIsNeverExported(t *testing.T) {
+	t.Parallel()
 	set := intel.NewSetExcept(intel.NewAllow(
 		intel.AllowEntry{Prefix: netip.MustParsePrefix("203.0.113.64/26")},
 		intel.AllowEntry{Prefix: netip.MustParsePrefix("198.51.100.23/32")},
@@ -198,6 +202,7 @@ func TestAllowedIsNeverExported(t *testing.T) {
 }
 
 func TestOptionsThatDoNothingAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, o := range []Options{
 		{}, {Format: "csv"}, {Format: "plain", Name: "x"}, {Format: "rpz", Name: "x"}, {Format: "nftables", Zone: "rpz.example"},
 		{Format: "zeek", Action: "drop"}, {Format: "stix", CNAME: "walled.example"},

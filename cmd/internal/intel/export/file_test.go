@@ -44,6 +44,7 @@ func only(t *testing.T, path string) {
 }
 
 func TestFileIsRewrittenWhenItWouldDiffer(t *testing.T) {
+	t.Parallel()
 	for _, format := range Formats() {
 		t.Run(format, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x")
@@ -74,6 +75,7 @@ func TestFileIsRewrittenWhenItWouldDiffer(t *testing.T) {
 }
 
 func TestFileKeepsTheFormer(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x")
 	exportTo(t, path, sample(), Options{Format: "plain"})
@@ -102,6 +104,7 @@ func TestFileKeepsTheFormer(t *testing.T) {
 }
 
 func TestFileReplacesFilesOnly(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, path := range []string{dir, "/dev/null"} {
 		if _, _, err := File(path, sample(), Options{Format: "plain"}); err == nil {
@@ -127,6 +130,7 @@ func TestFileReplacesFilesOnly(t *testing.T) {
 
 // A file of another kind may stand where the first export goes.
 func TestFileReplacesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
 	for _, format := range Formats() {
 		path := filepath.Join(t.TempDir(), "x")
 		if err := os.WriteFile(path, []byte(strings.Repeat("x", 1<<20)), 0o644); err != nil {
@@ -145,6 +149,7 @@ func TestFileReplacesWhatItCannotRead(t *testing.T) {
 // What a file of the comparison's buffer size and more differs in at its end must
 // be seen.
 func TestFileComparesLongLines(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 100<<10)
 	for _, c := range []struct {
 		a, b string
@@ -160,6 +165,7 @@ func TestFileComparesLongLines(t *testing.T) {
 }
 
 func TestZeekRemovesWhatIsGone(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.intel")
 	o := Options{Format: "zeek"}
 	a, b := on("192.0.2.1/32", intel.C2, 60), on("192.0.2.2/32", intel.C2, 60)
@@ -189,6 +195,7 @@ func TestZeekRemovesWhatIsGone(t *testing.T) {
 
 // Zeek keeps text in lower case: the removal of one spelling would take out another.
 func TestZeekKeepsOtherSpellings(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.intel")
 	o := Options{Format: "zeek"}
 	exportTo(t, path, intel.NewSet(feed("x", intel.Indicator{URL: "http://bad.example:8080/A"}, intel.Indicator{URL: "http://bad.example/B"})), o)

@@ -125,6 +125,7 @@ func checkVersions(t *testing.T, dir, load, ask, after string) {
 }
 
 func TestNftLoads(t *testing.T) {
+	t.Parallel()
 	dnstest.Peer(t, "nft", "nftables")
 	dir := firewallFiles(t, "nftables", firewallSets(t)...)
 	// A rule that names the sets, as an administrator has added it, is to stay.
@@ -144,6 +145,7 @@ add rule inet flowhound out ip daddr @bad4_nets counter drop
 }
 
 func TestIPSetLoads(t *testing.T) {
+	t.Parallel()
 	dnstest.Peer(t, "ipset", "ipset")
 	dir := firewallFiles(t, "ipset", firewallSets(t)...)
 	// A restore that was interrupted left its half behind.

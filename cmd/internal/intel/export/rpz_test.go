@@ -57,6 +57,7 @@ func zoneOf(t *testing.T, o Options, all ...intel.Indicator) ([]string, Stats) {
 }
 
 func TestRPZ(t *testing.T) {
+	t.Parallel()
 	set := intel.NewSet(
 		block(t, "otx",
 			intel.Indicator{Domain: "bad.example", Score: 80, Name: "Wave 3; \"$INCLUDE /etc/passwd\n@ \x00", Ref: "https://ref.example/1"},
@@ -86,6 +87,7 @@ bad.example CNAME . ; otx, Wave 3; "$INCLUDE /etc/passwd @, https://ref.example/
 }
 
 func TestRPZActions(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ action, garden, want string }{
 		{"", "", "."}, {"nxdomain", "", "."}, {"nodata", "", "*."}, {"passthru", "", "rpz-passthru."},
 		{"drop", "", "rpz-drop."}, {"tcp-only", "", "rpz-tcp-only."}, {"cname", "Walled.example", "walled.example."}, {"cname", "w.example.", "w.example."},
@@ -109,6 +111,7 @@ func TestRPZActions(t *testing.T) {
 
 // What a zone cannot hold is left out and counted, and what stays is whole.
 func TestRPZLeavesOut(t *testing.T) {
+	t.Parallel()
 	label := strings.Repeat("a", 63)
 	for name, want := range map[string]Reason{
 		"good.example": "", "UPPER.example.": "", "*.wild.example": "", "_dmarc.under_score.example": "", "-dash.example": "",
@@ -157,6 +160,7 @@ func TestRPZLeavesOut(t *testing.T) {
 
 // A record below a listed name would take names out from under its wildcard.
 func TestRPZListsNoNameTwice(t *testing.T) {
+	t.Parallel()
 	got, s := zoneOf(t, Options{},
 		domain("bad.example"), domain("a.b.c.bad.example"), domain("*.c.bad.example"), domain("notbad.example"),
 		domain("bücher.example"), domain("xn--bcher-kva.example"), domain("example"))
@@ -182,6 +186,7 @@ func allowed(text string) intel.AllowEntry {
 }
 
 func TestRPZAllowZone(t *testing.T) {
+	t.Parallel()
 	set := intel.NewSetExcept(intel.NewAllow(
 		allowed("192.0.2.7/32"), allowed("2001:db8::/32"), allowed("only.example"), allowed(".all.example"),
 		allowed("a.b.all.example"), allowed(".c.all.example"), allowed(".Corp"), allowed("bücher.example"), allowed("two words.example"),
@@ -212,6 +217,7 @@ only.example CNAME rpz-passthru. ; allow.txt, ours
 }
 
 func TestRPZAddressOwners(t *testing.T) {
+	t.Parallel()
 	for prefix, want := range map[string]string{
 		"192.0.2.1/32":                "32.1.2.0.192.rpz-ip",
 		"203.0.113.0/24":              "24.0.113.0.203.rpz-ip",
@@ -233,6 +239,7 @@ func TestRPZAddressOwners(t *testing.T) {
 }
 
 func TestSerialGrows(t *testing.T) {
+	t.Parallel()
 	unix := uint32(then.Unix())
 	for former, want := range map[uint32]uint32{
 		0: unix, unix - 1: unix, unix: unix + 1, unix + 7: unix + 8, 2026112301: 2026112302,
@@ -264,6 +271,7 @@ func fileSerial(t testing.TB, path string) uint32 {
 
 // The file on disk remembers the serial; a zone that says nothing new keeps it.
 func TestRPZFileKeepsSerial(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "rpz.zone")
 	write := func(now time.Time, all ...intel.Indicator) (bool, uint32) {
 		t.Helper()

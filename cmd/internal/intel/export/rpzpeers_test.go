@@ -159,12 +159,14 @@ func checkAnswers(t *testing.T, s *dnstest.Server) {
 }
 
 func TestNamedAnswers(t *testing.T) {
+	t.Parallel()
 	s := dnstest.Named(t, policyRecords(), policyZones(t)...)
 	checkAnswers(t, s)
 	checkLog(t, s)
 }
 
 func TestUnboundAnswers(t *testing.T) {
+	t.Parallel()
 	upstream := dnstest.Named(t, policyRecords())
 	s := dnstest.Unbound(t, upstream, policyZones(t)...)
 	checkAnswers(t, s)
@@ -174,6 +176,7 @@ func TestUnboundAnswers(t *testing.T) {
 // What is allowed passes, be it below a listed name or in a listed network, and
 // an allowed address gives no name a way past its listing.
 func TestNameServersAllow(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	set := intel.NewSetExcept(
 		intel.NewAllow(allowed("ok.bad.example"), allowed(".fine.bad.example"), allowed("198.51.100.99/32"), allowed("203.0.113.80/32")),
@@ -215,6 +218,7 @@ func hostile() []string {
 // Whatever a feed holds, BIND and Unbound load the zone and complain of nothing,
 // and the addresses are in the spelling that BIND wants.
 func TestNameServersLoadHostileNames(t *testing.T) {
+	t.Parallel()
 	b := intel.NewBuilder("f")
 	nasty := strings.Repeat("\"\\;()\n$INCLUDE /etc/passwd\r\x00ü\xff", 20)
 	for _, name := range hostile() {
@@ -250,6 +254,7 @@ func TestNameServersLoadHostileNames(t *testing.T) {
 // What leaves a set is free again, what comes is blocked, and BIND takes each
 // version of the file for a newer one.
 func TestNamedReloads(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(names ...string) dnstest.Zone {
 		var all []intel.Indicator

@@ -13,6 +13,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/known"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // allowing makes a folder with one feed and one allow list, and watches both.
@@ -41,6 +42,7 @@ func allowing(t *testing.T, allow string) *bench {
 // An allow list changes what is in use as soon as it changes, and the feed says so.
 func TestAllowListChanges(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	b := allowing(t, "192.0.2.2 # the resolver\n")
 	b.nextSet("1", "3")
 	b.nextState(OK, "2 indicators; left out: 1 on an allow list (first: 192.0.2.2 of "+b.path("good"))
@@ -84,6 +86,7 @@ func TestAllowListChanges(t *testing.T) {
 
 // What stays in use over an error is counted without what an allow list takes away.
 func TestCountOverErrors(t *testing.T) {
+	t.Parallel()
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n192.0.2.2\n192.0.2.3\n"})
 	dir := t.TempDir()
 	allow := filepath.Join(t.TempDir(), "good")
@@ -107,6 +110,7 @@ func TestCountOverErrors(t *testing.T) {
 
 // A feed is told once its allow lists are heard, not before, whoever tells.
 func TestToldAfterSwap(t *testing.T) {
+	t.Parallel()
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n192.0.2.2\n"})
 	allow := filepath.Join(t.TempDir(), "good")
 	if err := os.WriteFile(allow, []byte("192.0.2.2\n"), 0o600); err != nil {
@@ -126,6 +130,7 @@ func TestToldAfterSwap(t *testing.T) {
 }
 
 func TestAllowListsJoin(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var cfgs []Source
 	for name, text := range map[string]string{
@@ -172,6 +177,7 @@ func TestAllowListsJoin(t *testing.T) {
 
 // A reload must not lose an allow list that is bad at that moment.
 func TestPreviousLendsAllowLists(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "good")
 	cfg := []Source{{Name: "good", Type: TypeAllow, Path: path}}
 	var previous *Feeds
@@ -197,6 +203,7 @@ func TestPreviousLendsAllowLists(t *testing.T) {
 
 // A list of one's own may name own addresses, if it says so; exporters it may not.
 func TestOwnAddresses(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "own")
 	if err := os.WriteFile(path, []byte("10.1.2.3\n10.1.0.0/16\n10.9.9.9\n192.168.7.7\n198.51.100.1\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -220,6 +227,7 @@ func TestOwnAddresses(t *testing.T) {
 // Against a capture of the past, the capture's time counts: what ended long before
 // ours is kept.
 func TestPastKeepsWhatIsLongOver(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "old.csv")
 	if err := os.WriteFile(path, []byte("ip,expires\n198.51.100.1,2019-03-01\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 // What no feed may name is left out with its reason, URLs on such addresses too; of
 // a network that holds an exporter the rest is used.
 func TestKeep(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "list.csv")
 	text := "ip,tags,expires\n" +
 		"0.0.0.0/0,,\n10.1.1.1,,\nhttp://10.1.1.2/x,,\nhttp://192.0.2.1:8080/x,,\n192.0.2.1,,\n198.51.100.0/24,,\n" +

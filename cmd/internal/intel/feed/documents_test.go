@@ -20,6 +20,7 @@ import (
 )
 
 func TestPacked(t *testing.T) {
+	t.Parallel()
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	_, _ = z.Write([]byte("192.0.2.1\n"))
@@ -33,6 +34,7 @@ func TestPacked(t *testing.T) {
 
 // TestSeveralDocuments: one that fails costs itself.
 func TestSeveralDocuments(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := publish(t, map[string]string{
 		"/drop_v4.json": `{"cidr":"192.0.2.0/30","sblid":"SBL1","rir":"x"}` + "\n" + `{"type":"metadata","records":1}` + "\n",
@@ -63,6 +65,7 @@ func TestSeveralDocuments(t *testing.T) {
 
 // TestKeys follows a key into the request, and nowhere else.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	const key = "0123456789abcdef0123456789abcdef"
 	dir := t.TempDir()
 	file := filepath.Join(t.TempDir(), "key")
@@ -110,6 +113,7 @@ func TestKeys(t *testing.T) {
 
 // TestDamagedCopy: what is broken on disk is fetched anew, whole.
 func TestDamagedCopy(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]func(folder string) error{
 		"copy":  func(folder string) error { return os.WriteFile(folder+"/document-0", []byte("\x00\x01"), 0o600) },
 		"gone":  func(folder string) error { return os.Remove(folder + "/document-0") },
@@ -135,6 +139,7 @@ func TestDamagedCopy(t *testing.T) {
 // TestOtherPlace: an address that changed is asked from scratch, and what came from
 // the old one stays until the new one answers.
 func TestOtherPlace(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n", "/other.txt": "192.0.2.2\n"})
 	cfg := ownList(p)
@@ -152,6 +157,7 @@ func TestOtherPlace(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
+	t.Parallel()
 	p := publish(t, map[string]string{"/list.txt": strings.Repeat("192.0.2.1\n", 100_000)})
 	b := fetching(t, t.TempDir(), ownList(p))
 	var last Progress
@@ -165,6 +171,7 @@ func TestProgress(t *testing.T) {
 
 // TestFolder reads and follows a folder of lists.
 func TestFolder(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := &bench{t: t, dir: dir, sets: make(chan *intel.Set, 100), states: make(chan State, 100)}
 	b.write("a.txt", "192.0.2.1\n10.0.0.1\n")
@@ -205,6 +212,7 @@ func TestFolder(t *testing.T) {
 
 // TestFolderHalfBad: at the start, the good files of a folder are better than none.
 func TestFolderHalfBad(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a.txt": "192.0.2.1\n", "b.txt": "<html>"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

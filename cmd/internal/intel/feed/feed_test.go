@@ -127,6 +127,7 @@ func (b *bench) quiet() {
 }
 
 func TestLoad(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	list := filepath.Join(dir, "ours.txt")
 	pulses := filepath.Join(dir, "pulses.json")
@@ -181,6 +182,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
+	t.Parallel()
 	good := Source{Name: "a", Type: List, Path: "x"}
 	for says, change := range map[string]func(*Source){
 		"no name": func(c *Source) { c.Name = "" }, "no path": func(c *Source) { c.Path = "" },
@@ -201,6 +203,7 @@ func TestNewRefuses(t *testing.T) {
 
 // A reload makes new Feeds; a list that is bad at that moment must not be lost.
 func TestPreviousLendsItsVersions(t *testing.T) {
+	t.Parallel()
 	old := load(t, t.TempDir(), "a")
 	old.nextSet()
 	old.write("a", "192.0.2.1\n")
@@ -230,6 +233,7 @@ func TestPreviousLendsItsVersions(t *testing.T) {
 }
 
 func TestLoadEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	b := load(t, t.TempDir(), "a")
 	b.nextSet()
 	b.write("a", "192.0.2.1\n")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // publisher serves documents by path, as real ones do: with an ETag, with 304, and
@@ -142,6 +143,7 @@ func ownList(p *publisher) Source {
 
 func TestFetch(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n"})
 	b := fetching(t, dir, ownList(p))
@@ -196,6 +198,7 @@ func TestFetch(t *testing.T) {
 // What is wrong with a document is said on the first fetch too, when there is nothing
 // yet that could stay in use.
 func TestFirstFetchTellsWhy(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct{ body, says string }{
 		"rate limit":   {"Rate limit exceeded, try later\n", "does not look like a list of indicators"},
 		"JSON":         {`{"message": "API rate limit exceeded"}`, "it is JSON"},
@@ -285,6 +288,7 @@ func TestBadAnswers(t *testing.T) {
 }
 
 func TestMaxShrink(t *testing.T) {
+	t.Parallel()
 	docs := map[string]string{"/list.txt": ""}
 	for i := range 200 {
 		docs["/list.txt"] += fmt.Sprintf("198.51.100.%d\n", i)

@@ -13,10 +13,12 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // TestRetryAfter: the server's wish holds, over a restart too.
 func TestRetryAfter(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := publish(t, nil)
 	p.answer(func(w http.ResponseWriter, _ *http.Request) {
@@ -42,6 +44,7 @@ func TestRetryAfter(t *testing.T) {
 
 // TestLeast: whoever wants it, a publisher is not asked more often than it allows.
 func TestLeast(t *testing.T) {
+	t.Parallel()
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n"})
 	b := fetching(t, t.TempDir(), ownList(p))
 	b.updated(true)
@@ -77,6 +80,7 @@ func editState(t *testing.T, dir string, edit func(*saved)) {
 
 // TestClock restarts with clocks that have jumped.
 func TestClock(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	for _, tt := range []struct {
 		name         string
@@ -121,6 +125,7 @@ func TestClock(t *testing.T) {
 // again after failures.
 func TestSchedule(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n", "/b.txt": "192.0.2.2\n"})
 	var cfgs []Source
 	for _, n := range []string{"list", "b"} {
@@ -161,6 +166,7 @@ func TestSchedule(t *testing.T) {
 // TestStaleByTime: a feed grows stale while nothing answers.
 func TestStaleByTime(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	p := publish(t, map[string]string{"/list.txt": "192.0.2.1\n"})
 	b := fetching(t, dir, ownList(p))

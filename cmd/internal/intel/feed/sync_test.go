@@ -73,6 +73,7 @@ func TestOTX(t *testing.T) {
 }
 
 func TestMISP(t *testing.T) {
+	t.Parallel()
 	const uuid = "5758ebf5-c898-48e6-9fe9-5665c0a83866"
 	event := fmt.Sprintf(`{"Event":{"uuid":%q,"info":"Wave","date":"2026-01-01","timestamp":"%d","Attribute":[{"uuid":"5758ebf5-c898-48e6-9fe9-5665c0a83867","type":"ip-dst","category":"Network activity","to_ids":true,"value":"192.0.2.1","timestamp":"%d"}]}}`,
 		uuid, time.Now().Unix(), time.Now().Unix())

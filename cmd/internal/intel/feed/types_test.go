@@ -12,6 +12,7 @@ import (
 )
 
 func TestTypes(t *testing.T) {
+	t.Parallel()
 	name := regexp.MustCompile(`^[a-z0-9-]+$`)
 	seen := map[string]bool{}
 	for _, c := range Types() {
@@ -40,6 +41,7 @@ func TestTypes(t *testing.T) {
 }
 
 func TestAt(t *testing.T) {
+	t.Parallel()
 	drop, _ := Find(Spamhaus)
 	docs := drop.At("https://mirror.example/drop/", false)
 	if len(docs) != 3 || docs[0].URL != "https://mirror.example/drop/drop_v4.json" || docs[2].URL != "https://mirror.example/drop/asndrop.json" || !docs[2].MayBeEmpty {

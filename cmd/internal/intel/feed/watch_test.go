@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // ready makes a folder with one good list and watches it.
@@ -24,6 +26,7 @@ func ready(t *testing.T) *bench {
 
 func TestEditedInPlace(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	b := ready(t)
 	b.write("a", "192.0.2.2\n")
 	b.nextSet("2")
@@ -58,6 +61,7 @@ func TestEditorWithBackup(t *testing.T) {
 // A slow copy is read once, when it is whole.
 func TestHalfWritten(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	b := ready(t)
 	file, err := os.Create(b.path("a"))
 	if err != nil {
@@ -79,6 +83,7 @@ func TestHalfWritten(t *testing.T) {
 
 func TestRemovedAndBack(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	b := ready(t)
 	if err := os.Remove(b.path("a")); err != nil {
 		t.Fatal(err)
@@ -93,6 +98,7 @@ func TestRemovedAndBack(t *testing.T) {
 // A bad version is told once, and the good one stays.
 func TestBadVersions(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	b := ready(t)
 	for _, tt := range []struct{ text, says string }{
 		{"<html>503</html>\n", "web page"},
@@ -144,6 +150,7 @@ func TestNotToBeOpened(t *testing.T) {
 
 func TestOneOfTwoChanges(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := t.TempDir()
 	for name, text := range map[string]string{"a": "192.0.2.1\n", "b": "192.0.2.2\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -190,6 +197,7 @@ func TestSwappedLink(t *testing.T) {
 
 func TestFolderRemovedAndBack(t *testing.T) {
 	t.Parallel()
+	peer.Long(t)
 	dir := filepath.Join(t.TempDir(), "lists")
 	b := start(t, dir, "a")
 	b.nextSet()
@@ -210,6 +218,7 @@ func TestFolderRemovedAndBack(t *testing.T) {
 
 // A file that never stands still is read all the same.
 func TestDueAtLast(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a")
 	w := watch{read: look(path)}
 	now := time.Now()

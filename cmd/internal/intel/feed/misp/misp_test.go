@@ -77,6 +77,7 @@ var wantFirst = []string{
 }
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	got, drops, err := parse(document1(t))
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +101,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestShapes(t *testing.T) {
+	t.Parallel()
 	event := `{"info":"n","Attribute":[{"type":"ip-dst","value":"192.0.2.1","to_ids":true}]}`
 	deep := strings.Repeat("[", 9990) + strings.Repeat("]", 9990)
 	for name, tt := range map[string]struct {
@@ -124,6 +126,7 @@ func TestShapes(t *testing.T) {
 }
 
 func TestRefusedWhole(t *testing.T) {
+	t.Parallel()
 	whole := document1(t)
 	for name, tt := range map[string]struct {
 		text string
@@ -145,6 +148,7 @@ func TestRefusedWhole(t *testing.T) {
 }
 
 func TestCategoryOfTags(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]intel.Category{
 		"C2": intel.C2, "phishing": intel.Phishing, `misp-galaxy:botnet="Mozi"`: intel.Botnet, `malware_classification:malware-category="Ransomware"`: intel.Malware,
 		`misp-galaxy:mitre-attack-pattern="Phishing - T1566"`: intel.Phishing, "kill-chain:Command and Control": intel.C2, `misp-galaxy:ransomware="x"`: intel.Malware,
@@ -161,6 +165,7 @@ func TestCategoryOfTags(t *testing.T) {
 }
 
 func TestParseDir(t *testing.T) {
+	t.Parallel()
 	var got []string
 	if _, err := (Format{}).ParseDir("testdata/feed", ingest.Options{Template: template}, keeper(&got)); err != nil {
 		t.Fatal(err)
@@ -190,6 +195,7 @@ func write(t *testing.T, path, text string) {
 
 // Damage costs what is damaged.
 func TestDamagedDir(t *testing.T) {
+	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "secret.json")
 	write(t, secret, document1(t))
 	for name, tt := range map[string]struct {

@@ -133,6 +133,7 @@ func (c *copyOf) expect(want ...int) {
 }
 
 func TestSync(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	c.feed.events = map[string]int{uuid(1): 1, uuid(2): 2, uuid(3): 3}
 	c.feed.extra = map[string]any{"../../etc/passwd": map[string]any{}, "x": 7, strings.ToUpper(uuid(9)) + "/..": nil}
@@ -166,6 +167,7 @@ func TestSync(t *testing.T) {
 
 // An event that cannot be had stays as it was, and the others come.
 func TestSyncBadEvent(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(w http.ResponseWriter){
 		"gone":          func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) },
 		"504 with HTML": func(w http.ResponseWriter) { w.WriteHeader(http.StatusGatewayTimeout); fmt.Fprint(w, "<html>") },
@@ -206,6 +208,7 @@ func TestSyncBadEvent(t *testing.T) {
 
 // A feed that is broken as a whole leaves the copy as it was.
 func TestSyncBadManifest(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	c.feed.events = map[string]int{uuid(1): 1}
 	c.good()
@@ -238,6 +241,7 @@ func TestSyncBadManifest(t *testing.T) {
 
 // A server that has gone away is not asked for each of a thousand events.
 func TestSyncGivesUp(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	for n := range 100 {
 		c.feed.events[uuid(n)] = n + 1
@@ -256,6 +260,7 @@ func TestSyncGivesUp(t *testing.T) {
 }
 
 func TestSyncDamage(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	c.feed.events = map[string]int{uuid(1): 1, uuid(2): 2}
 	c.good()

@@ -7,6 +7,7 @@ import (
 )
 
 func TestSyncChoice(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	c.otx.put(1, 24*time.Hour, addr(1))
 	c.otx.put(2, 25*time.Hour, addr(2)).tlp = "amber"
@@ -30,6 +31,7 @@ func TestSyncChoice(t *testing.T) {
 }
 
 func TestChoice(t *testing.T) {
+	t.Parallel()
 	few := 3
 	pl := &pulse{ID: id(1), Author: "AlienVault", TLP: "green", Tags: []string{"apt", "C2"}, Subscribers: &few}
 	for name, tt := range map[string]struct {

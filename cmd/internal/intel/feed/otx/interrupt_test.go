@@ -15,6 +15,7 @@ import (
 )
 
 func TestSyncGoesOn(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(w http.ResponseWriter){
 		"429": func(w http.ResponseWriter) {
 			w.Header().Set("Retry-After", "3600")
@@ -71,6 +72,7 @@ func TestSyncGoesOn(t *testing.T) {
 }
 
 func TestSyncHalvesPages(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	var want []string
 	for n := range 20 {
@@ -113,6 +115,7 @@ func TestSyncHalvesPages(t *testing.T) {
 }
 
 func TestSyncDamage(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	c.otx.put(1, 24*time.Hour, addr(1))
 	c.otx.put(2, 48*time.Hour, addr(2))
@@ -134,6 +137,7 @@ func TestSyncDamage(t *testing.T) {
 }
 
 func TestSyncPageIsGone(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	for n := range 6 {
 		c.otx.put(n, time.Duration(n+1)*time.Hour, addr(n))
@@ -160,6 +164,7 @@ func TestSyncPageIsGone(t *testing.T) {
 }
 
 func TestSyncStopped(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	for n := range 6 {
 		c.otx.put(n, time.Duration(n+1)*time.Hour, addr(n))

@@ -57,6 +57,7 @@ func page(t *testing.T) []byte {
 }
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	got, drops, err := parse(bytes.NewReader(page(t)))
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +92,7 @@ func TestParse(t *testing.T) {
 
 // What people save is not always one page.
 func TestShapes(t *testing.T) {
+	t.Parallel()
 	pulse := `{"id":"5f0000000000000000000002","name":"n","indicators":[{"indicator":"192.0.2.1","type":"IPv4"}]}`
 	for name, tt := range map[string]struct {
 		text   string
@@ -117,6 +119,7 @@ func TestShapes(t *testing.T) {
 }
 
 func TestRefusedWhole(t *testing.T) {
+	t.Parallel()
 	whole := page(t)
 	for name, tt := range map[string]struct {
 		text string
@@ -147,6 +150,7 @@ func TestRefusedWhole(t *testing.T) {
 }
 
 func TestReadError(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("disk on fire")
 	_, _, err := parse(io.MultiReader(bytes.NewReader(page(t)[:400]), errReader{broken}))
 	if !errors.Is(err, broken) {

@@ -76,6 +76,7 @@ func (c *copyOf) expect(want ...string) {
 func addr(n int) string { return fmt.Sprintf("198.51.%d.%d", n/256, n%256) }
 
 func TestSyncFetchesWhatChanged(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	for n := range 7 {
 		c.otx.put(n, time.Duration(n+1)*24*time.Hour, addr(n))
@@ -114,6 +115,7 @@ func TestSyncFetchesWhatChanged(t *testing.T) {
 // A server that is too slow for big pages gives small ones.
 
 func TestSyncKeepsTheKey(t *testing.T) {
+	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("another host was asked for %s with key %q", r.URL, r.Header.Get("X-OTX-API-KEY"))
 	}))
@@ -142,6 +144,7 @@ func TestSyncKeepsTheKey(t *testing.T) {
 }
 
 func TestSyncRefusesLinksThatDoNotLeadAhead(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	for _, next := range []string{"?page=1", "?page=0", "?page=-3", "?page=x", "?x=2", "?page=99999999999999999999", "http://%zz"} {
 		c.otx.answer = func(w http.ResponseWriter, _ string, _, _ int) bool {
@@ -155,6 +158,7 @@ func TestSyncRefusesLinksThatDoNotLeadAhead(t *testing.T) {
 }
 
 func TestSyncDropsWhatIsNotSubscribed(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	for n := range 6 {
 		c.otx.put(n, time.Duration(n+2)*24*time.Hour, addr(n))
@@ -205,6 +209,7 @@ func TestSyncDropsWhatIsNotSubscribed(t *testing.T) {
 // Once a week everything is asked for, and what is gone goes.
 
 func TestSyncFullOnceAWeek(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	c.otx.put(1, 20*24*time.Hour, addr(1))
 	c.otx.put(2, 30*24*time.Hour, addr(2))
@@ -220,6 +225,7 @@ func TestSyncFullOnceAWeek(t *testing.T) {
 // Neither our clock nor that of a pulse's author may hide what is new.
 
 func TestSyncClocks(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	c.otx.put(1, -1000*24*time.Hour, addr(1)) // from the future
 	c.otx.put(2, time.Hour, addr(2))
@@ -238,6 +244,7 @@ func TestSyncClocks(t *testing.T) {
 // Indicators beyond those of the page are asked for.
 
 func TestSyncMoreIndicators(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	var all []string
 	for n := range 2500 {
@@ -274,6 +281,7 @@ func TestSyncMoreIndicators(t *testing.T) {
 // A page that is gone when a run comes back to it does not hold the feed up for ever.
 
 func TestSyncDirtyPulses(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	c.otx.put(1, time.Hour, addr(1), "10.1.2.3", "not an address").name = "wave\x1b[31m\n\"3\"\u202e"
 	c.otx.put(2, time.Hour, addr(2)).raw = strings.Repeat("[", 9_990) + strings.Repeat("]", 9_990)
@@ -290,6 +298,7 @@ func TestSyncDirtyPulses(t *testing.T) {
 }
 
 func TestSyncNothingSubscribed(t *testing.T) {
+	t.Parallel()
 	c := newCopy(t)
 	c.good()
 	c.expect()

@@ -117,6 +117,7 @@ func indicator(n, version int, pattern string) map[string]any {
 // TestMedallion syncs with a real server: from its discovery, page by page, then
 // what was added and changed.
 func TestMedallion(t *testing.T) {
+	t.Parallel()
 	url := medallion(t)
 	c := newCopy(t, url+"/taxii2/")
 	c.o.PageSize = 7

@@ -187,6 +187,7 @@ func newCopy(t *testing.T, url string) *copyOf {
 }
 
 func TestSync(t *testing.T) {
+	t.Parallel()
 	f := newTAXII(t)
 	for n := range 5 {
 		f.add(collectionA, n, n, address(n))
@@ -230,6 +231,7 @@ func TestSync(t *testing.T) {
 
 // The URL may be that of the discovery, an API root, its collections, or one collection.
 func TestSyncFindsCollections(t *testing.T) {
+	t.Parallel()
 	f := newTAXII(t)
 	f.add(collectionA, 1, 1, address(1))
 	f.add(collectionB, 1, 2, address(2))
@@ -286,6 +288,7 @@ func TestSyncFindsCollections(t *testing.T) {
 
 // What fails on a page leaves what came, and the next sync does not ask for all of it again.
 func TestSyncGoesOn(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(w http.ResponseWriter){
 		"503": func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) },
 		"429": func(w http.ResponseWriter) {
@@ -333,6 +336,7 @@ func TestSyncGoesOn(t *testing.T) {
 
 // A collection that cannot be had does not keep the others from coming.
 func TestSyncOneCollectionFails(t *testing.T) {
+	t.Parallel()
 	f := newTAXII(t)
 	f.add(collectionA, 1, 1, address(1))
 	f.add(collectionB, 1, 2, address(2))
@@ -360,6 +364,7 @@ func TestSyncOneCollectionFails(t *testing.T) {
 
 // Servers that give no token are asked for what was added after the last object.
 func TestSyncWithoutNext(t *testing.T) {
+	t.Parallel()
 	f := newTAXII(t)
 	f.noNext = true
 	var want []string
@@ -374,6 +379,7 @@ func TestSyncWithoutNext(t *testing.T) {
 
 // A server that goes round in circles does not keep us.
 func TestSyncEndless(t *testing.T) {
+	t.Parallel()
 	for name, body := range map[string]string{
 		"empty pages": `{"more":true,"next":"1"}`,
 		"one page":    `{"more":true,"next":"1","objects":[{"type":"indicator","id":"indicator--5a000000-0000-4000-8000-000000000001","pattern":"[ipv4-addr:value = '192.0.2.1']"}]}`,
@@ -396,6 +402,7 @@ func TestSyncEndless(t *testing.T) {
 
 // A token or time that the server does not take any more does not hold the feed up for ever.
 func TestSyncStartsAfresh(t *testing.T) {
+	t.Parallel()
 	f := newTAXII(t)
 	f.add(collectionA, 1, 1, address(1))
 	c := newCopy(t, f.URL+"/api1/")
@@ -416,6 +423,7 @@ func TestSyncStartsAfresh(t *testing.T) {
 }
 
 func TestSyncDamage(t *testing.T) {
+	t.Parallel()
 	f := newTAXII(t)
 	f.add(collectionA, 1, 1, address(1))
 	c := newCopy(t, f.URL+"/api1/")
@@ -434,6 +442,7 @@ func TestSyncDamage(t *testing.T) {
 }
 
 func TestSyncEmpty(t *testing.T) {
+	t.Parallel()
 	f := newTAXII(t)
 	c := newCopy(t, f.URL+"/api1/")
 	if c.good() {
@@ -446,6 +455,7 @@ func TestSyncEmpty(t *testing.T) {
 }
 
 func TestSyncOddObjects(t *testing.T) {
+	t.Parallel()
 	f := newTAXII(t)
 	f.add(collectionA, 1, 1, address(1))["id"] = `indicator--"},{"id":"x`
 	f.add(collectionA, 1, 2, address(2))["name"] = "a\x1b[31m\nb"
@@ -460,6 +470,7 @@ func TestSyncOddObjects(t *testing.T) {
 // A filter leaves pages behind that hold nothing and yet say where more is. A later
 // version that comes before an earlier one stays.
 func TestSyncEmptyPages(t *testing.T) {
+	t.Parallel()
 	pages := []string{
 		`{"more":true,"next":"1"}`, `{"more":true,"next":"2","objects":[]}`,
 		`{"more":true,"next":"3","objects":[{"type":"indicator","id":"indicator--5a000000-0000-4000-8000-000000000001","modified":"2026-01-02T00:00:00Z","pattern":"[ipv4-addr:value = '192.0.2.2']"}]}`,

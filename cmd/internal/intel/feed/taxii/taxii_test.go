@@ -59,6 +59,7 @@ func bundle(t testing.TB) string {
 }
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	got, drops, err := parse(bundle(t))
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +92,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestPatterns(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		pattern string
 		want    string // what is found, then, behind a bar, how many alternatives are not understood
@@ -202,6 +204,7 @@ func TestPatterns(t *testing.T) {
 
 // Of several versions of an object the newest counts, wherever it stands.
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	x := func(id, modified, address, more string) string {
 		return fmt.Sprintf(`{"type":"indicator","id":"indicator--%s","modified":"%s","pattern":"[ipv4-addr:value = '%s']"%s}`, id, modified, address, more)
 	}
@@ -221,6 +224,7 @@ func TestVersions(t *testing.T) {
 }
 
 func TestShapes(t *testing.T) {
+	t.Parallel()
 	x := `{"type":"indicator","id":"indicator--1","pattern":"[ipv4-addr:value = '192.0.2.1']"}`
 	deep := strings.Repeat("[", 9990) + strings.Repeat("]", 9990)
 	for name, tt := range map[string]struct {
@@ -247,6 +251,7 @@ func TestShapes(t *testing.T) {
 }
 
 func TestRefusedWhole(t *testing.T) {
+	t.Parallel()
 	whole := bundle(t)
 	for name, tt := range map[string]struct {
 		text string
