@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/flowhound/flowhound/plugin/hit/hitpb"
 	"github.com/flowhound/flowhound/plugin/internal/pb"
 	"github.com/flowhound/flowhound/plugin/text"
 )
@@ -138,7 +139,7 @@ func (s *server) Write(ctx context.Context, req *pb.WriteRequest) (*pb.WriteResp
 		ctx, cancel = context.WithTimeout(ctx, d)
 		defer cancel()
 	}
-	hits, err := pb.ToHits(req.GetHits())
+	hits, err := hitpb.ToHits(req.GetHits())
 	if err == nil {
 		err = s.call(ctx, func() error { return s.out.Write(ctx, hits) }, opened)
 	}

@@ -65,7 +65,7 @@ const importRules = `
 cmd/internal/alert: cmd/internal/flow cmd/internal/intel cmd/internal/match cmd/internal/settings plugin/hit
 cmd/internal/alert/emit: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/throttle cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/alert/logged: plugin/hit
-cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/hit/hitpb
 cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/intel cmd/internal/settings plugin plugin/hit plugin/retry
 cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/host
@@ -114,12 +114,13 @@ cmd/internal/site: cmd/internal/settings
 cmd/internal/stage: cmd/internal/site cmd/internal/alert cmd/internal/finding cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/udp cmd/internal/intel cmd/internal/intel/dnsbl cmd/internal/match cmd/internal/metric github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus
 decoders:
 integrations:
-plugin: github.com/go-playground/validator/ github.com/hashicorp/ google.golang.org/grpc plugin/hit plugin/text
+plugin: github.com/go-playground/validator/ github.com/hashicorp/ google.golang.org/grpc plugin/hit plugin/hit/hitpb plugin/text
 plugin/elasticsearch: github.com/elastic/ integrations plugin plugin/hit plugin/retry plugin/text
 plugin/hit: plugin/text
 plugin/host: github.com/hashicorp/ golang.org/x/ google.golang.org/grpc google.golang.org/grpc/ plugin plugin/internal/pb plugin/internal/wire plugin/retry plugin/text
-plugin/internal/pb: github.com/hashicorp/go-plugin google.golang.org/ plugin/hit plugin/text
-plugin/internal/wire: google.golang.org/ plugin plugin/internal/pb plugin/text
+plugin/hit/hitpb: google.golang.org/protobuf/ plugin/hit plugin/text
+plugin/internal/pb: github.com/hashicorp/go-plugin google.golang.org/ plugin/hit/hitpb
+plugin/internal/wire: google.golang.org/ plugin plugin/hit/hitpb plugin/internal/pb plugin/text
 plugin/nearest:
 plugin/plugintest: google.golang.org/grpc google.golang.org/grpc/ plugin plugin/hit plugin/internal/wire plugin/text
 plugin/retry:

@@ -1,12 +1,12 @@
-// Package pb is what crosses between flowhound and an output plugin: the messages
-// (output.proto), their Go code, which protoc writes, what both sides must agree on
-// before the first message (handshake.go), and hits as messages (hit.go). Only
-// the SDK and the host import it, so that an author never sees it.
+// Package pb is what crosses between flowhound and an output plugin: the service and
+// its messages (output.proto), their Go code, which protoc writes, and what both
+// sides must agree on before the first message. Hits as messages are in package
+// hitpb. Only the SDK and the host import it, so that an author never sees it.
 package pb
 
 // The wire types are made by protoc 3.21 or later (Debian's protobuf-compiler)
 // and the two generators that go.mod names as tools.
-//go:generate sh -c "protoc -I. --plugin=protoc-gen-go=${DOLLAR}(go tool -n protoc-gen-go) --plugin=protoc-gen-go-grpc=${DOLLAR}(go tool -n protoc-gen-go-grpc) --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative output.proto"
+//go:generate sh -c "protoc -I. -I../../.. --plugin=protoc-gen-go=${DOLLAR}(go tool -n protoc-gen-go) --plugin=protoc-gen-go-grpc=${DOLLAR}(go tool -n protoc-gen-go-grpc) --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative output.proto"
 
 import goplugin "github.com/hashicorp/go-plugin"
 

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/hit/hitpb"
 	"github.com/flowhound/flowhound/plugin/internal/pb"
 	"github.com/flowhound/flowhound/plugin/text"
 )
@@ -103,10 +104,10 @@ func (c *Client) Close(ctx context.Context) error {
 // one message go in several. The error is nil, plain, Permanent, RetryAfter or
 // Partial, as the output's was, or Lost.
 func (c *Client) Write(ctx context.Context, hits []plugin.Hit, timeout time.Duration) error {
-	return c.write(ctx, pb.FromHits(hits), time.Now().Add(timeout))
+	return c.write(ctx, hitpb.FromHits(hits), time.Now().Add(timeout))
 }
 
-func (c *Client) write(ctx context.Context, hits []*pb.Hit, deadline time.Time) error {
+func (c *Client) write(ctx context.Context, hits []*hitpb.Hit, deadline time.Time) error {
 	req := &pb.WriteRequest{Hits: hits, TimeoutNs: max(1, int64(time.Until(deadline)))}
 	if n := proto.Size(req); n > pb.MaxMessage {
 		if len(hits) == 1 {
@@ -133,10 +134,10 @@ func (c *Client) write(ctx context.Context, hits []*pb.Hit, deadline time.Time) 
 
 // halves writes hits in two messages, or more, and says of each what became of it.
 // When an answer is lost, so is what others said.
-func (c *Client) halves(ctx context.Context, hits []*pb.Hit, deadline time.Time) error {
+func (c *Client) halves(ctx context.Context, hits []*hitpb.Hit, deadline time.Time) error {
 	half := len(hits) / 2
 	var errs []error
-	for _, part := range [][]*pb.Hit{hits[:half], hits[half:]} {
+	for _, part := range [][]*hitpb.Hit{hits[:half], hits[half:]} {
 		err := c.write(ctx, part, deadline)
 		var lost *Lost
 		if errors.As(err, &lost) {

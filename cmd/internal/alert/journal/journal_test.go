@@ -41,7 +41,7 @@ func shut(t testing.TB, j *Journal) {
 
 // numbered is a record for the cursors to, with n as its hit's id.
 func numbered(n int, to ...string) *Record {
-	return &Record{To: to, Said: fmt.Append(nil, "said ", n), Hit: &hit.Hit{Kind: hit.New, ID: fmt.Sprint(n), Name: strings.Repeat("x", n%300)}}
+	return &Record{To: to, Said: fmt.Append(nil, "said ", n), Hit: &hit.Hit{Kind: hit.New, ID: fmt.Sprint(n), Name: strings.Repeat("x", 150+n%300)}}
 }
 
 func add(t testing.TB, j *Journal, first, last int, to ...string) {

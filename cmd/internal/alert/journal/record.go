@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/hit/hitpb"
 )
 
 // Record is one thing that consumers have to be told: a hit, or a line about
@@ -31,9 +32,11 @@ type Record struct {
 	evicted bool   // from memory, before it was on disk
 }
 
+// What a body is.
 const (
-	isHit    = 1
-	isStatus = 2
+	isJSON   = 1 // a hit as JSON, of earlier versions
+	isStatus = 2 // a status as JSON
+	isHit    = 3 // a hit as package hitpb writes it: in a third of the time and half of the bytes
 )
 
 var errRecord = errors.New("journal: a record that cannot be read")
@@ -42,23 +45,13 @@ var errRecord = errors.New("journal: a record that cannot be read")
 type plainStatus hit.Status
 
 // encode makes the payload: kind 1 | at 8 | tries 4 | number of names 1, each with
-// its length 1 | length of said 4, said | the hit or status as JSON.
+// its length 1 | length of said 4, said | the hit or status.
 func (r *Record) encode() error {
-	kind, body, err := byte(isHit), []byte(nil), error(nil)
-	if r.Hit != nil {
-		body, err = r.Hit.MarshalJSON()
-	} else {
-		kind = isStatus
-		body, err = json.Marshal((*plainStatus)(r.Status))
-	}
-	if err != nil {
-		return err
-	}
-	size := 18 + len(r.Said) + len(body)
+	size := 18 + len(r.Said) + 512 // most hits are shorter
 	for _, name := range r.To {
 		size += 1 + len(name)
 	}
-	b := append(make([]byte, 0, size), kind)
+	b := append(make([]byte, 0, size), isHit)
 	b = le.AppendUint64(b, uint64(r.At.UnixNano()))
 	b = le.AppendUint32(b, r.Tries)
 	b = append(b, byte(len(r.To)))
@@ -66,7 +59,19 @@ func (r *Record) encode() error {
 		b = append(append(b, byte(len(name))), name...)
 	}
 	b = le.AppendUint32(b, uint32(len(r.Said)))
-	b = append(append(b, r.Said...), body...)
+	b = append(b, r.Said...)
+	var err error
+	if r.Hit != nil {
+		b, err = hitpb.Append(b, r.Hit)
+	} else {
+		b[0] = isStatus
+		var text []byte
+		text, err = json.Marshal((*plainStatus)(r.Status))
+		b = append(b, text...)
+	}
+	if err != nil {
+		return err
+	}
 	if len(b) > maxPayload || len(r.To) > 255 || slices.ContainsFunc(r.To, func(s string) bool { return len(s) > 255 }) {
 		return errRecord
 	}
@@ -105,6 +110,8 @@ func (r *Record) fill(kind byte, body []byte) {
 	var err error
 	switch kind {
 	case isHit:
+		r.Hit, err = hitpb.Parse(body)
+	case isJSON:
 		r.Hit = new(hit.Hit)
 		if err = r.Hit.UnmarshalJSON(body); err != nil {
 			r.Hit = nil

@@ -17,7 +17,7 @@ import (
 // that ends behind the file was never accepted, one whose payload is wrong is lost.
 const (
 	headerSize = 24
-	// maxPayload is the longest payload, in bytes: a hit as JSON stays below 24 KiB.
+	// maxPayload is the longest payload, in bytes. A hit has a few hundred.
 	maxPayload = 1 << 20
 	readSize   = 256 << 10
 	// blockSize is the least that is passed over where a disk cannot be read.

@@ -23,6 +23,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // numbered is a hit with n as its id.
+// tag makes a record of the journal some 800 bytes long.
+var tag = strings.Repeat("tag ", 150)
+
 func numbered(n int) *hit.Hit {
 	return &hit.Hit{
 		Kind: hit.New, Severity: hit.High, Direction: hit.Outbound, State: hit.Established, Category: "c2", Feed: "otx",
@@ -30,7 +33,7 @@ func numbered(n int) *hit.Hit {
 		Src: netip.MustParseAddr("10.1.2.3"), SrcPort: 51234, Dst: netip.MustParseAddr("198.51.100.7"), DstPort: 443, Proto: 6,
 		Count: 1, Bytes: 18412, Packets: 97, Exporter: netip.MustParseAddr("192.0.2.1"),
 		Time: time.Unix(1800000000, 0).UTC(), ID: strconv.Itoa(n), Ref: "https://otx.alienvault.com/pulse/5f", Name: "Emotet wave 3",
-		Indicators: []hit.Indicator{{IOC: netip.MustParsePrefix("198.51.100.7/32"), Feed: "otx", Category: "c2", Score: 60, Name: "Emotet wave 3"}},
+		Indicators: []hit.Indicator{{IOC: netip.MustParsePrefix("198.51.100.7/32"), Feed: "otx", Category: "c2", Score: 60, Name: "Emotet wave 3", Tags: []string{tag}}},
 	}
 }
 

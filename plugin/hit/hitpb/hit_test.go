@@ -1,4 +1,4 @@
-package pb
+package hitpb
 
 import (
 	"fmt"
@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -63,19 +61,15 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 
 func roundTrip(t *testing.T, h hit.Hit) hit.Hit {
 	t.Helper()
-	b, err := proto.Marshal(&WriteRequest{Hits: FromHits([]hit.Hit{h})})
+	b, err := Append(nil, &h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var req WriteRequest
-	if err := proto.Unmarshal(b, &req); err != nil {
+	got, err := Parse(b)
+	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ToHits(req.GetHits())
-	if err != nil || len(got) != 1 {
-		t.Fatal(got, err)
-	}
-	return got[0]
+	return *got
 }
 
 // TestEveryFieldCrosses fails when a field is added to hit.Hit and not to the wire.
@@ -119,26 +113,25 @@ func TestBadMessages(t *testing.T) {
 	}
 }
 
-// FuzzToHits: no message makes the SDK panic, and what it accepts is a hit that
+// FuzzParse: no message makes a reader panic, and what it accepts is a hit that
 // crosses unchanged.
-func FuzzToHits(f *testing.F) {
-	b, err := proto.Marshal(&WriteRequest{Hits: FromHits([]hit.Hit{{ID: "x-1", Src: netip.MustParseAddr("10.0.0.1"), IOC: netip.MustParsePrefix("10.0.0.0/8"), Time: time.Unix(1, 2)}})})
+func FuzzParse(f *testing.F) {
+	b, err := Append(nil, &hit.Hit{ID: "x-1", Src: netip.MustParseAddr("10.0.0.1"), IOC: netip.MustParsePrefix("10.0.0.0/8"), Time: time.Unix(1, 2)})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var req WriteRequest
-		if proto.Unmarshal(b, &req) != nil {
-			return
-		}
-		hits, err := ToHits(req.GetHits())
+		h, err := Parse(b)
 		if err != nil {
 			return
 		}
-		again, err := ToHits(FromHits(hits))
-		if err != nil || len(hits) > 0 && !reflect.DeepEqual(again, hits) {
-			t.Errorf("%+v became %+v, %v", hits, again, err)
+		b, err = Append(nil, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Parse(b); err != nil || !reflect.DeepEqual(again, h) {
+			t.Errorf("%+v became %+v, %v", h, again, err)
 		}
 	})
 }
@@ -147,11 +140,16 @@ func BenchmarkHits(b *testing.B) {
 	var h hit.Hit
 	n := 0
 	fill(new(testing.T), reflect.ValueOf(&h).Elem(), &n)
-	hits := []hit.Hit{h}
 	b.ReportAllocs()
+	var buf []byte
+	var err error
 	for b.Loop() {
-		if _, err := ToHits(FromHits(hits)); err != nil {
+		if buf, err = Append(buf[:0], &h); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := Parse(buf); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(len(buf)), "bytes")
 }

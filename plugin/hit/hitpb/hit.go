@@ -1,10 +1,16 @@
-package pb
+// Package hitpb is a hit in few bytes, as a protobuf message (hit.proto): what the
+// journal keeps, and what crosses to an output plugin.
+package hitpb
+
+//go:generate sh -c "protoc -I../../.. --plugin=protoc-gen-go=${DOLLAR}(go tool -n protoc-gen-go) --go_out=../../.. --go_opt=paths=source_relative plugin/hit/hitpb/hit.proto"
 
 import (
 	"encoding"
 	"fmt"
 	"net/netip"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/text"
@@ -31,6 +37,25 @@ func ToHits(in []*Hit) ([]hit.Hit, error) {
 		}
 	}
 	return out, nil
+}
+
+// Append appends h to b: it can be read on its own again.
+func Append(b []byte, h *hit.Hit) ([]byte, error) {
+	return proto.MarshalOptions{}.MarshalAppend(b, fromHit(h))
+}
+
+// Parse reads what Append wrote.
+func Parse(b []byte) (*hit.Hit, error) {
+	var m Hit
+	if err := proto.Unmarshal(b, &m); err != nil {
+		return nil, err
+	}
+	var d decoder
+	h := d.hit(&m)
+	if d.err != nil {
+		return nil, d.err
+	}
+	return &h, nil
 }
 
 func fromHit(h *hit.Hit) *Hit {
