@@ -91,6 +91,7 @@ cmd/internal/history/column: cmd/internal/file cmd/internal/flow github.com/parq
 cmd/internal/history/dataset: cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset plugin/nearest
+cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed
 cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/column cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/intel: github.com/gaissmai/bart

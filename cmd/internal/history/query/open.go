@@ -33,3 +33,22 @@ func Open(dir string, start, end time.Time, places column.Places) (d *Data, clos
 	}
 	return Snapshot(snap, places), snap.Close, nil
 }
+
+// Extent returns when the first flow in the files of a history began and the last one
+// ended; zero times when it has none.
+func Extent(dir string) (first, last time.Time, err error) {
+	d, closed, err := Open(dir, time.Time{}, time.Time{}, nil)
+	if err != nil {
+		return first, last, err
+	}
+	defer closed()
+	for _, f := range d.Files {
+		if t := time.Unix(0, f.Info.Start); first.IsZero() || t.Before(first) {
+			first = t
+		}
+		if t := time.Unix(0, f.Info.End); t.After(last) {
+			last = t
+		}
+	}
+	return first, last, nil
+}

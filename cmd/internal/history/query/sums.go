@@ -2,10 +2,15 @@ package query
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/maphash"
+	"math"
 	"math/bits"
+	"slices"
+	"strconv"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // Value is what is added up for each group of records.
@@ -25,6 +30,23 @@ var valueNames = []string{"bytes", "packets", "flows", "sips", "dips"}
 
 // String returns the name of the value.
 func (v Value) String() string { return valueNames[v] }
+
+// ParseValue returns the Value of a name.
+func ParseValue(name string) (Value, error) {
+	if i := slices.Index(valueNames, name); i >= 0 {
+		return Value(i), nil
+	}
+	return 0, &Error{Text: name, End: len(name), Option: "--value", Message: strconv.Quote(name) + " is not bytes, packets, flows, sips or dips", Suggestion: nearest.Word(name, valueNames)}
+}
+
+// ParseCount reads a number with a unit: 500, 10k, 1m.
+func ParseCount(text string) (uint64, error) {
+	n, _, ok := parseCount(text, math.MaxInt64)
+	if !ok {
+		return 0, fmt.Errorf("%q is not a number such as 500, 10k or 1m", text)
+	}
+	return n, nil
+}
 
 // counts reports whether the value counts different addresses, so that those of two
 // groups do not add up.

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	ask "github.com/flowhound/flowhound/cmd/internal/history/query" // lookup.go has a type query
+	"github.com/flowhound/flowhound/plugin/text"
+)
+
+// asking is what the commands that ask the history have in common: which history, which
+// time, which flows.
+type asking struct {
+	path, dir   string // dir is the folder of the history once it is open
+	start, end  string
+	last        time.Duration
+	utc, raw    bool
+	filters     []ask.OptionValue
+	unspecified bool // neither time was given
+	out         io.Writer
+	mu          sync.Mutex
+	progress    *progressbar.ProgressBar
+	begun       time.Time
+	damaged     int
+	from, to    time.Time
+}
+
+// flags adds the flags. Those that filter are hidden in their --not-* form.
+func (a *asking) flags(cmd *cobra.Command) {
+	configFlag(cmd, &a.path)
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&a.dir, "history", "", "the `folder` of a history, without a configuration")
+	f.StringVar(&a.start, "start", "", "flows that began at this `time` or later: 2026-11-18, 2026-11-18T14:00, yesterday")
+	f.StringVar(&a.end, "end", "", "flows that began before this `time`; of a day, before its end")
+	f.Var((*span)(&a.last), "last", "flows that began in the last 30m, 24h, 7d; 24h unless --start or --end is given")
+	f.Lookup("last").DefValue = ""
+	f.BoolVar(&a.utc, "utc", false, "read and print times in UTC, not in local time")
+	f.BoolVar(&a.raw, "raw", false, "counts as exported, not multiplied by the sampling rate")
+	for _, o := range ask.Options {
+		f.Var(&filterFlag{a, o.Name}, o.Name, o.Help)
+		f.Var(&filterFlag{a, "not-" + o.Name}, "not-"+o.Name, "not "+strings.ReplaceAll(o.Help, "`", ""))
+		f.Lookup("not-" + o.Name).Hidden = true
+	}
+}
+
+// filterFlag is an option that filters. It is read when all of them are there.
+type filterFlag struct {
+	a    *asking
+	name string
+}
+
+// String is part of pflag.Value.
+func (f *filterFlag) String() string { return "" }
+
+// Set is part of pflag.Value.
+func (f *filterFlag) Set(value string) error {
+	f.a.filters = append(f.a.filters, ask.OptionValue{Name: f.name, Value: value})
+	return nil
+}
+
+// Type is part of pflag.Value.
+func (f *filterFlag) Type() string { return "values" }
+
+// zone is the zone of times that are read and printed.
+func (a *asking) zone() *time.Location {
+	if a.utc {
+		return time.UTC
+	}
+	return time.Local
+}
+
+// question reads the flags and the expression, and opens the history. done must be
+// called when the question is answered.
+func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d *ask.Data, done func(), err error) {
+	local, dir, err := a.where(cmd)
+	if err != nil {
+		return q, nil, nil, err
+	}
+	env := ask.Env{Local: local, ReadList: os.ReadFile}
+	if q.Filter, err = ask.Parse(strings.Join(args, " "), env); err != nil {
+		return q, nil, nil, usageError(err)
+	}
+	options, err := ask.ParseOptions(a.filters, env)
+	if err != nil {
+		return q, nil, nil, usageError(err)
+	}
+	q.Filter = q.Filter.And(options)
+	var asked bool
+	if q.Start, q.End, asked, err = ask.Span(a.start, a.end, a.last, a.zone(), time.Now()); err != nil {
+		return q, nil, nil, usageError(err)
+	}
+	a.unspecified, a.from, a.to = !asked, q.Start, q.End
+	a.out = cmd.ErrOrStderr()
+	a.dir = dir
+	q.Raw, q.Damaged, q.Progress = a.raw, a.sayDamaged, a.show
+	a.begun = time.Now()
+	d, closed, err := ask.Open(dir, q.Start, q.End, nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return q, nil, nil, fmt.Errorf("there is no history in %s yet: flowhound run writes it", dir)
+	} else if err != nil {
+		return q, nil, nil, err
+	}
+	for _, name := range d.Aside {
+		a.sayDamaged(filepath.Join(dir, name), errors.New("damaged, and set aside before"))
+	}
+	return q, d, func() { a.clear(); closed() }, nil
+}
+
+// where returns the own networks and the folder of the history.
+func (a *asking) where(cmd *cobra.Command) (local []netip.Prefix, dir string, err error) {
+	if a.dir == "" || cmd.Flags().Changed("config") {
+		cfg, err := loadConfig(a.path)
+		if err != nil {
+			return nil, "", err
+		}
+		if dir = a.dir; dir == "" {
+			dir = filepath.Join(cfg.DataDir, "flows")
+		}
+		return cfg.Networks.Local, dir, nil
+	}
+	return config.Default().Networks.Local, a.dir, nil
+}
+
+// sayDamaged names a file that cannot be read; the others answer.
+func (a *asking) sayDamaged(path string, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.clearBar()
+	a.damaged++
+	fmt.Fprintf(a.out, "flowhound: %s is left out: %s\n", text.Screen(path), text.Screen(err.Error()))
+}
+
+// show draws a progress bar on a terminal, once the question takes a second.
+func (a *asking) show(done, total int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f, ok := a.out.(*os.File)
+	if !ok || time.Since(a.begun) < barAfter || total <= 0 || !term.IsTerminal(int(f.Fd())) {
+		return
+	}
+	if a.progress == nil {
+		a.progress = progressbar.NewOptions64(total, progressbar.OptionSetWriter(a.out), progressbar.OptionSetDescription("searching"),
+			progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))
+	}
+	a.progress.ChangeMax64(total)
+	_ = a.progress.Set64(done) // a terminal that is gone is no trouble of the search
+}
+
+// clear removes the progress bar.
+func (a *asking) clear() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.clearBar()
+}
+
+func (a *asking) clearBar() {
+	if a.progress != nil {
+		_ = a.progress.Clear()
+		a.progress = nil
+	}
+}
+
+// nothing says that nothing was found and, when no time was asked for, which times the
+// history has.
+func (a *asking) nothing() {
+	if !a.unspecified {
+		fmt.Fprintln(a.out, "no such flows")
+		return
+	}
+	first, last, err := ask.Extent(a.dir)
+	if err != nil || first.IsZero() {
+		fmt.Fprintln(a.out, "no such flows in the last 24 hours")
+		return
+	}
+	fmt.Fprintf(a.out, "no such flows in the last 24 hours; the history holds %s to %s: see --start and --last\n",
+		first.In(a.zone()).Format(time.DateTime), last.In(a.zone()).Format(time.DateTime))
+}

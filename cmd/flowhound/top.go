@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
+	"github.com/flowhound/flowhound/cmd/internal/history/query/show"
+)
+
+func topCommand() *cobra.Command {
+	var a asking
+	var o ask.TopOptions
+	var form outputForm
+	var fields, value, threshold string
+	cmd := &cobra.Command{
+		Use:   "top [-c FILE | --history DIR] [EXPRESSION]",
+		Short: "Rank the flows of the history: who sends the most, where, when",
+		Long: `top groups the flow records of the history by fields, adds up a value for each
+group (a bin), and prints the largest, with their share of the total and the share of
+all until there. Both directions of a conversation are records of their own, whose
+source is the sender.
+
+Fields: sip dip nat_src nat_dst exporter (also sip/24, or sip/24/64 with a length for
+IPv6) sport dport proto flags tos icmp_type icmp_code scc dcc sas das in out domain
+version sampling firewall; ip port cc as if for either side, where a record counts for
+both of its ends; minute 5min hour day, when records began.`,
+		Example: `  flowhound top --fields sip --last 1h
+  flowhound top --fields sip,sport --value bytes --count 5 --scc NL --start yesterday --end yesterday
+  flowhound top --fields dip --value sips --last 7d 'direction inbound and flags S/SA'
+  flowhound top --fields hour,scc --count 0 --last 30d --csv`,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := readTop(cmd, &o, fields, value, threshold); err != nil {
+				return usageError(err)
+			}
+			if form.json && form.csv {
+				return usageError(errors.New("give --json or --csv, not both"))
+			}
+			q, d, done, err := a.question(cmd, args)
+			if err != nil {
+				return err
+			}
+			defer done()
+			for i := range o.Keys {
+				if o.Keys[i].Step == 24*time.Hour { // days start at midnight of the zone
+					_, offset := a.from.In(a.zone()).Zone()
+					o.Keys[i].Offset = -time.Duration(offset) * time.Second
+				}
+			}
+			t, err := d.Top(cmd.Context(), q, o)
+			if err != nil {
+				return err
+			}
+			done()
+			if t.Records == 0 && !form.json && !form.csv {
+				a.nothing()
+				return nil
+			}
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			switch {
+			case form.json:
+				err = show.TopJSON(out, t, &o)
+			case form.csv:
+				err = show.TopCSV(out, t, &o)
+			default:
+				err = show.TopTable(out, t, &o, a.zone(), width(cmd.OutOrStdout()))
+			}
+			return errors.Join(err, out.Flush())
+		},
+	}
+	a.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&fields, "fields", "sip", "`fields` to group by, with commas")
+	f.StringVar(&value, "value", "bytes", "what is ranked: bytes, packets, flows, sips or dips (different sources, destinations)")
+	f.IntVar(&o.Count, "count", 10, "how many bins are printed; 0: all")
+	f.StringVar(&threshold, "threshold", "", "only bins of this `value` or more, or of this share: 1m, 5%; with --bottom, or less")
+	f.BoolVar(&o.Bottom, "bottom", false, "the smallest first")
+	form.flags(cmd)
+	return cmd
+}
+
+// readTop reads the options of top.
+func readTop(cmd *cobra.Command, o *ask.TopOptions, fields, value, threshold string) (err error) {
+	if o.Keys, err = ask.ParseKeys(fields); err != nil {
+		return err
+	}
+	if o.Count < 0 {
+		return errors.New("--count: must not be below 0")
+	}
+	if o.Value, err = ask.ParseValue(value); err != nil {
+		return err
+	}
+	if share, ok := strings.CutSuffix(threshold, "%"); ok {
+		if o.Percent, err = strconv.ParseFloat(share, 64); err != nil || !(o.Percent > 0 && o.Percent <= 100) {
+			return fmt.Errorf("--threshold: %q is not a share such as 5%%", threshold)
+		}
+		if o.Value == ask.CountSources || o.Value == ask.CountTargets {
+			return fmt.Errorf("--threshold: %s have no total, so there is no share of it", o.Value)
+		}
+	} else if threshold != "" {
+		if o.Threshold, err = ask.ParseCount(threshold); err != nil {
+			return fmt.Errorf("--threshold: %w", err)
+		}
+	}
+	if (threshold != "") && !cmd.Flags().Changed("count") {
+		o.Count = 0
+	}
+	// A series in time is read by time.
+	o.ByKey = o.Count == 0 && slices.ContainsFunc(o.Keys, func(k ask.Key) bool { return k.Step > 0 })
+	return nil
+}
