@@ -26,8 +26,13 @@ func flowsCommand() *cobra.Command {
 		Long: `flows lists the flow records of the history that an expression and options
 describe. Both directions of a conversation are records of their own, whose source
 is the sender; with --biflow a line is a conversation, found by either direction.
-Every option that filters has a form with --not- before its name. README.md beside
-cmd/internal/history/query describes the language.
+Every option that filters has a form with --not- before its name.
+
+An expression joins conditions by and, or, not and brackets:
+  [src|dst] ip|net|port|country|as VALUES   either side without src or dst; nat before ip, port
+  proto, flags, bytes, packets, duration, bps, pps, bpp, exporter, in if, out if, tos, icmp-type,
+  icmp-code, direction (outbound inbound internal transit), ipv4, ipv6, any
+VALUES are one, several with commas or in [ ], ranges (80-90), > < >= <= !=, and @FILE.
 
 Counts in the table are multiplied by the sampling rate, unless --raw is given;
 JSON, CSV, Parquet and IPFIX have them as exported, beside the rate.`,

@@ -52,6 +52,8 @@ func (m leakFree) Run() int {
 //	exits CODE PROGRAM ARG...   the program must end with this status
 //	await FILE REGEXP           wait for the file to match
 //	sigterm                     SIGTERM to what runs in the background, which must end
+//	keep CAPTURE DIR            write the flows of a capture into a history
+//	damage DIR                  change a byte in the first file of a history
 //	snaplen BYTES FROM TO       cut every packet of a gzipped capture, as tcpdump -s does
 //
 // $CAPTURES and $LISTS are the folders of captures and lists.
@@ -71,7 +73,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "await": await, "sigterm": sigterm, "snaplen": snaplen,
+			"exits": exits, "await": await, "sigterm": sigterm, "snaplen": snaplen, "keep": keep, "damage": damage,
 		},
 	})
 }

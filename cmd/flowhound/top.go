@@ -26,7 +26,7 @@ func topCommand() *cobra.Command {
 		Long: `top groups the flow records of the history by fields, adds up a value for each
 group (a bin), and prints the largest, with their share of the total and the share of
 all until there. Both directions of a conversation are records of their own, whose
-source is the sender.
+source is the sender. "flowhound flows --help" describes expressions.
 
 Fields: sip dip nat_src nat_dst exporter (also sip/24, or sip/24/64 with a length for
 IPv6) sport dport proto flags tos icmp_type icmp_code scc dcc sas das in out domain

@@ -17,7 +17,24 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 	for _, f := range snap.Files {
 		d.Files = append(d.Files, Part{Path: f.Path, Info: f.Info, Open: f.Open})
 	}
+	d.Select = func(set *AddrSet) ([][]int, error) { return selected(snap, set), nil }
 	return d
+}
+
+// selected asks the address index. A file that has none is searched whole.
+func selected(snap *dataset.Snapshot, set *AddrSet) [][]int {
+	ranges := make([]dataset.Range, len(set.ranges))
+	for i, r := range set.ranges {
+		ranges[i] = dataset.Range{First: r.First, Last: r.Last}
+	}
+	found := snap.Select(ranges)
+	out := make([][]int, len(snap.Files))
+	for i, f := range snap.Files {
+		if groups, indexed := found[f]; indexed {
+			out[i] = append([]int{}, groups...)
+		}
+	}
+	return out
 }
 
 // Open opens the history in a folder for questions about flows that began between two
