@@ -71,6 +71,7 @@ cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/intel cmd/int
 cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/host
 cmd/internal/alert/regular:
 cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/alert/regular cmd/internal/flow cmd/internal/intel github.com/gaissmai/bart plugin/hit
+cmd/internal/alert/series: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding plugin/hit
 cmd/internal/control:
 cmd/internal/control/doctor: cmd/internal/control cmd/internal/finding
 cmd/internal/control/feeds: cmd/internal/control cmd/internal/datadir cmd/internal/intel/dnsbl cmd/internal/intel/feed cmd/internal/intel/feed/fetch
@@ -113,6 +114,9 @@ cmd/internal/settings: github.com/go-playground/validator/ go.yaml.in/yaml/ plug
 cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders golang.org/x/ rules
 cmd/internal/site: cmd/internal/settings
 cmd/internal/stage: cmd/internal/site cmd/internal/alert cmd/internal/finding cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/udp cmd/internal/intel cmd/internal/intel/dnsbl cmd/internal/match cmd/internal/metric github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus
+cmd/internal/web: cmd/internal/metric cmd/internal/settings github.com/prometheus/ golang.org/x/
+cmd/internal/web/api: cmd/internal/alert cmd/internal/alert/output/run cmd/internal/alert/series cmd/internal/finding cmd/internal/flow/exporters cmd/internal/intel cmd/internal/intel/feed cmd/internal/settings cmd/internal/web/users github.com/prometheus/ plugin/hit plugin/nearest rules
+cmd/internal/web/users: cmd/internal/file golang.org/x/
 decoders:
 integrations:
 plugin: github.com/go-playground/validator/ github.com/hashicorp/ google.golang.org/grpc plugin/hit plugin/hit/hitpb plugin/text
@@ -128,7 +132,7 @@ plugin/retry:
 plugin/syslog: golang.org/x/ plugin plugin/hit plugin/text
 plugin/text:
 plugin/webhook: plugin plugin/hit plugin/retry plugin/text
-rules:
+rules: plugin/hit
 `
 
 func TestImportsPointDown(t *testing.T) {
