@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output/run"
+	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
@@ -40,6 +42,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/stage"
 	"github.com/flowhound/flowhound/cmd/internal/web"
+	"github.com/flowhound/flowhound/cmd/internal/web/api"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -55,6 +58,9 @@ type Options struct {
 	// sd_notify(3). nil: there is none.
 	Notify func(state string)
 	Fetch  fetch.Options // how feeds are fetched; who asks is set here
+	Play   *Play         // taken in from the start on; nil: nothing
+	// Ready is told once where the pages are, when they are served; nil: nobody is.
+	Ready func(pages net.Addr)
 }
 
 // Agent is the running program. New makes one that does nothing yet; Run is
@@ -83,12 +89,15 @@ type Agent struct {
 	exports   *keep.Keeper
 	history   *history.History
 	metrics   *prometheus.Registry // asks the parts for what they count anyway
+	series    *series.Store        // nil: there are no pages
+	api       *api.API
 	web       *web.Server
 
 	// background goroutines end with ctx and are waited for.
 	ctx        context.Context
 	cancel     context.CancelFunc
 	background sync.WaitGroup
+	playing    sync.WaitGroup // ends before emit does
 }
 
 // New returns an agent for cfg that has touched nothing yet.
@@ -204,6 +213,11 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := a.file.Start(starting); err != nil {
 		return err
 	}
+	if a.series != nil {
+		if err := a.series.Start(starting); err != nil {
+			return err
+		}
+	}
 	if err := a.openControl(cfg); err != nil {
 		return err
 	}
@@ -226,17 +240,19 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		a.log.Error(err.Error())
 		a.say("error", err.Error())
 	}
-	if cfg.Web.Listen != "" {
-		if a.web, err = web.Start(web.Options{Config: cfg.Web, Metrics: a.metrics, Health: a.health, Log: a.log}); err != nil {
-			return err
-		}
-		a.metrics.MustRegister(a.web, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "flowhound_problems", Help: "Problems that /healthz lists.",
-		}, func() float64 { return float64(len(a.health().Problems)) }))
+	if err := a.openPages(starting, cfg); err != nil {
+		return err
 	}
 
 	if err := errors.Join(a.emit.Start(starting), a.sockets.Start(starting), a.exporters.Start(starting)); err != nil {
 		return err
+	}
+	if p := a.options.Play; p != nil {
+		a.playing.Go(func() {
+			if err := a.play(ctx, p); err != nil && ctx.Err() == nil {
+				a.log.Error("the capture cannot be read", "err", err)
+			}
+		})
 	}
 	a.background.Go(func() { a.watch(ctx) })
 	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds%s",
@@ -246,6 +262,9 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		a.control.Serve()
 	}
 	a.options.Notify("READY=1")
+	if a.options.Ready != nil && a.web != nil {
+		a.options.Ready(a.web.Addr())
+	}
 	return nil
 }
 
@@ -261,10 +280,14 @@ func (a *Agent) Stop() error {
 	}
 	errs = append(errs, a.sockets.Stop(ctx), a.exporters.Stop(ctx), a.history.Stop(ctx))
 	a.cancel()
+	a.playing.Wait()
 	a.feeds.Stop()
 	errs = append(errs, a.dnsbl.Stop(ctx))
 	if a.journal != nil {
 		errs = append(errs, a.stopAlerts(ctx)...)
+	}
+	if a.api != nil {
+		errs = append(errs, a.api.Stop(ctx)) // before the server, which waits for streams of events
 	}
 	if a.web != nil {
 		errs = append(errs, a.web.Close(ctx))

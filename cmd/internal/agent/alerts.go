@@ -11,6 +11,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output/run"
+	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -30,8 +31,17 @@ func (a *Agent) openJournal(cfg *config.Config) (err error) {
 	a.emit = emit.New(cfg.Alert, emit.Dependencies{
 		Journal: a.journal, Folds: filepath.Join(cfg.DataDir, "folds"), Say: a.say, Log: a.log,
 		Policy: func() *alert.Policy { return a.stage.State().Policy },
-		Wants:  func(h *hit.Hit) []string { return append(a.outputs.Wants(h), logfile.Cursor) },
+		Wants: func(h *hit.Hit) []string {
+			to := append(a.outputs.Wants(h), logfile.Cursor)
+			if a.series != nil {
+				to = append(to, series.Cursor)
+			}
+			return to
+		},
 	})
+	if cfg.Web.Listen != "" {
+		a.series = a.newSeries(cfg)
+	}
 	a.metrics.MustRegister(a.journal, a.file, a.outputs, a.emit)
 	return nil
 }
@@ -71,7 +81,11 @@ func (a *Agent) stopAlerts(ctx context.Context) (errs []error) {
 	errs = append(errs, a.emit.Stop(ctx), a.journal.Settle(ctx))
 	a.outputs.Drain()
 	a.say("stopped", a.summary())
-	return append(errs, a.journal.Settle(ctx), a.file.Stop(ctx))
+	errs = append(errs, a.journal.Settle(ctx), a.file.Stop(ctx))
+	if a.series != nil {
+		errs = append(errs, a.series.Stop(ctx))
+	}
+	return errs
 }
 
 // findAlerts says how those are that stand between a match and who is told.
@@ -79,5 +93,8 @@ func (a *Agent) findAlerts() (l finding.List) {
 	a.journal.Findings(&l)
 	a.emit.Findings(&l)
 	a.file.Findings(&l)
+	if a.series != nil {
+		a.series.Findings(&l)
+	}
 	return l
 }

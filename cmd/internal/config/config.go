@@ -157,12 +157,7 @@ func (c *Config) NeedsRestart(next *Config) []string {
 	if c.Flows().Dir != next.Flows().Dir && c.DataDir == next.DataDir {
 		keys = append(keys, "history.dir")
 	}
-	if c.Web.Listen != next.Web.Listen {
-		keys = append(keys, "web.listen")
-	}
-	if !slices.Equal(c.Web.Hosts, next.Web.Hosts) {
-		keys = append(keys, "web.hosts")
-	}
+	keys = append(keys, c.Web.Differs(&next.Web)...)
 	return keys
 }
 
@@ -190,6 +185,7 @@ func (c *Config) resolve(folder string) {
 	for i := range c.Exports {
 		paths = append(paths, c.Exports[i].Paths()...)
 	}
+	paths = append(paths, c.Web.Paths()...)
 	for _, p := range paths {
 		if !filepath.IsAbs(*p) {
 			*p = filepath.Join(folder, *p)

@@ -436,7 +436,8 @@ func TestExample(t *testing.T) {
 	def.Exporters.OutBytes = d.config.Exporters.OutBytes
 	def.Networks.NAT = d.config.Networks.NAT
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
-	def.Web.Hosts, def.History.Dir = d.config.Web.Hosts, d.config.History.Dir
+	def.Web.Hosts, def.Web.TLS, def.Web.Users, def.Web.Proxy = d.config.Web.Hosts, d.config.Web.TLS, d.config.Web.Users, d.config.Web.Proxy
+	def.History.Dir = d.config.History.Dir
 	def.written = d.config.written
 	if got, want := d.config.String(), def.String(); got != want {
 		t.Errorf("the example shows\n%s\nwhere the defaults are\n%s", got, want)

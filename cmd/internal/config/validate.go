@@ -12,6 +12,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
+	"github.com/flowhound/flowhound/cmd/internal/web"
 )
 
 // validate checks what the types of single values do not: the validate tags of
@@ -28,6 +29,7 @@ func (d *document) validate() {
 	history.Complete(&d.config.History, d.Section("history"))
 	d.checkOutputs()
 	d.checkWindows()
+	web.Complete(&d.config.Web, d.Section("web"))
 }
 
 func tags() []settings.Tag {

@@ -12,14 +12,16 @@ import (
 )
 
 const (
-	// mostConns is how many connections are open at once: far more than Prometheus
-	// and a few browsers need. Half-open ones cost about 20 kB each.
-	mostConns = 256
+	// mostConns is how many connections are open at once: enough for a hundred
+	// browsers, which have one for news and a few for questions, and for Prometheus.
+	// Half-open ones cost about 20 kB each.
+	mostConns = 512
 	// fileShare is the part of the process's open files that they may be. What is
 	// left is for the log, spools, feeds and plugins.
 	fileShare = 4
-	// peerShare is the part of the connections that one peer may have.
-	peerShare = 4
+	// peerShare is the part of the connections that one peer, which may be a proxy
+	// for many, can have.
+	peerShare = 2
 )
 
 // limiter bounds the connections of a listener, in all and per peer. The log and
@@ -50,7 +52,7 @@ type conn struct {
 	limiter *limiter
 	peer    netip.Prefix
 	place   *list.Element // nil: closed, or not admitted
-	busy    bool          // a request is being answered
+	busy    int           // requests that are being answered: HTTP/2 has several
 }
 
 // Accept returns the next connection that is admitted.
@@ -93,7 +95,7 @@ func (l *limiter) admit(c *conn) (out *conn, ok bool) {
 // all, and is not being answered.
 func (l *limiter) silent(peer netip.Prefix, ofPeer bool) *conn {
 	for e := l.open.Front(); e != nil; e = e.Next() {
-		if c := e.Value.(*conn); !c.busy && (!ofPeer || c.peer == peer) {
+		if c := e.Value.(*conn); c.busy == 0 && (!ofPeer || c.peer == peer) {
 			return c
 		}
 	}
@@ -127,17 +129,17 @@ func (l *limiter) inContext(ctx context.Context, c net.Conn) context.Context {
 func (l *limiter) answering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connKey{}).(*conn); ok {
-			l.setBusy(c, true)
-			defer l.setBusy(c, false)
+			l.setBusy(c, 1)
+			defer l.setBusy(c, -1)
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (l *limiter) setBusy(c *conn, busy bool) {
+func (l *limiter) setBusy(c *conn, more int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.busy = busy
+	c.busy += more
 	if c.place != nil {
 		l.open.MoveToBack(c.place)
 	}

@@ -92,7 +92,8 @@ func (p *pipeConn) Close() error { p.closed = true; return nil }
 
 func TestAdmit(t *testing.T) {
 	t.Parallel()
-	l := newLimiter(nil, 8) // 2 a peer
+	l := newLimiter(nil, 8)
+	l.mostPeer = 2
 	take := func(peer string) *conn {
 		c := &conn{Conn: &pipeConn{}, limiter: l, peer: peerOf(&net.TCPAddr{IP: net.ParseIP(peer)})}
 		out, ok := l.admit(c)
@@ -109,8 +110,8 @@ func TestAdmit(t *testing.T) {
 	if !gone(a) || gone(b) || gone(c) || !a.Conn.(*pipeConn).closed {
 		t.Error("the peer's own oldest connection has to go")
 	}
-	l.setBusy(b, true)
-	l.setBusy(c, true)
+	l.setBusy(b, 1)
+	l.setBusy(c, 1)
 	if take("192.0.2.1") != nil {
 		t.Error("a peer whose connections are all being answered gets another")
 	}

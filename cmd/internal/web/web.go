@@ -1,17 +1,20 @@
-// Package web serves what the agent shows over HTTP: Prometheus metrics on
-// /metrics and the agent's health on /healthz. It asks the agent for both and
-// knows nothing of flows itself. Whoever can reach it may take a small part of the
-// process's files and memory, and no more.
+// Package web serves what the agent shows over HTTP: pages and the answers behind
+// them (package api), Prometheus metrics on /metrics and the agent's health on
+// /healthz. It decides who may ask and knows nothing of flows itself. Whoever can
+// reach it may take a small part of the process's files and memory, and no more.
 package web
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/flowhound/flowhound/cmd/internal/metric"
+	"github.com/flowhound/flowhound/cmd/internal/web/users"
 )
 
 // Health is the answer of /healthz: status 200 when Problems is empty, else 503.
@@ -29,15 +33,10 @@ type Health struct {
 	Problems      []string `json:"problems,omitempty"`
 }
 
-// Config is the section web of the configuration.
-type Config struct {
-	Listen string   `yaml:"listen" validate:"omitempty,host_port"`             // host:port; "": no server
-	Hosts  []string `yaml:"hosts,omitempty" validate:"dive,required,dns_name"` // names that people and proxies ask for, beside the machine's own
-}
-
-// Options are what a Server needs. All fields are required.
+// Options are what a Server needs. All fields but API are required.
 type Options struct {
 	Config
+	API     http.Handler // answers below /api/v1/; nil: there are no pages either
 	Metrics prometheus.Gatherer
 	Health  func() Health // called concurrently
 	Log     *slog.Logger
@@ -53,6 +52,9 @@ type Server struct {
 
 // Start listens and serves until Close. It fails when the address cannot be had.
 func Start(o Options) (*Server, error) {
+	if err := ready(&o.Config); err != nil {
+		return nil, err
+	}
 	ln, err := net.Listen("tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("web.listen: %w", err)
@@ -62,8 +64,9 @@ func Start(o Options) (*Server, error) {
 		addr:    ln.Addr(),
 		done:    make(chan struct{}),
 	}
+	gate := newGate(o.Config)
 	s.http = &http.Server{
-		Handler:           s.limiter.answering(knownHosts(o.Listen, o.Hosts).only(handler(o))),
+		Handler:           s.limiter.answering(knownHosts(o.Listen, o.Hosts).only(guarded(o.TLS.Cert != "", handler(o, gate)))),
 		ConnContext:       s.limiter.inContext,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -74,11 +77,36 @@ func Start(o Options) (*Server, error) {
 	}
 	go func() {
 		defer close(s.done)
-		if err := s.http.Serve(s.limiter); !errors.Is(err, http.ErrServerClosed) {
+		serve := func() error { return s.http.Serve(s.limiter) }
+		if o.TLS.Cert != "" {
+			s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: (&certificate{files: o.TLS}).get}
+			serve = func() error { return s.http.ServeTLS(s.limiter, "", "") }
+		}
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			o.Log.Error("web server stopped", "err", err)
 		}
 	}()
 	return s, nil
+}
+
+// ready looks at the files that the server needs from its first request on.
+func ready(c *Config) error {
+	if c.TLS.Cert != "" {
+		if _, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key); err != nil {
+			return fmt.Errorf("web.tls: %w", err)
+		}
+	}
+	if c.Users == "" {
+		return nil
+	}
+	all, err := users.Read(c.Users)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && len(all) == 0:
+		return fmt.Errorf("web.users: %s has no users, so nobody could log in; run: flowhound user add NAME", c.Users)
+	case err != nil:
+		return fmt.Errorf("web.users: %s: %w", c.Users, err)
+	}
+	return nil
 }
 
 // Addr is the address that the server listens on.
@@ -112,23 +140,41 @@ func (s *Server) Close(ctx context.Context) error {
 	return err
 }
 
-func handler(o Options) http.Handler {
+func handler(o Options, g *gate) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", g.only(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: 4,
-	}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	})))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		h := o.Health()
 		h.Status = "ok"
 		code := http.StatusOK
 		if len(h.Problems) > 0 {
 			h.Status, code = "degraded", http.StatusServiceUnavailable
 		}
+		if _, known := g.caller(r, time.Now()); !known { // a load balancer needs no more
+			h = Health{Status: h.Status}
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(code)
 		_ = json.NewEncoder(w).Encode(h) // the client may have gone
 	})
+	if o.API == nil {
+		return mux
+	}
+	for name, a := range assets() {
+		if path.Ext(name) != ".html" {
+			mux.Handle("GET /"+name, a)
+		}
+	}
+	for path, name := range pages {
+		mux.Handle("GET "+path, g.only(assets()[name]))
+	}
+	mux.Handle("GET /login", assets()["login.html"])
+	mux.HandleFunc("POST /api/v1/session", g.logIn)
+	mux.HandleFunc("DELETE /api/v1/session", g.logOut)
+	mux.Handle("/api/", g.only(o.API))
 	return mux
 }

@@ -1,0 +1,155 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert/series"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// Overview says what needs somebody now.
+type Overview struct {
+	From time.Time `json:"from"` // of Lanes
+	To   time.Time `json:"to"`
+	// Now holds the series of severity critical and high with a line in the last 24
+	// hours, Later those of severity medium; each the worst first, some at most.
+	Now        []Series `json:"now"`
+	NowTotal   int      `json:"now_total"`
+	Critical   int      `json:"critical"` // of NowTotal
+	Hosts      int      `json:"hosts"`    // own hosts in series that are critical
+	Later      []Series `json:"later"`
+	LaterTotal int      `json:"later_total"`
+	// LastCritical is the last flow of a critical series that is known; absent: none is.
+	LastCritical time.Time `json:"last_critical,omitzero"`
+	// Lanes counts flows that hit by severity. Lists count series.
+	Lanes    []series.Lane `json:"lanes"`
+	Findings finding.List  `json:"findings"` // what is wrong with flowhound itself
+	Vitals   Vitals        `json:"vitals"`
+}
+
+// Vitals are the numbers that tell whether flowhound works.
+type Vitals struct {
+	Rate         float64   `json:"flows_per_s"`
+	Dropped      float64   `json:"dropped"` // datagrams and hits, since the start
+	Exporters    int       `json:"exporters"`
+	Indicators   int       `json:"indicators"`
+	NewestFeed   time.Time `json:"newest_feed,omitzero"`
+	Started      time.Time `json:"started"`
+	HistoryBytes float64   `json:"history_bytes,omitempty"`
+	Listening    []string  `json:"listening"`
+}
+
+const (
+	mostNow   = 50
+	mostLater = 6
+	lanePiece = 96
+)
+
+func (a *API) overview(w http.ResponseWriter, r *http.Request) {
+	now := time.Now()
+	s, err := spanOf(r.URL.Query(), now)
+	if err != nil {
+		Refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	out := Overview{
+		From: s.from.Truncate(time.Minute), To: s.to.Truncate(time.Minute), Now: []Series{}, Later: []Series{},
+		Lanes: a.d.Hits.Lanes(s.from, s.to, lanePiece), Findings: a.troubles(), Vitals: a.vitals(now),
+	}
+	a.needs(&out, now)
+	Answer(w, r, out)
+}
+
+// needs fills in who has to be looked at.
+func (a *API) needs(out *Overview, now time.Time) {
+	day := span{now.Add(-24 * time.Hour), now}
+	list, _ := a.d.Hits.List(series.Question{Severity: hit.Medium})
+	hosts := map[string]bool{}
+	for i := range list {
+		x := &list[i]
+		if x.Severity == hit.Critical && x.Last().After(out.LastCritical) {
+			out.LastCritical = x.Last()
+		}
+		if x.Newest.Time.Before(day.from) {
+			continue
+		}
+		switch {
+		case x.Severity >= hit.High:
+			if out.NowTotal++; len(out.Now) < mostNow {
+				out.Now = append(out.Now, seriesOf(x, day))
+			}
+			if x.Severity == hit.Critical {
+				out.Critical++
+				hosts[x.Newest.Local.String()] = true
+			}
+		default:
+			if out.LaterTotal++; len(out.Later) < mostLater {
+				out.Later = append(out.Later, seriesOf(x, day))
+			}
+		}
+	}
+	out.Hosts = len(hosts)
+}
+
+// troubles are the findings that are not fine.
+func (a *API) troubles() finding.List {
+	out := finding.List{}
+	for _, f := range a.d.Findings() {
+		if f.Level != finding.OK {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (a *API) vitals(now time.Time) Vitals {
+	v := Vitals{
+		Dropped: a.rates.value("flowhound_udp_drops_total") + a.rates.value("flowhound_dropped_total"), Started: a.d.Started,
+		Exporters: len(a.d.Exporters()), HistoryBytes: a.rates.value("flowhound_history_bytes"), Listening: a.d.Listening(),
+	}
+	v.Rate, _ = a.rates.of("flowhound_records_total", "", now)
+	v.Rate = round(v.Rate)
+	for _, f := range a.d.Feeds() {
+		if f.Type == allowType {
+			continue
+		}
+		v.Indicators += f.Indicators
+		if f.FreshAt.After(v.NewestFeed) {
+			v.NewestFeed = f.FreshAt
+		}
+	}
+	return v
+}
+
+// Counts are the numbers beside the names of the pages.
+type Counts struct {
+	Now       int `json:"now"` // series that need somebody now
+	Exporters int `json:"exporters"`
+	Feeds     int `json:"feeds"`
+	Outputs   int `json:"outputs"`
+}
+
+// counts tells what is in trouble.
+func (a *API) counts(now time.Time) (c Counts) {
+	var o Overview
+	a.needs(&o, now)
+	c.Now = o.NowTotal
+	for _, x := range a.d.Exporters() {
+		if x.Silent && !x.Newcomer {
+			c.Exporters++
+		}
+	}
+	for _, f := range a.d.Feeds() {
+		if f.Status == "error" || f.Status == "stale" {
+			c.Feeds++
+		}
+	}
+	for _, x := range a.d.Outputs() {
+		if x.Status != "ok" {
+			c.Outputs++
+		}
+	}
+	return c
+}

@@ -1,0 +1,205 @@
+// Exporters, feeds and outputs share one shape: trouble first, with the reason in a sentence and the command that fixes it.
+import { $, h, said } from './dom.js';
+import { ago, count, num, pct, span, now } from './format.js';
+import { cmd, give, grid, state } from './parts.js';
+import { spark } from './charts.js';
+import { get, trouble } from './net.js';
+import { follow, ready } from './frame.js';
+
+const dim = (t) => h('span', { class: 'dim' }, t);
+const zero = (n, f = num) => (n ? h('b', {}, f(n)) : dim('0'));
+const mark = { t: 'State', f: (r) => state(r.st, r.word) };
+const named = (t) => ({ t, v: (r) => r.name, f: (r) => h('b', { id: r.name }, said(r.name)) });
+const since = (t) => (t ? now() - new Date(t) : NaN);
+const sum = (all, k) => all.reduce((n, x) => n + x[k], 0);
+const verb = (n, one, many) => (n === 1 ? one : many);
+
+const pages = {
+  exporters: {
+    command: 'flowhound doctor',
+    rows: (a) => a.exporters.map(exporter),
+    says(rows, bad, a) {
+      if (!rows.length) return ['No exporter was heard.', 'Listening on ' + a.listening.join(', ')];
+      const head = bad
+        ? `${num(bad)} of ${count(rows.length, 'exporter')} ${verb(bad, 'wants', 'want')} a look.`
+        : `All is well with ${count(rows.length, 'exporter')}.`;
+      return [
+        head,
+        `${num(a.flows_per_s)} flows/s in all · dropped by the kernel since the start: ${num(a.kernel_drops)} · sets without their template: ${num(a.unread)}`,
+      ];
+    },
+    columns: [
+      named('Exporter'),
+      mark,
+      { t: 'Speaks', c: 'h1', f: (r) => dim(r.speaks) },
+      { t: 'Flows/s, 24 h', c: 'h2', f: (r) => spark(r.day || []) },
+      { t: 'Flows/s', n: 1, v: (r) => r.flows_per_s, f: (r) => num(r.flows_per_s) },
+      {
+        t: 'Missing, 1 h',
+        n: 1,
+        c: 'h1',
+        v: (r) => r.loss_percent,
+        f: (r) => (r.loss_percent ? h('b', {}, pct(r.loss_percent) + ' %') : dim('0')),
+      },
+      { t: 'Unread sets', n: 1, c: 'h2', v: (r) => r.unread, f: (r) => zero(r.unread) },
+      { t: 'Templates', n: 1, c: 'h2', v: (r) => r.templates, f: (r) => (r.templates ? num(r.templates) : dim('–')) },
+      { t: 'Flows', n: 1, c: 'h1', v: (r) => r.records, f: (r) => num(r.records) },
+      { t: 'Last', n: 1, c: 'ph', v: (r) => r.last, f: (r) => ago(+new Date(r.last)) },
+    ],
+  },
+  feeds: {
+    command: 'flowhound feed list',
+    rows: (a) => a.feeds.map(feed),
+    says(rows, bad, a) {
+      const mutes = a.mutes.filter((m) => !m.over).length;
+      const head = bad
+        ? `${count(bad, 'feed')} ${verb(bad, 'wants', 'want')} a look.`
+        : `All is well with ${count(rows.length, 'feed')}.`;
+      return [head, `${count(a.indicators, 'indicator')} in use · ${count(mutes, 'mute')} in force`];
+    },
+    columns: [
+      named('Feed'),
+      mark,
+      { t: 'Type', c: 'h1', f: (r) => dim(r.type) },
+      { t: 'Indicators', n: 1, v: (r) => r.indicators, f: (r) => num(r.indicators) },
+      { t: 'Change', n: 1, c: 'h1', f: (r) => change(r.change) },
+      {
+        t: 'Newest',
+        n: 1,
+        v: (r) => r.fresh || '',
+        f: (r) => (r.fresh ? span(since(r.fresh)) + ' ago' : dim('never')),
+      },
+      { t: 'Every', n: 1, c: 'h1', f: (r) => (r.every ? span(r.every / 1e6) : dim('watched')) },
+      { t: 'Next', n: 1, c: 'h2', f: (r) => (r.next ? 'in ' + span(Math.max(0, -since(r.next))) : dim('–')) },
+      { t: 'Left out', n: 1, c: 'h2', v: (r) => r.dropped, f: (r) => (r.dropped ? num(r.dropped) : dim('0')) },
+    ],
+  },
+  outputs: {
+    command: 'flowhound output list',
+    rows: (a) => a.outputs.map(output),
+    says(rows, bad) {
+      if (!rows.length) return ['No outputs are configured.', 'Hits go to the alert log alone.'];
+      const lost = sum(rows, 'dropped');
+      const head = bad
+        ? `${count(bad, 'output')} ${verb(bad, 'is', 'are')} in trouble; ${lost ? count(lost, 'hit') + ' lost' : 'nothing is lost'}.`
+        : `${rows.length === 1 ? 'The output delivers' : `All ${rows.length} outputs deliver`}.`;
+      return [
+        head,
+        `${count(sum(rows, 'depth'), 'hit')} ${verb(sum(rows, 'depth'), 'waits', 'wait')} · retries go on by themselves`,
+      ];
+    },
+    columns: [
+      named('Output'),
+      mark,
+      { t: 'Type', c: 'h1', f: (r) => dim(r.type) },
+      { t: 'Delivered, 24 h', c: 'h2', f: (r) => spark(r.day || []) },
+      { t: 'Last hour', n: 1, c: 'ph', v: (r) => r.delivered_hour, f: (r) => num(r.delivered_hour) },
+      { t: 'In all', n: 1, c: 'h1', v: (r) => r.delivered, f: (r) => num(r.delivered) },
+      { t: 'Waiting', n: 1, v: (r) => r.depth, f: (r) => zero(r.depth) },
+      { t: 'Oldest', n: 1, c: 'h1', f: (r) => (r.oldest ? span(since(r.oldest)) : dim('–')) },
+      { t: 'Lost', n: 1, c: 'h1', v: (r) => r.dropped, f: (r) => zero(r.dropped) },
+      { t: 'Dead letters', n: 1, c: 'h1', v: (r) => r.dead, f: (r) => zero(r.dead) },
+    ],
+  },
+};
+
+function exporter(e) {
+  const speaks = e.versions.map((v) => ({ 5: 'v5', 9: 'v9', 10: 'IPFIX' })[v] || v).join(', ');
+  const r = { ...e, name: e.address, speaks, st: 'ok', word: 'fine' };
+  if (e.silent)
+    return {
+      ...r,
+      st: 'bad',
+      word: 'silent for ' + span(since(e.last)),
+      why: `No datagram since ${new Date(e.last).toLocaleString('en-GB')}.`,
+      fix: 'ping -c 3 ' + e.address,
+      then: 'Then look at the firewall between, and whether it still exports to this host.',
+    };
+  if (e.loss_percent >= 0.1)
+    return {
+      ...r,
+      st: 'late',
+      word: `${pct(e.loss_percent)} % missing`,
+      why: 'By its own numbering flows are missing within the last hour. If the kernel here dropped none, they were lost on the way.',
+      fix: 'flowhound doctor',
+    };
+  if (e.newcomer) return { ...r, st: 'off', word: 'new' };
+  return r;
+}
+
+function change(c) {
+  const [plus, minus] = [c?.added || 0, c?.removed || 0];
+  if (!plus && !minus) return dim('0');
+  return [plus ? '+' + num(plus) : '', plus && minus ? ' ' : '', minus ? '−' + num(minus) : ''];
+}
+
+function feed(f) {
+  const dropped = Object.values(f.left_out || {}).reduce((n, v) => n + v.count, 0);
+  const r = { ...f, dropped, st: 'ok', word: 'fine' };
+  if (f.status === 'pending') return { ...r, st: 'off', word: 'not fetched yet' };
+  if (f.status !== 'ok')
+    return {
+      ...r,
+      st: f.status === 'error' ? 'bad' : 'late',
+      word: f.status === 'error' ? 'error' : 'stale',
+      why: f.msg,
+      fix: f.url ? 'flowhound feed update ' + f.name : 'flowhound feed list',
+    };
+  return r;
+}
+
+function output(o) {
+  const r = { ...o, st: 'ok', word: 'fine' };
+  if (o.status === 'ok') return r;
+  const late = o.oldest ? 'behind ' + span(since(o.oldest)) : o.status;
+  const safe = o.dropped
+    ? `${count(o.dropped, 'hit')} lost.`
+    : `${count(o.depth, 'hit')} ${verb(o.depth, 'waits', 'wait')} on disk, none is lost.`;
+  return {
+    ...r,
+    st: o.status === 'trying' ? 'late' : 'bad',
+    word: late,
+    why: o.problem,
+    then: safe,
+    fix: 'flowhound output test ' + o.name,
+  };
+}
+
+const page = document.body.dataset.page;
+const P = pages[page];
+const rank = { bad: 0, late: 1, off: 2, ok: 3 };
+let rows = [];
+
+const under = (r) =>
+  r.why &&
+  h(
+    'div',
+    { class: 'fix' },
+    h('span', {}, said(r.why)),
+    r.then && h('span', { class: 'dim' }, r.then),
+    h('span', {}, cmd(r.fix)),
+  );
+
+async function load() {
+  try {
+    const a = await get(page);
+    trouble();
+    rows = P.rows(a).sort((x, y) => rank[x.st] - rank[y.st] || (x.name < y.name ? -1 : 1));
+    const bad = rows.filter((r) => r.st === 'bad' || r.st === 'late').length;
+    const [head, sub] = P.says(rows, bad, a);
+    $('#v').textContent = head;
+    $('#sub').textContent = sub;
+    if ($('#tab').contains(document.activeElement)) return; // nothing moves under the reader
+    $('#tab').replaceChildren(
+      rows.length ? grid(page, P.columns, rows, { under, rowClass: (r) => (r.why ? 'trouble' : '') }) : '',
+    );
+  } catch (e) {
+    trouble(e);
+  }
+}
+
+$('#give').append(give(page, () => rows.map(({ day: _, ...r }) => r)));
+$('#cmd').append(cmd(P.command));
+await load();
+follow({ again: load });
+ready();

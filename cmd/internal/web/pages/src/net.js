@@ -1,0 +1,74 @@
+// Questions to the server, and its news.
+import { $, h, icon } from './dom.js';
+import { setClock, clock, now } from './format.js';
+
+/** An answer that says no, in words for a person. */
+export class Refused extends Error {
+  constructor(text, status, at) {
+    super(text);
+    this.status = status;
+    this.at = at;
+  }
+}
+
+const toLogIn = () =>
+  location.assign('/login?next=' + encodeURIComponent(location.pathname + location.search + location.hash));
+
+async function ask(path, options) {
+  let r;
+  try {
+    r = await fetch('/api/v1/' + path, options);
+  } catch (e) {
+    if (e.name === 'AbortError') throw e;
+    throw new Refused('flowhound does not answer.', 0);
+  }
+  setClock(r.headers.get('Date'));
+  if (r.status === 401 && path !== 'session') {
+    toLogIn();
+    return new Promise(() => {}); // the page goes
+  }
+  if (r.status === 204) return null;
+  const answer = await r.json().catch(() => ({ error: `the answer ${r.status} cannot be read` }));
+  if (!r.ok) throw new Refused(answer.error, r.status, answer.at);
+  return answer;
+}
+export const get = (path, signal) => ask(path, { signal });
+export const send = (method, path, body) =>
+  ask(path, { method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+
+/** Shows that the server does not answer, and takes it back when it does. What is on the page stays. */
+let since = 0;
+export function trouble(error) {
+  const old = $('#unreachable');
+  if (!error || error.status) {
+    since = 0;
+    old?.remove();
+    return;
+  }
+  since ||= now();
+  const text = h(
+    'div',
+    {},
+    h('b', {}, `No answer since ${clock(since)}. What you see is of then.`),
+    h(
+      'p',
+      { class: 'dim' },
+      'This page asks again by itself. Alerts do not depend on it: the log and the outputs go on if the agent runs.',
+    ),
+  );
+  const e = h('div', { id: 'unreachable', class: 'note late', role: 'status' }, icon('bad'), text);
+  old ? old.replaceWith(e) : $('main').prepend(e);
+}
+
+/** News by server-sent events: on.hits(news), on.counts(counts). Where they do not come, on.counts is not called. */
+export function listen(on, begin = '') {
+  const source = new EventSource('/api/v1/events' + (begin ? '?since=' + begin : ''));
+  source.addEventListener('hits', (e) => {
+    const news = JSON.parse(e.data);
+    on.counts?.(news.counts);
+    on.hits?.(news);
+  });
+  source.addEventListener('alive', (e) => on.counts?.(JSON.parse(e.data)));
+  addEventListener('pagehide', () => source.close());
+  return source;
+}

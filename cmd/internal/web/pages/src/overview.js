@@ -1,0 +1,265 @@
+// Overview: do I have to act now?
+import { $, h, s, icon, said } from './dom.js';
+import { ago, bytes, clock, count, day, now, num, span, when } from './format.js';
+import { cmd, give, sev, state, tip } from './parts.js';
+import { axis, chart, ticks } from './charts.js';
+import { last, question, range } from './range.js';
+import { port, steps, title, who } from './words.js';
+import { get, trouble } from './net.js';
+import { follow, ready } from './frame.js';
+import { start } from './start.js';
+
+const small = ['No', 'One', 'Two', 'Three', 'Four', 'Five', 'Six'];
+const word = (n) => small[n] ?? num(n);
+const inward = (x) => x.dir === 'inbound' || x.dir === 'transit';
+let shown; // the newest answer
+
+function verdict(o) {
+  const high = o.now_total - o.critical;
+  const wrong = o.findings.length;
+  let head = 'All quiet.';
+  if (o.critical) head = `${word(o.hosts)} of your hosts ${o.hosts === 1 ? 'needs' : 'need'} you now.`;
+  else if (high) head = `${word(high)} ${high === 1 ? 'hit is' : 'hits are'} high; none is critical.`;
+  const more = [];
+  if (o.critical && high) more.push(`${word(high)} more ${high === 1 ? 'hit is' : 'hits are'} high.`);
+  if (!o.now_total)
+    more.push(
+      o.last_critical
+        ? `Nothing critical since ${day(+new Date(o.last_critical))}, nothing high in 24 h.`
+        : 'Nothing critical in 30 days, nothing high in 24 h.',
+    );
+  more.push(
+    wrong
+      ? `Flowhound itself needs a hand in ${wrong === 1 ? 'one place' : wrong + ' places'}.`
+      : 'All exporters, feeds and outputs work.',
+  );
+  document.title = (o.now_total ? head.replace(/\.$/, '') : 'All quiet') + ' · flowhound';
+  $('#verdict').replaceChildren(h('h1', {}, head), h('p', {}, more.join(' ')));
+}
+
+const link = (x) => '/hits#' + x.series;
+const pair = (x) => [
+  h('span', { class: 'nb' }, x.local),
+  h('span', { class: 'nb' }, (inward(x) ? ' ← ' : ' → ') + x.remote + (inward(x) ? '' : port(x))),
+];
+
+/** Critical: a card with the next step. High: the same words in two quiet lines. */
+function card(x) {
+  const critical = x.sev === 'critical';
+  const rhythm = x.period_s ? `, every ${span(x.period_s * 1000)}` : '';
+  const since = critical ? '' : [' · ', h('span', { class: 'nb' }, 'since ', when(x.first))];
+  return h(
+    'article',
+    { class: 'need ' + x.sev, 'aria-label': title(x) },
+    sev(x.sev),
+    h(
+      'div',
+      { class: 't' },
+      h('h3', {}, h('a', { href: link(x) }, title(x))),
+      h('p', { class: 'dim' }, pair(x), ` · ${count(x.count, 'flow')}, ${bytes(x.bytes)}${rhythm}`, since),
+      critical && h('p', { class: 'do' }, h('b', {}, 'Do: '), steps(x)[0][0] + '.'),
+    ),
+    h(
+      'div',
+      { class: 'when' },
+      h('span', {}, ago(+new Date(x.last))),
+      critical && [h('br'), h('small', { class: 'dim' }, 'since ', when(x.first)), ticks(x.ticks)],
+    ),
+  );
+}
+
+const needs = (o) =>
+  h(
+    'section',
+    { 'aria-labelledby': 'h1' },
+    h(
+      'div',
+      { class: 'bar' },
+      h('h2', { id: 'h1' }, 'Needs you now'),
+      h('a', { href: '/hits?min=high', class: 'small' }, `All ${o.now_total} in Hits`),
+    ),
+    o.now.slice(0, 12).map(card),
+  );
+
+function lane(o, l) {
+  const max = Math.max(...l.counts, 1);
+  const bars = l.counts.map((v, i) => {
+    const tall = Math.max(3, (25 * v) / max);
+    return v > 0 && s('rect', { class: 'f-' + l.sev, x: i + 0.12, width: 0.76, y: 29 - tall, height: tall });
+  });
+  const c = h(
+    'span',
+    { class: 'ln-c' },
+    s('svg', { viewBox: `0 0 ${l.counts.length} 30`, preserveAspectRatio: 'none', 'aria-hidden': 'true' }, bars),
+  );
+  const [from, to] = [+new Date(o.from), +new Date(o.to)];
+  const piece = (to - from) / l.counts.length;
+  c.addEventListener('pointermove', (e) => {
+    const b = c.getBoundingClientRect();
+    const k = Math.max(0, Math.min(l.counts.length - 1, Math.floor(((e.clientX - b.x) / b.width) * l.counts.length)));
+    tip.show(
+      e.clientX,
+      e.clientY,
+      h('b', {}, `${count(l.counts[k], 'flow')}, ${l.sev}`),
+      h('div', { class: 'dim' }, `${clock(from + k * piece)} – ${clock(from + (k + 1) * piece)}`),
+    );
+  });
+  c.addEventListener('pointerleave', tip.hide);
+  return h(
+    'a',
+    {
+      href: '/hits?severity=' + l.sev + (last() && last() !== '24h' ? '&last=' + last() : ''),
+      'aria-label': `${l.sev}: ${num(l.total)} flows that hit, ${num(l.before)} in the range before`,
+    },
+    l.total ? sev(l.sev) : h('span', { class: 'sev zero' }, icon('s-' + l.sev), l.sev),
+    c,
+    h('span', { class: 'num' }, num(l.total)),
+    h('span', { class: 'was' }, num(l.before)),
+  );
+}
+
+const tools = h(
+  'div',
+  { class: 'fields' },
+  range(load),
+  give('hits-by-severity', () => laneRows()),
+);
+function laneRows() {
+  const from = +new Date(shown.from);
+  const piece = (new Date(shown.to) - from) / shown.lanes[0].counts.length;
+  return shown.lanes[0].counts.map((_, i) =>
+    Object.fromEntries([
+      ['from', new Date(from + i * piece).toISOString()],
+      ...shown.lanes.map((l) => [l.sev, l.counts[i]]),
+    ]),
+  );
+}
+
+function lanes(o) {
+  const heads = ['', '', `flows, ${last() || 'range'}`, 'before'].map((t, i) =>
+    h('span', { class: 'hd' + (i > 2 ? ' w' : '') }, t),
+  );
+  const foot = h('div', { class: 'ax' });
+  const box = h(
+    'div',
+    { class: 'lanes' },
+    heads,
+    o.lanes.map((l) => lane(o, l)),
+    foot,
+  );
+  const later = h(
+    'section',
+    { class: 'sect wide', 'aria-labelledby': 'h4' },
+    h(
+      'div',
+      { class: 'bar' },
+      h('h2', { id: 'h4' }, 'Can wait until morning'),
+      h('a', { class: 'small', href: '/hits?severity=medium' }, `All ${o.later_total} medium`),
+    ),
+    h(
+      'ul',
+      { class: 'lists' },
+      o.later
+        .slice(0, 4)
+        .map((x) =>
+          h(
+            'li',
+            {},
+            h(
+              'span',
+              {},
+              sev(x.sev),
+              ' ',
+              h('a', { class: 't', href: link(x) }, title(x)),
+              who(x) === x.local ? '' : h('span', { class: 'dim' }, ` · ${x.local}`),
+            ),
+            h('span', { class: 'dim' }, ago(+new Date(x.last))),
+          ),
+        ),
+    ),
+  );
+  const section = h(
+    'section',
+    { 'aria-labelledby': 'h2', class: 'wide' },
+    h('div', { class: 'bar' }, h('h2', { id: 'h2' }, 'Hits by severity'), tools),
+    box,
+    h(
+      'p',
+      { class: 'small dim' },
+      'Flows that hit. Each lane has its own height, so that one critical hit is seen beside thousands of probes.',
+    ),
+    o.later.length > 0 && later,
+  );
+  queueMicrotask(() => chart(foot, 20, (w) => axis(w, 18, +new Date(o.from), +new Date(o.to), 0)));
+  return section;
+}
+
+function self(o) {
+  const item = (f) =>
+    h(
+      'li',
+      {},
+      h('div', {}, state(f.level === 'bad' ? 'bad' : 'late', f.level === 'bad' ? 'does not work' : 'look at it')),
+      h('p', { class: 'dim' }, said(f.what)),
+      f.fix && cmd(f.fix),
+    );
+  const v = o.vitals;
+  const vitals = [
+    ['Flows', num(v.flows_per_s), '/s'],
+    ['Dropped', num(v.dropped), 'since the start'],
+    ['Indicators', num(v.indicators), ''],
+    ['Newest feed', v.newest_feed ? span(now() - new Date(v.newest_feed)) : '–', v.newest_feed ? 'old' : ''],
+    ['Exporters', num(v.exporters), 'heard'],
+    ['Running for', span(now() - new Date(v.started)), ''],
+  ];
+  if (v.history_bytes) vitals.push(['History', bytes(v.history_bytes), 'on disk']);
+  return h(
+    'section',
+    { 'aria-labelledby': 'h3', class: 'self-s' },
+    h('div', { class: 'bar' }, h('h2', { id: 'h3' }, 'Flowhound itself')),
+    o.findings.length
+      ? h('ul', { class: 'self' }, o.findings.map(item))
+      : h('p', { class: 'dim' }, 'Nothing is wrong.'),
+    h(
+      'dl',
+      { class: 'vitals sect' },
+      vitals.map(([k, a, b]) => h('div', {}, h('dt', {}, k), h('dd', {}, a, ' ', h('small', {}, b)))),
+    ),
+  );
+}
+
+function draw(o) {
+  shown = o;
+  const body = $('#body');
+  const focus = document.activeElement?.getAttribute?.('href');
+  const quiet = !o.now_total;
+  body.classList.toggle('calm', quiet);
+  if (!o.vitals.exporters && !o.now_total && !o.later_total && !o.lanes.some((l) => l.total)) {
+    document.title = 'No flows yet · flowhound';
+    $('#verdict').replaceChildren();
+    body.replaceChildren(start(o));
+    return;
+  }
+  verdict(o);
+  body.replaceChildren(...(quiet ? [lanes(o), self(o)] : [needs(o), self(o), lanes(o)]));
+  if (focus) body.querySelector(`a[href="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+}
+
+const held = () =>
+  $('#custom')?.matches(':popover-open') ||
+  ($('#body')?.contains(document.activeElement) && document.activeElement.matches('input,button'));
+async function load(calm) {
+  try {
+    const o = await get('overview?' + question());
+    trouble();
+    if (calm === true && held()) return; // nothing moves under the reader
+    draw(o);
+  } catch (e) {
+    trouble(e);
+  }
+}
+
+$('#cmd').replaceChildren(cmd('flowhound hits --since 24h --severity high'), ' ', cmd('flowhound doctor'));
+await load();
+follow({ again: () => load(true), hits: () => load(true) });
+ready();

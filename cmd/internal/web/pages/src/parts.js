@@ -1,0 +1,160 @@
+// Small parts that pages share: marks, commands, choices, tables that can be taken away.
+import { $, h, s, icon, clean } from './dom.js';
+
+export const SEV = ['critical', 'high', 'medium', 'low', 'info'];
+export const sev = (v, word = v) => h('span', { class: 'sev ' + v }, icon('s-' + v), word);
+export const state = (st, word) => h('span', { class: 'st ' + st }, icon(st), word);
+export const note = (st, ...k) =>
+  h('div', { class: 'note ' + (st === 'off' ? '' : 'late') }, icon(st), h('div', {}, k));
+
+let hush;
+/** Says something for a moment, to the screen reader too. */
+export function toast(text) {
+  const e = $('.toast') || document.body.appendChild(h('div', { class: 'toast', role: 'status' }));
+  e.textContent = text;
+  clearTimeout(hush);
+  hush = setTimeout(() => (e.textContent = ''), 2600);
+}
+
+export async function copy(text, what = 'Copied') {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(what);
+  } catch {
+    toast('The browser does not let this page copy; select the text instead.'); // without TLS, but for localhost
+  }
+}
+
+/** A command that can be copied; it never runs from here. */
+export const cmd = (text, c = '') =>
+  h(
+    'span',
+    { class: 'cmd ' + c },
+    h('code', { tabindex: '0' }, clean(text)),
+    h(
+      'button',
+      { class: 'btn', type: 'button', 'aria-label': 'Copy: ' + clean(text).slice(0, 60), onclick: () => copy(text) },
+      icon('copy'),
+    ),
+  );
+
+export const seg = (name, label, options, value, on) =>
+  h(
+    'fieldset',
+    { class: 'seg' },
+    h('legend', { class: 'vh' }, label),
+    options.map(([v, t]) =>
+      h('label', {}, h('input', { type: 'radio', name, value: v, checked: v === value, onchange: () => on(v) }), t),
+    ),
+  );
+
+/** Buttons that give a table away: to the clipboard, as CSV, as JSON. */
+export function give(name, rows) {
+  const b = (title, onclick) => h('button', { class: 'btn sm', type: 'button', onclick }, title);
+  return h(
+    'div',
+    { class: 'fields' },
+    b('Copy', () => copy(table(rows(), '\t'), 'Table copied')),
+    b('CSV', () => save(name + '.csv', 'text/csv', table(rows(), ','))),
+    b('JSON', () => save(name + '.json', 'application/json', JSON.stringify(rows(), null, 1))),
+  );
+}
+
+/** What a spreadsheet would take for a formula gets a sign before it. */
+const cell = (v) => (typeof v !== 'number' && /^[=+\-@\t\r]/.test(v) ? "'" + v : String(v));
+const flat = (v) => (v == null ? '' : typeof v === 'object' ? JSON.stringify(v) : v);
+export function table(rows, separator) {
+  const keys = [...new Set(rows.flatMap(Object.keys))];
+  const line = (r) =>
+    r
+      .map((v) => cell(flat(v)))
+      .map((v) => (separator === ',' ? '"' + v.replace(/"/g, '""') + '"' : v.replace(/[\t\r\n]/g, ' ')))
+      .join(separator);
+  return [line(keys), ...rows.map((r) => line(keys.map((k) => r[k])))].join('\n') + '\n';
+}
+function save(name, type, text) {
+  const a = h('a', { download: 'flowhound-' + name, href: URL.createObjectURL(new Blob([text], { type })) });
+  a.click();
+  setTimeout(() => URL.revokeObjectURL(a.href), 1e3);
+  toast('flowhound-' + name);
+}
+
+/**
+ * A table. Columns: {t: title, f: row => node, v: row => what to sort by, n: it is a number, c: class, sort: 'descending'}.
+ * Options: key, rowClass, under (a second row), foot.
+ */
+export function grid(label, columns, rows, o = {}) {
+  let by = columns.findIndex((c) => c.sort);
+  let way = columns[by]?.sort;
+  const body = h('tbody');
+  const cls = (c) => (c.c || '') + (c.n ? ' n' : '');
+  const heads = columns.map((c, i) =>
+    h(
+      'th',
+      { scope: 'col', class: cls(c), 'aria-sort': c.sort },
+      c.v ? h('button', { type: 'button', onclick: () => sort(i) }, c.t) : c.t,
+    ),
+  );
+  const sort = (i) => {
+    const first = columns[i].n ? 'descending' : 'ascending';
+    way = by !== i ? first : way === 'descending' ? 'ascending' : 'descending';
+    by = i;
+    heads.forEach((t, k) => (k === i ? t.setAttribute('aria-sort', way) : t.removeAttribute('aria-sort')));
+    fill();
+  };
+  const compare = (a, b) => {
+    const [x, y] = [columns[by].v(a), columns[by].v(b)];
+    return (x < y ? -1 : x > y ? 1 : 0) * (way === 'descending' ? -1 : 1);
+  };
+  const row = (x, i) => {
+    const tr = h(
+      'tr',
+      { class: o.rowClass?.(x), 'data-k': o.key?.(x) },
+      columns.map((c) => h('td', { class: cls(c) }, c.f(x, i))),
+    );
+    const under = o.under?.(x);
+    return under
+      ? [tr, h('tr', { class: 'trouble2' }, h('td', { class: 'fixc', colspan: columns.length }, under))]
+      : [tr];
+  };
+  const fill = () => {
+    body.replaceChildren(...(way ? rows.toSorted(compare) : rows).flatMap(row));
+    if (o.foot) body.append(o.foot());
+  };
+  fill();
+  return h(
+    'table',
+    { class: 'grid ' + (o.c || '') },
+    h('caption', { class: 'vh' }, label),
+    h('thead', {}, h('tr', {}, heads)),
+    body,
+  );
+}
+
+export const tip = {
+  show(x, y, ...k) {
+    const t = $('#tip') || document.body.appendChild(h('div', { id: 'tip', hidden: true }));
+    t.replaceChildren(...k.flat());
+    t.hidden = false;
+    const b = t.getBoundingClientRect();
+    const left = Math.max(4, Math.min(x + 16, innerWidth - b.width - 8));
+    const top = Math.max(4, y + 16 + b.height > innerHeight ? y - b.height - 12 : y + 16);
+    t.style.transform = `translate(${left}px,${top}px)`;
+  },
+  hide() {
+    const t = $('#tip');
+    if (t) t.hidden = true;
+  },
+};
+
+export const barcell = (text, part, cls = '') =>
+  h(
+    'span',
+    { class: 'barcell ' + cls },
+    s(
+      'svg',
+      { preserveAspectRatio: 'none', viewBox: '0 0 100 1', 'aria-hidden': 'true' },
+      s('rect', { width: Math.max(0.4, part * 100), height: 1 }),
+    ),
+    h('span', {}, text),
+  );
