@@ -104,6 +104,9 @@ func (c *Config) Blacklists() dnsbl.Config {
 	return d
 }
 
+// HuntedPath is the file that says which indicators were hunted for in the history.
+func (c *Config) HuntedPath() string { return filepath.Join(c.DataDir, "hunted") }
+
 // Flows returns what the configuration says of the history.
 func (c *Config) Flows() history.Config {
 	h := c.History

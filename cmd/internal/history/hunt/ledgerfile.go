@@ -3,9 +3,11 @@ package hunt
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -205,4 +207,17 @@ func (d *decoder) span() (r Range) {
 		d.bad = true
 	}
 	return r
+}
+
+// ListedSince returns the addresses that the agent with this ledger has seen being listed
+// since then, and that still are.
+func ListedSince(path string, then time.Time) ([]Range, error) {
+	l, fresh, err := readLedger(path)
+	switch {
+	case fresh:
+		return nil, fmt.Errorf("%s: no agent has noted yet what is listed since when", path)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return l.since(then.UnixNano()), nil
 }

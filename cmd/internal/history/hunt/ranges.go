@@ -52,3 +52,25 @@ func merged(ranges []Range) []Range {
 	}
 	return out
 }
+
+// Common returns the addresses that stand in both lists, which are sorted and disjoint.
+func Common(a, b []Range) (out []Range) {
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		r := a[i]
+		if compare(b[j].First, r.First) > 0 {
+			r.First = b[j].First
+		}
+		if compare(b[j].Last, r.Last) < 0 {
+			r.Last = b[j].Last
+		}
+		if compare(r.First, r.Last) <= 0 {
+			out = append(out, r)
+		}
+		if compare(a[i].Last, b[j].Last) < 0 {
+			i++
+		} else {
+			j++
+		}
+	}
+	return out
+}

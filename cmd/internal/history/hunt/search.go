@@ -24,6 +24,9 @@ var columns = []column.ID{
 	column.Exporter, column.Domain, column.Sampling, column.Firewall, column.Direction, column.Has, column.RevHas, column.RevFlags, column.RevBytes, column.RevPackets,
 }
 
+// Options are how a history is asked for what a Finder takes.
+var Options = query.RecordOptions{Biflow: true, Only: columns, AnyOrder: true}
+
 // Listed accepts the flows of which an address, before or after translation, is in a set.
 func Listed(set *query.AddrSet) query.Filter {
 	return query.AnyOf(query.AddressIn(query.SrcIP, set), query.AddressIn(query.DstIP, set), query.AddressIn(query.NATSrcIP, set), query.AddressIn(query.NATDstIP, set))
@@ -50,7 +53,7 @@ func In(dir string, sync func(context.Context) error, log *slog.Logger) Search {
 			return err
 		}
 		defer closed()
-		_, err = data.Records(ctx, q, query.RecordOptions{Biflow: true, Only: columns, AnyOrder: true}, func(f *query.Found) error { return each(&f.Record.Record) })
+		_, err = data.Records(ctx, q, Options, func(f *query.Found) error { return each(&f.Record.Record) })
 		return err
 	}
 }

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert"
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/demo"
+	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
+	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// huntBack is how far back a hunt looks that names no time.
+const huntBack = 30 * 24 * time.Hour
+
+func huntCommand() *cobra.Command {
+	var a asking
+	var w wanted
+	var records, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "hunt [-c FILE | --history DIR] [ADDRESS|NETWORK|@FILE|PULSE...] [EXPRESSION]",
+		Short: "Hold the flows of the past against indicators",
+		Long: `hunt looks in the flows that are kept for addresses that are listed now, in the last
+30 days unless a time is given, and prints who talked to whom: first and last time,
+flows, bytes, the list and its reference, and how regularly the pair talks.
+
+Without more it hunts for all live indicators of the feeds. Name addresses or
+networks, @FILE for those of a list, or the id of an OTX pulse, to hunt for these
+alone. An expression and the options of flowhound flows narrow the flows. It exits
+with 3 when nothing matched.`,
+		Example: `  flowhound hunt
+  flowhound hunt 198.51.100.7 203.0.113.0/24 --last 90d
+  flowhound hunt @iocs.txt 'src net 10.1.0.0/16 and not dst port 443'
+  flowhound hunt 5f3c9ad12ab6c1f2bd0e4c7a --json
+  flowhound hunt --listed-since 2026-06-07T10:00:00Z --feed otx`,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if !cmd.Flags().Changed("last") && a.start == "" && a.end == "" {
+				a.last = huntBack
+			}
+			expression, err := w.read(args, time.Now())
+			if err != nil {
+				return usageError(err)
+			}
+			cfg, err := a.config(cmd, &w)
+			if err != nil {
+				return err
+			}
+			set, ranges, err := w.indicators(cmd, cfg)
+			if err != nil {
+				return err
+			}
+			q, data, done, err := a.question(cmd, expression)
+			if err != nil {
+				return err
+			}
+			defer done()
+			if len(ranges) == 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), w.nothing())
+				return &exitError{code: exitNoMatch}
+			}
+			q.Filter = q.Filter.And(hunt.Listed(hunt.AddrSet(ranges)))
+			var found bool
+			if records {
+				found, err = printRecords(cmd, &a, q, data, asJSON)
+			} else {
+				policy := cfg.Policy()
+				if len(w.targets) > 0 { // what is asked for by name is told, muted or not
+					policy = alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil)
+				}
+				found, err = printFinds(cmd, &huntFor{set, ranges, policy}, q, data, done, asJSON)
+			}
+			if err == nil && !found {
+				return &exitError{code: exitNoMatch}
+			}
+			return err
+		},
+	}
+	a.flags(cmd)
+	cmd.Flags().Lookup("last").Usage = "flows that began in the last 30m, 24h, 7d; 30d unless --start or --end is given"
+	cmd.Flags().StringVar(&w.feed, "feed", "", "only indicators of the `feed` of that name")
+	cmd.Flags().StringVar(&w.category, "category", "", "only indicators of a `category`, such as c2")
+	cmd.Flags().StringVar(&w.since, "listed-since", "", "only what the agent has seen being listed since this `time`")
+	cmd.Flags().BoolVar(&records, "records", false, "print every flow record instead of who talked to whom")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+// config returns the configuration, or the defaults where a history is named alone.
+func (a *asking) config(cmd *cobra.Command, w *wanted) (*config.Config, error) {
+	if a.dir != "" && !cmd.Flags().Changed("config") {
+		if len(w.targets) == 0 {
+			return nil, usageError(errors.New("name what to hunt for, or a configuration with -c, whose feeds say it"))
+		}
+		return config.Default(), nil
+	}
+	return loadConfig(a.path)
+}
+
+func printRecords(cmd *cobra.Command, a *asking, q ask.Question, data *ask.Data, asJSON bool) (bool, error) {
+	form := outputForm{json: asJSON}
+	out, err := form.open(cmd, a, false)
+	if err != nil {
+		return false, err
+	}
+	defer out.discard()
+	n, err := data.Records(cmd.Context(), q, ask.RecordOptions{}, func(f *ask.Found) error { return out.Flow(f) })
+	if err == nil {
+		err = out.commit()
+	}
+	return n > 0, err
+}
+
+// huntFor is what a hunt by hand looks for, and how it is judged.
+type huntFor struct {
+	set    *intel.Set
+	ranges []hunt.Range
+	policy *alert.Policy
+}
+
+// find asks the history.
+func (h *huntFor) find(ctx context.Context, q ask.Question, data *ask.Data) (groups []*hunt.Group, beyond uint64, err error) {
+	finder := hunt.NewFinder(h.policy, h.set, time.Now())
+	holds := hunt.AddrSet(h.ranges).Contains
+	_, err = data.Records(ctx, q, hunt.Options, func(f *ask.Found) error {
+		finder.Add(&f.Record.Record, hunt.Sides(&f.Record.Record, holds))
+		return nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	groups, beyond = finder.Groups()
+	return groups, beyond, nil
+}
+
+func printFinds(cmd *cobra.Command, h *huntFor, q ask.Question, data *ask.Data, done func(), asJSON bool) (found bool, err error) {
+	groups, beyond, err := h.find(cmd.Context(), q, data)
+	if err != nil {
+		return false, err
+	}
+	done()
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	defer func() { err = errors.Join(err, out.Flush()) }()
+	if beyond > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d flows more of other pairs are not told apart: narrow the time or the indicators\n", beyond)
+	}
+	if len(groups) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "no flow matched")
+		return false, nil
+	}
+	return true, printGroups(out, groups, asJSON)
+}
+
+func printGroups(out io.Writer, groups []*hunt.Group, asJSON bool) error {
+	table := demo.Table{Times: true}
+	now := time.Now()
+	for _, g := range groups {
+		x := g.Hit(0, now)
+		if !asJSON {
+			table.Add(x)
+			continue
+		}
+		if err := printLines(out, findOf(x)); err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		return nil
+	}
+	return table.Print(out)
+}
+
+// findJSON is what hunt --json prints of one pair.
+type findJSON struct {
+	IOC       string        `json:"ioc"`
+	Feed      string        `json:"feed"`
+	Category  string        `json:"cat"`
+	Score     int           `json:"score"`
+	Ref       string        `json:"ref,omitempty"`
+	Name      string        `json:"name,omitempty"`
+	Local     string        `json:"local"`
+	Remote    string        `json:"remote"`
+	First     time.Time     `json:"first"`
+	Last      time.Time     `json:"last"`
+	Flows     uint64        `json:"flows"`
+	Bytes     uint64        `json:"bytes"`
+	Kind      hit.Kind      `json:"kind"`
+	Severity  string        `json:"sev"`
+	Direction hit.Direction `json:"dir"`
+	State     hit.State     `json:"state"`
+	Proto     uint8         `json:"proto"`
+	Port      *int          `json:"port,omitempty"` // of the service
+	Regular   *regularJSON  `json:"regular,omitempty"`
+}
+
+// regularJSON is hit.Regular with its words.
+type regularJSON struct {
+	Words     string  `json:"words"`
+	Score     float64 `json:"score"`
+	Period    float64 `json:"period_s,omitempty"`
+	Deviation float64 `json:"deviation_s,omitempty"`
+	Contacts  int     `json:"contacts,omitempty"`
+	Missed    int     `json:"missed,omitempty"`
+	Size      float64 `json:"size_bytes,omitempty"`
+	SizeDev   float64 `json:"size_deviation_bytes,omitempty"`
+	Held      float64 `json:"held_s,omitempty"`
+}
+
+func findOf(x *hit.Hit) findJSON {
+	f := findJSON{
+		IOC: address(x), Feed: x.Feed, Category: x.Category, Score: x.Score, Ref: x.Ref, Name: x.Name, Local: x.Local.String(), Remote: x.Remote.String(),
+		First: x.Start, Last: x.End, Flows: x.Count, Bytes: x.Bytes, Kind: x.Kind, Severity: x.Severity.String(), Direction: x.Direction, State: x.State, Proto: x.Proto,
+	}
+	if x.DstPort != hit.NoPort && x.Proto != 1 && x.Proto != 58 {
+		f.Port = &x.DstPort
+	}
+	if r := x.Regular; r != nil {
+		f.Regular = &regularJSON{r.String(), r.Score, r.PeriodSeconds, r.DeviationSeconds, r.Contacts, r.Missed, r.SizeBytes, r.SizeDeviationBytes, r.HeldSeconds}
+	}
+	return f
+}
+
+// address is the indicator as the alert line has it.
+func address(x *hit.Hit) string {
+	if x.IOC.IsSingleIP() {
+		return x.IOC.Addr().String()
+	}
+	return x.IOC.String()
+}

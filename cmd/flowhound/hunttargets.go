@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+)
+
+// wanted is what a hunt by hand is asked to look for.
+type wanted struct {
+	feed, category, since string
+
+	targets []intel.Indicator // addresses and networks that were named
+	lists   []string          // files that were named
+	pulses  []string
+	listed  time.Time // of --listed-since
+}
+
+// asked is the name of the feed that stands for the command line.
+const asked = "command line"
+
+// read takes the targets from the front of the arguments; what is none begins the
+// expression, which it returns.
+func (w *wanted) read(args []string, now time.Time) (expression []string, err error) {
+	for n, arg := range args {
+		if !w.target(arg) {
+			expression = args[n:]
+			break
+		}
+	}
+	if len(expression) > 0 {
+		var i intel.Indicator
+		if word := expression[0]; len(expression) == 1 && ingest.Parse(word, &i) != ingest.Unreadable && strings.Contains(word, ".") && !strings.ContainsAny(word, " <>=") {
+			return nil, fmt.Errorf("%q is no address: flows have addresses and no names; flowhound lookup %s tells its listings", word, word)
+		}
+	}
+	named := len(w.targets)+len(w.lists) > 0
+	switch {
+	case named && len(w.pulses) > 0:
+		return nil, errors.New("name addresses and lists, or pulses, not both")
+	case named && (w.feed != "" || w.category != "" || w.since != ""):
+		return nil, errors.New("--feed, --category and --listed-since are about the feeds' indicators; addresses and lists are hunted for whoever lists them")
+	}
+	if w.category != "" {
+		var c intel.Category
+		if err := c.UnmarshalText([]byte(w.category)); err != nil {
+			return nil, fmt.Errorf("--category: %w", err)
+		}
+	}
+	if w.since != "" {
+		if w.listed, err = time.Parse(time.RFC3339, w.since); err != nil {
+			return nil, fmt.Errorf("--listed-since: %q is no time such as %s", w.since, now.UTC().Format(time.RFC3339))
+		}
+	}
+	return expression, nil
+}
+
+// target takes an argument that is an address, a network, a list or a pulse's id.
+func (w *wanted) target(arg string) bool {
+	if name, ok := strings.CutPrefix(arg, "@"); ok {
+		w.lists = append(w.lists, name)
+		return true
+	}
+	if len(arg) == 24 && strings.Trim(strings.ToLower(arg), "0123456789abcdef") == "" {
+		w.pulses = append(w.pulses, strings.ToLower(arg))
+		return true
+	}
+	var i intel.Indicator
+	if why := ingest.Parse(arg, &i); why == ingest.Unreadable || !i.Prefix.IsValid() || strings.ContainsAny(arg, " <>=") {
+		return false
+	}
+	w.targets = append(w.targets, intel.Indicator{Prefix: i.Prefix, Score: intel.DefaultConfidence})
+	return true
+}
+
+// indicators returns what is hunted for: as a set, by which finds are judged, and as the
+// addresses that are looked for.
+func (w *wanted) indicators(cmd *cobra.Command, cfg *config.Config) (*intel.Set, []hunt.Range, error) {
+	now := time.Now()
+	if len(w.targets)+len(w.lists) > 0 {
+		set, err := w.named(cmd, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		return set, hunt.RangesOf(set, now, nil), nil
+	}
+	set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
+	if err != nil {
+		return nil, nil, err
+	}
+	ranges := hunt.RangesOf(set, now, w.accepts)
+	if !w.listed.IsZero() {
+		since, err := hunt.ListedSince(cfg.HuntedPath(), w.listed)
+		if err != nil {
+			return nil, nil, err
+		}
+		ranges = hunt.Common(ranges, since)
+	}
+	return set, ranges, nil
+}
+
+// named makes a set of what was named.
+func (w *wanted) named(cmd *cobra.Command, now time.Time) (*intel.Set, error) {
+	b := intel.NewBuilder(asked)
+	for _, i := range w.targets {
+		b.Add(i)
+	}
+	blocks := []*intel.Block{b.Block()}
+	for _, name := range w.lists {
+		if _, err := os.Stat(name); err != nil {
+			return nil, usageError(err)
+		}
+		cfg, err := config.OfLists([]string{name})
+		if err != nil {
+			return nil, usageError(err)
+		}
+		set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
+		if err != nil {
+			return nil, err
+		}
+		list := intel.NewBuilder(name)
+		for i := range set.All(now, nil) {
+			list.Add(i)
+		}
+		blocks = append(blocks, list.Block())
+	}
+	return intel.NewSet(blocks...), nil
+}
+
+// accepts reports whether an indicator of the feeds is hunted for.
+func (w *wanted) accepts(i *intel.Indicator) bool {
+	if w.feed != "" && i.Feed != w.feed || w.category != "" && i.Category.String() != w.category {
+		return false
+	}
+	if len(w.pulses) == 0 {
+		return true
+	}
+	for _, id := range w.pulses {
+		if strings.Contains(strings.ToLower(i.Ref), id) {
+			return true
+		}
+	}
+	return false
+}
+
+// nothing says why there is nothing to hunt for.
+func (w *wanted) nothing() string {
+	switch {
+	case len(w.pulses) > 0:
+		return "no live indicator of the feeds comes from that pulse"
+	case len(w.lists) > 0:
+		return "the list holds no address"
+	case w.feed != "" || w.category != "" || w.since != "":
+		return "no live indicator is of that feed, category and time"
+	}
+	return "no live indicator is an address: see flowhound feed list"
+}
