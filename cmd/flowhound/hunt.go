@@ -73,7 +73,7 @@ with 3 when nothing matched.`,
 				found, err = printRecords(cmd, &a, q, data, asJSON)
 			} else {
 				policy := cfg.Policy()
-				if len(w.targets) > 0 { // what is asked for by name is told, muted or not
+				if len(w.targets)+len(w.lists) > 0 { // what is asked for by name is told, muted or not
 					policy = alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil)
 				}
 				found, err = printFinds(cmd, &huntFor{set, ranges, policy}, q, data, done, asJSON)
@@ -97,7 +97,7 @@ with 3 when nothing matched.`,
 // config returns the configuration, or the defaults where a history is named alone.
 func (a *asking) config(cmd *cobra.Command, w *wanted) (*config.Config, error) {
 	if a.dir != "" && !cmd.Flags().Changed("config") {
-		if len(w.targets) == 0 {
+		if len(w.targets)+len(w.lists) == 0 {
 			return nil, usageError(errors.New("name what to hunt for, or a configuration with -c, whose feeds say it"))
 		}
 		return config.Default(), nil
