@@ -97,6 +97,7 @@ func special() []entry {
 			h.Severity, h.Direction, h.State, h.Sources, h.Targets = hit.Low, hit.Inbound, hit.Attempt, 4096, 254
 		}},
 		{100909, func(h *hit.Hit) { h.Name, h.Sources, h.Targets = strings.Repeat("long é ", 100), 36, 9 }},
+		{100919, func(h *hit.Hit) { h.Severity, h.Sources, h.Targets = hit.Critical, 36, 1 }},
 		{100908, func(h *hit.Hit) { h.Severity, h.Category, h.Sources, h.Targets = hit.Medium, "spam", 1, 25 }},
 		{100921, func(h *hit.Hit) {
 			h.Name, h.Regular = "sources, 9 targets", &hit.Regular{Score: 0.9, PeriodSeconds: 300, DeviationSeconds: 2, Contacts: 278}
@@ -238,5 +239,15 @@ func sequences() []entry {
 	add(100924, 9, 11, 443, hit.High, hit.Inbound)
 	add(100921, 10, 11, 443, hit.High, hit.Outbound)
 	add(100924, 11, 11, 443, hit.High, hit.Inbound)
+	// Nor do lines that many share, whatever their severity.
+	shared := func(rule, host, ioc int, sev hit.Severity) {
+		add(rule, host, ioc, 443, sev, hit.Outbound)
+		all[len(all)-1].Hit.Sources, all[len(all)-1].Hit.Targets = 30, 1
+	}
+	shared(100919, 12, 12, hit.Critical)
+	add(100920, 12, 13, 443, hit.Critical, hit.Outbound)
+	shared(100919, 12, 14, hit.Critical)
+	shared(100909, 12, 15, hit.High)
+	shared(100919, 13, 13, hit.Critical)
 	return all
 }
