@@ -49,15 +49,7 @@ func (e *Error) window() (text string, indent, width int) {
 		to++
 	}
 	end = min(end, to)
-	clean := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if r < ' ' || r == 0x7f {
-				return ' '
-			}
-			return r
-		}, strings.ToValidUTF8(s, "?"))
-	}
-	before, marked, after := clean(e.Text[from:pos]), clean(e.Text[pos:end]), clean(e.Text[end:to])
+	before, marked, after := oneLine(e.Text[from:pos]), oneLine(e.Text[pos:end]), oneLine(e.Text[end:to])
 	if from > 0 {
 		before = "..." + before
 	}
@@ -65,4 +57,16 @@ func (e *Error) window() (text string, indent, width int) {
 		after += "..."
 	}
 	return before + marked + after, utf8.RuneCountInString(before), utf8.RuneCountInString(marked)
+}
+
+// oneLine keeps the place of every character, so that a mark below it fits.
+func oneLine(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }

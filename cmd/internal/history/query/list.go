@@ -3,7 +3,6 @@ package query
 import (
 	"bytes"
 	"fmt"
-	"strings"
 )
 
 // maxList is how many values a list may have: ten times what a question was measured
@@ -38,7 +37,7 @@ func (p *parser) file(c *collector, t token, name string) error {
 				v = v[:100]
 			}
 			if m := c.add(string(v)); m != nil {
-				return p.fail(t, fmt.Sprintf("%s:%d: %s", name, number, strings.ToValidUTF8(m.message, "?")), m.suggestion)
+				return p.fail(t, fmt.Sprintf("%s:%d: %s", name, number, m.message), m.suggestion)
 			}
 		}
 	}
