@@ -44,22 +44,20 @@ func wantSame(t *testing.T, dir, sink string) {
 func TestKills(t *testing.T) {
 	peer.Long(t)
 	t.Parallel()
-	const kills = 12
+	for i := range 3 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			killed(t, 4)
+		})
+	}
+}
+
+func killed(t *testing.T, times int) {
 	dir := t.TempDir()
 	sink := filepath.Join(dir, "sink.json")
-	write(t, dir, "ours.txt", "198.51.0.0/16\n")
-	write(t, dir, "flowhound.yaml", `listen: ["udp://127.0.0.1:0"]
-feeds:
-  - {name: ours, type: list, path: ours.txt, category: c2}
-log: {path: alerts.log}
-data_dir: data
-web: {listen: ""}
-alert: {window: 1s, max_window: 4s}
-outputs:
-  - {name: sink, type: sink, batch: {max: 20, every: 0s}, settings: {file: "`+sink+`"}}
-`)
+	sinkConfig(t, dir, `  - {name: sink, type: sink, batch: {max: 20, every: 0s}, settings: {file: "`+sink+`"}}`, "alert: {window: 1s, max_window: 4s}")
 	next := 0
-	for range kills {
+	for range times {
 		p := startAgent(t, dir)
 		for end := time.Now().Add(rand.N(4 * time.Second)); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 			p.conversations(t, next%3000, 5)
@@ -93,16 +91,7 @@ func TestLateLines(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			sink := filepath.Join(dir, "sink.json")
-			write(t, dir, "ours.txt", "198.51.0.0/16\n")
-			write(t, dir, "flowhound.yaml", `listen: ["udp://127.0.0.1:0"]
-feeds:
-  - {name: ours, type: list, path: ours.txt, category: c2}
-log: {path: alerts.log}
-data_dir: data
-web: {listen: ""}
-outputs:
-  - {name: sink, type: sink, batch: {every: 0s}, settings: {file: "`+sink+`"}}
-`)
+			sinkConfig(t, dir, `  - {name: sink, type: sink, batch: {every: 0s}, settings: {file: "`+sink+`"}}`)
 			p := startAgent(t, dir)
 			log := filepath.Join(dir, "alerts.log")
 			if err := os.Rename(log, log+".before"); err != nil {

@@ -170,16 +170,7 @@ func TestNoHitIsLost(t *testing.T) {
 	s := &sinkServer{t: t, addr: "127.0.0.1:0", ids: map[string]int{}}
 	s.start()
 	defer func() { s.stop() }()
-	write(t, dir, "ours.txt", "198.51.0.0/16\n")
-	write(t, dir, "flowhound.yaml", `listen: ["udp://127.0.0.1:0"]
-feeds:
-  - {name: ours, type: list, path: ours.txt, category: c2}
-log: {path: alerts.log}
-data_dir: data
-web: {listen: ""}
-outputs:
-  - {name: siem, type: sink, batch: {max: 100, every: 20ms}, timeout: 2s, settings: {address: "`+s.addr+`"}}
-`)
+	sinkConfig(t, dir, `  - {name: siem, type: sink, batch: {max: 100, every: 20ms}, timeout: 2s, settings: {address: "`+s.addr+`"}}`)
 	const all, quarter = 10000, 2500
 	p := startAgent(t, dir)
 	sent, sequence := 0, uint32(0)
@@ -200,10 +191,12 @@ outputs:
 
 	send(quarter / 2)
 	poll(t, "the plugin", func() bool { return pluginPID(t, dir) != 0 })
+	poll(t, "lines", func() bool { return logged() > 0 }) // a line comes two seconds after its flow
 	if err := syscall.Kill(pluginPID(t, dir), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	send(quarter)
+	poll(t, "more lines", func() bool { return logged() > quarter/2 })
 	if err := p.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -251,6 +244,24 @@ outputs:
 		t.Errorf("%+v", state)
 	}
 	t.Logf("%d lines (%d before the agent was killed), %d ids delivered, %d hits twice", logged(), killed, len(s.ids), twice)
+}
+
+// sinkConfig writes the configuration of an agent whose list names 198.51.0.0/16, with
+// some outputs and further sections.
+func sinkConfig(t *testing.T, dir, outputs string, sections ...string) {
+	t.Helper()
+	write(t, dir, "ours.txt", "198.51.0.0/16\n")
+	text := strings.Join(sections, "\n")
+	if !strings.Contains(text, "web:") {
+		text += "\nweb: {listen: \"\"}"
+	}
+	write(t, dir, "flowhound.yaml", `listen: ["udp://127.0.0.1:0"]
+feeds:
+  - {name: ours, type: list, path: ours.txt, category: c2}
+log: {path: alerts.log}
+data_dir: data
+outputs:
+`+outputs+"\n"+text+"\n")
 }
 
 // outputState is what the test looks at in output list --json.

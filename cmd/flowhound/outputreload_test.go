@@ -59,31 +59,21 @@ func TestOutputsReload(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	web := peer.FreePort(t, "tcp").String()
-	config := func(outputs string) string {
-		return `listen: ["udp://127.0.0.1:0"]
-feeds:
-  - {name: ours, type: list, path: ours.txt, category: c2}
-log: {path: alerts.log}
-data_dir: data
-web: {listen: "` + web + `"}
-outputs:
-  - {name: same, type: sink, batch: {every: 0s}, settings: {file: "` + dir + `/same.json"}}
-` + outputs
+	config := func(outputs string) {
+		sinkConfig(t, dir, `  - {name: same, type: sink, batch: {every: 0s}, settings: {file: "`+dir+`/same.json"}}
+`+outputs, `web: {listen: "`+web+`"}`)
 	}
-	write(t, dir, "ours.txt", "198.51.0.0/16\n")
-	write(t, dir, "flowhound.yaml", config(`  - {name: other, type: sink, batch: {every: 0s}, settings: {address: "127.0.0.1:1"}}
+	config(`  - {name: other, type: sink, batch: {every: 0s}, settings: {address: "127.0.0.1:1"}}
   - {name: gone, type: nothing}
-  - {name: picky, type: sink, kinds: [retro], settings: {file: "`+dir+`/picky.json"}}
-`))
+  - {name: picky, type: sink, kinds: [retro], settings: {file: "` + dir + `/picky.json"}}`)
 	p := startAgent(t, dir)
 	poll(t, "the plugins", func() bool { s := listOutputs(t, dir); return s[0].PID != 0 && s[1].PID != 0 && s[3].PID != 0 })
 	before := listOutputs(t, dir)
 	p.conversations(t, 0, 100)
 	poll(t, "hits in a spool", func() bool { return listOutputs(t, dir)[1].Depth == 100 })
 
-	write(t, dir, "flowhound.yaml", config(`  - {name: other, type: sink, batch: {every: 0s}, settings: {file: "`+dir+`/other.json"}}
-  - {name: new, type: sink, batch: {every: 0s}, settings: {file: "`+dir+`/new.json"}}
-`))
+	config(`  - {name: other, type: sink, batch: {every: 0s}, settings: {file: "` + dir + `/other.json"}}
+  - {name: new, type: sink, batch: {every: 0s}, settings: {file: "` + dir + `/new.json"}}`)
 	poll(t, "the reload", func() bool { return strings.Contains(readLog(t, dir), "agent status=reloaded") })
 	if !strings.Contains(readLog(t, dir), `output id=gone status=down msg="not configured any more: 100 hits stay on disk`) {
 		t.Errorf("what stays is not said:\n%s", readLog(t, dir)[max(0, len(readLog(t, dir))-1000):])
@@ -131,22 +121,13 @@ func TestHungOutputs(t *testing.T) {
 	peer.Long(t)
 	t.Parallel()
 	dir := t.TempDir()
-	write(t, dir, "ours.txt", "198.51.0.0/16\n")
-	write(t, dir, "flowhound.yaml", `listen: ["udp://127.0.0.1:0"]
-feeds:
-  - {name: ours, type: list, path: ours.txt, category: c2}
-log: {path: alerts.log}
-data_dir: data
-web: {listen: ""}
-outputs:
-  - {name: a, type: sink, timeout: 1s, settings: {file: x, hang: true}}
-  - {name: b, type: sink, settings: {file: x, hang: true}}
-`)
+	sinkConfig(t, dir, `  - {name: a, type: sink, timeout: 1s, settings: {file: x, hang: true}}
+  - {name: b, type: sink, settings: {file: x, hang: true}}`)
 	p := startAgent(t, dir)
-	const n = 2000
-	for i := 0; i < n; i += 100 {
-		p.conversations(t, i, 100)
-		poll(t, "the lines", func() bool { return strings.Count(readLog(t, dir), ": hit kind=new ") == i+100 })
+	const n, some = 2000, 500 // a line comes two seconds after its flow
+	for i := 0; i < n; i += some {
+		p.conversations(t, i, some)
+		poll(t, "the lines", func() bool { return strings.Count(readLog(t, dir), ": hit kind=new ") == i+some })
 	}
 	poll(t, "an output to be down", func() bool { return strings.Contains(readLog(t, dir), "output id=a status=down ") })
 	for _, s := range listOutputs(t, dir) {

@@ -245,7 +245,7 @@ func (e *Emitter) Collect(ch chan<- prometheus.Metric) {
 
 // Findings says what is wrong.
 func (e *Emitter) Findings(l *finding.List) {
-	if text := e.saver.problem(); text != "" {
+	if text := e.saver.failing.Text(); text != "" {
 		l.Bad("df -h; ls -l "+e.d.Folds, "the fold state cannot be saved: %s; a crash now would lose counts that are held", text)
 	}
 	for _, text := range e.saver.lostAtStart() {

@@ -12,6 +12,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
 	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 const (
@@ -83,10 +84,11 @@ type saver struct {
 	busy, failed atomic.Bool
 	errors       atomic.Uint64
 
-	mu      sync.Mutex
-	failing string
-	lost    []string // at the start
-	since   time.Time
+	failing finding.Trouble
+
+	mu    sync.Mutex
+	lost  []string // at the start
+	since time.Time
 }
 
 // saved is a snapshot and the number of the last record that it holds.
@@ -115,22 +117,16 @@ func (s *saver) save(ctx context.Context, x saved) error {
 	if err == nil {
 		err = file.Replace(s.d.Folds, x.snapshot, 0o600)
 	}
-	text := ""
 	if err != nil {
 		s.errors.Add(1)
-		text = err.Error()
 	} else {
 		s.d.Journal.Keep(x.record + 1)
 	}
-	s.mu.Lock()
-	before := s.failing
-	s.failing = text
-	s.mu.Unlock()
-	switch {
-	case before == "" && text != "":
+	switch began, ended := s.failing.Note(err); {
+	case began:
 		s.d.Log.Error("the fold state cannot be saved", "err", err)
-		s.d.Say("error", "the fold state cannot be saved: "+text+"; a crash now would lose counts that are held")
-	case before != "" && text == "":
+		s.d.Say("error", "the fold state cannot be saved: "+err.Error()+"; a crash now would lose counts that are held")
+	case ended:
 		s.d.Log.Info("the fold state is saved again")
 		s.d.Say("alive", "the fold state is saved again")
 	}
@@ -146,12 +142,6 @@ func (s *saver) stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func (s *saver) problem() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.failing
 }
 
 func (s *saver) note(text string) {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 const (
@@ -30,6 +32,8 @@ type Cursor struct {
 	scan  *scanner
 	fails int // to read at one place, in a row
 
+	unsaved finding.Trouble // with the file
+
 	// With the journal's mu.
 	open  bool // somebody reads
 	at    uint64
@@ -40,7 +44,6 @@ type Cursor struct {
 	limit int64    // bytes that may wait
 	fresh int      // records in memory that it wants and has not taken
 	lost  Lost
-	err   string // why the file cannot be written; ""
 }
 
 // Lost counts the records that a consumer wants and will not get, since Open.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 // Sync says what a power failure may cost. It is the configuration's key sync, and
@@ -98,10 +99,11 @@ type Journal struct {
 	reservedTo int64
 	buf        []byte
 
-	syncing sync.Mutex // held for a sync
-	wake    chan struct{}
-	quit    chan struct{}
-	running sync.WaitGroup
+	syncing    sync.Mutex // held for a sync
+	unsyncable finding.Trouble
+	wake       chan struct{}
+	quit       chan struct{}
+	running    sync.WaitGroup
 }
 
 // Stats says how the journal is doing. Counts are since Open.
@@ -163,7 +165,7 @@ func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.stats
-	s.Late, s.Waiting = j.late, j.memory
+	s.Late, s.Waiting, s.Sync = j.late, j.memory, j.unsyncable.Text()
 	for _, g := range j.segments {
 		s.Bytes += g.size
 	}

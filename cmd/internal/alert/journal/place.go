@@ -59,15 +59,7 @@ func (c *Cursor) save() {
 		_, err = c.file.WriteAt(b, int64(c.slot)*slotSize)
 		c.slot = 1 - c.slot
 	}
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	c.j.mu.Lock()
-	before := c.err
-	c.err = text
-	c.j.mu.Unlock()
-	if before == "" && text != "" {
+	if began, _ := c.unsaved.Note(err); began {
 		c.j.o.Log.Warn("a cursor of the journal cannot be saved; after a crash its records would be delivered again", "cursor", c.name, "err", err)
 	}
 }

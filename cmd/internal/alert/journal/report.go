@@ -53,8 +53,8 @@ func (j *Journal) cursorProblems() (problems []string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for name, c := range j.cursors {
-		if c.err != "" {
-			problems = append(problems, "how far "+name+" is cannot be saved: "+c.err+"; a crash now would deliver again")
+		if text := c.unsaved.Text(); text != "" {
+			problems = append(problems, "how far "+name+" is cannot be saved: "+text+"; a crash now would deliver again")
 		}
 	}
 	return problems

@@ -72,21 +72,19 @@ func (j *Journal) syncNow() error {
 		}
 	}
 	err := errors.Join(errs...)
-	j.mu.Lock()
-	before, text := j.stats.Sync, ""
 	if err != nil {
-		text = strings.ReplaceAll(err.Error(), "\n", "; ")
+		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+		j.mu.Lock()
 		j.stats.Errors++
 		j.unsynced = append(failed, j.unsynced...)
 		j.dirty, j.newNames = true, j.newNames || names
+		j.mu.Unlock()
 	}
-	j.stats.Sync = text
-	j.mu.Unlock()
-	switch {
-	case before == "" && text != "":
+	switch began, ended := j.unsyncable.Note(err); {
+	case began:
 		j.o.Log.Error("the journal cannot be synced", "err", err)
-		j.o.Say("error", "data_dir cannot be synced: "+text+"; a power failure could lose hits that wait")
-	case before != "" && text == "":
+		j.o.Say("error", "data_dir cannot be synced: "+err.Error()+"; a power failure could lose hits that wait")
+	case ended:
 		j.o.Log.Info("the journal can be synced again")
 		j.o.Say("alive", "data_dir can be synced again")
 	}

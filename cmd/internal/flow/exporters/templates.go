@@ -68,7 +68,7 @@ func (t *Templates) Store() *netflow.Store { return t.store }
 
 // save writes what changed, and says when that begins to fail.
 func (t *Templates) save(ctx context.Context) {
-	failing := false
+	var failing finding.Trouble
 	for {
 		select {
 		case <-ctx.Done():
@@ -76,10 +76,9 @@ func (t *Templates) save(ctx context.Context) {
 		case <-t.store.Changed():
 		}
 		err := t.store.Save()
-		if err != nil && !failing {
+		if began, _ := failing.Note(err); began {
 			t.say(fmt.Sprintf("%v; after a restart, flows cannot be read until exporters send their templates again", err))
 		}
-		failing = err != nil
 		select {
 		case <-ctx.Done():
 			return
