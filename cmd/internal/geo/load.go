@@ -1,0 +1,152 @@
+package geo
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/geo/table"
+)
+
+// maxFile is the largest database that is read, in bytes.
+const maxFile = 1 << 30
+
+// ReadFile reads a database of either form, told by its content.
+func ReadFile(path string) (*Data, error) {
+	content, err := file.Read(path, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	var d *Data
+	if strings.HasSuffix(path, ".mmdb") || bytes.Contains(content[max(0, len(content)-128<<10):], []byte("\xab\xcd\xefMaxMind.com")) {
+		d, err = ReadMMDB(content)
+	} else {
+		d, err = ReadCSV(bytes.NewReader(content))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if info, err := os.Stat(path); err == nil && d.Date == "" {
+		d.Date = info.ModTime().UTC().Format(time.DateOnly)
+	}
+	return d, nil
+}
+
+// torFiles returns the two files of tor-geoipdb that are there.
+func torFiles(folder string) (out []string) {
+	for _, name := range []string{"geoip", "geoip6"} {
+		path := filepath.Join(folder, name)
+		if info, err := os.Stat(path); folder != "" && err == nil && info.Mode().IsRegular() {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+// files returns the files that c names, those of the fallback included, whether they
+// are there or not.
+func (c *Config) files() (out []string) {
+	for _, p := range []string{c.Database, c.ASDatabase} {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	if c.Fallback != "" {
+		out = append(out, filepath.Join(c.Fallback, "geoip"), filepath.Join(c.Fallback, "geoip6"))
+	}
+	return out
+}
+
+// load reads the databases of c: the operator's over the built-in one over the
+// fallback. The error says which could not be read; the View has the others then.
+func load(c *Config) (v *View, problems []error) {
+	v = Embedded()
+	countries := v.countries.Table
+	if fallback, err := readTor(c.Fallback); err != nil {
+		problems = append(problems, err)
+	} else if len(fallback) > 0 {
+		countries = table.New(append(fallback, append(countries.Ranges(), special...)...))
+	}
+	if c.Database != "" {
+		d, err := ReadFile(c.Database)
+		if err != nil {
+			problems = append(problems, err)
+		} else {
+			v.take(c.Database, d, countries)
+			countries = v.countries.Table
+		}
+	}
+	if countries != v.countries.Table {
+		v.countries = &table.File[Country]{Date: v.countries.Date, Source: v.countries.Source, Table: countries}
+	}
+	if c.ASDatabase != "" {
+		d, err := ReadFile(c.ASDatabase)
+		switch {
+		case err != nil:
+			problems = append(problems, err)
+		case len(d.Systems) == 0:
+			problems = append(problems, fmt.Errorf("%s holds no autonomous systems", c.ASDatabase))
+		default:
+			v.takeSystems(d)
+		}
+	}
+	return v, problems
+}
+
+func readTor(folder string) (out []table.Range[Country], err error) {
+	for _, path := range torFiles(folder) {
+		d, err := ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d.Countries...)
+	}
+	return out, nil
+}
+
+// take puts the operator's database over the table below. What lies within a range that
+// no database may speak of holds only where it is named by itself.
+func (v *View) take(path string, d *Data, below *table.Table[Country]) {
+	if len(d.Countries) > 0 {
+		explicit := within(d.Countries, special)
+		ranges := append(below.Ranges(), d.Countries...)
+		ranges = append(append(ranges, special...), explicit...)
+		v.countries = &table.File[Country]{Date: d.Date, Source: filepath.Base(path), Table: table.New(ranges)}
+	}
+	if len(d.Systems) > 0 {
+		v.takeSystems(d)
+	}
+}
+
+// takeSystems puts the operator's autonomous systems over the built-in ones.
+func (v *View) takeSystems(d *Data) {
+	built := embeddedSystems()
+	owners := make(map[uint32]string, built.Names.Len())
+	for _, as := range built.Table.Values() {
+		owners[as] = built.Names.Of(as)
+	}
+	for as, name := range d.Owners {
+		owners[as] = name
+	}
+	f := &table.File[uint32]{
+		Date: d.Date, Table: table.New(append(built.Table.Ranges(), d.Systems...)), Names: table.NewNames(owners),
+	}
+	v.systems = func() *table.File[uint32] { return f }
+}
+
+// within returns the ranges that lie in one of others that is no tunnel's.
+func within(ranges, others []table.Range[Country]) (out []table.Range[Country]) {
+	for _, r := range ranges {
+		for _, o := range others {
+			if o.Value != tunnel && o.First.Compare(r.First) <= 0 && r.Last.Compare(o.Last) <= 0 {
+				out = append(out, r)
+				break
+			}
+		}
+	}
+	return out
+}
