@@ -17,6 +17,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/demo"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/replay"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -47,7 +48,7 @@ the capture has but for its last two minutes at once, those at their own pace.`,
 				return err
 			}
 			cfg := config.Default()
-			cfg.Feeds, cfg.Networks.Local = demo.Feeds(), demo.Local()
+			cfg.Feeds, cfg.Networks.Local, cfg.Geo = demo.Feeds(), demo.Local(), demo.Geo(dir)
 			for i := range cfg.Feeds {
 				cfg.Feeds[i].Path = filepath.Join(dir, cfg.Feeds[i].Path)
 			}
@@ -63,7 +64,11 @@ the capture has but for its last two minutes at once, those at their own pace.`,
 			defer func() { err = errors.Join(err, out.Flush()) }()
 			var table demo.Table
 			printLine := printHit(out, asJSON)
-			r := replay.New(cfg.Replay(set))
+			options := cfg.Replay(set)
+			if options.Geo, err = geo.Open(cfg.Geo, stderrLog(cmd)); err != nil {
+				return err
+			}
+			r := replay.New(options)
 			r.OnHit = func(h *hit.Hit) {
 				printLine(h)
 				table.Add(h)

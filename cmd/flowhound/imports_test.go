@@ -95,6 +95,10 @@ cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/in
 cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed
 cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/column cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/file/watch: cmd/internal/file github.com/fsnotify/fsnotify
+cmd/internal/geo: cmd/internal/file cmd/internal/file/watch cmd/internal/finding cmd/internal/flow cmd/internal/metric cmd/internal/settings github.com/gaissmai/bart github.com/oschwald/maxminddb-golang/v2 github.com/prometheus/client_golang/prometheus plugin/hit plugin/text
+cmd/internal/geo/gen: cmd/internal/geo cmd/internal/geo/table
+cmd/internal/geo/table: cmd/internal/flow
 cmd/internal/intel: github.com/gaissmai/bart
 cmd/internal/intel/dnsbl: cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/
 cmd/internal/intel/known: cmd/internal/intel
@@ -109,7 +113,7 @@ cmd/internal/intel/feed/otx: cmd/internal/intel cmd/internal/intel/feed/archive 
 cmd/internal/intel/feed/taxii: cmd/internal/intel cmd/internal/intel/feed/archive cmd/internal/intel/feed/fetch cmd/internal/intel/feed/ingest
 cmd/internal/match: cmd/internal/flow cmd/internal/intel
 cmd/internal/metric: github.com/prometheus/client_golang/prometheus
-cmd/internal/replay: cmd/internal/alert cmd/internal/alert/throttle cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/intel cmd/internal/match cmd/internal/site cmd/internal/stage plugin/hit
+cmd/internal/replay: cmd/internal/geo cmd/internal/alert cmd/internal/alert/throttle cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/intel cmd/internal/match cmd/internal/site cmd/internal/stage plugin/hit
 cmd/internal/settings: github.com/go-playground/validator/ go.yaml.in/yaml/ plugin/nearest plugin/text
 cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders golang.org/x/ rules
 cmd/internal/site: cmd/internal/settings
@@ -230,7 +234,7 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 // TestTopLevel holds the top level to its agreed folders and files.
 func TestTopLevel(t *testing.T) {
 	agreed := map[string]bool{}
-	for _, n := range strings.Fields("cmd plugin decoders rules integrations testdata go.mod go.sum install.sh README.md LICENSE") {
+	for _, n := range strings.Fields("cmd plugin decoders rules integrations testdata go.mod go.sum install.sh README.md LICENSE NOTICE") {
 		agreed[n] = true
 	}
 	out, err := exec.Command("git", "-C", "../..", "ls-files").Output()

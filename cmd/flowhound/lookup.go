@@ -26,7 +26,8 @@ network, domain or URL: which feed says so and why, when it was seen, how its
 score came about, what the feeds are worth together, and which mutes hold its
 alerts back. Those that an allow list takes away are there too, and those that
 expired in the last 90 days. Of a network it also tells which indicators lie
-within. With a configuration the alerts of the last 7 days follow: who talked to
+within. It says where an address is and whose, and where databases of countries
+disagree. With a configuration the alerts of the last 7 days follow: who talked to
 it, how much, and how regularly. It exits with 3 when nothing that matches was found.`,
 		Example: `  flowhound lookup 198.51.100.23 bad.example hxxp://bad[.]example/gate.php
   flowhound lookup 198.51.100.0/24`,
@@ -46,6 +47,7 @@ it, how much, and how regularly. It exits with 3 when nothing that matches was f
 				return err
 			}
 			policy := ingest.NewPolicy(feeds.Local, feeds.Exporters...)
+			where := openPlaces(cfg.Geo, stderrLog(cmd))
 			found := false
 			for _, q := range queries {
 				a := lookUp(set, cfg.Mute, q, time.Now())
@@ -54,6 +56,9 @@ it, how much, and how regularly. It exits with 3 when nothing that matches was f
 				}
 				found = found || a.live()
 				if err := a.print(cmd.OutOrStdout(), asJSON); err != nil {
+					return err
+				}
+				if err := where.print(cmd.OutOrStdout(), q, time.Now(), asJSON); err != nil {
 					return err
 				}
 				if len(src.blacklists) > 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,9 @@ func TestLookup(t *testing.T) {
 			if !strings.HasPrefix(line, " ") {
 				got = append(got, strings.TrimSpace(strings.TrimPrefix(line, query)))
 			}
+		}
+		if _, err := netip.ParseAddr(query); err == nil {
+			tt.says = append(tt.says, ": country unknown")
 		}
 		want := strings.TrimSpace(strings.Join(tt.says, "\n"))
 		if strings.Join(got, "\n") != want || status != tt.status {

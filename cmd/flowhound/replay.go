@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/replay"
@@ -76,7 +77,11 @@ func newReplay(cmd *cobra.Command, src *source, flows bool) (*replay.Replay, err
 	if !anyAddress(set) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "no flow can match: the lists hold no address or network (names and URLs serve lookup and export)")
 	}
-	return replay.New(cfg.Replay(set)), nil
+	options := cfg.Replay(set)
+	if options.Geo, err = geo.Open(cfg.Geo, stderrLog(cmd)); err != nil {
+		return nil, err
+	}
+	return replay.New(options), nil
 }
 
 // anyAddress reports whether set holds any address or network, at whatever time.

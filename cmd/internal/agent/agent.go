@@ -34,6 +34,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
@@ -87,6 +88,7 @@ type Agent struct {
 	feeds     *feed.Keeper
 	dnsbl     *dnsbl.Lists
 	exports   *keep.Keeper
+	geo       *geo.Part
 	history   *history.History
 	metrics   *prometheus.Registry // asks the parts for what they count anyway
 	series    *series.Store        // nil: there are no pages
@@ -124,9 +126,10 @@ func New(cfg *config.Config, o Options) *Agent {
 		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.Changed() },
 		Say:    a.status,
 	}))
-	a.history = must(history.New(cfg.Flows(), history.Dependencies{Say: a.say, Log: o.Log}))
+	a.geo = must(geo.New(cfg.Geo, geo.Dependencies{Path: filepath.Join(cfg.DataDir, "sites"), Say: a.say, Log: o.Log}))
+	a.history = must(history.New(cfg.Flows(), history.Dependencies{Places: a.geo.Letters, Say: a.say, Log: o.Log}))
 	a.metrics = prometheus.NewRegistry()
-	a.metrics.MustRegister(a.stage, a.sockets, a.exporters, a.templates, a.feeds, a.exports, a.dnsbl, a.history,
+	a.metrics.MustRegister(a.stage, a.sockets, a.exporters, a.templates, a.feeds, a.exports, a.dnsbl, a.geo, a.history,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return a
 }
@@ -227,6 +230,9 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := a.outputs.Start(starting); err != nil { // before there is a hit
 		return err
 	}
+	if err := a.geo.Start(starting); err != nil {
+		return err
+	}
 	if err := a.sockets.Bind(); err != nil {
 		return err
 	}
@@ -295,7 +301,7 @@ func (a *Agent) Stop() error {
 	if a.outputs != nil {
 		errs = append(errs, a.outputs.Stop(ctx))
 	}
-	errs = append(errs, a.exports.Stop(ctx))
+	errs = append(errs, a.exports.Stop(ctx), a.geo.Stop(ctx))
 	a.background.Wait()
 	errs = append(errs, a.templates.Stop(ctx))
 	if a.journal != nil { // with time of its own, whatever the others took
@@ -312,7 +318,7 @@ func (a *Agent) Stop() error {
 // newWorker returns what decodes and matches the datagrams of one socket.
 func (a *Agent) newWorker() udp.Handler {
 	return a.stage.NewWorker(stage.Options{
-		Templates: a.templates.Store(), Pass: a.emit.Intake().Pass, Sinks: []stage.Sink{a.history.Lane(false)},
+		Templates: a.templates.Store(), Pass: a.emit.Intake().Pass, Sinks: []stage.Sink{a.geo.NewSink(), a.history.Lane(false)},
 	}).Receive
 }
 
@@ -332,6 +338,7 @@ func (a *Agent) health() web.Health {
 	a.exports.Findings(&found)
 	a.history.Health(&found)
 	a.templates.Findings(&found)
+	a.geo.Findings(&found)
 	for _, f := range found {
 		h.Problems = append(h.Problems, f.What)
 	}

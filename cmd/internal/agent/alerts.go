@@ -31,6 +31,7 @@ func (a *Agent) openJournal(cfg *config.Config) (err error) {
 	a.emit = emit.New(cfg.Alert, emit.Dependencies{
 		Journal: a.journal, Folds: filepath.Join(cfg.DataDir, "folds"), Say: a.say, Log: a.log,
 		Policy: func() *alert.Policy { return a.stage.State().Policy },
+		Locate: a.geo.Locate,
 		Wants: func(h *hit.Hit) []string {
 			to := append(a.outputs.Wants(h), logfile.Cursor)
 			if a.series != nil {

@@ -12,6 +12,7 @@ func (a *Agent) findings() finding.List {
 	a.exporters.Findings(&l)
 	a.templates.Findings(&l)
 	a.stage.Findings(&l)
+	a.geo.Findings(&l)
 	a.findFeeds(&l)
 	a.sockets.Findings(&l)
 	a.outputs.Findings(&l)

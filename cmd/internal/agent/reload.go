@@ -17,6 +17,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 )
 
 // settleTime is how long a changed file must be quiet before it is read: editors
@@ -91,6 +92,7 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 	return []func(from, to *config.Config) error{
 		changed(ctx, (*config.Config).Feed, a.feeds.Apply),
 		changed(ctx, (*config.Config).Blacklists, a.dnsbl.Apply),
+		changed(ctx, func(c *config.Config) geo.Config { return c.Geo }, a.geo.Apply),
 		changed(ctx, func(c *config.Config) emit.Config { return c.Alert }, a.emit.Apply),
 		changed(ctx, (*config.Config).Flows, a.history.Apply),
 		func(_, to *config.Config) error { // these cannot fail

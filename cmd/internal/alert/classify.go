@@ -126,13 +126,14 @@ type end struct {
 	addr, nat      flow.Addr
 	port           int
 	bytes, packets uint64
+	as             uint32
 	data           bool
 }
 
 func (c *classifier) ends() (src, dst end) {
 	r := c.r
-	src = end{addr: r.Src, port: hit.NoPort, bytes: r.Bytes, packets: r.Packets, data: c.evidence.srcData}
-	dst = end{addr: r.Dst, port: hit.NoPort, data: c.evidence.dstData}
+	src = end{addr: r.Src, port: hit.NoPort, bytes: r.Bytes, packets: r.Packets, as: toldAS(r.SrcAS), data: c.evidence.srcData}
+	dst = end{addr: r.Dst, port: hit.NoPort, as: toldAS(r.DstAS), data: c.evidence.dstData}
 	if r.Has&flow.HasReverse != 0 {
 		dst.bytes, dst.packets = r.RevBytes, r.RevPackets
 	}
@@ -146,6 +147,16 @@ func (c *classifier) ends() (src, dst end) {
 		src.port, dst.port = int(r.SrcPort), int(r.DstPort)
 	}
 	return src, dst
+}
+
+// toldAS is the number of an autonomous system that a router told, without those that
+// stand for another one or for none: AS_TRANS (RFC 6793) and the last ones (RFC 7300).
+func toldAS(as uint32) uint32 {
+	switch as {
+	case 23456, math.MaxUint16, math.MaxUint32:
+		return 0
+	}
+	return as
 }
 
 // network returns the own network that holds the end before or after
@@ -186,9 +197,12 @@ func (c *classifier) event(side match.Side, indicators []intel.Indicator) Event 
 	}
 	e.LocalNetwork, e.Local = c.network(&local)
 	e.RemoteNetwork, _ = c.network(&remote)
-	e.Remote = remote.addr
+	e.Remote, e.RemoteAS = remote.addr, remote.as
 	if e.MatchedNAT {
-		e.Remote = remote.nat
+		e.Remote, e.RemoteAS = remote.nat, 0
+	}
+	if e.Local == local.addr {
+		e.LocalAS = local.as
 	}
 	if isICMP(r) && r.Has&flow.HasICMP != 0 {
 		e.ICMPType, e.ICMPCode = int(r.ICMPType), int(r.ICMPCode)

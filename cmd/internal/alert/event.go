@@ -25,6 +25,10 @@ type Event struct {
 	// hold the sides; invalid: outside.
 	LocalNetwork, RemoteNetwork netip.Prefix
 
+	// LocalAS and RemoteAS are the sides' autonomous systems as the router told them;
+	// 0: it did not, or not of this address.
+	LocalAS, RemoteAS uint32
+
 	Proto                 uint8
 	LocalPort, RemotePort int // 0-65535 or hit.NoPort
 	// ICMPType and ICMPCode are hit.NoPort for other protocols.

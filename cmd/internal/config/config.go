@@ -15,6 +15,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
@@ -34,7 +35,9 @@ type Config struct {
 	Listen    []udp.Address  `yaml:"listen" validate:"min=1"`
 	Exporters site.Exporters `yaml:"exporters"`
 	Networks  site.Networks  `yaml:"networks"`
-	Feeds     []feed.Source  `yaml:"feeds" validate:"dive"` // at least one
+	// Geo says where addresses are, as far as the operator knows better.
+	Geo   geo.Config    `yaml:"geo"`
+	Feeds []feed.Source `yaml:"feeds" validate:"dive"` // at least one
 	// Contact is a mail address or page of whoever runs this flowhound, for the
 	// publishers of feeds that are fetched.
 	Contact string `yaml:"contact,omitempty" validate:"omitempty,max=200,printascii"`
@@ -132,6 +135,7 @@ func Default() *Config {
 		Web:       web.Config{Listen: "127.0.0.1:8055"},
 	}
 	c.Alert.SetDefaults()
+	c.Geo.SetDefaults()
 	c.Log.SetDefaults()
 	c.History.SetDefaults()
 	return c
@@ -140,6 +144,7 @@ func Default() *Config {
 // OfLists returns the default configuration with the given files as its only feeds.
 func OfLists(paths []string) (c *Config, err error) {
 	c = Default()
+	c.Geo.Fallback = "" // the same everywhere
 	c.Feeds, err = feed.OfFiles(paths)
 	return c, err
 }
@@ -173,6 +178,7 @@ func (c *Config) resolve(folder string) {
 		folder = whole
 	}
 	paths := []*string{&c.DataDir, &c.RunDir, &c.Log.Path}
+	paths = append(paths, c.Geo.Paths()...)
 	for i := range c.Feeds {
 		paths = append(paths, c.Feeds[i].Paths()...)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -105,6 +106,12 @@ exporters:
 networks:
   local: []
   service_ports: [8765, 30000-30002]
+geo:
+  database: geo/country.mmdb
+  as_database: /srv/as.csv
+  fallback: ""
+  sites: [{name: home, country: no, inside: [10.20.0.0/16], outside: [{net: "::ffff:203.0.113.7", from: 2026-01-01, to: 2026-03-04T10:00Z}]}]
+  overrides: [{net: "2001:470:1f0b:123::/64", country: SE, label: tunnel, from: "2026-03-04T10:00:00+02:00"}]
 feeds:
   - {name: ours, type: list, path: lists/a.csv, format: csv, column: ip, category: c2, confidence: 0, reference: "https://wiki.example/a"}
   - {name: o_t-x, type: otx, path: "${FLOWHOUND_TEST_DIR}/p.json", confidence: 100}
@@ -143,6 +150,17 @@ web: {listen: ""}
 			KeyPort:  true,
 		},
 		Networks: site.Networks{Local: []netip.Prefix{}, ServicePorts: []site.PortRange{{First: 8765, Last: 8765}, {First: 30000, Last: 30002}}},
+		Geo: geo.Config{
+			Database: "/etc/flowhound/geo/country.mmdb", ASDatabase: "/srv/as.csv",
+			Sites: []geo.Site{{Name: "home", Country: geo.NewCountry("NO"), Inside: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16")}, Outside: []geo.Outside{{
+				Net:  netip.MustParsePrefix("203.0.113.7/32"),
+				From: geo.Moment{Time: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}, To: geo.Moment{Time: time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC)},
+			}}}},
+			Overrides: []geo.Override{{
+				Net: netip.MustParsePrefix("2001:470:1f0b:123::/64"), Country: geo.NewCountry("SE"), Label: "tunnel",
+				From: geo.Moment{Time: time.Date(2026, 3, 4, 8, 0, 0, 0, time.UTC)},
+			}},
+		},
 		Feeds: []feed.Source{
 			{
 				Name: "ours", Type: feed.List, Path: "/etc/flowhound/lists/a.csv", Format: "csv", Column: "ip",
@@ -421,7 +439,7 @@ func TestExample(t *testing.T) {
 	}
 	for _, key := range settings.Keys(reflect.TypeFor[Config](), types()...) {
 		if !slices.ContainsFunc([]string{"", "[0]", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]"}, func(i string) bool {
-			return d.Has(strings.NewReplacer("feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "mute.", "mute"+i+".", "outputs.", "outputs"+i+".", "zones.", "zones"+i+".").Replace(key))
+			return d.Has(strings.NewReplacer("sites.", "sites"+i+".", "outside.", "outside"+i+".", "overrides.", "overrides"+i+".", "feeds.", "feeds"+i+".", "exports.", "exports"+i+".", "mute.", "mute"+i+".", "outputs.", "outputs"+i+".", "zones.", "zones"+i+".").Replace(key))
 		}) {
 			t.Errorf("the example does not show %s", key)
 		}
@@ -434,7 +452,7 @@ func TestExample(t *testing.T) {
 	def.Outputs, def.PluginDir = d.config.Outputs, d.config.PluginDir
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
 	def.Exporters.OutBytes = d.config.Exporters.OutBytes
-	def.Networks.NAT = d.config.Networks.NAT
+	def.Networks.NAT, def.Geo = d.config.Networks.NAT, d.config.Geo
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
 	def.Web.Hosts, def.Web.TLS, def.Web.Users, def.Web.Proxy = d.config.Web.Hosts, d.config.Web.TLS, d.config.Web.Users, d.config.Web.Proxy
 	def.History.Dir = d.config.History.Dir

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
@@ -114,7 +115,7 @@ type document struct {
 
 // types is how values of the configuration's own types are written.
 func types() []settings.Type {
-	return append(slices.Concat(udp.Types(), site.Types(), keep.Types()),
+	return append(slices.Concat(udp.Types(), site.Types(), geo.Types(), keep.Types()),
 		settings.Enum[intel.Category](intel.NumCategories),
 		settings.Enum[hit.Severity](hit.NumSeverities),
 	)

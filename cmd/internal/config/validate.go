@@ -7,6 +7,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -21,6 +22,7 @@ func (d *document) validate() {
 	d.CheckTags(d.config, tags()...)
 	udp.Complete(d.config.Listen, d.Section("listen"))
 	feed.Complete(d.config.Feeds, d.Section("feeds"))
+	geo.Complete(&d.config.Geo, d.Section("geo"))
 	d.checkAllow()
 	alert.CompleteMutes(d.config.Mute, d.Section("mute"))
 	d.checkCategories()

@@ -12,7 +12,9 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
+	"path/filepath"
 
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 )
@@ -58,6 +60,20 @@ func Feeds() []feed.Source {
 		list("tor-exits", "tor-exits.txt", intel.Anonymizer, 80, "https://intel.example/lists/tor-exits"),
 		list("policy", "policy.txt", intel.Policy, 80, "https://wiki.example/rules/file-sharing"),
 		list("watchlist", "watchlist.txt", intel.Other, 40, ""),
+	}
+}
+
+// Geo returns where the capture's addresses are: they are nobody's, so places.csv, one
+// of the Assets that were copied to dir, makes it up.
+func Geo(dir string) geo.Config {
+	return geo.Config{
+		Database: filepath.Join(dir, "places.csv"),
+		Sites: []geo.Site{
+			{Name: "office", Country: geo.NewCountry("NO"), Inside: Local()[:1:1]},
+			{Name: "servers", Country: geo.NewCountry("NO"), Inside: Local()[1:2:2]},
+			{Name: "office", Country: geo.NewCountry("NO"), Inside: Local()[2:3:3]},
+			{Name: "servers", Country: geo.NewCountry("NO"), Inside: Local()[3:]},
+		},
 	}
 }
 

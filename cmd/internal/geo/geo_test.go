@@ -118,7 +118,7 @@ func TestChangingAddress(t *testing.T) {
 		Overrides: []Override{
 			{Net: netip.MustParsePrefix("2001:470:1f0b:123::/64"), Country: no, Label: "tunnel"},
 			{Net: netip.MustParsePrefix("8.8.0.0/16"), Country: NewCountry("SE"), Label: "wide", To: moment(t, "2026-02-01")},
-			{Net: netip.MustParsePrefix("8.8.8.7"+"/32"), Country: NewCountry("DK"), Label: "after the site"},
+			{Net: netip.MustParsePrefix("8.8.8.7" + "/32"), Country: NewCountry("DK"), Label: "after the site"},
 			{Net: netip.MustParsePrefix("2001:470::/32"), Country: NewCountry("FI"), Label: "around"},
 		},
 	}
@@ -201,7 +201,7 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 	four, six, tunnel := addr("193.0.6.139"), addr("2001:700:100::1"), addr("2002:808:808::1")
 	if n := testing.AllocsPerRun(100, func() {
 		for _, a := range []flow.Addr{four, six, tunnel} {
-			_, _ = v.CountryAndAS(a, 1)
+			_, _ = v.Letters(a, 1)
 			_ = v.Place(a, 1).Country.String()
 		}
 	}); n != 0 {

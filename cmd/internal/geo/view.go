@@ -103,9 +103,13 @@ func (v *View) Place(a flow.Addr, at int64) Place {
 	return p
 }
 
-// CountryAndAS is Country and AS, for who stores both with each flow.
-func (v *View) CountryAndAS(a flow.Addr, at int64) (Country, uint32) {
-	return v.Country(a, at), v.AS(a)
+// Letters is Country and AS for who stores both with each flow: the two letters of
+// Country.Code, zeros for an unknown one.
+func (v *View) Letters(a flow.Addr, at int64) (country [2]byte, as uint32) {
+	if c := v.Country(a, at); c != Unknown {
+		country = [2]byte([]byte(c.Code()))
+	}
+	return country, v.AS(a)
 }
 
 // Owner returns who runs an autonomous system, "" where that is not known.

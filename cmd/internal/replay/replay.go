@@ -13,6 +13,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/match"
 	"github.com/flowhound/flowhound/cmd/internal/site"
@@ -51,15 +52,23 @@ type Options struct {
 	Policy    *alert.Policy
 	Folds     throttle.Options
 	Set       *intel.Set // what flows are matched against
+	Geo       *geo.Part  // says where hits are; nil: nobody does
 }
 
 // New returns a Replay.
 func New(o Options) *Replay {
 	r := &Replay{stage: stage.New(o.Exporters, o.Policy)}
 	r.stage.Change(func(st *stage.State) { st.Set = o.Set })
-	r.worker = r.stage.NewWorker(stage.Options{Pass: r.hit, Sinks: []stage.Sink{sink{r}}})
+	sinks := []stage.Sink{sink{r}}
+	if o.Geo != nil {
+		sinks = append(sinks, o.Geo.NewReplaySink())
+	}
+	r.worker = r.stage.NewWorker(stage.Options{Pass: r.hit, Sinks: sinks})
 	r.table = throttle.New(o.Folds, func(h *hit.Hit) {
 		r.summary.Hits++
+		if o.Geo != nil {
+			o.Geo.Locate(h)
+		}
 		if r.OnHit != nil {
 			r.OnHit(h)
 		}

@@ -67,6 +67,7 @@ type Dependencies struct {
 	Folds   string                    // path of the snapshot of the fold table
 	Policy  func() *alert.Policy      // by which matches are classified now
 	Wants   func(h *hit.Hit) []string // the names of the cursors that want a hit
+	Locate  func(h *hit.Hit)          // fills in the places of a hit, on any goroutine; nil: nobody does
 	Say     func(status, msg string)  // writes an agent line; it must not wait
 	Log     *slog.Logger
 }
@@ -120,6 +121,9 @@ func (e *Emitter) Say(h *hit.Hit, to ...string) error {
 
 // tell counts a hit and gives it to the journal.
 func (e *Emitter) tell(h *hit.Hit, change []byte, to ...string) (uint64, error) {
+	if e.d.Locate != nil {
+		e.d.Locate(h)
+	}
 	e.hits.WithLabelValues(string(h.Kind), h.Severity.String(), string(h.Direction)).Inc()
 	seq, err := e.d.Journal.Append(&journal.Record{To: append(e.d.Wants(h), to...), Said: change, Hit: h})
 	if err != nil {

@@ -244,6 +244,8 @@ func (c *coder) shown(s *shown) {
 	num(c, &s.proto, 255)
 	num(c, &s.domain, anyNum)
 	num(c, &s.sampling, anyNum)
+	num(c, &s.localAS, anyNum)
+	num(c, &s.remoteAS, anyNum)
 	num(c, &s.direction, uint64(len(directions)-1))
 	c.indicators(&s.indicators)
 	c.indicators(&s.others)

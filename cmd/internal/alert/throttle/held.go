@@ -37,6 +37,7 @@ type shown struct {
 	// addresses of the record.
 	indicators, others []intel.Indicator
 	domain, sampling   uint32
+	localAS, remoteAS  uint32 // as the router told them
 	proto              uint8
 	direction          direction
 	localOpened        bool
@@ -70,6 +71,7 @@ func (h *held) show(ev *alert.Event) {
 	h.shown = shown{
 		local: ev.Local, remote: ev.Remote, natLocal: ev.NATLocal, natRemote: ev.NATRemote, exporter: ev.Exporter,
 		indicators: ev.Indicators, others: ev.Others, domain: ev.Domain, sampling: ev.Sampling,
+		localAS: ev.LocalAS, remoteAS: ev.RemoteAS,
 		proto: ev.Proto, direction: directionOf(ev.Direction), localOpened: ev.LocalOpened, matchedNAT: ev.MatchedNAT, dnsbl: ev.DNSBL,
 	}
 }

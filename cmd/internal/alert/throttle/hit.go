@@ -10,8 +10,8 @@ import (
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// hit makes the hit of what an entry holds; Kind, Time and Country are left to
-// the caller.
+// hit makes the hit of what an entry holds; Kind and Time are left to the caller, and
+// places, but for what the router told, to who knows them.
 func (h *held) hit(e *entry) *hit.Hit {
 	s := &h.shown
 	best := &s.indicators[0]
@@ -80,12 +80,15 @@ func (h *held) setAddresses(out *hit.Hit) {
 	}
 	out.Local, out.Remote = local.IP(), s.remote.IP()
 	natLocal, natRemote := ip(s.natLocal), ip(s.natRemote)
+	localAS := s.localAS
 	if local != s.local { // another target than the event's
-		natLocal = netip.Addr{}
+		natLocal, localAS = netip.Addr{}, 0
 	}
 	if s.localOpened {
+		out.SrcPlace.AS, out.DstPlace.AS = localAS, s.remoteAS
 		out.Src, out.Dst, out.NATSrc, out.NATDst = out.Local, out.Remote, natLocal, natRemote
 	} else {
+		out.SrcPlace.AS, out.DstPlace.AS = s.remoteAS, localAS
 		out.Src, out.Dst, out.NATSrc, out.NATDst = out.Remote, out.Local, natRemote, natLocal
 	}
 	out.Matched = matched(s)

@@ -11,7 +11,6 @@ package throttle
 import (
 	"container/heap"
 	"math"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -40,10 +39,6 @@ type Options struct {
 	// Meet is how long the first record of a pair waits for the other direction: 2 s;
 	// below 0 not at all.
 	Meet time.Duration
-
-	// Country returns the ISO 3166-1 alpha-2 code of an address, "" when
-	// unknown. May be nil.
-	Country func(netip.Addr) string
 }
 
 func (o Options) withDefaults() Options {
@@ -268,9 +263,6 @@ func (e *entry) kind(worse bool) hit.Kind {
 func (t *Table) tell(e *entry, h *hit.Hit, kind hit.Kind, at int64) {
 	t.stats.Lines++
 	h.Kind, h.Time = kind, stamp(at)
-	if t.o.Country != nil {
-		h.Country = t.o.Country(h.Remote)
-	}
 	t.journal(e)
 	t.emit(h)
 }

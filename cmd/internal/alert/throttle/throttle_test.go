@@ -359,12 +359,13 @@ func TestClockSetBack(t *testing.T) {
 }
 
 func TestHitOfAPair(t *testing.T) {
-	x := newBench(t, Options{Country: func(a netip.Addr) string { return "c2=" + a.String() }})
+	x := newBench(t, Options{})
 	r := record(time.Minute, tcp, c2, 443, host, 51234, 1000, talk)
 	r.Sampling, r.Domain = 10, 7
 	r.RevBytes, r.RevPackets, r.Has = 50, 3, r.Has|flow.HasReverse|flow.HasNATDst|flow.HasDirection
 	r.Direction = flow.BiflowReverseInitiator
 	r.NATDst = addr("10.5.5.5")
+	r.SrcAS, r.DstAS = 64500, 23456 // which stands for another one
 	x.add(r)
 	got := *x.hits[0]
 	at := start.Add(time.Minute)
@@ -372,10 +373,11 @@ func TestHitOfAPair(t *testing.T) {
 		Kind: hit.New, Severity: hit.Critical, Direction: hit.Outbound, State: hit.Established,
 		Category: "c2", Feed: "test", IOC: netip.MustParsePrefix("203.0.113.0/25"), Score: 90,
 		Src: host.IP(), Dst: c2.IP(), SrcPort: 51234, DstPort: 443, Proto: tcp,
-		Count: 1, Bytes: 10500, Packets: 50, Country: "c2=203.0.113.7", Exporter: netip.MustParseAddr("192.0.2.1"), Domain: 7, Sampling: 10,
+		Count: 1, Bytes: 10500, Packets: 50, Exporter: netip.MustParseAddr("192.0.2.1"), Domain: 7, Sampling: 10,
 		Start: at.Add(-2 * time.Second), End: at.Add(-time.Second), First: at, Last: at, Time: at,
 		ID: got.ID, Ref: "https://list.example/c2", Name: "Emotet", Local: host.IP(), Remote: c2.IP(), Matched: hit.MatchedDst,
 		SrcBytes: 500, DstBytes: 10000, SrcPackets: 30, DstPackets: 20, NATSrc: netip.MustParseAddr("10.5.5.5"),
+		DstPlace: hit.Place{AS: 64500},
 		Indicators: []hit.Indicator{{
 			IOC: netip.MustParsePrefix("203.0.113.0/25"), Feed: "test", Category: "c2", Score: 90,
 			Ref: "https://list.example/c2", Name: "Emotet", Tags: []string{"a", "b"},
