@@ -36,6 +36,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history"
+	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -90,6 +91,7 @@ type Agent struct {
 	exports   *keep.Keeper
 	geo       *geo.Part
 	history   *history.History
+	hunter    *hunt.Hunter         // nil: the journal is not open yet
 	metrics   *prometheus.Registry // asks the parts for what they count anyway
 	series    *series.Store        // nil: there are no pages
 	api       *api.API
@@ -123,7 +125,7 @@ func New(cfg *config.Config, o Options) *Agent {
 	})
 	a.feeds = must(feed.New(cfg.Feed(), feed.Dependencies{
 		Dir: cfg.FeedDir(), Version: o.Version, Fetch: o.Fetch, Log: o.Log,
-		OnSwap: func(set *intel.Set) { a.swapSet(set); a.exports.Changed() },
+		OnSwap: func(set *intel.Set) { a.swapSet(set); a.hunter.Swapped(set); a.exports.Changed() },
 		Say:    a.status,
 	}))
 	a.geo = must(geo.New(cfg.Geo, geo.Dependencies{Path: filepath.Join(cfg.DataDir, "sites"), Say: a.say, Log: o.Log}))
@@ -239,6 +241,9 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := a.history.Start(starting); err != nil { // once the workers are there
 		return err
 	}
+	if err := a.hunter.Start(starting); err != nil {
+		return err
+	}
 	if err := a.feeds.Start(starting); err != nil {
 		return err
 	}
@@ -283,6 +288,9 @@ func (a *Agent) Stop() error {
 	var errs []error
 	if a.control != nil { // what it asks may be gone after this
 		errs = append(errs, a.control.Close(ctx))
+	}
+	if a.hunter != nil {
+		errs = append(errs, a.hunter.Stop(ctx))
 	}
 	errs = append(errs, a.sockets.Stop(ctx), a.exporters.Stop(ctx), a.history.Stop(ctx))
 	a.cancel()
@@ -337,6 +345,7 @@ func (a *Agent) health() web.Health {
 	a.dnsbl.Findings(&found)
 	a.exports.Findings(&found)
 	a.history.Health(&found)
+	a.hunter.Findings(&found)
 	a.templates.Findings(&found)
 	a.geo.Findings(&found)
 	for _, f := range found {

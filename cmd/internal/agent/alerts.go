@@ -43,7 +43,8 @@ func (a *Agent) openJournal(cfg *config.Config) (err error) {
 	if cfg.Web.Listen != "" {
 		a.series = a.newSeries(cfg)
 	}
-	a.metrics.MustRegister(a.journal, a.file, a.outputs, a.emit)
+	a.hunter = a.newHunter(cfg)
+	a.metrics.MustRegister(a.journal, a.file, a.outputs, a.emit, a.hunter)
 	return nil
 }
 

@@ -17,6 +17,7 @@ func (a *Agent) findings() finding.List {
 	a.sockets.Findings(&l)
 	a.outputs.Findings(&l)
 	a.history.Findings(&l)
+	a.hunter.Findings(&l)
 	return append(l, a.findAlerts()...)
 }
 

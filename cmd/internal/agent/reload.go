@@ -95,6 +95,7 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 		changed(ctx, func(c *config.Config) geo.Config { return c.Geo }, a.geo.Apply),
 		changed(ctx, func(c *config.Config) emit.Config { return c.Alert }, a.emit.Apply),
 		changed(ctx, (*config.Config).Flows, a.history.Apply),
+		changed(ctx, (*config.Config).Hunt, a.hunter.Apply),
 		func(_, to *config.Config) error { // these cannot fail
 			a.stage.Apply(to.Exporters, to.Policy())
 			a.journal.SetSync(to.Sync)

@@ -17,6 +17,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history"
+	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -105,6 +106,14 @@ func (c *Config) Blacklists() dnsbl.Config {
 	d := c.DNSBL
 	d.Local, d.Exporters = c.Networks.Own(), c.Exporters.Named()
 	return d
+}
+
+// Hunt returns how far back new indicators are held against the history.
+func (c *Config) Hunt() hunt.Config {
+	if !c.History.Enabled {
+		return hunt.Config{}
+	}
+	return hunt.Config{Back: c.History.Hunt}
 }
 
 // HuntedPath is the file that says which indicators were hunted for in the history.

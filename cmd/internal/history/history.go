@@ -185,12 +185,15 @@ func (h *History) stop(ctx context.Context) error {
 	return r.stop(ctx)
 }
 
+// ErrOff says that no flows are kept now.
+var ErrOff = errors.New("no flows are kept")
+
 // Sync returns once all flows are on disk, and seen by a new snapshot, that were put
 // before: a source that can be asked again may forget them then.
 func (h *History) Sync(ctx context.Context) error {
 	r := h.live.Load()
 	if r == nil {
-		return errors.New("no flows are kept")
+		return ErrOff
 	}
 	return r.sync(ctx)
 }
@@ -199,7 +202,7 @@ func (h *History) Sync(ctx context.Context) error {
 func (h *History) Flush(ctx context.Context) error {
 	r := h.live.Load()
 	if r == nil {
-		return errors.New("no flows are kept")
+		return ErrOff
 	}
 	return r.flush(ctx)
 }
@@ -209,7 +212,7 @@ func (h *History) Flush(ctx context.Context) error {
 func (h *History) Add(ctx context.Context, records []flow.Record) error {
 	r := h.live.Load()
 	if r == nil {
-		return errors.New("no flows are kept")
+		return ErrOff
 	}
 	return r.add(ctx, records)
 }
@@ -222,7 +225,7 @@ func (h *History) Edit(do func(*dataset.Writer) error) error {
 			return do(w)
 		}
 	}
-	return errors.New("no flows are kept")
+	return ErrOff
 }
 
 // say tells of a change once.

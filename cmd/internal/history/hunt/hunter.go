@@ -34,6 +34,8 @@ const (
 	badSuffix   = ".bad"
 	retryFirst  = 10 * time.Second
 	retryMost   = 10 * time.Minute
+	// showDamage is how long a damaged file counts as a problem.
+	showDamage = time.Hour
 )
 
 // Config says how far back new indicators are hunted for.
@@ -79,8 +81,11 @@ type Hunter struct {
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+	quit    chan struct{} // closed by Stop
+	ending  sync.Once
 
 	pending          atomic.Int64
+	damagedAt        atomic.Int64 // Unix seconds
 	hunts, finds     atomic.Uint64
 	failing, damaged atomic.Pointer[string]
 }
@@ -93,7 +98,7 @@ type swap struct {
 
 // New returns a Hunter that does nothing yet.
 func New(c Config, d Dependencies) *Hunter {
-	h := &Hunter{d: d, swaps: make(chan swap, 16), work: make(chan struct{}, 1), said: map[string]bool{}}
+	h := &Hunter{d: d, swaps: make(chan swap, 16), work: make(chan struct{}, 1), quit: make(chan struct{}), said: map[string]bool{}}
 	h.back.Store(int64(c.Back))
 	return h
 }
@@ -111,7 +116,12 @@ func (h *Hunter) Start(context.Context) error {
 
 // Swapped is told that the match uses a set, right after it began to. It waits only when
 // sets change much faster than a disk writes.
-func (h *Hunter) Swapped(set *intel.Set) { h.swaps <- swap{set, time.Now().UnixNano()} }
+func (h *Hunter) Swapped(set *intel.Set) {
+	select {
+	case h.swaps <- swap{set, time.Now().UnixNano()}:
+	case <-h.quit:
+	}
+}
 
 // Apply takes over other settings.
 func (h *Hunter) Apply(_ context.Context, c Config) error {
@@ -120,11 +130,13 @@ func (h *Hunter) Apply(_ context.Context, c Config) error {
 	return nil
 }
 
-// Stop ends a hunt under way; the next start takes it up. Swapped may not be called any more.
+// Stop ends a hunt under way; the next start takes it up. What is swapped after it is noted
+// by that start, too.
 func (h *Hunter) Stop(ctx context.Context) error {
 	if h.cancel == nil {
 		return nil
 	}
+	h.ending.Do(func() { close(h.quit) })
 	h.cancel()
 	done := make(chan struct{})
 	go func() {
@@ -212,6 +224,7 @@ func (h *Hunter) edit(change func(*ledger) bool) bool {
 func (h *Hunter) setAside(why error) (l ledger) {
 	text := fmt.Sprintf("the file of what was hunted cannot be read: %s; it is kept as %s, and what is listed now counts as hunted: flowhound hunt looks back by hand", why, h.d.Path+badSuffix)
 	h.damaged.Store(&text)
+	h.damagedAt.Store(time.Now().Unix())
 	h.d.Log.Error(text)
 	h.d.Say("error", text)
 	_ = os.Rename(h.d.Path, h.d.Path+badSuffix)
@@ -390,7 +403,7 @@ func (h *Hunter) Findings(l *finding.List) {
 	if text := h.failing.Load(); text != nil {
 		l.Bad("df -h; ls -l "+h.d.Path, "%s", *text)
 	}
-	if text := h.damaged.Load(); text != nil {
+	if text := h.damaged.Load(); text != nil && time.Since(time.Unix(h.damagedAt.Load(), 0)) < showDamage {
 		l.Warn("flowhound hunt --last 30d", "%s", *text)
 	}
 }
