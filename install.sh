@@ -105,9 +105,9 @@ undo() { # undo STATUS: ends with it
 		) || true
 		left=$(still_there)
 		if [ -z "$left" ]; then
-			say "install.sh: everything is as it was" >&2
+			say "everything is as it was before" >&2
 		else
-			say "install.sh: this is left, look at it and remove it by hand:" >&2
+			say "this is left, look at it and remove it by hand:" >&2
 			say "$left" >&2
 		fi
 	fi

@@ -416,7 +416,7 @@ END
 const broken = snapshot + `engine BROKEN
 if sh install.sh >out 2>&1; then echo "it went on"; fi
 grep -q 'reports an error in its configuration as it is' out || cat out
-grep 'everything is as it was' out
+grep 'everything is as it was before' out
 same "broken engine"
 mkdir -p /run/systemd/system
 cat >/usr/local/sbin/systemctl <<'END'
@@ -431,7 +431,7 @@ chmod 0755 /usr/local/sbin/systemctl
 mkdir -p /etc/systemd/system
 look >before.look
 if sh install.sh >out 2>&1; then echo "it went on"; fi
-grep 'everything is as it was' out
+grep 'everything is as it was before' out
 same "broken engine, and a service that had begun to write"
 echo fine >/var/ossec/etc/local_decoder.xml
 look >before.look
@@ -446,9 +446,9 @@ same "installed and purged"
 func TestScriptBrokenEngine(t *testing.T) {
 	t.Parallel()
 	out := inPrivate(t, broken)
-	want := `install.sh: everything is as it was
+	want := `everything is as it was before
 broken engine: as it was
-install.sh: everything is as it was
+everything is as it was before
 broken engine, and a service that had begun to write: as it was
 67108864
 set net.core.rmem_max to 212992 again
