@@ -52,7 +52,7 @@ func checkCommand() *cobra.Command {
 				return printTable(out, cfg.Policy().Table())
 			}
 			warnOfAllowed(cmd, cfg)
-			_, err = fmt.Fprintf(out, "%s is fine: %d feeds, listening on %v\nknown good: %s\n", path, len(cfg.Feeds), cfg.Listen, &cfg.KnownGood)
+			_, err = fmt.Fprintf(out, "%s is fine: %s, listening on %v\nknown good: %s\n", path, counted(len(cfg.Feeds), "feed", "feeds"), cfg.Listen, &cfg.KnownGood)
 			return err
 		},
 	}

@@ -25,7 +25,7 @@ import (
 
 func demoCommand() *cobra.Command {
 	var asJSON, web bool
-	var listen string
+	var listen, color string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show what flowhound does, on a bundled capture and bundled lists",
@@ -62,7 +62,11 @@ the capture has but for its last two minutes at once, those at their own pace.`,
 
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			defer func() { err = errors.Join(err, out.Flush()) }()
-			var table demo.Table
+			screen, err := terminalOf(cmd.OutOrStdout(), color)
+			if err != nil {
+				return err
+			}
+			table := screen.hitTable(false)
 			printLine := printHit(out, asJSON)
 			options := cfg.Replay(set)
 			if options.Geo, err = geo.Open(cfg.Geo, stderrLog(cmd)); err != nil {
@@ -91,6 +95,7 @@ the capture has but for its last two minutes at once, those at their own pace.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the hits alone, one JSON object a line")
 	cmd.Flags().BoolVar(&web, "web", false, "show the pages on the demo's data, until Ctrl-C")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8055", "with --web: where the pages are served, on this host alone; port 0 takes a free one")
+	colorFlag(cmd, &color)
 	return cmd
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowhound/flowhound/cmd/internal/columns"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/control/feeds"
@@ -71,8 +72,12 @@ func feedAgent(cfg *config.Config) *feeds.Agent {
 }
 
 func printStates(w io.Writer, states []feed.State, now time.Time) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tTYPE\tSTATUS\tINDICATORS\tAGE\tNEXT\tMESSAGE")
+	screen, err := terminalOf(w, "auto")
+	if err != nil {
+		return err
+	}
+	t := columns.Table{Head: []string{"NAME", "TYPE", "STATUS", "INDICATORS", "AGE", "NEXT", "MESSAGE"}, Drop: []int{1, 5, 4, 3}}
+	t.Paint = func(row, column int, text string) string { return screen.paint(byStatus(row, column, text), text) }
 	for _, s := range states {
 		age, next := "-", "-"
 		if s.URL != "" && !s.FreshAt.IsZero() {
@@ -83,9 +88,9 @@ func printStates(w io.Writer, states []feed.State, now time.Time) error {
 		if !s.NextAt.IsZero() {
 			next = "in " + rough(s.NextAt.Sub(now))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Type, s.Status, s.Indicators, age, next, s.Message)
+		t.Row(s.Name, s.Type, string(s.Status), strconv.Itoa(s.Indicators), age, next, s.Message)
 	}
-	return t.Flush()
+	return t.Print(w, screen.width)
 }
 
 // rough is a duration as one says it.
@@ -163,9 +168,9 @@ func printOutcome(w io.Writer, o *feeds.Outcome, asJSON bool) error {
 	text := fmt.Sprintf("%s, %s", news, o.State.Message)
 	switch {
 	case o.NotYet:
-		text = fmt.Sprintf("%s; %d indicators in use", o.Error, o.State.Indicators)
+		text = fmt.Sprintf("%s; %s in use", o.Error, counted(o.State.Indicators, "indicator", "indicators"))
 	case o.Error != "":
-		text = fmt.Sprintf("failed: %s; %d indicators in use", o.Error, o.State.Indicators)
+		text = fmt.Sprintf("failed: %s; %s in use", o.Error, counted(o.State.Indicators, "indicator", "indicators"))
 	}
 	_, err := fmt.Fprintf(w, "%s: %s\n", o.State.Name, text)
 	return err

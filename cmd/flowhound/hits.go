@@ -5,32 +5,40 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
+	"github.com/flowhound/flowhound/cmd/internal/columns"
 	"github.com/flowhound/flowhound/cmd/internal/demo"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 func hitsCommand() *cobra.Command {
-	var path, severity, address string
+	var path, severity, address, color string
 	var since time.Duration
-	var asJSON bool
+	var asJSON, follow bool
+	var top int
 	var filter logged.Filter
 	cmd := &cobra.Command{
 		Use:   "hits [-c FILE]",
-		Short: "Show the hits of the alert log as a table",
+		Short: "Show the hits of the alert log as a table, or as they come",
 		Long: `hits reads the alert log and its rotated files and sums up, the worst first, who
 talked to whom: how often, how much, since when, and which list knows it. Under the
 table stand the references, with how regularly a pair talks. It needs no running
-agent.`,
+agent. With --top the pairs that moved most bytes come first, with --follow hits are
+shown as they come, until Ctrl-C.`,
 		Example: `  flowhound hits --since 24h --severity medium
-  flowhound hits --since 7d --address 10.1.2.3`,
+  flowhound hits --since 7d --address 10.1.2.3
+  flowhound hits --follow --severity high`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			cfg, err := loadConfig(path)
@@ -43,40 +51,23 @@ agent.`,
 			if filter.Address, err = addressOf(address); err != nil {
 				return usageError(err)
 			}
+			if top < 0 {
+				return usageError(errors.New("--top: must be 1 or more"))
+			}
+			if filter.Category != "" && !isCategory(filter.Category) {
+				return usageError(fmt.Errorf("--category: %.50q is not one of %s", filter.Category, strings.Join(categories(), ", ")))
+			}
+			screen, err := terminalOf(cmd.OutOrStdout(), color)
+			if err != nil {
+				return err
+			}
+			if follow {
+				return logged.Follow(cmd.Context(), cfg.Log.Path, filter, func(h *hit.Hit) { _ = screen.printLive(cmd.OutOrStdout(), h, asJSON) })
+			}
 			filter.Since = time.Now().Add(-since)
-			out := bufio.NewWriter(cmd.OutOrStdout())
-			defer func() { err = errors.Join(err, out.Flush()) }()
-			table := demo.Table{Times: true}
-			n := 0
-			bad, err := logged.Read(cfg.Log.Path, filter, func(h *hit.Hit) {
-				n++
-				if asJSON {
-					line, _ := json.Marshal(h) // a Hit always marshals
-					_, _ = out.Write(append(line, '\n'))
-					return
-				}
-				table.Add(h)
-			})
-			if errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("there is no alert log %s yet: flowhound run writes it", cfg.Log.Path)
-			} else if err != nil {
-				return err
-			}
-			if bad > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%d lines of the log cannot be read\n", bad)
-			}
-			if asJSON {
-				return nil
-			}
-			if n == 0 {
-				_, err := fmt.Fprintf(out, "no such hits since %s in %s\n", filter.Since.Format(time.DateTime), cfg.Log.Path)
-				return err
-			}
-			if err := table.Print(out); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(out, "\n%s\n", table.Counts())
-			return err
+			table := screen.hitTable(true)
+			table.Top = top
+			return printLogged(cmd, cfg.Log.Path, filter, &table, asJSON)
 		},
 	}
 	configFlag(cmd, &path)
@@ -85,10 +76,75 @@ agent.`,
 	cmd.Flags().StringVar(&address, "address", "", "an address or network on either side")
 	cmd.Flags().StringVar(&filter.Feed, "feed", "", "the name of a feed")
 	cmd.Flags().StringVar(&filter.Category, "category", "", "a category, such as c2")
+	cmd.Flags().StringVar(&filter.Series, "series", "", "the `id` of one matter: what the ids of its lines begin with")
+	cmd.Flags().IntVar(&top, "top", 0, "only the `N` pairs with most bytes")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "show hits as they come")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each line of the log")
+	colorFlag(cmd, &color)
+	completeFlag(cmd, "severity", fixed(severities()...))
+	completeFlag(cmd, "category", fixed(categories()...))
+	completeFlag(cmd, "feed", completeFeeds(&path))
+	completeFlag(cmd, "address", completeAddresses(&path))
+	completeFlag(cmd, "series", completeSeries(&path))
 	since = 24 * time.Hour
 	cmd.Flags().Lookup("since").DefValue = "24h"
 	return cmd
+}
+
+// printLogged prints what the log at path has, as JSON or as a table.
+func printLogged(cmd *cobra.Command, path string, filter logged.Filter, table *demo.Table, asJSON bool) (err error) {
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	defer func() { err = errors.Join(err, out.Flush()) }()
+	n := 0
+	bad, err := logged.Read(path, filter, func(h *hit.Hit) {
+		n++
+		if asJSON {
+			line, _ := json.Marshal(h) // a Hit always marshals
+			_, _ = out.Write(append(line, '\n'))
+			return
+		}
+		table.Add(h)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no alert log %s yet: flowhound run writes it", path)
+	} else if err != nil {
+		return err
+	}
+	if bad > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s of the log cannot be read\n", counted(bad, "line", "lines"))
+	}
+	if asJSON {
+		return nil
+	}
+	if n == 0 {
+		_, err := fmt.Fprintf(out, "no such hits since %s in %s\n", filter.Since.Format(time.DateTime), path)
+		return err
+	}
+	if err := table.Print(out); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "\n%s\n", table.Counts())
+	return err
+}
+
+// printLive prints one hit on one line.
+func (t terminal) printLive(w io.Writer, h *hit.Hit, asJSON bool) error {
+	if asJSON {
+		return printLines(w, h)
+	}
+	arrow := "->"
+	if h.Local == h.Dst {
+		arrow = "<-"
+	}
+	line := fmt.Sprintf("%s %s %s %s  %s %s  %s: %s",
+		h.Local, arrow, h.Remote, h.State, strconv.FormatUint(h.Count, 10)+"x", demo.Size(h.Bytes), h.Feed, text.Screen(h.Name))
+	at := h.Time.Local().Format("15:04:05")
+	severity := fmt.Sprintf("%-8s", h.Severity)
+	if t.width > 0 {
+		line = columns.Cut(line, max(t.width-len(at)-len(severity)-4, 10))
+	}
+	_, err := fmt.Fprintf(w, "%s  %s  %s\n", at, t.paint(severityColor(h.Severity), severity), line)
+	return err
 }
 
 // span is a time of a flag, which may be in days.

@@ -72,10 +72,12 @@ cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/out
 cmd/internal/alert/regular:
 cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/alert/regular cmd/internal/flow cmd/internal/intel github.com/gaissmai/bart plugin/hit
 cmd/internal/alert/series: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding plugin/hit
+cmd/internal/columns:
 cmd/internal/control:
 cmd/internal/control/doctor: cmd/internal/control cmd/internal/finding
 cmd/internal/control/feeds: cmd/internal/control cmd/internal/datadir cmd/internal/intel/dnsbl cmd/internal/intel/feed cmd/internal/intel/feed/fetch
 cmd/internal/control/outputs: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/alert/output/run cmd/internal/control cmd/internal/datadir plugin/hit plugin/host
+cmd/internal/control/status: cmd/internal/alert/output/run cmd/internal/control cmd/internal/finding cmd/internal/flow/exporters cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/stage
 cmd/internal/datadir:
 cmd/internal/file:
 cmd/internal/finding:

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
-	"github.com/flowhound/flowhound/cmd/internal/demo"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -30,9 +29,13 @@ func printAlerts(w io.Writer, q query, log string, now time.Time, asJSON bool) e
 	if !q.network.IsValid() {
 		return nil
 	}
-	table := demo.Table{Times: true}
+	screen, err := terminalOf(w, "auto")
+	if err != nil {
+		return err
+	}
+	table := screen.hitTable(true)
 	sum := alertedJSON{Query: q.text}
-	_, err := logged.Read(log, logged.Filter{Since: now.Add(-alertsBack), Address: q.network}, func(h *hit.Hit) {
+	_, err = logged.Read(log, logged.Filter{Since: now.Add(-alertsBack), Address: q.network}, func(h *hit.Hit) {
 		table.Add(h)
 		sum.Lines++
 		sum.Flows += h.Count

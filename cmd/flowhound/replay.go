@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/demo"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -24,12 +25,13 @@ import (
 func replayCommand() *cobra.Command {
 	var src source
 	var flows, asJSON bool
+	var color string
 	cmd := &cobra.Command{
 		Use:   "replay [-c FILE | --blacklist LIST...] CAPTURE...",
 		Short: "Run captures of NetFlow or IPFIX through the same pipeline",
 		Long: `replay reads pcap or pcapng files of NetFlow and IPFIX datagrams (gzip and zstd
-too, "-" is standard input) and prints the hits on the capture's clock. It
-touches no state, no log and no network.`,
+too, "-" is standard input) and prints the hits on the capture's clock, then a table
+of who talked to what. It touches no state, no log and no network.`,
 		Example: `  flowhound replay --blacklist bad.txt router.pcap
   flowhound replay --flows --json router.pcap | jq .src
   tcpdump -w - udp port 2055 | flowhound replay --flows -`,
@@ -41,24 +43,48 @@ touches no state, no log and no network.`,
 			if err != nil {
 				return err
 			}
+			screen, err := terminalOf(cmd.OutOrStdout(), color)
+			if err != nil {
+				return err
+			}
+			table, printLine := screen.hitTable(true), printHit(out, asJSON)
 			if flows {
 				r.OnFlow = printFlow(out, asJSON)
 			} else {
-				r.OnHit = printHit(out, asJSON)
+				r.OnHit = func(h *hit.Hit) {
+					printLine(h)
+					table.Add(h)
+				}
 			}
 			for _, path := range captures {
 				if err = replayFile(cmd, r, path); err != nil {
 					break // what was read until there is said all the same
 				}
 			}
-			_, printErr := fmt.Fprintln(cmd.ErrOrStderr(), r.Close())
+			summary := r.Close() // says what is held
+			if !flows && !asJSON {
+				err = errors.Join(err, printHitTable(out, &table))
+			}
+			_, printErr := fmt.Fprintln(cmd.ErrOrStderr(), summary)
 			return errors.Join(err, printErr)
 		},
 	}
 	src.flags(cmd)
 	cmd.Flags().BoolVar(&flows, "flows", false, "print every flow record instead of hits; needs no configuration")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	colorFlag(cmd, &color)
 	return cmd
+}
+
+// printHitTable prints the table after the lines that it sums up, if there are any.
+func printHitTable(w io.Writer, table *demo.Table) error {
+	if table.Empty() {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	return table.Print(w)
 }
 
 // newReplay prepares a replay; to print flows, no lists are needed.

@@ -46,6 +46,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/web"
 	"github.com/flowhound/flowhound/cmd/internal/web/api"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // stopTime bounds a stop, so that a service manager never has to kill.
@@ -266,8 +267,9 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		})
 	}
 	a.background.Go(func() { a.watch(ctx) })
-	a.say("started", fmt.Sprintf("listening on %s with %d workers, %d indicators from %d feeds%s",
-		a.sockets, a.emit.Intakes(), a.stage.State().Set.Len(), len(cfg.Feeds), a.lateLines(starting)))
+	a.say("started", fmt.Sprintf("listening on %s with %s, %s from %s%s",
+		a.sockets, text.Count(a.emit.Intakes(), "worker", "workers"), text.Count(a.stage.State().Set.Len(), "indicator", "indicators"),
+		text.Count(len(cfg.Feeds), "feed", "feeds"), a.lateLines(starting)))
 	_ = a.exports.Start(ctx) // never fails
 	if a.control != nil {
 		a.control.Serve()

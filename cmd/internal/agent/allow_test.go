@@ -24,7 +24,7 @@ feeds:
 allow: [allow.txt]
 `)
 	r.awaitLine(`feed id=ours status=ok indicators=2 msg="2 indicators; left out: 1 on an allow list \(first: 198\.51\.100\.2 of `)
-	r.awaitLine(`feed id=allow:\S+ status=ok indicators=1 msg="1 allowed entries"`)
+	r.awaitLine(`feed id=allow:\S+ status=ok indicators=1 msg="1 allowed entry"`)
 	x := r.traffic()
 	r.awaitHit("198.51.100.3")
 	if r.findLine("alerts.log", " dst=198.51.100.2 ") != nil {

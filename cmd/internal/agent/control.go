@@ -10,6 +10,8 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/control/doctor"
 	controlfeeds "github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	controloutputs "github.com/flowhound/flowhound/cmd/internal/control/outputs"
+	"github.com/flowhound/flowhound/cmd/internal/control/status"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 // openControl opens the socket that commands ask. An agent that shares its run_dir
@@ -37,7 +39,26 @@ func (a *Agent) openControl(cfg *config.Config) error {
 // the beginning of Stop.
 func (a *Agent) handlers() map[string]control.Handler {
 	all := doctor.Handlers(a.findings)
+	maps.Copy(all, status.Handlers(a.statusNow))
 	maps.Copy(all, controlfeeds.Handlers(a.feeds, a.dnsbl.States))
 	maps.Copy(all, controloutputs.Handlers(a.outputs))
 	return all
+}
+
+// statusNow is how the agent is, for the command status.
+func (a *Agent) statusNow() status.Status {
+	s := status.Status{
+		Version: a.options.Version, Started: a.started.UTC(), Hits: a.emit.Lines(), Indicators: a.stage.State().Set.Len(),
+		Refused: a.stage.Refused(), Feeds: a.feeds.States(), Outputs: a.outputs.States(), Exports: a.exports.States(),
+	}
+	for _, l := range a.sockets.Addrs() {
+		s.Listening = append(s.Listening, "udp://"+l.String())
+	}
+	s.Exporters, s.FlowsPerSecond = a.exporters.States(), a.exporters.FlowsPerSecond()
+	for _, f := range a.findings() {
+		if f.Level != finding.OK {
+			s.Problems = append(s.Problems, f)
+		}
+	}
+	return s
 }

@@ -50,7 +50,7 @@ func TestDoctor(t *testing.T) {
 	if !slices.ContainsFunc(ask(), func(f finding.Finding) bool { return strings.Contains(f.Fix, port) }) {
 		t.Errorf("no finding says %s: %+v", port, ask())
 	}
-	if !has(finding.Bad, "gone.txt does not exist") || !has(finding.OK, "1 indicators are loaded") {
+	if !has(finding.Bad, "gone.txt does not exist") || !has(finding.OK, "1 indicator is loaded") {
 		t.Errorf("feeds: %+v", ask())
 	}
 
@@ -69,7 +69,7 @@ func TestDoctor(t *testing.T) {
 		}
 		return has(finding.Warn, "after they began") && has(finding.Warn, "neither side in networks.local")
 	})
-	if !has(finding.OK, "1 exporters were heard") || has(finding.Bad, "no exporter") {
+	if !has(finding.OK, "1 exporter was heard") || has(finding.Bad, "no exporter") {
 		t.Errorf("%+v", ask())
 	}
 }

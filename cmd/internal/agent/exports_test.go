@@ -31,7 +31,7 @@ exports:
 	r.awaitFile("all.txt", ours())
 	r.awaitFile("slow.txt", ours())
 	r.awaitFile("good.txt", "")
-	r.awaitLine(`export id=all\.txt status=ok indicators=1 msg="\S+/all\.txt holds 1 indicators"`)
+	r.awaitLine(`export id=all\.txt status=ok indicators=1 msg="\S+/all\.txt holds 1 indicator"`)
 	r.awaitFile("told", "told "+dir+"\n")
 
 	r.write("ours.txt", ours("2", "3"))

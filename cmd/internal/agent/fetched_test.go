@@ -42,7 +42,7 @@ feeds:
 `
 	hurry := agent.Options{Fetch: fetch.Options{Header: time.Second, Retries: -1}}
 	r := startWith(t, dir, settings, hurry)
-	r.awaitLine(`feed id=theirs status=ok indicators=1 msg="1 indicators"`)
+	r.awaitLine(`feed id=theirs status=ok indicators=1 msg="1 indicator"`)
 	x := r.traffic()
 	r.awaitHit(always)
 	if got := agents.Load(); got != "flowhound/1.2.0 (+https://github.com/flowhound/flowhound; noc@example.net)" {
@@ -50,7 +50,7 @@ feeds:
 	}
 
 	answer.Store(http.HandlerFunc(http.NotFound))
-	r.awaitLine(`feed id=theirs status=error indicators=1 msg="feed theirs: http://127.0.0.1:\d+/list.txt: the server answers 404 \(Not Found\).*; the 1 indicators of .* stay in use"`)
+	r.awaitLine(`feed id=theirs status=error indicators=1 msg="feed theirs: http://127.0.0.1:\d+/list.txt: the server answers 404 \(Not Found\).*; the 1 indicator of .* stay in use"`)
 	r.wantDegraded("theirs")
 
 	list("2") // comes back changed
@@ -102,7 +102,7 @@ feeds:
 		t.Fatal(err)
 	}
 	r = startWith(t, dir, settings, hurry)
-	r.awaitLine(`agent status=started .*, 5 indicators from 1 feeds`)
+	r.awaitLine(`agent status=started .*, 5 indicators from 1 feed`)
 	x = r.traffic()
 	r.awaitHit("198.51.100.6")
 	r.awaitLine(`feed id=theirs status=error indicators=5 .*connection refused`)

@@ -1,6 +1,9 @@
 package agent
 
-import "github.com/flowhound/flowhound/cmd/internal/finding"
+import (
+	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/plugin/text"
+)
 
 // findings is how the running agent is, for doctor.
 func (a *Agent) findings() finding.List {
@@ -25,7 +28,7 @@ func (a *Agent) findFeeds(l *finding.List) {
 	if n := a.stage.State().Set.Len(); n == 0 {
 		l.Bad("flowhound feed list", "no indicators are loaded: nothing can match")
 	} else {
-		l.OK("%d indicators are loaded", n)
+		l.OK("%s loaded", text.Count(n, "indicator is", "indicators are"))
 	}
 	a.feeds.Findings(l)
 	a.dnsbl.Findings(l)

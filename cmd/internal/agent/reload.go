@@ -18,6 +18,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // settleTime is how long a changed file must be quiet before it is read: editors
@@ -40,7 +41,7 @@ func (a *Agent) reload(ctx context.Context, why string) {
 	}
 	a.refused.Store(nil)
 	a.log.Info("reloaded", "why", why)
-	a.say("reloaded", fmt.Sprintf("%s: %d indicators from %d feeds", why, a.stage.State().Set.Len(), len(a.config.Load().Feeds)))
+	a.say("reloaded", fmt.Sprintf("%s: %s from %s", why, text.Count(a.stage.State().Set.Len(), "indicator", "indicators"), text.Count(len(a.config.Load().Feeds), "feed", "feeds")))
 }
 
 func (a *Agent) tryReload(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 const (
@@ -55,6 +56,6 @@ func (a *Agent) summary() string {
 	for _, d := range a.stage.Stats() {
 		flows += d.Total.Records.Sum()
 	}
-	return fmt.Sprintf("%s up, %d flows, %d lines of hits, %d indicators",
-		time.Since(a.started).Round(time.Second), flows, a.emit.Lines(), a.stage.State().Set.Len())
+	return fmt.Sprintf("%s up, %s, %s, %s",
+		time.Since(a.started).Round(time.Second), text.Count(flows, "flow", "flows"), text.Count(a.emit.Lines(), "alert line", "alert lines"), text.Count(a.stage.State().Set.Len(), "indicator", "indicators"))
 }

@@ -6,10 +6,11 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/columns"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -20,6 +21,14 @@ const width = 120
 // The zero value is empty and ready. It is not safe for concurrent use.
 type Table struct {
 	Times bool // also print when each was first and last seen
+	// Width is what every line fits in, in columns: columns that say least are left
+	// out; 0: 120 for the references, and any for the rest.
+	Width int
+	// Top prints the rows with most bytes only, so many of them, that first; 0: all, the
+	// worst first.
+	Top int
+	// Paint colours what stands for a severity; nil: nothing is coloured.
+	Paint func(s hit.Severity, text string) string
 
 	rows   map[key]*row
 	hits   int
@@ -77,6 +86,9 @@ func (t *Table) Add(h *hit.Hit) {
 	r.traffic += h.Bytes
 }
 
+// Empty reports whether no hit was added.
+func (t *Table) Empty() bool { return len(t.rows) == 0 }
+
 // Print writes the table, worst severity and most flows first, and under it the
 // references whole. It writes nothing when no hit was added.
 func (t *Table) Print(w io.Writer) error {
@@ -88,7 +100,12 @@ func (t *Table) Print(w io.Writer) error {
 		rows = append(rows, r)
 	}
 	slices.SortFunc(rows, func(a, b *row) int {
+		most := 0
+		if t.Top > 0 {
+			most = cmp.Compare(b.traffic, a.traffic)
+		}
 		return cmp.Or(
+			most,
 			cmp.Compare(b.last.Severity, a.last.Severity),
 			cmp.Compare(b.flows, a.flows),
 			a.last.Local.Compare(b.last.Local),
@@ -96,22 +113,34 @@ func (t *Table) Print(w io.Writer) error {
 			cmp.Compare(a.last.ID, b.last.ID))
 	})
 
-	var notes notes
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	times := ""
-	if t.Times {
-		times = "FIRST\tLAST\t"
+	if t.Top > 0 {
+		rows = rows[:min(t.Top, len(rows))]
 	}
-	fmt.Fprintln(tw, "SEVERITY\tLOCAL\t\tREMOTE\tSTATE\tFLOWS\tBYTES\t"+times+"LIST\tREF")
-	for _, r := range rows {
-		if t.Times {
-			times = r.from.Local().Format("Jan _2 15:04") + "\t" + r.to.Local().Format("Jan _2 15:04") + "\t"
+	notes := notes{width: t.Width}
+	tab := columns.Table{Head: []string{"SEVERITY", "LOCAL", "", "REMOTE", "STATE", "FLOWS", "BYTES", "FIRST", "LAST", "LIST", "REF"}, Drop: []int{7, 4, 6, 9, 8, 5}}
+	if !t.Times {
+		tab.Head = slices.Delete(tab.Head, 7, 9)
+		tab.Drop = []int{4, 6, 7, 5}
+	}
+	if t.Paint != nil {
+		tab.Paint = func(row, column int, text string) string {
+			if row < 0 || column > 0 {
+				return text
+			}
+			return t.Paint(rows[row].last.Severity, text)
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s%s\t%s\n",
-			r.last.Severity, among(r.last.Local, r.locals), arrow(r.last.Direction), among(r.last.Remote, r.remotes),
-			r.last.State, r.flows, size(r.traffic), times, r.last.Feed, notes.number(&r.last))
 	}
-	if err := tw.Flush(); err != nil {
+	for _, r := range rows {
+		cells := []string{
+			r.last.Severity.String(), among(r.last.Local, r.locals), arrow(r.last.Direction), among(r.last.Remote, r.remotes),
+			string(r.last.State), strconv.FormatUint(r.flows, 10), Size(r.traffic),
+		}
+		if t.Times {
+			cells = append(cells, r.from.Local().Format("Jan _2 15:04"), r.to.Local().Format("Jan _2 15:04"))
+		}
+		tab.Row(append(cells, r.last.Feed, notes.number(&r.last))...)
+	}
+	if err := tab.Print(w, t.Width); err != nil {
 		return err
 	}
 	for _, line := range notes.lines {
@@ -125,13 +154,21 @@ func (t *Table) Print(w io.Writer) error {
 // Counts says how many flow records and lines were added, by severity.
 func (t *Table) Counts() string {
 	total, detail := t.bySeverity()
-	return fmt.Sprintf("hits: %d%s, in %d lines", total, detail, t.hits)
+	lines := "lines"
+	if t.hits == 1 {
+		lines = "line"
+	}
+	return fmt.Sprintf("hits: %d%s, in %d %s", total, detail, t.hits, lines)
 }
 
 // PrintSummary writes one line: the flow records that were read, from how many
 // exporters, and how many of them hit.
 func (t *Table) PrintSummary(w io.Writer, flows uint64, exporters int) error {
-	_, err := fmt.Fprintf(w, "flows read: %d, from %d exporters, %s\n", flows, exporters, t.Counts())
+	word := "exporters"
+	if exporters == 1 {
+		word = "exporter"
+	}
+	_, err := fmt.Fprintf(w, "flows read: %d, from %d %s, %s\n", flows, exporters, word, t.Counts())
 	return err
 }
 
@@ -165,8 +202,8 @@ func among(a netip.Addr, of int) string {
 	return a.String()
 }
 
-// size returns n bytes in at most six characters.
-func size(n uint64) string {
+// Size returns n bytes in at most eight characters: 44.5 kB.
+func Size(n uint64) string {
 	const units = "kMGTPE"
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
@@ -180,6 +217,7 @@ func size(n uint64) string {
 
 // notes are the references under the table, each told once.
 type notes struct {
+	width int // 0: the usual one
 	seen  map[string]string
 	lines []string
 }
@@ -202,7 +240,7 @@ func (n *notes) number(h *hit.Hit) string {
 	if !ok {
 		mark = fmt.Sprintf("[%d]", len(n.seen)+1)
 		n.seen[text] = mark
-		n.lines = append(n.lines, shorten(mark+" "+text, len(mark)+1+len(h.Ref)))
+		n.lines = append(n.lines, n.shorten(mark+" "+text, len(mark)+1+len(h.Ref)))
 	}
 	return mark
 }
@@ -216,7 +254,8 @@ func labelled(label, value string) string {
 
 // shorten cuts line to the table's width, but keeps its first keep bytes: a
 // reference that is cut leads nowhere.
-func shorten(line string, keep int) string {
+func (n *notes) shorten(line string, keep int) string {
+	width := cmp.Or(n.width, width)
 	r := []rune(line)
 	if len(r) <= width {
 		return line

@@ -78,7 +78,7 @@ func TestTableEmpty(t *testing.T) {
 	if err := errors.Join(table.Print(&b), table.PrintSummary(&b, 12, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := b.String(), "flows read: 12, from 1 exporters, hits: 0, in 0 lines\n"; got != want {
+	if got, want := b.String(), "flows read: 12, from 1 exporter, hits: 0, in 0 lines\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -17,6 +17,8 @@ const (
 	// must lack something, lateShare that of late flows that is worth a word.
 	transitShare = 50
 	lateShare    = 10
+	// maxSaid is how many refused exporters are named.
+	maxSaid = 10
 )
 
 // Counts returns what all workers have done, on any goroutine.
@@ -44,6 +46,14 @@ func (c *Counts) mostlyTransit() bool {
 
 // Findings says what is amiss with the flows as a whole.
 func (s *Stage) Findings(l *finding.List) {
+	for i, r := range s.Refused() {
+		if i == maxSaid {
+			l.Warn("flowhound status", "more exporters are refused than are listed here")
+			break
+		}
+		l.Warn(fmt.Sprintf("add %s to exporters.allow if it is yours, or have it stop sending", r.Address),
+			"exporter %s sends NetFlow and is refused: exporters.allow does not name it", r.Address)
+	}
 	c := s.Counts()
 	if c.Sampled >= sample && c.Late*100 >= c.Sampled*lateShare {
 		l.Warn("set the exporters' active timeout to 60 seconds, and their clocks",

@@ -123,6 +123,7 @@ type Worker struct {
 	asked      *dnsbl.Filter // addresses that DNS blacklists were asked about lately; nil before the first
 	raw        match.Raw     // of the record in work; here so that it is not allocated
 	counts     counts
+	refusals   refusals
 }
 
 type counts struct {
@@ -222,6 +223,7 @@ func (w *Worker) begin() *State {
 func (w *Worker) datagram(st *State, data []byte, from netip.AddrPort, received int64) int {
 	if !st.Allows(from.Addr()) {
 		w.counts.refused.Add(1)
+		w.refusals.add(from.Addr(), received)
 		return 0
 	}
 	w.batch.Reset()

@@ -28,6 +28,7 @@ type Filter struct {
 	Address  netip.Prefix // on either side
 	Feed     string
 	Category string
+	Series   string
 }
 
 // Accepts reports whether a hit is wanted.
@@ -38,7 +39,8 @@ func (f *Filter) Accepts(h *hit.Hit) bool {
 	}
 	return !seen.Before(f.Since) && h.Severity >= f.Severity &&
 		(!f.Address.IsValid() || f.Address.Contains(h.Src.Unmap()) || f.Address.Contains(h.Dst.Unmap())) &&
-		(f.Feed == "" || f.Feed == h.Feed) && (f.Category == "" || f.Category == h.Category)
+		(f.Feed == "" || f.Feed == h.Feed) && (f.Category == "" || f.Category == h.Category) &&
+		(f.Series == "" || f.Series == h.Series())
 }
 
 // Read calls each for the wanted hits of the log at path and of its rotated files
@@ -89,6 +91,8 @@ func readFile(name string, f *Filter, each func(*hit.Hit)) (bad int, err error) 
 	var named []byte // must stand in the line: that is found much faster than a line is read
 	if f.Address.IsSingleIP() {
 		named = []byte(f.Address.Addr().String())
+	} else if f.Series != "" {
+		named = []byte(f.Series)
 	}
 	for {
 		line, err := r.ReadSlice('\n')

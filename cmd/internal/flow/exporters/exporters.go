@@ -41,6 +41,7 @@ type Exporters struct {
 	mu        sync.Mutex
 	labels    map[netip.Addr]string // of the first exporters
 	newcomers int                   // of labels, those that newcomers took
+	rates     rates
 }
 
 // New returns Exporters that say nothing yet.
@@ -63,7 +64,11 @@ func (x *Exporters) Start(context.Context) error {
 				return
 			case now := <-tick.C:
 				stats := x.d.Stats()
-				for _, line := range w.look(now, all(stats), forgotten(stats)) {
+				each := all(stats)
+				x.mu.Lock()
+				x.rates.look(now, each)
+				x.mu.Unlock()
+				for _, line := range w.look(now, each, forgotten(stats)) {
 					x.d.Say(&line)
 				}
 			}
@@ -141,11 +146,21 @@ func (x *Exporters) Findings(l *finding.List) {
 		}
 		unread += s.HeldDropped
 	}
-	l.OK("%d exporters were heard", len(exporters))
-	if silent > 0 {
+	if len(exporters) == 1 {
+		l.OK("1 exporter was heard, %s", exporters[0].Exporter)
+	} else {
+		l.OK("%d exporters were heard", len(exporters))
+	}
+	switch {
+	case silent == 1:
+		l.Warn("look whether it is up and still exports to this host", "exporter %s is silent", example)
+	case silent > 1:
 		l.Warn("look whether they are up and still export to this host", "%d exporters are silent, %s among them", silent, example)
 	}
-	if unread > 0 {
+	switch {
+	case unread == 1:
+		l.Warn("let exporters send their templates every minute", "1 set of flows could not be read: its template had not come")
+	case unread > 1:
 		l.Warn("let exporters send their templates every minute", "%d sets of flows could not be read: their templates had not come", unread)
 	}
 }

@@ -22,6 +22,10 @@ type State struct {
 	Lost uint64 `json:"lost"`
 	// Unread are sets of flows that were given up: their templates had not come.
 	Unread uint64 `json:"unread"`
+	// FlowsPerSecond is of the last seconds, as exported.
+	FlowsPerSecond float64 `json:"flows_per_second"`
+	// Sampling is of its last record: 1 in so many packets; 0: not known.
+	Sampling uint32 `json:"sampling,omitempty"`
 	// SlowSeconds is by how much its clock is slow, steadily.
 	SlowSeconds float64 `json:"clock_slow_s,omitempty"`
 }
@@ -29,13 +33,16 @@ type State struct {
 // States returns how the exporters are, in the order of their addresses.
 func (x *Exporters) States() []State {
 	all, now := x.all(), time.Now()
+	x.mu.Lock()
+	perSecond := x.rates.perSecond // replaced, not changed, by the next look
+	x.mu.Unlock()
 	out := make([]State, len(all))
 	for i := range all {
 		s := &all[i]
 		out[i] = State{
 			Address: s.Exporter, Versions: []string{}, LastSeen: s.LastSeen, Silent: now.Sub(s.LastSeen) > silentAfter, Newcomer: s.Newcomer,
 			Templates: s.Templates, Datagrams: s.Datagrams.Sum(), Records: s.Records.Sum(), Lost: s.Lost.Sum(), Unread: s.HeldDropped,
-			SlowSeconds: s.Slow.Seconds(),
+			SlowSeconds: s.Slow.Seconds(), FlowsPerSecond: perSecond[s.Exporter], Sampling: s.Sampling,
 		}
 		for v, n := range s.Datagrams {
 			if n > 0 {

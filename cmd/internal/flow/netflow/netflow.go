@@ -128,6 +128,7 @@ func (d *Decoder) Decode(datagram []byte, from netip.AddrPort, received int64, o
 	e.stats.lastSeen.Store(received)
 
 	if len(out.Records) > before {
+		e.stats.sampling.Store(out.Records[len(out.Records)-1].Sampling)
 		if age := received - e.place.at; uint64(age) >= uint64(time.Second) || e.place.rank == unproven {
 			d.prove(e, received)
 		}

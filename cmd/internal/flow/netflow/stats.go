@@ -72,6 +72,8 @@ type ExporterStats struct {
 	Newcomer bool
 	// Templates is how many templates are held for it now.
 	Templates int
+	// Sampling is the rate of its last record: 1 in so many packets; 0: none came.
+	Sampling uint32
 	// Missing names the template that was missing last; its ID is 0 when none was.
 	Missing MissingTemplate
 	// GuessedRate is the sampling rate that was taken last for SamplingGuessed.
@@ -85,6 +87,9 @@ type ExporterStats struct {
 func (s *ExporterStats) Add(o *ExporterStats) {
 	s.Counters.Add(&o.Counters)
 	s.Templates += o.Templates
+	if s.Sampling == 0 || o.LastSeen.After(s.LastSeen) && o.Sampling != 0 {
+		s.Sampling = o.Sampling
+	}
 	s.Newcomer = s.Newcomer && o.Newcomer
 	if o.LastSeen.After(s.LastSeen) {
 		s.LastSeen = o.LastSeen
@@ -141,6 +146,7 @@ type exporterStats struct {
 	missing   atomic.Uint64 // packMissing
 
 	guessedRate atomic.Uint32
+	sampling    atomic.Uint32 // of the last record
 	counters
 }
 
@@ -162,6 +168,7 @@ func (e *exporterStats) load() ExporterStats {
 		Missing:   unpackMissing(e.missing.Load()),
 
 		GuessedRate: e.guessedRate.Load(),
+		Sampling:    e.sampling.Load(),
 		Slow:        time.Duration(e.slow.Load()),
 		Counters:    e.counters.load(),
 	}

@@ -46,17 +46,17 @@ func TestAllowListChanges(t *testing.T) {
 	b := allowing(t, "192.0.2.2 # the resolver\n")
 	b.nextSet("1", "3")
 	b.nextState(OK, "2 indicators; left out: 1 on an allow list (first: 192.0.2.2 of "+b.path("good"))
-	b.nextState(OK, "1 allowed entries")
+	b.nextState(OK, "1 allowed entry")
 
 	b.write("good", "192.0.2.2\n192.0.2.0/31\n")
 	b.nextSet("3")
-	b.nextState(OK, "1 indicators; left out: 2 on an allow list (first: 192.0.2.0/31 ")
+	b.nextState(OK, "1 indicator; left out: 2 on an allow list (first: 192.0.2.0/31 ")
 	b.nextState(OK, "2 allowed entries")
 
 	b.write("good", `{"type": "cidr", "name": "x", "list": ["192.0.2.3"]}`)
 	b.nextSet("1", "2")
 	b.nextState(OK, "2 indicators")
-	b.nextState(OK, "1 allowed entries")
+	b.nextState(OK, "1 allowed entry")
 
 	// What is bad now does not make yesterday's resolver an enemy.
 	for _, tt := range []struct{ text, says string }{
@@ -66,7 +66,7 @@ func TestAllowListChanges(t *testing.T) {
 	} {
 		b.write("good", tt.text)
 		b.nextState(Stale, tt.says)
-		if s := b.feeds.States()[1]; s.Indicators != 1 || !strings.Contains(s.Message, "the 1 allowed entries of") || !strings.HasPrefix(s.Message, "allow list ") {
+		if s := b.feeds.States()[1]; s.Indicators != 1 || !strings.Contains(s.Message, "the 1 allowed entry of") || !strings.HasPrefix(s.Message, "allow list ") {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -76,7 +76,7 @@ func TestAllowListChanges(t *testing.T) {
 	b.nextState(Stale, "does not exist")
 	b.write("a", "192.0.2.3\n192.0.2.4\n")
 	b.nextSet("4")
-	b.nextState(OK, "1 indicators (1 added, 2 removed); left out: 1 on an allow list")
+	b.nextState(OK, "1 indicator (1 added, 2 removed); left out: 1 on an allow list")
 	b.write("good", "# nothing any more\n")
 	b.nextSet("3", "4")
 	b.nextState(OK, "2 indicators")
@@ -103,7 +103,7 @@ func TestCountOverErrors(t *testing.T) {
 
 	a := allowing(t, "192.0.2.2\n")
 	a.nextState(OK, "2 indicators; left out: 1 on an allow list")
-	a.nextState(OK, "1 allowed entries")
+	a.nextState(OK, "1 allowed entry")
 	a.write("a", "<html>503</html>\n")
 	a.nextState(Stale, "; the 2 indicators of ")
 }
@@ -117,7 +117,7 @@ func TestToldAfterSwap(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := fetching(t, t.TempDir(), ownList(p), Source{Name: "allow:good", Type: TypeAllow, Path: allow})
-	b.nextState(OK, "1 allowed entries")
+	b.nextState(OK, "1 allowed entry")
 	b.stop()
 	f, s := b.feeds, b.feeds.sources[0]
 	if changed, err := f.attempt(t.Context(), s, nil); !changed || err != nil {
@@ -126,7 +126,7 @@ func TestToldAfterSwap(t *testing.T) {
 	f.tell() // as another feed does
 	f.swap(time.Now())
 	f.tell()
-	b.nextState(OK, "1 indicators; left out: 1 on an allow list")
+	b.nextState(OK, "1 indicator; left out: 1 on an allow list")
 }
 
 func TestAllowListsJoin(t *testing.T) {

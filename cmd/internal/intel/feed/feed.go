@@ -24,6 +24,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 	"github.com/flowhound/flowhound/cmd/internal/intel/known"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // TypeAllow is no feed but its contrary, which is read and watched like one: a
@@ -275,9 +276,9 @@ func (s *source) describe(size intel.FeedSize) {
 
 func (s *source) count(n int) string {
 	if s.cfg.Type == TypeAllow {
-		return fmt.Sprintf("%d allowed entries", n)
+		return text.Count(n, "allowed entry", "allowed entries")
 	}
-	return fmt.Sprintf("%d indicators", n)
+	return text.Count(n, "indicator", "indicators")
 }
 
 // tell says each state that is news.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -148,11 +149,26 @@ func (k *Keeper) Findings(l *finding.List) {
 		switch s.Status {
 		case OK:
 		case Error:
-			l.Bad("flowhound feed list", "%s", s.Message)
+			l.Bad(s.fix(), "%s", s.Message)
 		default:
-			l.Warn("flowhound feed list", "%s", s.Message)
+			l.Warn(s.fix(), "%s", s.Message)
 		}
 	}
+}
+
+// fix is what a person can do about a feed that is not as it should be.
+func (s *State) fix() string {
+	switch {
+	case strings.HasPrefix(s.Message, "feed "+s.Name+": key:"), strings.Contains(s.Message, "api_key_file"):
+		return "see whether the key is right and flowhound's user can read it (sudo -u flowhound cat FILE), then: flowhound feed update " + s.Name
+	case s.URL != "" || s.Path == "":
+		return "flowhound feed update " + s.Name + " (and see whether this host reaches the server and resolves its name)"
+	case strings.Contains(s.Message, "permission denied"):
+		return "sudo chgrp flowhound " + s.Path + " && sudo chmod g+r " + s.Path
+	case strings.Contains(s.Message, "does not exist"), strings.Contains(s.Message, "no such file"):
+		return "put the list there, or: flowhound feed remove " + s.Name
+	}
+	return "look at the file: head " + s.Path
 }
 
 // LoadSet reads the feeds and allow lists of c once, those that are fetched from the
@@ -180,6 +196,9 @@ func LoadSet(ctx context.Context, c Config, dir string, log *slog.Logger) (*inte
 			bad++
 		case Error:
 			log.Warn(s.Message)
+			if s.URL != "" && s.LoadedAt.IsZero() {
+				log.Warn("feed " + s.Name + " was never fetched: the running agent does that, or flowhound feed update " + s.Name)
+			}
 			if s.Type != TypeAllow {
 				bad++
 			}

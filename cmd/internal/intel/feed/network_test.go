@@ -153,7 +153,7 @@ func TestFetch(t *testing.T) {
 	}
 	b.updated(true)
 	b.nextSet("1")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 
 	b.updated(false) // one conditional request, no new set, no line
 	if requests, full := p.counts(); requests != 2 || full != 1 {

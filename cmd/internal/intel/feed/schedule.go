@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // restore reads the last good copy of a feed that is fetched. That there is none
@@ -28,7 +30,8 @@ func (f *Feeds) restore(ctx context.Context, s *source) error {
 			n.due = start // whatever a former run planned: there is nothing to use
 		}
 		if n.saved.Problem != "" {
-			s.state.Message += "; the last try: " + n.saved.Problem
+			s.state.Status = Error
+			s.state.Message = "feed " + s.cfg.Name + ": " + n.saved.Problem
 		}
 		return nil
 	}
@@ -86,7 +89,7 @@ func (f *Feeds) refreshStatus(s *source, now time.Time) {
 	if problem == "" {
 		problem = "it was not fetched since"
 	}
-	s.state.Message = fmt.Sprintf("feed %s: its %d indicators are of %s: %s", s.cfg.Name, s.state.Indicators, n.fresh.UTC().Format(time.RFC3339), problem)
+	s.state.Message = fmt.Sprintf("feed %s: its %s of %s: %s", s.cfg.Name, text.Count(s.state.Indicators, "indicator is", "indicators are"), n.fresh.UTC().Format(time.RFC3339), problem)
 }
 
 // keep fetches one feed whenever it is due or wanted, until ctx ends.
@@ -186,7 +189,7 @@ func (f *Feeds) note(s *source, changed bool, err error, took time.Duration) {
 		case changed:
 			st.Message += "; the rest is used"
 		case s.good.loaded():
-			st.Message += fmt.Sprintf("; the %d indicators of %s stay in use", st.Indicators, s.net.fresh.UTC().Format(time.RFC3339))
+			st.Message += fmt.Sprintf("; the %s of %s stay in use", text.Count(st.Indicators, "indicator", "indicators"), s.net.fresh.UTC().Format(time.RFC3339))
 		}
 	}
 	f.refreshStatus(s, time.Now())

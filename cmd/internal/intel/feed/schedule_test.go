@@ -150,8 +150,8 @@ func TestSchedule(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	b.nextSet()
 	b.nextSet("1", "2") // one for both
-	b.nextState(OK, "1 indicators")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
+	b.nextState(OK, "1 indicator")
 	p.answer(http.NotFound)
 	b.nextState(Error, "404")
 	b.nextState(Error, "404")
@@ -159,7 +159,7 @@ func TestSchedule(t *testing.T) {
 	p.set("/b.txt", "192.0.2.3\n")
 	b.nextSet("1", "3")
 	for range 2 {
-		b.nextState(OK, "1 indicators")
+		b.nextState(OK, "1 indicator")
 	}
 }
 
@@ -175,7 +175,7 @@ func TestStaleByTime(t *testing.T) {
 	editState(t, dir, func(s *saved) { s.Fresh = time.Now().Add(-3*time.Hour + 2*time.Second) })
 	b = fetching(t, dir, ownList(p))
 	b.nextSet("1")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 	p.answer(http.NotFound)
 	b.failed("404")
 	b.nextState(Error, "404")
@@ -186,5 +186,5 @@ func TestStaleByTime(t *testing.T) {
 	b.quiet()
 	p.answer(nil)
 	b.updated(false)
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 }

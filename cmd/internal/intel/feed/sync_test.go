@@ -44,7 +44,7 @@ func TestOTX(t *testing.T) {
 	b.nextSet()
 	b.updated(true)
 	b.nextSet("1")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 	if s := b.feeds.States()[0]; s.URL != p.URL || s.NextAt.IsZero() {
 		t.Errorf("state %+v", s)
 	}
@@ -55,9 +55,9 @@ func TestOTX(t *testing.T) {
 	p.answer(http.NotFound)
 	b = fetching(t, dir, cfg)
 	b.nextSet("1")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 	b.failed("404")
-	b.nextState(Error, "the 1 indicators of ")
+	b.nextState(Error, "the 1 indicator of ")
 
 	// A saved document is chosen from too.
 	saved := filepath.Join(t.TempDir(), "p.json")

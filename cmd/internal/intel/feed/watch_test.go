@@ -20,7 +20,7 @@ func ready(t *testing.T) *bench {
 	}
 	b := start(t, dir, "a")
 	b.nextSet("1")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 	return b
 }
 
@@ -30,7 +30,7 @@ func TestEditedInPlace(t *testing.T) {
 	b := ready(t)
 	b.write("a", "192.0.2.2\n")
 	b.nextSet("2")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 	b.quiet()
 }
 
@@ -40,7 +40,7 @@ func TestMovedIntoPlace(t *testing.T) {
 	b.write("new", "192.0.2.3\n")
 	b.rename("new", "a")
 	b.nextSet("3")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 }
 
 // As vim does it: the old file becomes the backup, the new one is written, the
@@ -54,7 +54,7 @@ func TestEditorWithBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.nextSet("4")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 	b.quiet()
 }
 
@@ -88,9 +88,9 @@ func TestRemovedAndBack(t *testing.T) {
 	if err := os.Remove(b.path("a")); err != nil {
 		t.Fatal(err)
 	}
-	b.nextState(Stale, "does not exist; the 1 indicators of")
+	b.nextState(Stale, "does not exist; the 1 indicator of")
 	b.write("a", "192.0.2.5\n")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 	b.nextSet("5")
 	b.quiet()
 }
@@ -134,7 +134,7 @@ func TestNotToBeOpened(t *testing.T) {
 	}
 	b.write("a", "192.0.2.6\n")
 	b.nextSet("6")
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 	if os.Geteuid() == 0 {
 		return // who may read everything
 	}
@@ -145,7 +145,7 @@ func TestNotToBeOpened(t *testing.T) {
 	if err := os.Chmod(b.path("a"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.nextState(OK, "1 indicators")
+	b.nextState(OK, "1 indicator")
 }
 
 func TestOneOfTwoChanges(t *testing.T) {
@@ -208,7 +208,7 @@ func TestFolderRemovedAndBack(t *testing.T) {
 		}
 		b.write("a", "192.0.2."+n+"\n")
 		b.nextSet(n)
-		b.nextState(OK, "1 indicators")
+		b.nextState(OK, "1 indicator")
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}

@@ -5,9 +5,14 @@ package keep
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -115,11 +120,44 @@ func (x *Keeper) states() []state {
 	return out
 }
 
+// fixOf returns what a person can do about the problem of a file.
+func fixOf(path, problem string) string {
+	dir := filepath.Dir(path)
+	switch {
+	case strings.Contains(problem, syscall.ENOENT.Error()):
+		return fmt.Sprintf("sudo install -d -o flowhound -g flowhound %s", dir)
+	case strings.Contains(problem, syscall.EROFS.Error()):
+		return "run install.sh again: it lets the service write to " + dir
+	case strings.Contains(problem, syscall.ENOSPC.Error()):
+		return "df -h " + dir
+	case strings.Contains(problem, syscall.EACCES.Error()), strings.Contains(problem, syscall.EPERM.Error()):
+		return fmt.Sprintf("set path: /var/lib/flowhound/export/%s, and: sudo systemctl enable --now flowhound-reload.path, which hands it on as root", filepath.Base(path))
+	}
+	return "run it by hand as flowhound's user, with sudo -u flowhound, and read what it says"
+}
+
+// State is how one export is.
+type State struct {
+	Path       string    `json:"path"`
+	Problem    string    `json:"problem,omitempty"`    // why it failed last
+	At         time.Time `json:"up_to_date,omitzero"`  // when it was last up to date; zero: never
+	Indicators int       `json:"indicators,omitempty"` // that it holds
+}
+
+// States returns how the exports are, in the configuration's order.
+func (x *Keeper) States() []State {
+	var out []State
+	for _, s := range x.states() {
+		out = append(out, State{Path: s.path, Problem: s.problem, At: s.at, Indicators: s.stats.Written})
+	}
+	return out
+}
+
 // Findings says which files are not as they should be.
 func (x *Keeper) Findings(l *finding.List) {
 	for _, s := range x.states() {
 		if s.problem != "" {
-			l.Warn("flowhound check", "export: %s", s.problem)
+			l.Warn(fixOf(s.path, s.problem), "export %s: %s", s.path, s.problem)
 		}
 	}
 }

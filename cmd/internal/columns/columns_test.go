@@ -1,0 +1,46 @@
+package columns
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestPrint(t *testing.T) {
+	tab := Table{Head: []string{"NAME", "", "TIME", "MESSAGE"}, Drop: []int{2}}
+	tab.Row("é", "->", "12:00", "a message that goes on")
+	tab.Row("longer", "<-", "12:01", "")
+	for width, want := range map[int]string{
+		0:  "NAME        TIME   MESSAGE\né       ->  12:00  a message that goes on\nlonger  <-  12:01  \n",
+		30: "NAME        MESSAGE\né       ->  a message that go…\nlonger  <-  \n",
+		5:  "",
+	} {
+		var b strings.Builder
+		if err := tab.Print(&b, width); err != nil {
+			t.Fatal(err)
+		}
+		if want != "" && b.String() != want {
+			t.Errorf("in %d columns:\n%q\nwant\n%q", width, b.String(), want)
+		}
+	}
+	// Colour changes nothing but the colour.
+	tab.Paint = func(row, column int, text string) string {
+		if row == 0 && column == 0 {
+			return "<" + text + ">"
+		}
+		return text
+	}
+	var b strings.Builder
+	if err := tab.Print(&b, 30); err != nil || !strings.HasPrefix(b.String(), "NAME        MESSAGE\n<é>       ->  a") {
+		t.Errorf("%v %q", err, b.String())
+	}
+	for _, tt := range []struct {
+		text  string
+		width int
+		want  string
+	}{{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"abcd", 1, "…"}, {"äöü", 2, "ä…"}, {"", 0, ""}} {
+		if got := Cut(tt.text, tt.width); got != tt.want || utf8.RuneCountInString(got) > max(tt.width, 1) {
+			t.Errorf("%q in %d: %q", tt.text, tt.width, got)
+		}
+	}
+}
