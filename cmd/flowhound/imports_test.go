@@ -76,7 +76,6 @@ cmd/internal/columns:
 cmd/internal/control:
 cmd/internal/control/doctor: cmd/internal/control cmd/internal/finding
 cmd/internal/control/feeds: cmd/internal/control cmd/internal/datadir cmd/internal/intel/dnsbl cmd/internal/intel/feed cmd/internal/intel/feed/fetch
-cmd/internal/control/flows: cmd/internal/control cmd/internal/flow cmd/internal/history cmd/internal/history/column cmd/internal/history/dataset cmd/internal/history/hunt
 cmd/internal/control/outputs: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/alert/output/run cmd/internal/control cmd/internal/datadir plugin/hit plugin/host
 cmd/internal/control/status: cmd/internal/alert/output/run cmd/internal/control cmd/internal/finding cmd/internal/flow/exporters cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/stage
 cmd/internal/datadir:
@@ -122,7 +121,7 @@ cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders golang.org/x
 cmd/internal/site: cmd/internal/settings
 cmd/internal/stage: cmd/internal/site cmd/internal/alert cmd/internal/finding cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/udp cmd/internal/intel cmd/internal/intel/dnsbl cmd/internal/match cmd/internal/metric github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus
 cmd/internal/web: cmd/internal/metric cmd/internal/settings github.com/prometheus/ golang.org/x/
-cmd/internal/web/api: cmd/internal/alert cmd/internal/alert/output/run cmd/internal/alert/series cmd/internal/finding cmd/internal/flow/exporters cmd/internal/intel cmd/internal/intel/feed cmd/internal/settings cmd/internal/web/users github.com/prometheus/ plugin/hit plugin/nearest rules
+cmd/internal/web/api: cmd/internal/alert cmd/internal/alert/output/run cmd/internal/alert/series cmd/internal/finding cmd/internal/flow/exporters cmd/internal/history/query cmd/internal/history/query/show cmd/internal/intel cmd/internal/intel/feed cmd/internal/settings cmd/internal/web/users github.com/prometheus/ plugin/hit plugin/nearest rules
 cmd/internal/web/users: cmd/internal/file golang.org/x/
 decoders:
 integrations:

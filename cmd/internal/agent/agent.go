@@ -102,7 +102,9 @@ type Agent struct {
 	ctx        context.Context
 	cancel     context.CancelFunc
 	background sync.WaitGroup
-	playing    sync.WaitGroup // ends before emit does
+	playing    sync.WaitGroup // ends before history and emit do
+	playLane   history.Sink
+	stopPlay   context.CancelFunc
 }
 
 // New returns an agent for cfg that has touched nothing yet.
@@ -131,6 +133,9 @@ func New(cfg *config.Config, o Options) *Agent {
 	}))
 	a.geo = must(geo.New(cfg.Geo, geo.Dependencies{Path: filepath.Join(cfg.DataDir, "sites"), Say: a.say, Log: o.Log}))
 	a.history = must(history.New(cfg.Flows(), history.Dependencies{Places: a.geo.Letters, Say: a.say, Log: o.Log}))
+	if o.Play != nil {
+		a.playLane = a.history.Lane(true)
+	}
 	a.metrics = prometheus.NewRegistry()
 	a.metrics.MustRegister(a.stage, a.sockets, a.exporters, a.templates, a.feeds, a.exports, a.dnsbl, a.geo, a.history,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -260,6 +265,8 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		return err
 	}
 	if p := a.options.Play; p != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		a.stopPlay = cancel
 		a.playing.Go(func() {
 			if err := a.play(ctx, p); err != nil && ctx.Err() == nil {
 				a.log.Error("the capture cannot be read", "err", err)
@@ -294,9 +301,12 @@ func (a *Agent) Stop() error {
 	if a.hunter != nil {
 		errs = append(errs, a.hunter.Stop(ctx))
 	}
+	if a.stopPlay != nil {
+		a.stopPlay()
+		a.playing.Wait()
+	}
 	errs = append(errs, a.sockets.Stop(ctx), a.exporters.Stop(ctx), a.history.Stop(ctx))
 	a.cancel()
-	a.playing.Wait()
 	a.feeds.Stop()
 	errs = append(errs, a.dnsbl.Stop(ctx))
 	if a.journal != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/control/doctor"
 	controlfeeds "github.com/flowhound/flowhound/cmd/internal/control/feeds"
-	controlflows "github.com/flowhound/flowhound/cmd/internal/control/flows"
 	controloutputs "github.com/flowhound/flowhound/cmd/internal/control/outputs"
 	"github.com/flowhound/flowhound/cmd/internal/control/status"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
@@ -43,7 +42,6 @@ func (a *Agent) handlers() map[string]control.Handler {
 	maps.Copy(all, status.Handlers(a.statusNow))
 	maps.Copy(all, controlfeeds.Handlers(a.feeds, a.dnsbl.States))
 	maps.Copy(all, controloutputs.Handlers(a.outputs))
-	maps.Copy(all, controlflows.Handlers(a.history))
 	return all
 }
 

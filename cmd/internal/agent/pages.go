@@ -2,7 +2,10 @@ package agent
 
 import (
 	"context"
+	"net/netip"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -10,6 +13,10 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
+	"github.com/flowhound/flowhound/cmd/internal/history/query"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/web"
 	"github.com/flowhound/flowhound/cmd/internal/web/api"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -39,12 +46,23 @@ func (a *Agent) answers(cfg *config.Config) api.Dependencies {
 		Version: a.options.Version, Config: a.options.ConfigPath, LogsIn: cfg.Web.Authenticates(), Started: a.started, Hits: a.series,
 		Exporters: a.exporters.States, Feeds: a.feeds.States, Outputs: a.outputs.States, Findings: a.findings,
 		Policy: func() *alert.Policy { return a.stage.State().Policy }, Metrics: a.metrics, Log: a.log,
+		Listed: func(addr netip.Addr) []intel.Indicator { return a.stage.State().Set.Lookup(addr, time.Now()) },
+		Own:    a.own, About: a.about,
+		Attribution: api.Attribution{Text: geo.Attribution, URL: geo.AttributionURL, Date: a.geo.View().Date(), Source: a.geo.View().Source()},
 		Listening: func() (all []string) {
 			for _, addr := range a.sockets.Addrs() {
 				all = append(all, addr.String())
 			}
 			return all
 		},
+	}
+	if flows := cfg.Flows(); flows.Enabled {
+		d.History = &api.History{
+			Local: func() []netip.Prefix { return a.config.Load().Networks.Own() },
+			Open: func(from, to time.Time) (*query.Data, func(), error) {
+				return query.Open(flows.Dir, from, to, a.geo.Letters)
+			},
+		}
 	}
 	if path := a.options.ConfigPath; path != "" {
 		d.Mute = func(m alert.Mute) (api.Change, error) { return changeOf(config.AddMute(path, m)) }
@@ -53,6 +71,18 @@ func (a *Agent) answers(cfg *config.Config) api.Dependencies {
 		}
 	}
 	return d
+}
+
+// own reports whether an address is in one of the own networks.
+func (a *Agent) own(addr netip.Addr) bool {
+	return slices.ContainsFunc(a.config.Load().Networks.Own(), func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// about tells where an address is now, and whose.
+func (a *Agent) about(addr netip.Addr) api.About {
+	v := a.geo.View()
+	p := v.Place(flow.AddrFrom(addr), time.Now().UnixNano())
+	return api.About{Country: p.Country.String(), AS: p.AS, Owner: v.Owner(p.AS)}
 }
 
 func changeOf(c *config.Change, err error) (api.Change, error) {

@@ -6,7 +6,9 @@ import (
 	"io"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/pcap"
+	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/match"
 	"github.com/flowhound/flowhound/cmd/internal/stage"
 )
@@ -31,8 +33,8 @@ func (a *Agent) play(ctx context.Context, p *Play) error {
 	}
 	shift := time.Now().Add(p.Live).Sub(last)
 	w := a.stage.NewWorker(stage.Options{
-		Templates: a.templates.Store(),
-		Pass:      func(m *match.Raw) { _ = a.emit.Put(ctx, m) }, // it fails with ctx alone
+		Templates: a.templates.Store(), Sinks: []stage.Sink{present{a.playLane}},
+		Pass: func(m *match.Raw) { _ = a.emit.Put(ctx, m) }, // it fails with ctx alone
 	})
 	return packets(p.Open(), func(x *pcap.Packet) error {
 		at := x.Time.Add(shift)
@@ -44,6 +46,30 @@ func (a *Agent) play(ctx context.Context, p *Play) error {
 			return ctx.Err()
 		}
 	})
+}
+
+// present moves flows that ended long before they came to just before that: the
+// decoder needs some datagrams until it knows that an exporter's clock is that slow,
+// and those of a capture are.
+type present struct{ next history.Sink }
+
+// longAgo is more than exporters hold a flow back, and beforehand how long before its
+// datagram a flow ends then.
+const (
+	longAgo    = 6 * time.Hour
+	beforehand = 10 * time.Second
+)
+
+// Flows is that of stage.Sink. The records are this worker's, and matched after this.
+func (p present) Flows(b *flow.Batch) {
+	for i := range b.Records {
+		if r := &b.Records[i]; r.Received-r.End > int64(longAgo) {
+			lasted := max(0, r.End-r.Start)
+			r.End = r.Received - int64(beforehand)
+			r.Start = r.End - lasted
+		}
+	}
+	p.next.Flows(b)
 }
 
 // packets calls each for the datagrams of a capture.

@@ -80,5 +80,6 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // pages are the paths that people see, and the file of each.
 var pages = map[string]string{
 	"/{$}": "index.html", "/hits": "hits.html",
+	"/map": "map.html", "/top": "top.html", "/talk": "talk.html",
 	"/exporters": "exporters.html", "/feeds": "feeds.html", "/outputs": "outputs.html",
 }

@@ -176,22 +176,24 @@ func seriesOf(id string) string {
 // add takes a line into the table. mu is held.
 func (s *Store) add(h *hit.Hit) {
 	id := seriesOf(h.ID)
+	first, last := timesOf(h)
 	x := s.series[id]
 	if x == nil {
 		if len(s.series) >= mostSeries {
 			s.shrink()
 		}
-		x = &Series{ID: id, Began: h.First}
+		x = &Series{ID: id, Began: first}
 		s.series[id] = x
 	}
 	s.change++
 	x.change = s.change
 	x.Newest = *h
+	x.Newest.First, x.Newest.Last = first, last
 	if len(x.Newest.Indicators) > mostTargets {
 		x.Newest.Indicators = x.Newest.Indicators[:mostTargets:mostTargets]
 	}
-	if h.First.Before(x.Began) && !h.First.IsZero() {
-		x.Began = h.First
+	if first.Before(x.Began) {
+		x.Began = first
 	}
 	x.Lines++
 	x.Count += h.Count
@@ -200,11 +202,27 @@ func (s *Store) add(h *hit.Hit) {
 	if len(x.Spans) >= mostSpans {
 		x.Spans = slices.Delete(slices.Clone(x.Spans), 0, 1) // who asked may hold the old ones
 	}
-	x.Spans = append(x.Spans[:len(x.Spans):len(x.Spans)], Span{h.Kind, h.Severity, h.First, h.Last, h.Count, h.Bytes})
+	x.Spans = append(x.Spans[:len(x.Spans):len(x.Spans)], Span{h.Kind, h.Severity, first, last, h.Count, h.Bytes})
 	x.Severity = worst(x.Spans)
-	s.minutes.add(h.Severity, h.First, h.Last, h.Count)
+	s.minutes.add(h.Severity, first, last, h.Count)
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// timesOf returns when the flows of a line were: when it was said where it does not
+// tell that, as lines of the log do not, and summaries of nothing new.
+func timesOf(h *hit.Hit) (first, last time.Time) {
+	for _, t := range [...]time.Time{h.Last, h.End, h.Time} {
+		if last.IsZero() {
+			last = t
+		}
+	}
+	for _, t := range [...]time.Time{h.First, h.Start, last} {
+		if first.IsZero() {
+			first = t
+		}
+	}
+	return first, last
 }
 
 func worst(spans []Span) (sev hit.Severity) {

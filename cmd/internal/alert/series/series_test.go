@@ -204,6 +204,22 @@ func TestTableIsBounded(t *testing.T) {
 	}
 }
 
+// TestTimes: a line that does not say when its flows were counts when it was said.
+func TestTimes(t *testing.T) {
+	s := New(Dependencies{})
+	now := time.Now()
+	h := line("aaa", 1, hit.High, now, 3)
+	h.First, h.Last, h.Start, h.End = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	s.add(h)
+	x, _ := s.Get("aaa")
+	if !x.Began.Equal(now) || !x.Last().Equal(now) || !x.Spans[0].First.Equal(now) {
+		t.Errorf("%+v", x)
+	}
+	if lanes := s.Lanes(now.Add(-time.Hour), now.Add(time.Minute), 4); lanes[1].Total != 3 {
+		t.Errorf("%+v", lanes)
+	}
+}
+
 // TestMinutes: what a line folded is spread over its time, and none is lost or made.
 func TestMinutes(t *testing.T) {
 	now := time.Now()

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/web/users"
 )
@@ -49,6 +51,15 @@ type Dependencies struct {
 	Outputs   func() []run.State
 	Findings  func() finding.List
 	Policy    func() *alert.Policy
+	// Listed is what the lists say of an address, the best reason first.
+	Listed func(netip.Addr) []intel.Indicator
+	// Own reports whether an address is one's own, and About where an address is.
+	Own   func(netip.Addr) bool
+	About func(netip.Addr) About
+	// Attribution says where countries come from.
+	Attribution Attribution
+	// History is nil where no flows are kept.
+	History   *History
 	Metrics   prometheus.Gatherer
 	Listening func() []string // where exporters can send to
 	// Mute and Allow say what an entry would write to the configuration.
@@ -59,13 +70,14 @@ type Dependencies struct {
 
 // API answers requests, from Start to Stop.
 type API struct {
-	d     Dependencies
-	mux   *http.ServeMux
-	rates *rates
-	live  chan struct{} // holds a token for each stream of events
-	stop  context.CancelFunc
-	ctx   context.Context // ends with Stop
-	tasks sync.WaitGroup
+	d      Dependencies
+	mux    *http.ServeMux
+	rates  *rates
+	live   chan struct{} // holds a token for each stream of events
+	asking chan struct{} // holds a token for each question to the history that is being answered
+	stop   context.CancelFunc
+	ctx    context.Context // ends with Stop
+	tasks  sync.WaitGroup
 }
 
 // route is one path of the interface, as openapi.json describes it.
@@ -79,7 +91,11 @@ type route struct {
 	takes   any      // of the type of the body
 }
 
-var spanQuery = []string{"last", "from", "to"}
+var (
+	spanQuery  = []string{"last", "from", "to"}
+	topQuery   = []string{"last", "from", "to", "expression", "fields", "value", "count", "bottom", "raw"}
+	flowsQuery = []string{"last", "from", "to", "expression", "sort", "limit", "raw"}
+)
 
 // routes are all there are; a test holds openapi.json and the answers against them.
 var routes = []route{
@@ -91,6 +107,9 @@ var routes = []route{
 	{"GET /api/v1/feeds", users.Viewer, (*API).feeds, "Feeds, allow lists and mutes.", nil, Feeds{}, nil},
 	{"GET /api/v1/outputs", users.Viewer, (*API).outputs, "Outputs, and what waits for them.", nil, Outputs{}, nil},
 	{"GET /api/v1/findings", users.Viewer, (*API).findings, "What flowhound doctor says of the running agent.", nil, Findings{}, nil},
+	{"GET /api/v1/top", users.Viewer, (*API).top, "The largest groups of the flows that are kept, as flowhound top has them.", topQuery, Top{}, nil},
+	{"GET /api/v1/flows", users.Viewer, (*API).flows, "Conversations that are kept, as flowhound flows --biflow has them.", flowsQuery, Flows{}, nil},
+	{"GET /api/v1/addresses/{address}", users.Viewer, (*API).address, "What is known of an address, and its hits of 30 days.", nil, Address{}, nil},
 	{"GET /api/v1/events", users.Viewer, (*API).events, "Server-sent events: \"hits\" with News, and \"alive\" with Counts.", []string{"since"}, nil, nil},
 	{"POST /api/v1/mute", users.Operator, (*API).mute, "Keep hits from being reported for a while.", nil, Written{}, muteAsked{}},
 	{"POST /api/v1/allow", users.Operator, (*API).allow, "Never report an address, network or name.", nil, Written{}, allowAsked{}},
@@ -99,7 +118,7 @@ var routes = []route{
 
 // New returns an API that does nothing yet.
 func New(d Dependencies) *API {
-	a := &API{d: d, mux: http.NewServeMux(), rates: newRates(d.Metrics), live: make(chan struct{}, mostStreams)}
+	a := &API{d: d, mux: http.NewServeMux(), rates: newRates(d.Metrics), live: make(chan struct{}, mostStreams), asking: make(chan struct{}, mostAsking)}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	for _, x := range routes {
 		a.mux.HandleFunc(x.pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -155,8 +174,15 @@ func CallerOf(ctx context.Context) users.Caller {
 // problem is the answer to a request that is refused.
 type problem struct {
 	Error string `json:"error"`
-	// At is where in the filter the mistake is, in characters.
-	At *int `json:"at,omitempty"`
+	// Mistake shows where an expression is wrong.
+	Mistake *Mistake `json:"mistake,omitempty"`
+}
+
+// Mistake is a place in an expression.
+type Mistake struct {
+	Text       string `json:"text"`
+	At         int    `json:"at"` // in characters
+	Suggestion string `json:"suggestion,omitempty"`
 }
 
 // Refuse answers with an error that a person understands.
@@ -239,13 +265,29 @@ type Me struct {
 	Host    string     `json:"host"`
 	Config  string     `json:"config,omitempty"` // path of the configuration
 	Pages   []string   `json:"pages"`            // those that have something to show
+	// Countries says where those of addresses come from: the licence wants it shown.
+	Countries Attribution `json:"countries"`
+}
+
+// Attribution is what the licence of a database asks to be shown.
+type Attribution struct {
+	Text   string `json:"text"`
+	URL    string `json:"url"`
+	Source string `json:"source"` // who published what is in use
+	Date   string `json:"date"`   // of its data
 }
 
 func (a *API) me(w http.ResponseWriter, r *http.Request) {
 	c := CallerOf(r.Context())
 	host, _ := os.Hostname()
-	Answer(w, r, Me{c.Name, c.Role, a.d.LogsIn, a.d.Version, host, a.d.Config, a.pages()})
+	Answer(w, r, Me{c.Name, c.Role, a.d.LogsIn, a.d.Version, host, a.d.Config, a.pages(), a.d.Attribution})
 }
 
 // pages names the pages that have something to show.
-func (a *API) pages() []string { return []string{"index", "hits", "exporters", "feeds", "outputs"} }
+func (a *API) pages() []string {
+	all := []string{"index", "hits", "exporters", "feeds", "outputs"}
+	if a.d.History != nil {
+		all = append(all, "map", "top", "talk")
+	}
+	return all
+}

@@ -83,6 +83,9 @@ func newLab(t *testing.T) *lab {
 			return f
 		},
 		Policy:    func() *alert.Policy { return policy },
+		Listed:    listedByOurs,
+		Own:       func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 },
+		About:     func(netip.Addr) About { return About{} },
 		Metrics:   metrics,
 		Listening: func() []string { return []string{"0.0.0.0:2055"} },
 		Mute: func(m alert.Mute) (Change, error) {
@@ -181,6 +184,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	l := newLab(t)
 	l.say(made("aaa", hit.Critical, "198.51.100.7"))
 	l.say(made("bbb", hit.Medium, "2001:db8::7"))
+	l.keep()
 	var doc object
 	if code, _ := l.do("GET", "openapi.json", "", &doc); code != 200 {
 		t.Fatalf("openapi.json: %d", code)
@@ -196,7 +200,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 			"/api/v1/allow": `{"what": "198.51.100.7", "why": "ours", "dry": true}`,
 		}[path]
 		var got any
-		code, _ := l.do(method, strings.ReplaceAll(strings.TrimPrefix(path, "/api/v1/"), "{series}", "aaa"), body, &got)
+		code, _ := l.do(method, strings.NewReplacer("{series}", "aaa", "{address}", "198.51.100.7").Replace(strings.TrimPrefix(path, "/api/v1/")), body, &got)
 		if code != 200 {
 			t.Errorf("%s: %d %v", r.pattern, code, got)
 			continue

@@ -47,6 +47,8 @@ func (s *schemas) of(t reflect.Type) object {
 		x := s.of(t.Elem())
 		x["type"] = []any{x["type"], "null"}
 		return x
+	case reflect.Interface:
+		return object{}
 	case reflect.Bool:
 		return object{"type": "boolean"}
 	case reflect.String:

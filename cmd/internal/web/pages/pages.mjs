@@ -82,6 +82,25 @@ export const pages = {
 <div class="hits f" id="hits"><aside id="facets" class="facets" aria-label="Facets"></aside><div><div id="new" aria-live="polite"></div><div id="list" tabindex="-1"></div><div id="none" class="blank" hidden><h2>No hits for this filter and range.</h2><p class="lead">That is an answer, too: in this range nothing of yours talked to a listed address that fits. Widen the range, or take a filter out.</p></div></div><div id="aside" class="aside" hidden></div></div>`,
     { skip: '#list', skipText: 'Skip to the hits' },
   ),
+  map: frame(
+    'map',
+    'Map',
+    'map',
+    `<div class="bar"><h1>Where traffic comes from</h1><div id="tools" class="fields"></div></div><div class="mapw"><section aria-label="Map; the table beside it says the same"><div id="map"></div><div id="legend" class="legend"></div></section><section class="side" id="side" aria-label="Countries and addresses"></section><section aria-labelledby="vh"><h2 class="small dim" id="vh">Over time</h2><div id="vol"></div></section></div>`,
+    { skip: '#side', skipText: 'Skip to the table' },
+  ),
+  top: frame(
+    'top',
+    'Top',
+    'top',
+    `<div class="bar"><h1>Top</h1><div id="tools"></div></div><form id="qf" class="stack" role="search" aria-label="Question"><div class="fields"><span class="q"><label class="vh" for="expr">Which flows</label><input id="expr" name="q" data-filter placeholder="src country CH and dst port 443" spellcheck="false" autocomplete="off" aria-describedby="err" maxlength="2000"></span><label>by <input name="fields" size="12" class="mono" spellcheck="false" autocomplete="off"></label><label>value <select name="value"><option>bytes</option><option>packets</option><option>flows</option><option>sips</option><option>dips</option></select></label><label>count <input name="count" size="3" inputmode="numeric"></label><button class="btn go" type="submit">Ask</button></div><div id="err" class="note late" role="status" hidden></div></form><div id="limits"></div><p class="small dim" id="facts"></p><div class="duo"><section class="sect" id="lines" aria-labelledby="b1"><h2 id="b1">The five largest over time</h2><div id="vol"></div></section><section class="sect" aria-labelledby="b2"><div class="bar"><h2 id="b2">The largest</h2><span id="give"></span></div><div class="scroll" tabindex="0" role="group" aria-label="Table, scrolls" id="tab"></div></section></div>`,
+  ),
+  talk: frame(
+    'talk',
+    'Talk',
+    'talk',
+    `<div class="bar"><div class="id" id="id"></div><div id="tools"></div></div><div id="verdict"></div><div id="limits"></div><div class="two sect" id="body" hidden><div><section aria-labelledby="a1"><div class="bar"><h2 id="a1">Whom it talks to</h2><span id="give"></span></div><div class="scroll" tabindex="0" role="group" aria-label="Peers, scrolls" id="peers"></div><p class="small dim" id="facts"></p></section><section class="sect" aria-labelledby="a2"><h2 id="a2">How much: sent above, received below</h2><div id="vol"></div></section></div><div><section aria-labelledby="a4"><h2 id="a4">Which lists name it</h2><div id="lists"></div></section><section class="sect" aria-labelledby="a5"><h2 id="a5">Its hits</h2><div id="hits"></div></section></div></div>`,
+  ),
   exporters: admin('exporters', 'Exporters'),
   feeds: admin('feeds', 'Feeds'),
   outputs: admin('outputs', 'Outputs'),
@@ -89,5 +108,5 @@ export const pages = {
 </html>
 `,
 };
-export const scripts = ['overview', 'hits', 'admin', 'login', 'theme'];
-export const copied = ['icon.svg', 'icons.svg'];
+export const scripts = ['overview', 'hits', 'map', 'top', 'talk', 'admin', 'login', 'theme'];
+export const copied = ['icon.svg', 'icons.svg', 'world.json'];

@@ -1,5 +1,5 @@
 // The frame of every page: who is logged in, numbers of trouble in the bar, live, keys, theme.
-import { $, $$, h } from './dom.js';
+import { $, $$, h, clean } from './dom.js';
 import { now, zone } from './format.js';
 import { get, listen, send } from './net.js';
 import { toast } from './parts.js';
@@ -192,6 +192,12 @@ if (me.logs_in) {
   out.addEventListener('click', logOut);
 }
 $('.jump').addEventListener('submit', jump);
+if (me.countries?.text)
+  $('#attribution').append(
+    'Countries: ',
+    h('a', { href: me.countries.url, rel: 'noreferrer external' }, me.countries.text),
+    `, ${me.countries.date}${me.countries.source ? ` (in use: ${clean(me.countries.source)})` : ''} · `,
+  );
 $('#about').textContent = `Times: ${zone} · flowhound ${me.version} on ${me.host}`;
 $('.top').dataset.print = `${location.href} · printed ${new Date(now()).toISOString().slice(0, 16)}Z`;
 addEventListener('keydown', press);

@@ -4,10 +4,10 @@ import { setClock, clock, now } from './format.js';
 
 /** An answer that says no, in words for a person. */
 export class Refused extends Error {
-  constructor(text, status, at) {
+  constructor(text, status, mistake) {
     super(text);
     this.status = status;
-    this.at = at;
+    this.mistake = mistake;
   }
 }
 
@@ -29,7 +29,7 @@ async function ask(path, options) {
   }
   if (r.status === 204) return null;
   const answer = await r.json().catch(() => ({ error: `the answer ${r.status} cannot be read` }));
-  if (!r.ok) throw new Refused(answer.error, r.status, answer.at);
+  if (!r.ok) throw new Refused(answer.error, r.status, answer.mistake);
   return answer;
 }
 export const get = (path, signal) => ask(path, { signal });

@@ -1,0 +1,166 @@
+package api
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
+	"github.com/flowhound/flowhound/cmd/internal/history/query"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// keep makes a history of 100 answers from Switzerland, the sender n sending n thousand
+// bytes, and has the API ask it.
+func (l *lab) keep() (dir string) {
+	l.t.Helper()
+	dir = filepath.Join(l.t.TempDir(), "flows")
+	w, err := dataset.Create(dir)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	w.Places = places
+	at := time.Now().Add(-time.Hour).UnixNano()
+	var records []flow.Record
+	for i := range 100 {
+		records = append(records, flow.Record{
+			Src: flow.AddrFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)})), Dst: flow.AddrFrom(netip.MustParseAddr("10.1.2.3")),
+			Exporter: flow.AddrFrom(netip.MustParseAddr("192.0.2.1")), Received: at, Start: at, End: at, Bytes: uint64(1000 * (i + 1)), Packets: 1,
+			Has:      flow.HasStart | flow.HasEnd | flow.HasPorts | flow.HasProto | flow.HasBytes | flow.HasPackets,
+			Sampling: 1, SrcPort: 443, DstPort: uint16(50000 + i), Version: 9, Proto: 6,
+		})
+	}
+	if err := w.Add(records); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.api.d.History = &History{
+		Local: func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
+		Open:  func(from, to time.Time) (*query.Data, func(), error) { return query.Open(dir, from, to, places) },
+	}
+	return dir
+}
+
+func places(a flow.Addr, _ int64) (country [2]byte, as uint32) {
+	if a.IP().Is4() && a.IP().As4()[0] == 198 {
+		return [2]byte{'C', 'H'}, 64500
+	}
+	return country, 0
+}
+
+func TestTop(t *testing.T) {
+	l := newLab(t)
+	var p problem
+	if code, _ := l.do("GET", "top", "", &p); code != 409 || !strings.Contains(p.Error, "no flows are kept") {
+		t.Errorf("without a history: %d %s", code, p.Error)
+	}
+	dir := l.keep()
+	var top Top
+	q := "top?fields=sip,sport&value=bytes&count=2&expression=" + url.QueryEscape("src country CH")
+	if code, _ := l.do("GET", q, "", &top); code != 200 || top.Records != 100 || top.Bins != 100 || top.Total != 5_050_000 || len(top.Rows) != 2 {
+		t.Fatalf("%d %+v", code, top)
+	}
+	if r := top.Rows[0]; r["sip"] != "198.51.100.100" || r["sport"] != 443.0 || r["value"] != 100_000.0 || r["percent"] != 1.98 || top.Rows[1]["cumulative"] != 3.941 {
+		t.Errorf("%+v", top.Rows)
+	}
+	if top.About["198.51.100.100"].Feed != "ours" || top.First.IsZero() {
+		t.Errorf("%+v", top)
+	}
+	var none Top
+	if l.do("GET", "top?expression="+url.QueryEscape("src country NO"), "", &none); none.Records != 0 || len(none.Rows) != 0 {
+		t.Errorf("%+v", none)
+	}
+	var hours Top
+	if l.do("GET", "top?fields=hour,scc&count=0", "", &hours); len(hours.Rows) != 1 || hours.Rows[0]["scc"] != "CH" {
+		t.Errorf("%+v", hours)
+	}
+	for query, want := range map[string]string{
+		"expression=src+contry+CH": "did you mean country", "fields=sipp": "sipp", "value=litres": "litres", "count=x": "count", "count=100000": "count",
+		"expression=ip+@/etc/passwd": "not allowed here", "expression=" + strings.Repeat("(", 2500): "longer", "last=999d": "366d",
+	} {
+		if code, _ := l.do("GET", "top?"+query, "", &p); code != 400 || !strings.Contains(p.Error, want) {
+			t.Errorf("%.60s: %d %s", query, code, p.Error)
+		}
+	}
+	var m problem
+	if l.do("GET", "top?expression="+url.QueryEscape("src contry CH"), "", &m); m.Mistake == nil || m.Mistake.At != 4 || m.Mistake.Suggestion != "country" {
+		t.Errorf("%+v", m.Mistake)
+	}
+	// Files that expired under the question, or were taken away, are no hang and no lie.
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	var gone Top
+	if code, _ := l.do("GET", q, "", &gone); code != 200 || gone.Records != 0 {
+		t.Errorf("without its folder: %d %+v", code, gone)
+	}
+}
+
+// TestQuestionsWaitTheirTurn: few are answered at once, and nobody waits for ever.
+func TestQuestionsWaitTheirTurn(t *testing.T) {
+	l := newLab(t)
+	l.keep()
+	for range mostAsking {
+		l.api.asking <- struct{}{}
+	}
+	done := make(chan int, 1)
+	go func() {
+		var p problem
+		code, _ := l.do("GET", "top", "", &p)
+		done <- code
+	}()
+	<-l.api.asking // one is done
+	if code := <-done; code != 200 {
+		t.Errorf("after its turn: %d", code)
+	}
+	<-l.api.asking
+}
+
+func TestFlows(t *testing.T) {
+	l := newLab(t)
+	l.keep()
+	var f Flows
+	if code, _ := l.do("GET", "flows?limit=3&sort=-bytes", "", &f); code != 200 || len(f.Flows) != 3 || !f.More || !strings.Contains(string(f.Flows[0]), `"scc":"CH"`) {
+		t.Errorf("%d %+v %s", code, f, f.Flows)
+	}
+	var p problem
+	if code, _ := l.do("GET", "flows?sort=colour", "", &p); code != 400 {
+		t.Errorf("%d %s", code, p.Error)
+	}
+}
+
+func TestAddress(t *testing.T) {
+	l := newLab(t)
+	l.say(made("aaa", hit.Critical, "198.51.100.7"))
+	var a Address
+	if code, _ := l.do("GET", "addresses/198.51.100.7", "", &a); code != 200 || len(a.Lists) != 1 || a.Lists[0].Feed != "ours" || len(a.Series) != 1 || a.Own {
+		t.Errorf("%d %+v", code, a)
+	}
+	if l.do("GET", "addresses/10.1.2.3", "", &a); !a.Own || len(a.Series) != 1 {
+		t.Errorf("%+v", a)
+	}
+	var p problem
+	for _, bad := range []string{"x", "198.51.100.0%2F24", strings.Repeat("9", 5000), "%3Cscript%3E"} {
+		if code, _ := l.do("GET", "addresses/"+bad, "", &p); code != 400 {
+			t.Errorf("%.40s: %d", bad, code)
+		}
+	}
+}
+
+// listedByOurs lists what is in 198.51.100.0/24.
+func listedByOurs(a netip.Addr) []intel.Indicator {
+	network := netip.MustParsePrefix("198.51.100.0/24")
+	if !network.Contains(a) {
+		return nil
+	}
+	return []intel.Indicator{{Prefix: network, Feed: "ours", Category: intel.C2, Score: 60, Ref: fmt.Sprint("https://intel.example/", a)}}
+}

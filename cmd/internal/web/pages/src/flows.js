@@ -1,0 +1,148 @@
+// What Map, Top and Talk share: questions to the flows that are kept, and their answers.
+import { h, said, clean } from './dom.js';
+import { bytes, clock, count, num, when } from './format.js';
+import { note } from './parts.js';
+import { get } from './net.js';
+import { question, times } from './range.js';
+
+const names = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
+const special = { '--': 'unknown', private: 'private and your own', multicast: 'multicast' };
+/** The name of a country's code. */
+export const country = (cc) => special[cc] || (/^[A-Z]{2}$/.test(cc) && names.of(cc)) || cc;
+export const isCountry = (cc) => !special[cc];
+
+/** Asks for the largest groups. all: fields, value, count, expression. */
+export function top(all, signal) {
+  const q = question();
+  for (const [k, v] of Object.entries(all)) if (v !== '' && v != null) q.set(k, v);
+  return get('top?' + q, signal);
+}
+
+/** An expression and others, all of which must hold. */
+export const both = (...all) =>
+  all
+    .filter(Boolean)
+    .map((x, _, a) => (a.length > 1 ? `(${x})` : x))
+    .join(' and ');
+
+const conditions = {
+  sip: 'src ip',
+  dip: 'dst ip',
+  ip: 'ip',
+  sport: 'src port',
+  dport: 'dst port',
+  port: 'port',
+  proto: 'proto',
+  scc: 'src country',
+  dcc: 'dst country',
+  cc: 'country',
+  sas: 'src as',
+  das: 'dst as',
+  as: 'as',
+  exporter: 'exporter',
+};
+/** The expression for the flows of a row, '' where there is none. */
+export const expressionOf = (row, fields) =>
+  fields.every((f) => conditions[f] && row[f] != null)
+    ? fields.map((f) => `${conditions[f]} ${row[f]}`).join(' and ')
+    : '';
+
+export const values = {
+  bytes: ['Bytes', bytes],
+  packets: ['Packets', num],
+  flows: ['Flows', num],
+  sips: ['Different sources', num],
+  dips: ['Different destinations', num],
+};
+
+/** The time steps of a range that give about a hundred points, and their names in questions. */
+const steps = [
+  ['minute', 6e4],
+  ['5min', 3e5],
+  ['hour', 36e5],
+  ['day', 864e5],
+];
+export function step() {
+  const [from, to] = times();
+  return steps.find(([, ms]) => (to - from) / ms <= 300) || steps[3];
+}
+/** Rows by time as [times, values for each key], with 0 where nothing was. */
+export function series(answer, keys = ['']) {
+  const [name, ms] = step();
+  const [from, to] = times();
+  const first = Math.floor(from / ms) * ms;
+  const n = Math.max(2, Math.ceil((to - first) / ms));
+  const t = Array.from({ length: n }, (_, i) => first + i * ms);
+  const ys = keys.map(() => Array(n).fill(0));
+  const rest = answer.fields.filter((f) => f !== name);
+  for (const r of answer.rows) {
+    const k = keys.indexOf(rest.map((f) => r[f]).join(' '));
+    const i = Math.round((Date.parse(r[name]) - first) / ms);
+    if (k >= 0 && i >= 0 && i < n) ys[k][i] += r.value;
+  }
+  return [t, ys];
+}
+
+/** The worst that a score and category are worth at first sight: for marks only. */
+export const listed = (about) =>
+  about?.feed && h('span', { class: 'tag', title: `score ${about.score} of 100` }, about.cat, ' · ', said(about.feed));
+export const owner = (about) =>
+  about?.owner ? [about.as ? `AS${about.as} ` : '', said(about.owner)] : about?.as ? `AS${about.as}` : '';
+export const address = (a, about) => [
+  h('a', { href: '/talk?a=' + encodeURIComponent(a) }, a),
+  about?.host ? h('span', { class: 'dim' }, ' ', said(about.host)) : '',
+];
+
+/** What limits an answer: files that are left out, a history that begins later. */
+export function limits(a) {
+  const out = [];
+  const began = Date.parse(a.first || '');
+  if (began && began - Date.parse(a.from) > 36e5)
+    out.push(
+      note('late', h('b', {}, 'The flows that are kept begin ', when(began), '.'), ' Numbers are of the time since.'),
+    );
+  if (a.damaged?.length)
+    out.push(
+      note(
+        'late',
+        h('b', {}, `${count(a.damaged.length, 'file')} left out: damaged.`),
+        ' ',
+        h('code', {}, 'flowhound history verify'),
+        ' says more: ',
+        said(a.damaged.slice(0, 5).join(', ')),
+      ),
+    );
+  return out;
+}
+
+/** Says why a question was not answered, with the place of a mistake. fix(text) takes a suggestion over. */
+export function refused(e, fix) {
+  const m = e.mistake;
+  if (!m) return h('span', {}, e.message);
+  const word = /^\S+/.exec(m.text.slice(m.at))?.[0] || '';
+  return [
+    h('pre', { class: 'mono' }, clean(m.text) + '\n' + ' '.repeat(m.at) + '^'.repeat(Math.max(1, word.length))),
+    h(
+      'span',
+      {},
+      e.message,
+      ' ',
+      m.suggestion &&
+        word &&
+        h(
+          'button',
+          {
+            class: 'btn sm',
+            type: 'button',
+            onclick: () => fix(m.text.slice(0, m.at) + m.suggestion + m.text.slice(m.at + word.length)),
+          },
+          'Use ',
+          m.suggestion,
+        ),
+    ),
+  ];
+}
+
+/** How an answer came about, in small print. */
+export const facts = (a, what = 'bins') =>
+  `${count(a.records, 'flow')} fit, in ${num(a.bins)} ${what}; answered in ${(a.took_ms / 1000).toFixed(2)} s at ${clock(Date.now())}. Sampling is applied.`;
