@@ -101,6 +101,7 @@ undo() { # undo STATUS: ends with it
 		sed -n '1!G;h;$p' "$work/undo" >"$work/undo.sh"
 		(
 			set +e
+			# shellcheck source=/dev/null
 			. "$work/undo.sh"
 		) || true
 		left=$(still_there)
