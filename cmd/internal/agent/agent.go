@@ -74,7 +74,8 @@ type Agent struct {
 	started time.Time
 
 	config  atomic.Pointer[config.Config]
-	refused atomic.Pointer[string] // why the file as it is now was not taken over; nil: it was
+	tested  atomic.Pointer[hit.Hit] // the last one that a test has planted
+	refused atomic.Pointer[string]  // why the file as it is now was not taken over; nil: it was
 	stage   *stage.Stage
 
 	lock      *os.File

@@ -34,6 +34,11 @@ func (a *Agent) openJournal(cfg *config.Config) (err error) {
 		Locate: a.geo.Locate,
 		Wants: func(h *hit.Hit) []string {
 			to := append(a.outputs.Wants(h), logfile.Cursor)
+			if h.IsTest() {
+				seen := *h
+				a.tested.Store(&seen)
+				return to
+			}
 			if a.series != nil {
 				to = append(to, series.Cursor)
 			}

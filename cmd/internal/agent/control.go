@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
@@ -11,7 +12,9 @@ import (
 	controlfeeds "github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	controloutputs "github.com/flowhound/flowhound/cmd/internal/control/outputs"
 	"github.com/flowhound/flowhound/cmd/internal/control/status"
+	"github.com/flowhound/flowhound/cmd/internal/control/trial"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 // openControl opens the socket that commands ask. An agent that shares its run_dir
@@ -40,6 +43,12 @@ func (a *Agent) openControl(cfg *config.Config) error {
 func (a *Agent) handlers() map[string]control.Handler {
 	all := doctor.Handlers(a.findings)
 	maps.Copy(all, status.Handlers(a.statusNow))
+	maps.Copy(all, trial.Handlers(trial.Dependencies{
+		Listening: a.sockets.Addrs, Plant: a.stage.Plant, Seen: a.tested.Load, Outputs: a.outputs.States,
+		LogPath:     func() string { return a.config.Load().Log.Path },
+		MinSeverity: func() hit.Severity { return a.config.Load().Alert.MinSeverity },
+		Local:       func() []netip.Prefix { return a.config.Load().Networks.Own() },
+	}))
 	maps.Copy(all, controlfeeds.Handlers(a.feeds, a.dnsbl.States))
 	maps.Copy(all, controloutputs.Handlers(a.outputs))
 	return all

@@ -42,6 +42,7 @@ type State struct {
 	exporters  site.Exporters
 	allow      *bart.Lite // nil: every exporter
 	generation uint64     // of exporters
+	test       *Test      // nil: none is under way
 }
 
 // Allows reports whether an exporter's datagrams are read.
@@ -221,6 +222,9 @@ func (w *Worker) begin() *State {
 }
 
 func (w *Worker) datagram(st *State, data []byte, from netip.AddrPort, received int64) int {
+	if st.test != nil && from == st.test.From {
+		return w.planted(st.test, data, from, received)
+	}
 	if !st.Allows(from.Addr()) {
 		w.counts.refused.Add(1)
 		w.refusals.add(from.Addr(), received)

@@ -67,9 +67,10 @@ func Tags() []settings.Tag {
 	}
 }
 
-// wants reports whether h is one of the hits that the configuration chooses.
+// wants reports whether h is one of the hits that the configuration chooses, or one that
+// was planted to see whether it arrives.
 func (c *Config) wants(h *hit.Hit) bool {
-	return h.Severity >= c.MinSeverity && has(c.Kinds, string(h.Kind)) && has(c.Directions, string(h.Direction)) &&
+	return h.IsTest() || h.Severity >= c.MinSeverity && has(c.Kinds, string(h.Kind)) && has(c.Directions, string(h.Direction)) &&
 		(len(c.Categories) == 0 || slices.ContainsFunc(c.Categories, func(k intel.Category) bool { return k.String() == h.Category })) &&
 		(has(c.Feeds, h.Feed) || slices.ContainsFunc(h.Indicators, func(i hit.Indicator) bool { return has(c.Feeds, i.Feed) }))
 }

@@ -72,6 +72,10 @@ func (d *deliverer) settle(from, to int, err error) {
 func (d *deliverer) deliver(from, to int) {
 	for i := from; i < to; i++ {
 		d.items[i].done = true
+		if h := &d.items[i].hit; h.IsTest() {
+			id := h.ID // the item's place is used again
+			d.tested.Store(&id)
+		}
 	}
 	d.delivered.Add(uint64(to - from))
 }

@@ -70,6 +70,9 @@ type Stats struct {
 	Depth  uint64    `json:"depth"` // hits that wait
 	Bytes  int64     `json:"bytes"` // of the journal that waits
 	Oldest time.Time `json:"oldest,omitzero"`
+
+	// Tested is the id of the last planted hit that was delivered.
+	Tested string `json:"tested,omitempty"`
 }
 
 // options are a configuration and what it works with.
@@ -91,6 +94,7 @@ type Output struct {
 	accepted, delivered, retried, lost, buried atomic.Uint64
 	oldest                                     atomic.Int64  // ns since 1970, 0: none waits
 	done                                       atomic.Uint64 // hits in hand that are delivered
+	tested                                     atomic.Pointer[string]
 
 	drain   chan struct{} // closed: deliver what can be delivered, then end
 	drainBy context.Context
@@ -194,6 +198,9 @@ func (out *Output) Stats() Stats {
 	waiting, bytes, _ := out.opts().Journal.Waiting(CursorOf(out.Name()))
 	if s.Depth = uint64(waiting); s.Depth > 0 {
 		s.Depth, s.Bytes = s.Depth-min(out.done.Load(), s.Depth), bytes
+	}
+	if id := out.tested.Load(); id != nil {
+		s.Tested = *id
 	}
 	if at := out.oldest.Load(); at != 0 {
 		s.Oldest = time.Unix(0, at).UTC()
