@@ -110,6 +110,10 @@ func special() []entry {
 			h.Name = strings.Repeat("cat=spam ", 300)
 		}},
 		{100914, func(h *hit.Hit) { h.Kind, h.Severity = "later", hit.Critical }},
+		{100998, func(h *hit.Hit) {
+			h.Feed, h.Severity, h.Direction, h.Category, h.Name = hit.TestFeed, hit.Info, hit.Transit, "other", "TEST: planted by flowhound test, nothing happened"
+		}},
+		{100998, func(h *hit.Hit) { h.Feed, h.Severity = hit.TestFeed, hit.Info }},
 		{100910, func(h *hit.Hit) { *h = hit.Hit{SrcPort: hit.NoPort, DstPort: hit.NoPort} }},
 	}
 	var all []entry

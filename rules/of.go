@@ -19,7 +19,7 @@ import (
 func Of(h *hit.Hit) (id, level int) {
 	value := map[string]string{
 		"kind": string(h.Kind), "sev": h.Severity.String(), "dir": string(h.Direction), "state": string(h.State),
-		"cat": h.Category, "name": h.Name + h.Remarks(),
+		"cat": h.Category, "feed": h.Feed, "name": h.Name + h.Remarks(),
 	}
 	at := tree()
 	for next := at; next != nil; {

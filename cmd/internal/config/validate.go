@@ -14,6 +14,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/cmd/internal/web"
+	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 // validate checks what the types of single values do not: the validate tags of
@@ -22,6 +23,11 @@ func (d *document) validate() {
 	d.CheckTags(d.config, tags()...)
 	udp.Complete(d.config.Listen, d.Section("listen"))
 	feed.Complete(d.config.Feeds, d.Section("feeds"))
+	for i, f := range d.config.Feeds {
+		if f.Name == hit.TestFeed {
+			d.Section("feeds").Index(i).Errorf("name", "%s is the name of what flowhound test plants: choose another one", hit.TestFeed)
+		}
+	}
 	geo.Complete(&d.config.Geo, d.Section("geo"))
 	d.checkAllow()
 	alert.CompleteMutes(d.config.Mute, d.Section("mute"))

@@ -150,6 +150,8 @@ func (k *Keeper) Findings(l *finding.List) {
 		case OK:
 		case Error:
 			l.Bad(s.fix(), "%s", s.Message)
+		case Pending:
+			l.Warn(s.fix(), "feed %s: %s", s.Name, s.Message)
 		default:
 			l.Warn(s.fix(), "%s", s.Message)
 		}
