@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query" // lookup.go has a type query
 	"github.com/flowhound/flowhound/plugin/text"
 )
@@ -86,7 +89,7 @@ func (a *asking) zone() *time.Location {
 // question reads the flags and the expression, and opens the history. done must be
 // called when the question is answered.
 func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d *ask.Data, done func(), err error) {
-	local, dir, err := a.where(cmd)
+	local, dir, geography, err := a.where(cmd)
 	if err != nil {
 		return q, nil, nil, err
 	}
@@ -108,7 +111,7 @@ func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d 
 	a.dir = dir
 	q.Raw, q.Damaged, q.Progress = a.raw, a.sayDamaged, a.show
 	a.begun = time.Now()
-	d, closed, err := ask.Open(dir, q.Start, q.End, nil)
+	d, closed, err := ask.Open(dir, q.Start, q.End, placesOf(geography, stderrLog(cmd)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return q, nil, nil, fmt.Errorf("there is no history in %s yet: flowhound run writes it", dir)
 	} else if err != nil {
@@ -120,19 +123,28 @@ func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d 
 	return q, d, func() { a.clear(); closed() }, nil
 }
 
-// where returns the own networks and the folder of the history.
-func (a *asking) where(cmd *cobra.Command) (local []netip.Prefix, dir string, err error) {
-	if a.dir == "" || cmd.Flags().Changed("config") {
-		cfg, err := loadConfig(a.path)
-		if err != nil {
-			return nil, "", err
-		}
-		if dir = a.dir; dir == "" {
-			dir = filepath.Join(cfg.DataDir, "flows")
-		}
-		return cfg.Networks.Local, dir, nil
+// placesOf says where the addresses are that stand in no file of the history yet.
+func placesOf(c geo.Config, log *slog.Logger) column.Places {
+	if p := openPlaces(c, log); p != nil {
+		return p.view.Letters
 	}
-	return config.Default().Networks.Local, a.dir, nil
+	return nil
+}
+
+// where returns the own networks, the folder of the history and where addresses are.
+func (a *asking) where(cmd *cobra.Command) (local []netip.Prefix, dir string, geography geo.Config, err error) {
+	if a.dir != "" && !cmd.Flags().Changed("config") {
+		cfg := config.Default()
+		return cfg.Networks.Own(), a.dir, cfg.Geo, nil
+	}
+	cfg, err := loadConfig(a.path)
+	if err != nil {
+		return nil, "", geography, err
+	}
+	if dir = a.dir; dir == "" {
+		dir = cfg.Flows().Dir
+	}
+	return cfg.Networks.Own(), dir, cfg.Geo, nil
 }
 
 // sayDamaged names a file that cannot be read; the others answer.

@@ -27,8 +27,9 @@ score came about, what the feeds are worth together, and which mutes hold its
 alerts back. Those that an allow list takes away are there too, and those that
 expired in the last 90 days. Of a network it also tells which indicators lie
 within. It says where an address is and whose, and where databases of countries
-disagree. With a configuration the alerts of the last 7 days follow: who talked to
-it, how much, and how regularly. It exits with 3 when nothing that matches was found.`,
+disagree. With a configuration the alerts of the last 7 days follow, and from the
+history all who talked to it: first, last, how much, and how regularly. It exits
+with 3 when nothing that matches was found.`,
 		Example: `  flowhound lookup 198.51.100.23 bad.example hxxp://bad[.]example/gate.php
   flowhound lookup 198.51.100.0/24`,
 		Args: cobra.MinimumNArgs(1),
@@ -65,6 +66,11 @@ it, how much, and how regularly. It exits with 3 when nothing that matches was f
 					continue
 				}
 				if err := printAlerts(cmd.OutOrStdout(), q, cfg.Log.Path, time.Now(), asJSON); err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %v\n", err)
+				}
+				if err := printTalk(cmd, cfg, q, asJSON); cmd.Context().Err() != nil {
+					return err
+				} else if err != nil {
 					fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %v\n", err)
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -265,5 +266,67 @@ func TestRewrite(t *testing.T) {
 		if len(groups) > 0 {
 			t.Errorf("the index finds it in %s", f.Name)
 		}
+	}
+}
+
+// TestForget: what is forgotten is in no file, in no index and in no sum any more, in
+// parts and hour files, also behind address translation; all else is as it was.
+func TestForget(t *testing.T) {
+	dir := t.TempDir()
+	w := create(t, dir)
+	person, other := flow.Addr4(0x0a000007), flow.Addr4(0x0a000009)
+	records := slices.Concat(conversations(4000, noon), conversations(3000, noon.Add(26*time.Hour)))
+	nat := conversations(2, noon.Add(27*time.Hour))
+	nat[0].Src, nat[0].NATSrc, nat[0].Has = other, person, nat[0].Has|flow.HasNATSrc
+	records = append(records, nat...)
+	if err := w.Add(records); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Tidy(t.Context(), noon.Add(12*time.Hour)); err != nil { // the first day is made hour files, the second stays parts
+		t.Fatal(err)
+	}
+	holds := func(r *flow.Record) bool {
+		return r.Src == person || r.Dst == person || r.NATSrc == person || r.NATDst == person
+	}
+	var want []flow.Record
+	for _, r := range records {
+		if !holds(&r) {
+			want = append(want, r)
+		}
+	}
+	one := []Range{{person, person}}
+	out, err := w.Forget(t.Context(), one, nil)
+	if err != nil || out.Records != int64(len(records)-len(want)) || out.Records == 0 || out.Files < 3 || out.Days != 2 {
+		t.Errorf("%+v, %v, of %d records", out, err, len(records)-len(want))
+	}
+	same(t, "the rest", all(t, dir, time.Time{}, time.Time{}), want)
+	set, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := set.Snapshot(time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer snap.Close()
+	for f, groups := range snap.Select(one) {
+		if len(groups) > 0 {
+			t.Errorf("the index of %s knows the address", f.Path)
+		}
+	}
+	err = filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if strings.HasSuffix(path, oldSuffix) {
+			t.Errorf("%s is left", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if out, err := w.Forget(t.Context(), one, nil); err != nil || out != (Forgotten{}) {
+		t.Errorf("again: %+v, %v", out, err)
 	}
 }

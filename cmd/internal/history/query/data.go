@@ -19,6 +19,9 @@ type Data struct {
 	Select func(*AddrSet) ([][]int, error)
 	// Recent, unless it is nil, gives the records that are in no file yet.
 	Recent func(context.Context, func([]flow.Record) error) error
+	// Countries, unless it is nil, gives what countries sent each other in each hour, and
+	// returns for which of Files that stands.
+	Countries func(each func(*CountryHour) error) ([]bool, error)
 	// Aside names files that were found damaged before and are not among Files.
 	Aside []string
 	// Places says where the addresses of Recent's records are; nil: nobody knows.

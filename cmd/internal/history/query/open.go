@@ -17,6 +17,14 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 	for _, f := range snap.Files {
 		d.Files = append(d.Files, Part{Path: f.Path, Info: f.Info, Open: f.Open})
 	}
+	d.Countries = func(each func(*CountryHour) error) ([]bool, error) {
+		covered, err := snap.Countries(func(h dataset.CountryHour) error { return each(&h) })
+		out := make([]bool, len(snap.Files))
+		for i, f := range snap.Files {
+			out[i] = covered[f]
+		}
+		return out, err
+	}
 	d.Select = func(set *AddrSet) ([][]int, error) { return selected(snap, set), nil }
 	return d
 }

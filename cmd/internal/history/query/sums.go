@@ -267,7 +267,6 @@ func (s *sums) putPair(key []byte, a flow.Addr) error {
 
 // record adds one record.
 func (s *sums) record(r *Record) error {
-	s.records++
 	v := uint64(1)
 	switch s.value {
 	case SumBytes:
@@ -277,13 +276,19 @@ func (s *sums) record(r *Record) error {
 	case CountSources, CountTargets:
 		v = 0
 	}
-	s.total += v
+	return s.several(r, 1, v)
+}
+
+// several adds records that are all alike in what they are grouped by, and their sum.
+func (s *sums) several(r *Record, records, sum uint64) error {
+	s.records += records
+	s.total += sum
 	first := string(s.packRecord(r, false))
-	if err := s.recordAs([]byte(first), r, v); err != nil || !s.either {
+	if err := s.recordAs([]byte(first), r, sum); err != nil || !s.either {
 		return err
 	}
 	if other := s.packRecord(r, true); string(other) != first {
-		return s.recordAs(other, r, v)
+		return s.recordAs(other, r, sum)
 	}
 	return nil
 }

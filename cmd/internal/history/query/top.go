@@ -121,6 +121,11 @@ func (d *Data) sum(ctx context.Context, q *Question, o *TopOptions, pass, passes
 	if err != nil {
 		return nil, 0, err
 	}
+	if rolledUp(q, o) && d.Countries != nil {
+		if parts, err = d.addRollups(q, o, workers[0], parts); err != nil {
+			return nil, 0, err
+		}
+	}
 	scan := scan{q: &counted, parts: parts, visit: func(worker int, g *group, found [2][]int32) error { return workers[worker].visit(g, found) }}
 	if err := scan.run(ctx); err != nil {
 		return nil, part, err

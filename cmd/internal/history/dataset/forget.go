@@ -1,0 +1,90 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// Forgotten says what Forget removed.
+type Forgotten struct {
+	Records int64 // flow records
+	Files   int   // that were written anew
+	Days    int   // whose files those are
+}
+
+// maxPasses is how often Forget looks again, because files were made one meanwhile.
+const maxPasses = 5
+
+var errMoving = errors.New("the files change too quickly; try again")
+
+// Forget removes all flows of which an address, before or after translation, lies in the
+// ranges: from the files, the address indexes and the sums by country. Files that were
+// replaced and kept for readers go too. What stands in the log alone it does not see. After
+// an error some files may still hold what was to be forgotten.
+func (w *Writer) Forget(ctx context.Context, ranges []Range, progress func(done, total int)) (out Forgotten, err error) {
+	set := &Set{w.Dir}
+	days := map[string]bool{}
+	for range maxPasses {
+		again, err := w.forgetPass(ctx, set, ranges, &out, days, progress)
+		if err != nil {
+			return out, err
+		}
+		if !again {
+			out.Days = len(days)
+			return out, w.ForgetOld()
+		}
+	}
+	return out, errMoving
+}
+
+// forgetPass goes through the files that there are. again says that some have changed
+// their names meanwhile.
+func (w *Writer) forgetPass(ctx context.Context, set *Set, ranges []Range, out *Forgotten, days map[string]bool, progress func(done, total int)) (again bool, err error) {
+	snap, err := set.Snapshot(time.Time{}, time.Time{})
+	if err != nil {
+		return false, err
+	}
+	defer snap.Close()
+	groups := snap.Select(ranges)
+	keep := func(r *flow.Record) bool {
+		return !inRanges(ranges, r.Src) && !inRanges(ranges, r.Dst) && !inRanges(ranges, r.NATSrc) && !inRanges(ranges, r.NATDst)
+	}
+	for i, f := range snap.Files {
+		if progress != nil {
+			progress(i, len(snap.Files))
+		}
+		if some, indexed := groups[f]; indexed && len(some) == 0 {
+			continue
+		}
+		n, err := w.Rewrite(ctx, f, keep)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			again = true
+		case err != nil:
+			return false, err
+		case n > 0:
+			out.Records += n
+			out.Files++
+			days[f.Day] = true
+		}
+	}
+	return again, nil
+}
+
+// inRanges reports whether an address lies in one of a few ranges. The zero address,
+// which stands for none, never does.
+func inRanges(ranges []Range, a flow.Addr) bool {
+	if a == (flow.Addr{}) {
+		return false
+	}
+	for _, r := range ranges {
+		if compare(r.First, a) <= 0 && compare(a, r.Last) <= 0 {
+			return true
+		}
+	}
+	return false
+}
