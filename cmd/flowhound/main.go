@@ -80,7 +80,7 @@ against your blacklists, and writes what it finds as lines that OSSEC and Wazuh
 decode. Start with "flowhound demo".`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-	}, runCommand(), demoCommand(), replayCommand(), statusCommand(), testCommand(), hitsCommand(), flowsCommand(), huntCommand(), topCommand(), checkCommand(), lookupCommand(), feedCommand(), allowCommand(), muteCommand(), exportCommand(), outputCommand(), userCommand(), installCommand(), uninstallCommand(), doctorCommand(), manCommand(), versionCommand())
+	}, runCommand(), demoCommand(), replayCommand(), statusCommand(), testCommand(), hitsCommand(), flowsCommand(), huntCommand(), topCommand(), historyCommand(), checkCommand(), lookupCommand(), feedCommand(), allowCommand(), muteCommand(), exportCommand(), outputCommand(), userCommand(), installCommand(), uninstallCommand(), doctorCommand(), manCommand(), versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.Version = buildInfo().String()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")

@@ -25,13 +25,15 @@ import (
 func replayCommand() *cobra.Command {
 	var src source
 	var flows, asJSON bool
-	var color string
+	var color, history string
 	cmd := &cobra.Command{
 		Use:   "replay [-c FILE | --blacklist LIST...] CAPTURE...",
 		Short: "Run captures of NetFlow or IPFIX through the same pipeline",
 		Long: `replay reads pcap or pcapng files of NetFlow and IPFIX datagrams (gzip and zstd
 too, "-" is standard input) and prints the hits on the capture's clock, then a table
-of who talked to what. It touches no state, no log and no network.`,
+of who talked to what. It touches no state, no log and no network. With --history it
+keeps the flows too, in a folder that "flowhound top", "flows" and "hunt" take with
+the same option.`,
 		Example: `  flowhound replay --blacklist bad.txt router.pcap
   flowhound replay --flows --json router.pcap | jq .src
   tcpdump -w - udp port 2055 | flowhound replay --flows -`,
@@ -39,7 +41,7 @@ of who talked to what. It touches no state, no log and no network.`,
 		RunE: func(cmd *cobra.Command, captures []string) (err error) {
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			defer func() { err = errors.Join(err, out.Flush()) }()
-			r, err := newReplay(cmd, &src, flows)
+			r, err := newReplay(cmd, &src, flows || history != "")
 			if err != nil {
 				return err
 			}
@@ -56,6 +58,11 @@ of who talked to what. It touches no state, no log and no network.`,
 					table.Add(h)
 				}
 			}
+			keep, err := keepFlows(r, history)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, keep()) }()
 			for _, path := range captures {
 				if err = replayFile(cmd, r, path); err != nil {
 					break // what was read until there is said all the same
@@ -72,6 +79,7 @@ of who talked to what. It touches no state, no log and no network.`,
 	src.flags(cmd)
 	cmd.Flags().BoolVar(&flows, "flows", false, "print every flow record instead of hits; needs no configuration")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	cmd.Flags().StringVar(&history, "history", "", "also keep the flows in the history in this `folder`, which is made if there is none")
 	colorFlag(cmd, &color)
 	return cmd
 }
@@ -87,7 +95,7 @@ func printHitTable(w io.Writer, table *demo.Table) error {
 	return table.Print(w)
 }
 
-// newReplay prepares a replay; to print flows, no lists are needed.
+// newReplay prepares a replay; where flows are wanted, no lists are needed.
 func newReplay(cmd *cobra.Command, src *source, flows bool) (*replay.Replay, error) {
 	if flows && !cmd.Flags().Changed("config") && len(src.blacklists) == 0 {
 		return replay.New(config.Default().Replay(nil)), nil

@@ -37,6 +37,29 @@ func (a arrivals) collect(records []flow.Record) arrivals {
 	return a
 }
 
+// places sets, for each record, its arrival's place in the list and in its second. Those
+// that arrived together mostly stand together.
+func (a arrivals) places(records []flow.Record, ranks, nths []int32) {
+	var last int64
+	var rank, nth int32
+	var second, first int64 = -1 << 63, 0
+	for i := range records {
+		t := records[i].Received
+		if i == 0 || t != last {
+			if int(rank)+1 < len(a) && a[rank+1] == t {
+				rank++
+			} else {
+				rank = a.rank(t)
+			}
+			if s := floor(t, 1e9); s != second {
+				second, first = s, int64(a.firstOf(s))
+			}
+			last, nth = t, rank-int32(first)
+		}
+		ranks[i], nths[i] = rank, nth
+	}
+}
+
 // rank returns the place of t in the whole list.
 func (a arrivals) rank(t int64) int32 {
 	i, _ := slices.BinarySearch(a, t)

@@ -26,7 +26,8 @@ func Key(a flow.Addr) (b [16]byte) {
 
 // fill makes a row of f and, unless it is nil, of r in the opposite direction, which
 // mirrors f.
-func fill(row *Row, f, r *flow.Record, at arrivals, places Places) {
+// nth and step say where its arrival stands among others.
+func fill(row *Row, f, r *flow.Record, nth, step int32, places Places) {
 	first, last := Times(f)
 	start, startNS := split(first)
 	if f.Start == 0 {
@@ -49,7 +50,7 @@ func fill(row *Row, f, r *flow.Record, at arrivals, places Places) {
 		last = first
 	}
 	row.ReceivedLag = floor(f.Received, 1e9) - floor(last, 1e9)
-	row.ReceivedNth = at.nth(f.Received)
+	row.ReceivedNth = nth
 	row.places(f, first, places)
 	if r == nil {
 		return
@@ -58,7 +59,7 @@ func fill(row *Row, f, r *flow.Record, at arrivals, places Places) {
 	row.RevToS, row.RevHas = int32(r.ToS), int64(r.Has)
 	row.RevDelay, row.RevDelayNS = splitDuration(r.Start - f.Start)
 	row.RevDDur, row.RevDDurNS = splitDuration((r.End - r.Start) - (f.End - f.Start))
-	row.RevReceived = at.rank(r.Received) - at.rank(f.Received)
+	row.RevReceived = step
 }
 
 // places sets country and AS of both sides.

@@ -108,6 +108,19 @@ func (f *File) Close() error {
 	return f.file.Close()
 }
 
+// Verify reads all of the file, which checks it.
+func (f *File) Verify() error {
+	var c Column
+	for g := range f.Groups {
+		for id := range Columns {
+			if err := f.Column(g, id, &c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // GroupLen returns how many rows a row group has.
 func (f *File) GroupLen(group int) int { return int(f.parquet.RowGroups()[group].NumRows()) }
 

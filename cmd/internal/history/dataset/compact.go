@@ -175,24 +175,6 @@ func (w *Writer) findDamaged(day string, group []entry) error {
 	return nil
 }
 
-// Verify reads a file to its end.
-func Verify(path string) error {
-	f, err := column.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = f.Close() }()
-	var c column.Column
-	for g := range f.Groups {
-		for id := range column.Columns {
-			if err := f.Column(g, id, &c); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-		}
-	}
-	return nil
-}
-
 // damage takes a damaged file out of its day.
 func (w *Writer) damage(day string, e entry, why error) error {
 	path := filepath.Join(w.Dir, day, e.Name)

@@ -56,7 +56,9 @@ func Summarize(dir string) (s Summary, err error) {
 		for _, d := range m.Damaged {
 			s.Damaged = append(s.Damaged, day+"/"+d.Name)
 		}
-		s.Bytes += sizeOf(filepath.Join(dir, day, manifestName))
+		for _, name := range []string{manifestName, indexName, countriesName} {
+			s.Bytes += sizeOf(filepath.Join(dir, day, name))
+		}
 	}
 	logs, err := filepath.Glob(filepath.Join(LogDir(dir), "*"))
 	for _, path := range logs {

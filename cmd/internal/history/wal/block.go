@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"reflect"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -21,6 +22,10 @@ import (
 // MaxBlock is how many records a block holds at most: what fits in the cache of a
 // core.
 const MaxBlock = 1024
+
+// BlockBytes is how many bytes a block has at most: so much may be cut off at the end of
+// a segment that is being written.
+const BlockBytes = 1 << 20
 
 const (
 	headerSize = 16 // magic 4, records 4, length 4, CRC-32C of these 12 and of the content
@@ -160,7 +165,7 @@ func gather(v []uint64, memory []byte, f field) {
 
 // appendField writes the least value, the width of the differences in bytes, and
 // these byte by byte: all lowest bytes first, so that those that are zero stand
-// together.
+// together. It spoils v.
 func appendField(b []byte, v []uint64) []byte {
 	least, most := v[0], v[0]
 	for _, x := range v {
@@ -172,12 +177,20 @@ func appendField(b []byte, v []uint64) []byte {
 		width++
 	}
 	b = append(b, byte(width))
-	for shift := 0; shift < 8*width; shift += 8 {
-		n := len(b)
-		b = append(b, make([]byte, len(v))...)
-		for plane, i := b[n:], 0; i < len(plane) && i < len(v); i++ {
-			plane[i] = byte((v[i] - least) >> shift)
+	if least != 0 {
+		for i := range v {
+			v[i] -= least
 		}
+	}
+	n := len(b)
+	b = slices.Grow(b, width*len(v))[:n+width*len(v)]
+	for plane := b[n:]; width > 0; width-- {
+		out := plane[:len(v)]
+		for i := range v {
+			out[i] = byte(v[i])
+			v[i] >>= 8
+		}
+		plane = plane[len(v):]
 	}
 	return b
 }
@@ -204,7 +217,8 @@ func (d *decoder) decode(to []flow.Record, n int, content []byte, fields []field
 		return to, fmt.Errorf("%w: %w", errBlock, err)
 	}
 	first := len(to)
-	to = append(to, make([]flow.Record, n)...)
+	to = slices.Grow(to, n)[:first+n]
+	clear(to[first:])
 	memory := bytesOf(to[first:])
 	for _, f := range fields {
 		if len(raw) < 9 || raw[8] > 8 || len(raw) < 9+int(raw[8])*n {
@@ -212,19 +226,39 @@ func (d *decoder) decode(to []flow.Record, n int, content []byte, fields []field
 		}
 		v, width := d.values[:n], int(raw[8])
 		least := binary.LittleEndian.Uint64(raw)
+		raw = raw[9:]
+		if width == 0 && least == 0 {
+			continue // as the memory is
+		}
 		for i := range v {
 			v[i] = least
 		}
-		raw = raw[9:]
-		for shift := 0; shift < 8*width; shift += 8 {
-			for i, x := range raw[:n] {
-				v[i] += uint64(x) << shift
-			}
-			raw = raw[n:]
-		}
+		raw = addPlanes(v, raw, width)
 		scatter(memory, v, f)
 	}
 	return to, nil
+}
+
+// addPlanes adds differences of width bytes, which stand byte by byte, two at once, and
+// returns what stands behind them.
+func addPlanes(v []uint64, raw []byte, width int) []byte {
+	shift := 0
+	for ; width >= 2; width -= 2 {
+		low, high := raw[:len(v)], raw[len(v):2*len(v)]
+		for i := range v {
+			v[i] += (uint64(low[i]) | uint64(high[i])<<8) << (shift & 63)
+		}
+		raw = raw[2*len(v):]
+		shift += 16
+	}
+	if width == 1 {
+		low := raw[:len(v)]
+		for i := range v {
+			v[i] += uint64(low[i]) << (shift & 63)
+		}
+		raw = raw[len(v):]
+	}
+	return raw
 }
 
 func scatter(memory []byte, v []uint64, f field) {

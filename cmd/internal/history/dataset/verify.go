@@ -1,0 +1,146 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+	"github.com/flowhound/flowhound/cmd/internal/history/wal"
+)
+
+// Paired returns which part of the flows has the opposite direction in its row.
+func (s *Summary) Paired() float64 {
+	if s.Flows == 0 {
+		return 0
+	}
+	return 2 * float64(s.Flows-s.Rows) / float64(s.Flows)
+}
+
+// Verify reads a file to its end: all that is in it is checked thereby.
+func Verify(path string) error {
+	f, err := column.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	return f.Verify()
+}
+
+// VerifyAll verifies all files of a data set, its indexes and its log, and names those
+// that are damaged. What goes away meanwhile is no error.
+func VerifyAll(ctx context.Context, dir string, damaged func(name string, err error)) (good, bad int, err error) {
+	set, err := Open(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	snap, err := set.Snapshot(time.Time{}, time.Time{})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer snap.Close()
+	found := func(name string, err error) error {
+		switch {
+		case err == nil:
+			good++
+		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, column.ErrDamaged), errors.Is(err, errIndex), errors.Is(err, errCountries), errors.Is(err, errManifest), errors.Is(err, errLog):
+			bad++
+			damaged(name, err)
+		default:
+			return err
+		}
+		return ctx.Err()
+	}
+	for _, f := range snap.Files {
+		if err := found(f.Day+"/"+f.Name, f.verify()); err != nil {
+			return good, bad, err
+		}
+	}
+	days, err := Days(dir)
+	if err != nil {
+		return good, bad, err
+	}
+	for _, day := range days {
+		for name, check := range map[string]func(string) error{manifestName: verifyManifest, indexName: verifyIndex, countriesName: verifyCountries} {
+			if err := found(day+"/"+name, check(filepath.Join(dir, day, name))); err != nil {
+				return good, bad, err
+			}
+		}
+	}
+	for _, l := range snap.log {
+		if err := found(filepath.Join(logName, filepath.Base(l.f.Name())), verifyLog(l)); err != nil {
+			return good, bad, err
+		}
+	}
+	return good, bad, nil
+}
+
+func (f *File) verify() error {
+	opened, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = opened.Close() }()
+	return opened.Verify()
+}
+
+func verifyManifest(path string) error {
+	b, err := file.Read(path, manifestLimit)
+	if err != nil {
+		return err
+	}
+	_, err = parseManifest(b)
+	return err
+}
+
+func verifyIndex(path string) error {
+	x, err := openIndex(path)
+	if err != nil {
+		return err
+	}
+	defer x.close()
+	for i := range x.dir.Blocks {
+		if err := x.block(i, func(flow.Addr, []uint32) {}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verifyCountries(path string) error {
+	b, err := file.Read(path, countriesLimit)
+	if err != nil {
+		return err
+	}
+	size := len(countriesMagic)
+	for name, rows := range readCountries(filepath.Dir(path)) {
+		if err := decodeCountries(rows, func(CountryHour) error { return nil }); err != nil {
+			return err
+		}
+		size += 8 + 1 + len(name) + len(rows)
+	}
+	if size != len(b) {
+		return errCountries
+	}
+	return nil
+}
+
+var errLog = errors.New("the log is damaged")
+
+// verifyLog reads a segment; its end may be cut off, where it is being written.
+func verifyLog(l segment) error {
+	if _, err := l.f.Seek(0, 0); err != nil {
+		return err
+	}
+	found, err := wal.Read(l.f, func([]flow.Record) error { return nil })
+	if err == nil && found.Lost > wal.BlockBytes {
+		err = fmt.Errorf("%w: %d bytes hold no record", errLog, found.Lost)
+	}
+	return err
+}
