@@ -116,7 +116,7 @@ func New(cfg *config.Config, o Options) *Agent {
 	a := &Agent{options: o, log: o.Log}
 	a.config.Store(cfg)
 	a.stage = stage.New(cfg.Exporters, cfg.Policy())
-	a.sockets = udp.New(cfg.Listen, udp.Dependencies{NewHandler: a.newWorker, Say: a.status, Log: o.Log})
+	a.sockets = udp.New(cfg.Listen, udp.Dependencies{NewHandler: func() udp.Handler { return a.newWorker().Receive }, Say: a.status, Log: o.Log})
 	a.templates = exporters.NewTemplates(filepath.Join(cfg.DataDir, "templates"), func(trouble string) { a.say("error", trouble) })
 	a.exporters = exporters.New(exporters.Dependencies{Stats: a.stage.Stats, Listening: a.sockets.Addrs, Say: a.status})
 	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Say: a.status})
@@ -336,11 +336,12 @@ func (a *Agent) Stop() error {
 	return errors.Join(errs...)
 }
 
-// newWorker returns what decodes and matches the datagrams of one socket.
-func (a *Agent) newWorker() udp.Handler {
+// newWorker returns what decodes and matches the datagrams of one goroutine, before
+// history starts.
+func (a *Agent) newWorker() *stage.Worker {
 	return a.stage.NewWorker(stage.Options{
 		Templates: a.templates.Store(), Pass: a.emit.Intake().Pass, Sinks: []stage.Sink{a.geo.NewSink(), a.history.Lane(false)},
-	}).Receive
+	})
 }
 
 // health is the answer of /healthz.
