@@ -271,7 +271,7 @@ agents() {
 	done
 }
 
-# stop_agents: ends those that no service manager ends, as it would.
+# stop_agents: stops the agents that no service manager started.
 stop_agents() {
 	if ! on_host || [ "$dry" = yes ]; then return 0; fi
 	tries=0

@@ -122,8 +122,8 @@ func (s *server) Open(ctx context.Context, _ *pb.OpenRequest) (*pb.OpenResponse,
 	return &pb.OpenResponse{Failure: s.failure(err)}, nil
 }
 
-// early returns ctx with a deadline so much earlier that what the output says of it
-// still reaches the host, which takes no answer for a plugin that hangs.
+// early returns ctx with an earlier deadline: it leaves time for the output's error to
+// reach the host, which takes a plugin that does not answer for one that hangs.
 func early(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -148,7 +148,7 @@ func (s *server) Write(ctx context.Context, req *pb.WriteRequest) (*pb.WriteResp
 		return &pb.WriteResponse{Failure: s.failure(err)}, nil
 	}
 	if len(partial.Errs) != len(hits) {
-		err = fmt.Errorf("the output says what became of %d hits, but was given %d; this is a bug in it", len(partial.Errs), len(hits))
+		err = fmt.Errorf("Write returned %d results for %d hits; this is a bug in the output", len(partial.Errs), len(hits))
 		return &pb.WriteResponse{Failure: s.failure(err)}, nil
 	}
 	resp := &pb.WriteResponse{Items: make([]*pb.Result, len(hits))}

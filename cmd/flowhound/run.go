@@ -50,7 +50,7 @@ built beside the old one and swapped; if it is bad, the old one stays.`,
 func notify(log *slog.Logger) func(state string) {
 	return func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
-			log.Warn("the service manager cannot be told", "state", state, "err", err)
+			log.Warn("cannot notify the service manager", "state", state, "err", err)
 		}
 	}
 }

@@ -109,7 +109,7 @@ func TestErrorsCrossTheWire(t *testing.T) {
 			return errors.As(err, &some) && len(some.Errs) == 3 && some.Errs[0] == nil && plugin.IsPermanent(some.Errs[1]) && some.Errs[2].Error() == "even" && !plugin.IsPermanent(some.Errs[2])
 		},
 		"short": func(err error) bool {
-			return strings.Contains(err.Error(), "what became of 1 hits, but was given 3")
+			return strings.Contains(err.Error(), "1 results for 3 hits")
 		},
 		"panic": func(err error) bool { return err.Error() == "panic: in Write, of <secret>" },
 		"giant": func(err error) bool { return len(err.Error()) < 2000 && strings.HasPrefix(err.Error(), "giant giant") },

@@ -114,7 +114,7 @@ func (s Suite) readOnly(t *testing.T) {
 	}
 	var partial *plugin.PartialError
 	if errors.As(err, &partial) && len(partial.Errs) != len(hits) {
-		t.Errorf("Write says what became of %d hits of %d", len(partial.Errs), len(hits))
+		t.Errorf("Write returned %d results for %d hits", len(partial.Errs), len(hits))
 	}
 	if err := out.Close(t.Context()); err != nil {
 		t.Errorf("close: %v", err)

@@ -80,7 +80,7 @@ func TestRun(t *testing.T) {
 	}
 	plugintest.Run(t, suite(""))
 	for bug, want := range map[string]string{
-		"logs a secret": "is in what it says", "changes hits": "Write changed the hits", "short partial": "what became of 1 hits, but was given 10",
+		"logs a secret": "is in what it says", "changes hits": "Write changed the hits", "short partial": "1 results for 10 hits",
 		"panics on nothing": "a batch of 0: panic:", "ignores its deadline": "flowhound would take it for hung", "cannot close": "close: no", "plain secret": "no plugin.Secret",
 	} {
 		t.Run(bug, func(t *testing.T) {

@@ -189,7 +189,7 @@ func TestPeerThatReadsNothing(t *testing.T) {
 		timeout string
 		ctx     time.Duration
 		want    string
-	}{{"200ms", time.Minute, "the peer takes nothing more"}, {"10m", 200 * time.Millisecond, context.DeadlineExceeded.Error()}} {
+	}{{"200ms", time.Minute, "the peer does not read any more"}, {"10m", 200 * time.Millisecond, context.DeadlineExceeded.Error()}} {
 		o := opened(t, map[string]any{"address": "tcp://" + l.Addr().String(), "timeout": tt.timeout})
 		ctx, cancel := context.WithTimeout(t.Context(), tt.ctx)
 		var err error

@@ -314,3 +314,24 @@ func TestTexts(t *testing.T) {
 		t.Errorf("seen: %s", got)
 	}
 }
+
+// TestSlackShowsAllFields: a section of Slack's takes ten, a hit may have twelve.
+func TestSlackShowsAllFields(t *testing.T) {
+	t.Parallel()
+	h := plugintest.Hits(1)[0]
+	h.Sources, h.Targets, h.Shared, h.Scanner = 3, 2, "cloudflare", "censys"
+	h.Regular = &hit.Regular{Score: 0.9, PeriodSeconds: 300, Contacts: 40}
+	m := newMessage([]plugin.Hit{h})
+	if len(m.Hits[0].Fields) <= slackFields {
+		t.Fatalf("%d fields only", len(m.Hits[0].Fields))
+	}
+	b, err := json.Marshal(slackMessageOf(&settings{}, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range m.Hits[0].Fields {
+		if !strings.Contains(string(b), `"`+f.Name+`\n`) {
+			t.Errorf("%s is missing", f.Name)
+		}
+	}
+}

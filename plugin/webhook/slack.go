@@ -3,7 +3,8 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"net/http"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flowhound/flowhound/plugin"
@@ -94,15 +95,16 @@ func slackMessageOf(_ *settings, m *message) object {
 	}
 }
 
-func slackFieldsOf(fields []field) list {
-	var fs list
-	for _, f := range fields[:min(len(fields), slackFields)] {
-		fs = append(fs, object{"type": "plain_text", "text": f.Name + "\n" + text.Markup.Fit(f.Value, slackField-len(f.Name)-1), "emoji": false})
+// slackFieldsOf returns fields in as many sections as they need.
+func slackFieldsOf(fields []field) (sections list) {
+	for some := range slices.Chunk(fields, slackFields) {
+		var fs list
+		for _, f := range some {
+			fs = append(fs, object{"type": "plain_text", "text": f.Name + "\n" + text.Markup.Fit(f.Value, slackField-len(f.Name)-1), "emoji": false})
+		}
+		sections = append(sections, object{"type": "section", "fields": fs})
 	}
-	if len(fs) == 0 {
-		return nil
-	}
-	return list{object{"type": "section", "fields": fs}}
+	return sections
 }
 
 func slackPlain(s string, limit int) object {
@@ -122,7 +124,7 @@ func said(a *answer, word string) error {
 func (a *answer) unexpected() error {
 	said := a.said
 	if said == "" {
-		said = ": nothing"
+		said = ": the body is empty"
 	}
-	return errors.New("the answer " + http.StatusText(a.status) + " is not this service's" + said)
+	return fmt.Errorf("unexpected answer (status %d%s); check the URL", a.status, said)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
-// TestDoctor: the agent tells what a person must mend, and nothing once it is.
+// TestDoctor: the agent says what a person must fix, and nothing once it is fixed.
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	peer.Long(t)

@@ -129,7 +129,7 @@ func examineResponses(l *finding.List, e *Engine) {
 		if level == nil || bytes.Contains(m[1], []byte("<disabled>yes")) {
 			continue
 		}
-		l.Warn("let it name rules (<rules_id>) instead of a level", "an active response in %s goes by level %s alone; flowhound's rules are exempt (no_ar), rules of yours that build on them are not",
+		l.Warn("list rule ids there (<rules_id>) instead of a level", "an active response in %s goes by level %s alone; flowhound's rules are exempt (no_ar), rules of yours that build on them are not",
 			e.says("etc/ossec.conf"), level[1])
 	}
 }

@@ -32,11 +32,11 @@ func TestDoctorOnTheEngine(t *testing.T) {
 		examineEngine(t.Context(), &l, &o)
 		return l
 	}
-	want := func(level finding.Level, what, mend string) {
+	want := func(level finding.Level, what, fix string) {
 		t.Helper()
 		l := says(look(), what)
-		if len(l) != 1 || l[0].Level != level || !strings.Contains(l[0].Fix, mend) {
-			t.Errorf("%+v, want %s: %s, fix: %s", look(), level, what, mend)
+		if len(l) != 1 || l[0].Level != level || !strings.Contains(l[0].Fix, fix) {
+			t.Errorf("%+v, want %s: %s, fix: %s", look(), level, what, fix)
 		}
 	}
 	want(finding.Bad, "does not know this version's lines", "flowhound install")

@@ -158,7 +158,7 @@ func (d *decoder) prefix(b []byte) (p netip.Prefix) {
 		return p
 	}
 	if d.unmarshal(&p, b); !p.IsValid() && d.err == nil {
-		d.err = fmt.Errorf("prefix %x is none", b)
+		d.err = fmt.Errorf("%x is not a prefix", b)
 	}
 	return p
 }

@@ -123,7 +123,7 @@ func (c *Client) write(ctx context.Context, hits []*hitpb.Hit, deadline time.Tim
 		return err
 	}
 	if len(r.GetItems()) != len(hits) {
-		return fmt.Errorf("the plugin says what became of %d hits, but was given %d; this is a bug in it", len(r.GetItems()), len(hits))
+		return fmt.Errorf("the plugin returned %d results for %d hits; this is a bug in the plugin", len(r.GetItems()), len(hits))
 	}
 	errs := make([]error, len(hits))
 	for i, item := range r.GetItems() {

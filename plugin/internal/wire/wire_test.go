@@ -58,8 +58,8 @@ func TestNonsense(t *testing.T) {
 	}{
 		"nothing said":       {resp: &pb.WriteResponse{}, want: "<nil>"},
 		"all delivered":      {resp: &pb.WriteResponse{Items: []*pb.Result{{}, {}, {}}}, want: "<nil>"},
-		"too few":            {resp: &pb.WriteResponse{Items: make([]*pb.Result, 2)}, want: "the plugin says what became of 2 hits, but was given 3; this is a bug in it"},
-		"too many":           {resp: &pb.WriteResponse{Items: make([]*pb.Result, 4000)}, want: "the plugin says what became of 4000 hits, but was given 3; this is a bug in it"},
+		"too few":            {resp: &pb.WriteResponse{Items: make([]*pb.Result, 2)}, want: "the plugin returned 2 results for 3 hits; this is a bug in the plugin"},
+		"too many":           {resp: &pb.WriteResponse{Items: make([]*pb.Result, 4000)}, want: "the plugin returned 4000 results for 3 hits; this is a bug in the plugin"},
 		"giant":              {resp: &pb.WriteResponse{Failure: &pb.Failure{Message: strings.Repeat("x", 2<<20)}}, want: "no answer from the plugin: grpc: received message larger than max (2097162 vs. 1048576) (ResourceExhausted)", lost: true},
 		"long":               {resp: &pb.WriteResponse{Failure: &pb.Failure{Message: strings.Repeat("x", 10000)}}, want: strings.Repeat("x", maxText) + "..."},
 		"escapes":            {resp: &pb.WriteResponse{Failure: &pb.Failure{Message: "a\x1b[31m\nb\u202ec"}}, want: "a [31m bc"},

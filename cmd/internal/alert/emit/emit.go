@@ -253,7 +253,7 @@ func (e *Emitter) Findings(l *finding.List) {
 		l.Bad("df -h; ls -l "+e.d.Folds, "the fold state cannot be saved: %s; a crash now would lose counts that are held", text)
 	}
 	for _, text := range e.saver.lostAtStart() {
-		l.Bad("see whether the disk is well: dmesg | tail", "%s", text)
+		l.Bad("check the disk: dmesg | tail", "%s", text)
 	}
 }
 

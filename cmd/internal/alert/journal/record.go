@@ -15,7 +15,7 @@ import (
 type Record struct {
 	Seq   uint64    // 1, 2, 3, ... in the order of appending
 	At    time.Time // when it was first accepted, to the nanosecond
-	Tries uint32    // how often its one consumer has tried in vain
+	Tries uint32    // failed attempts of its one consumer
 	To    []string  // the names of the cursors that want it
 	// Said is what the fold table changed by this hit: with the hit in one record,
 	// neither is durable without the other. Empty: nothing.

@@ -79,7 +79,7 @@ func TestIdleFileComesBack(t *testing.T) {
 // TestUnwritablePlace: nothing blocks, one message says it, and once it is fixed every
 // line is there.
 func TestUnwritablePlace(t *testing.T) {
-	places := map[string]struct{ spoil, mend func(path string) error }{
+	places := map[string]struct{ spoil, fix func(path string) error }{
 		"folder in its place": {
 			func(path string) error { return os.Mkdir(path, 0o755) },
 			os.Remove,
@@ -118,7 +118,7 @@ func TestUnwritablePlace(t *testing.T) {
 					t.Errorf("said %d times", n)
 				}
 
-				if err := place.mend(path); err != nil {
+				if err := place.fix(path); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(retryEvery)

@@ -153,9 +153,9 @@ func (x *Exporters) Findings(l *finding.List) {
 	}
 	switch {
 	case silent == 1:
-		l.Warn("look whether it is up and still exports to this host", "exporter %s is silent", example)
+		l.Warn("check that it is up and still exports to this host", "exporter %s is silent", example)
 	case silent > 1:
-		l.Warn("look whether they are up and still export to this host", "%d exporters are silent, %s among them", silent, example)
+		l.Warn("check that they are up and still export to this host", "%d exporters are silent, %s among them", silent, example)
 	}
 	switch {
 	case unread == 1:

@@ -95,7 +95,7 @@ func (t *Templates) Findings(l *finding.List) {
 	}
 	const again = 30 * time.Minute
 	if t.damage != "" && time.Since(t.started) < again {
-		l.Bad("let exporters send their templates every minute, and look at the disk's health", "%s", t.damage)
+		l.Bad("make exporters send their templates every minute; check the disk: dmesg | tail", "%s", t.damage)
 	}
 	if t.store.Stats().Failing {
 		l.Bad("free space in "+t.path+"'s folder, or see why it cannot be written", "templates cannot be saved: after a restart, flows cannot be read until exporters send them again")

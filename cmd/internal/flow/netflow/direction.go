@@ -6,7 +6,7 @@ import "github.com/flowhound/flowhound/cmd/internal/flow"
 // changed them, say IANA and Cisco's routers. Meraki, nProbe and others count the other
 // direction there; FortiGates repeat the first ones, or write 1. What an exporter means
 // shows over time: packets that a device sent on are not more, nor larger, than what it
-// received by much. A record that shows it by itself is believed at once, the others
+// received by much. A record that shows it by itself counts at once, the others
 // when enough of them did; until then they have one direction, because an answer that
 // was never given would make a connection of an attempt.
 
@@ -28,7 +28,7 @@ type out struct {
 
 const (
 	// enoughShown is how many records must have shown the same before it holds for
-	// all, and how many times as many as the contrary.
+	// all, and how many times as many as show the opposite.
 	enoughShown = 8
 	// maxShown is when both counts are halved: an exporter may be replaced.
 	maxShown = 200

@@ -76,7 +76,7 @@ func TestOutBytesOverTime(t *testing.T) {
 		{"an exporter of both directions", twice(530, 6, 638, 10), upload, true},
 		{"and nobody answered", twice(530, 6, 638, 10), unanswered, true},
 		{"an exporter of one", twice(1000, 10, 1000, 10), upload, false},
-		{"that shows the contrary once", twice(1000, 10, 1000, 10), twice(530, 6, 638, 10), false},
+		{"that shows the opposite once", twice(1000, 10, 1000, 10), twice(530, 6, 638, 10), false},
 		{"constants", twice(1000, 10, 1, 1), upload, false},
 		{"an exporter of both that writes a constant", twice(530, 6, 638, 10), twice(1000, 10, 1, 1), false},
 	} {

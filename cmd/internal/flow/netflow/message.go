@@ -107,7 +107,7 @@ func hasAddress(r *flow.Record) bool {
 }
 
 // decodeV9 reads the NetFlow v9 messages of a datagram (RFC 3954 section 5); more
-// than one as in v5. Their count field is not believed: the sets tell where they
+// than one as in v5. Their count field is not used: the sets tell where they
 // end.
 func (m *message) decodeV9() {
 	for at := 0; at < len(m.buf); {
@@ -145,7 +145,7 @@ func startsIPFIX(b []byte) bool {
 }
 
 // ipfixEnd returns where the message at the given offset ends. Its header says so,
-// and is believed only where that is the end of the datagram, or where something
+// and counts only where that is the end of the datagram, or where something
 // follows that may: another message, or zeros. Else the sets tell.
 func (m *message) ipfixEnd(at int) int {
 	length := int(binary.BigEndian.Uint16(m.buf[at+2:]))

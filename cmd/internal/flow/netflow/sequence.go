@@ -10,7 +10,7 @@ import "time"
 // followed at once, and a gap is loss only when nobody goes on before it.
 //
 // Some exporters count something else, softflowd among them. So every way of counting
-// that is in use is followed, and the one that fits most often is believed.
+// that is in use is followed, and the one that fits most often counts.
 type sequence struct {
 	lines   []line
 	current int // index of the line that was continued last
@@ -73,7 +73,7 @@ const (
 	// delays so many without the others.
 	enoughMet = 3
 	// maxFits is when the count of what fits is halved, so that an exporter that
-	// changes its way is believed again soon.
+	// changes its way is trusted again soon.
 	maxFits = 64
 )
 

@@ -27,7 +27,7 @@ func (m *message) decodeV5() {
 // v5Message reads the message at the start of b, a fixed header and fixed
 // records, as Cisco's "NetFlow Export Datagram Format" lays them out, and returns
 // its length. How many records there are is told by the bytes; the header's count
-// can lie, and is believed only where another header follows.
+// can lie, and counts only where another header follows.
 func (m *message) v5Message(b []byte) int {
 	h, records := b[:v5HeaderLen], b[v5HeaderLen:]
 	m.uptime, m.hasUptime = binary.BigEndian.Uint32(h[4:]), true

@@ -152,7 +152,7 @@ func secret(text, file string) (string, error) {
 		}
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return "", errors.New("the key or password is not one line of letters, digits and signs")
+		return "", errors.New("the key or password must be one line of printable ASCII")
 	}
 	return text, nil
 }

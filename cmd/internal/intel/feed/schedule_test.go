@@ -31,12 +31,12 @@ func TestRetryAfter(t *testing.T) {
 	if wait := time.Until(next); wait < 119*time.Minute || wait > 3*time.Hour {
 		t.Errorf("the next fetch is in %s", wait)
 	}
-	b.failed("not asked: the server wants to be left alone until")
+	b.failed("not asked: the server asks not to be called before")
 	b.stop()
 	p.answer(nil)
 	p.docs = map[string]string{"/list.txt": "192.0.2.1\n"}
 	b = fetching(t, dir, ownList(p))
-	b.failed("not asked: the server wants to be left alone until")
+	b.failed("not asked: the server asks not to be called before")
 	if requests, _ := p.counts(); requests != 1 {
 		t.Errorf("%d requests", requests)
 	}

@@ -114,7 +114,7 @@ func (f *Feeds) asked(ctx context.Context, s *source, u *update) Outcome {
 	now := time.Now()
 	switch {
 	case n.saved.NotBefore.After(now) && now.Before(n.due):
-		o.Err = fmt.Errorf("%w: the server wants to be left alone until %s", ErrNotYet, n.due.UTC().Format(time.RFC3339))
+		o.Err = fmt.Errorf("%w: the server asks not to be called before %s", ErrNotYet, n.due.UTC().Format(time.RFC3339))
 		return o
 	case n.saved.Failures == 0 && !n.fresh.IsZero() && now.Sub(n.fresh) < n.least && s.good.loaded():
 		o.Err = fmt.Errorf("%w: it was fetched %s ago, and its publisher wants %s between two fetches", ErrNotYet, now.Sub(n.fresh).Round(time.Second), n.least)

@@ -185,7 +185,7 @@ func (s *syncer) events(ctx context.Context, remote map[string]entry) error {
 		}
 	}
 	if first != nil && failed > 1 {
-		return fmt.Errorf("%d of %d events could not be had, the first: %w", failed, len(wanted), first)
+		return fmt.Errorf("%d of %d events could not be fetched; the first error: %w", failed, len(wanted), first)
 	}
 	return first
 }
