@@ -104,7 +104,7 @@ cmd/internal/geo: cmd/internal/file cmd/internal/file/watch cmd/internal/finding
 cmd/internal/geo/gen: cmd/internal/geo cmd/internal/geo/table
 cmd/internal/geo/table: cmd/internal/flow
 cmd/internal/intel: github.com/gaissmai/bart
-cmd/internal/intel/dnsbl: cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/
+cmd/internal/intel/dnsbl: cmd/internal/resolver cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/
 cmd/internal/intel/known: cmd/internal/intel
 cmd/internal/intel/dnstest: plugin/plugintest/peer golang.org/x/
 cmd/internal/intel/export: cmd/internal/file cmd/internal/intel golang.org/x/ plugin/text
@@ -118,6 +118,7 @@ cmd/internal/intel/feed/taxii: cmd/internal/intel cmd/internal/intel/feed/archiv
 cmd/internal/match: cmd/internal/flow cmd/internal/intel
 cmd/internal/metric: github.com/prometheus/client_golang/prometheus
 cmd/internal/replay: cmd/internal/geo cmd/internal/alert cmd/internal/alert/throttle cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/intel cmd/internal/match cmd/internal/site cmd/internal/stage plugin/hit
+cmd/internal/resolver: github.com/miekg/dns
 cmd/internal/settings: github.com/go-playground/validator/ go.yaml.in/yaml/ plugin/nearest plugin/text
 cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders golang.org/x/ rules
 cmd/internal/site: cmd/internal/settings

@@ -20,6 +20,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/resolver"
 )
 
 const (
@@ -63,7 +64,7 @@ type Question struct {
 // Lookups asks the zones. NewLookups makes one that does nothing until Run.
 type Lookups struct {
 	o        Options
-	resolver *resolver
+	resolver *resolver.Resolver
 	queue    chan Question
 
 	set     atomic.Pointer[intel.Set]
@@ -109,7 +110,7 @@ type result struct {
 // NewLookups returns Lookups for o, which has at least one zone. The error says why no
 // resolver can be found.
 func NewLookups(o Options) (*Lookups, error) {
-	r, err := newResolver(o.Resolvers)
+	r, err := resolver.New(o.Resolvers)
 	if err != nil {
 		return nil, err
 	}
@@ -205,9 +206,9 @@ func (l *Lookups) Run(ctx context.Context) {
 // call is one of the goroutines that wait for answers.
 func (l *Lookups) call(ctx context.Context) {
 	for j := range l.jobs {
-		r := result{job: j, outcome: l.resolver.address(ctx, j.ip, j.zone.Zone)}
+		r := result{job: j, outcome: address(ctx, l.resolver, j.ip, j.zone.Zone)}
 		if r.kind == listed && j.zone.blames(r.codes) {
-			r.text = l.resolver.text(ctx, j.ip, j.zone.Zone)
+			r.text = text(ctx, l.resolver, j.ip, j.zone.Zone)
 		}
 		select {
 		case l.done <- r:

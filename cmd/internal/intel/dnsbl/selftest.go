@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/resolver"
 	"github.com/flowhound/flowhound/plugin/retry"
 )
 
@@ -24,7 +25,7 @@ func (l *Lookups) startTests(ctx context.Context, wg *sync.WaitGroup, now time.T
 		}
 		z.testing = true
 		configured := &l.o.Zones[z.at]
-		wg.Go(func() { l.tests <- l.resolver.test(ctx, configured, z.at) }) // has room for all
+		wg.Go(func() { l.tests <- test(ctx, l.resolver, configured, z.at) }) // has room for all
 	}
 }
 
@@ -45,13 +46,13 @@ var (
 
 // test asks a zone what it must know. One that fails for IPv6 alone is an IPv4
 // zone, as most are.
-func (r *resolver) test(ctx context.Context, z *Zone, at int) *testResult {
+func test(ctx context.Context, r *resolver.Resolver, z *Zone, at int) *testResult {
 	t := &testResult{zone: at, asked: 2}
 	for _, want := range []struct {
 		ip   netip.Addr
 		kind kind
 	}{{mustNotList4, clean}, {mustList4, listed}} {
-		switch o := r.address(ctx, want.ip, z.Zone); {
+		switch o := address(ctx, r, want.ip, z.Zone); {
 		case o.kind == failed:
 			t.unanswered, t.why = true, o.why
 			return t
@@ -67,7 +68,7 @@ func (r *resolver) test(ctx context.Context, z *Zone, at int) *testResult {
 		}
 	}
 	t.asked = 4
-	t.ipv6 = r.address(ctx, mustList6, z.Zone).kind == listed && r.address(ctx, mustNotList6, z.Zone).kind == clean
+	t.ipv6 = address(ctx, r, mustList6, z.Zone).kind == listed && address(ctx, r, mustNotList6, z.Zone).kind == clean
 	return t
 }
 

@@ -1,11 +1,12 @@
-package dnsbl
+// Package resolver asks name servers that are named, or those of the system. It caches
+// nothing.
+package resolver
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -17,18 +18,18 @@ import (
 // timeout bounds one exchange with one resolver.
 const timeout = 2 * time.Second
 
-// resolver asks the server that answered last, and the others when that does not.
+// Resolver asks the server that answered last, and the others when that does not.
 // Safe for concurrent use.
-type resolver struct {
+type Resolver struct {
 	servers []string // host:port
 	client  dns.Client
 	answers atomic.Int32 // place of the server that answered last
 }
 
-// newResolver takes addresses, with or without a port; none: those of
+// New takes addresses, with or without a port; none: those of
 // /etc/resolv.conf.
-func newResolver(servers []string) (*resolver, error) {
-	r := &resolver{client: dns.Client{Timeout: timeout}}
+func New(servers []string) (*Resolver, error) {
+	r := &Resolver{client: dns.Client{Timeout: timeout}}
 	if len(servers) == 0 {
 		system, err := dns.ClientConfigFromFile("/etc/resolv.conf")
 		if err != nil {
@@ -50,29 +51,11 @@ func newResolver(servers []string) (*resolver, error) {
 	return r, nil
 }
 
-// address asks a zone about ip.
-func (r *resolver) address(ctx context.Context, ip netip.Addr, zone string) outcome {
-	m, err := r.exchange(ctx, question(ip, zone), dns.TypeA)
-	if err != nil {
-		return failure(err.Error())
-	}
-	return classify(m)
-}
-
-// text asks a zone why it lists ip; "" when it does not say.
-func (r *resolver) text(ctx context.Context, ip netip.Addr, zone string) string {
-	m, err := r.exchange(ctx, question(ip, zone), dns.TypeTXT)
-	if err != nil {
-		return ""
-	}
-	return explanation(m)
-}
-
-// exchange asks each server once, the one that answered last first, until one answers with anything but a failure
-// of its own. Every question goes out from a port of its own, which an answer
+// Exchange asks each server once, the one that answered last first, until one answers
+// with anything but a failure of its own. Every question goes out from a port of its own, which an answer
 // that is forged must guess along with the id. The error does not name the
 // question: that may hold a customer's key.
-func (r *resolver) exchange(ctx context.Context, name string, kind uint16) (*dns.Msg, error) {
+func (r *Resolver) Exchange(ctx context.Context, name string, kind uint16) (*dns.Msg, error) {
 	q := new(dns.Msg)
 	q.SetQuestion(name, kind)
 	q.SetEdns0(1232, false) // fits every path (RFC 9715); explanations are long
