@@ -17,6 +17,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
 	"github.com/flowhound/flowhound/cmd/internal/columns"
 	"github.com/flowhound/flowhound/cmd/internal/demo"
+	"github.com/flowhound/flowhound/cmd/internal/hosts"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/text"
@@ -33,7 +34,8 @@ func hitsCommand() *cobra.Command {
 		Short: "Show the hits of the alert log as a table, or as they come",
 		Long: `hits reads the alert log and its rotated files and sums up, the worst first, who
 talked to whom: how often, how much, since when, and which list knows it. Under the
-table stand the references, with how regularly a pair talks. It needs no running
+table stand the references, with how regularly a pair talks. Own hosts have the
+names that files of "hosts" in the configuration give them. It needs no running
 agent. With --top the pairs that moved most bytes come first, with --follow hits are
 shown as they come, until Ctrl-C.`,
 		Example: `  flowhound hits --since 24h --severity medium
@@ -61,13 +63,17 @@ shown as they come, until Ctrl-C.`,
 			if err != nil {
 				return err
 			}
+			names := hosts.Open(cfg.HostNames(), stderrLog(cmd))
 			if follow {
-				return logged.Follow(cmd.Context(), cfg.Log.Path, filter, func(h *hit.Hit) { _ = screen.printLive(cmd.OutOrStdout(), h, asJSON) })
+				return logged.Follow(cmd.Context(), cfg.Log.Path, filter, func(h *hit.Hit) {
+					names.Locate(h)
+					_ = screen.printLive(cmd.OutOrStdout(), h, asJSON)
+				})
 			}
 			filter.Since = time.Now().Add(-since)
 			table := screen.hitTable(true)
 			table.Top = top
-			return printLogged(cmd, cfg.Log.Path, filter, &table, asJSON)
+			return printLogged(cmd, cfg.Log.Path, filter, names.Locate, &table, asJSON)
 		},
 	}
 	configFlag(cmd, &path)
@@ -91,13 +97,15 @@ shown as they come, until Ctrl-C.`,
 	return cmd
 }
 
-// printLogged prints what the log at path has, as JSON or as a table.
-func printLogged(cmd *cobra.Command, path string, filter logged.Filter, table *demo.Table, asJSON bool) (err error) {
+// printLogged prints what the log at path has, with the names that locate fills in, as
+// JSON or as a table.
+func printLogged(cmd *cobra.Command, path string, filter logged.Filter, locate func(*hit.Hit), table *demo.Table, asJSON bool) (err error) {
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	n := 0
 	bad, err := logged.Read(path, filter, func(h *hit.Hit) {
 		n++
+		locate(h)
 		if asJSON {
 			line, _ := json.Marshal(h) // a Hit always marshals
 			_, _ = out.Write(append(line, '\n'))
@@ -137,7 +145,7 @@ func (t terminal) printLive(w io.Writer, h *hit.Hit, asJSON bool) error {
 		arrow = "<-"
 	}
 	line := fmt.Sprintf("%s %s %s %s  %s %s  %s: %s",
-		h.Local, arrow, h.Remote, h.State, strconv.FormatUint(h.Count, 10)+"x", demo.Size(h.Bytes), h.Feed, text.Screen(h.Name))
+		demo.Named(h, 0), arrow, h.Remote, h.State, strconv.FormatUint(h.Count, 10)+"x", demo.Size(h.Bytes), h.Feed, text.Screen(h.Name))
 	at := h.Time.Local().Format("15:04:05")
 	severity := fmt.Sprintf("%-8s", h.Severity)
 	if t.width > 0 {

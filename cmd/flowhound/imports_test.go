@@ -103,6 +103,7 @@ cmd/internal/file/watch: cmd/internal/file github.com/fsnotify/fsnotify
 cmd/internal/geo: cmd/internal/file cmd/internal/file/watch cmd/internal/finding cmd/internal/flow cmd/internal/metric cmd/internal/settings github.com/gaissmai/bart github.com/oschwald/maxminddb-golang/v2 github.com/prometheus/client_golang/prometheus plugin/hit plugin/text
 cmd/internal/geo/gen: cmd/internal/geo cmd/internal/geo/table
 cmd/internal/geo/table: cmd/internal/flow
+cmd/internal/hosts: cmd/internal/file cmd/internal/file/watch cmd/internal/finding cmd/internal/metric cmd/internal/resolver cmd/internal/settings github.com/gaissmai/bart github.com/jellydator/ttlcache/v3 github.com/miekg/dns github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit plugin/text
 cmd/internal/intel: github.com/gaissmai/bart
 cmd/internal/intel/dnsbl: cmd/internal/resolver cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/
 cmd/internal/intel/known: cmd/internal/intel

@@ -37,6 +37,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
+	"github.com/flowhound/flowhound/cmd/internal/hosts"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -92,6 +93,7 @@ type Agent struct {
 	dnsbl     *dnsbl.Lists
 	exports   *keep.Keeper
 	geo       *geo.Part
+	hosts     *hosts.Part
 	history   *history.History
 	hunter    *hunt.Hunter         // nil: the journal is not open yet
 	metrics   *prometheus.Registry // asks the parts for what they count anyway
@@ -133,12 +135,13 @@ func New(cfg *config.Config, o Options) *Agent {
 		Say:    a.status,
 	}))
 	a.geo = must(geo.New(cfg.Geo, geo.Dependencies{Path: filepath.Join(cfg.DataDir, "sites"), Say: a.say, Log: o.Log}))
+	a.hosts = must(hosts.New(cfg.HostNames(), hosts.Dependencies{Say: a.say, Log: o.Log}))
 	a.history = must(history.New(cfg.Flows(), history.Dependencies{Places: a.geo.Letters, Say: a.say, Log: o.Log}))
 	if o.Play != nil {
 		a.playLane = a.history.Lane(true)
 	}
 	a.metrics = prometheus.NewRegistry()
-	a.metrics.MustRegister(a.stage, a.sockets, a.exporters, a.templates, a.feeds, a.exports, a.dnsbl, a.geo, a.history,
+	a.metrics.MustRegister(a.stage, a.sockets, a.exporters, a.templates, a.feeds, a.exports, a.dnsbl, a.geo, a.hosts, a.history,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return a
 }
@@ -239,7 +242,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := a.outputs.Start(starting); err != nil { // before there is a hit
 		return err
 	}
-	if err := a.geo.Start(starting); err != nil {
+	if err := errors.Join(a.geo.Start(starting), a.hosts.Start(starting)); err != nil {
 		return err
 	}
 	if err := a.sockets.Bind(); err != nil {
@@ -322,7 +325,7 @@ func (a *Agent) Stop() error {
 	if a.outputs != nil {
 		errs = append(errs, a.outputs.Stop(ctx))
 	}
-	errs = append(errs, a.exports.Stop(ctx), a.geo.Stop(ctx))
+	errs = append(errs, a.exports.Stop(ctx), a.geo.Stop(ctx), a.hosts.Stop(ctx))
 	a.background.Wait()
 	errs = append(errs, a.templates.Stop(ctx))
 	if a.journal != nil { // with time of its own, whatever the others took
@@ -362,6 +365,7 @@ func (a *Agent) health() web.Health {
 	a.hunter.Findings(&found)
 	a.templates.Findings(&found)
 	a.geo.Findings(&found)
+	a.hosts.Findings(&found)
 	for _, f := range found {
 		h.Problems = append(h.Problems, f.What)
 	}

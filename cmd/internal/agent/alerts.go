@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -31,7 +32,11 @@ func (a *Agent) openJournal(cfg *config.Config) (err error) {
 	a.emit = emit.New(cfg.Alert, emit.Dependencies{
 		Journal: a.journal, Folds: filepath.Join(cfg.DataDir, "folds"), Say: a.say, Log: a.log,
 		Policy: func() *alert.Policy { return a.stage.State().Policy },
-		Locate: a.geo.Locate,
+		Locate: func(h *hit.Hit) {
+			a.geo.Locate(h)
+			a.hosts.Locate(h)
+		},
+		Expect: func(own netip.Addr) { a.hosts.Name(own) }, // so that it is known when the hit is said
 		Wants: func(h *hit.Hit) []string {
 			to := append(a.outputs.Wants(h), logfile.Cursor)
 			if h.IsTest() {

@@ -16,6 +16,7 @@ func (a *Agent) findings() finding.List {
 	a.templates.Findings(&l)
 	a.stage.Findings(&l)
 	a.geo.Findings(&l)
+	a.hosts.Findings(&l)
 	a.findFeeds(&l)
 	a.sockets.Findings(&l)
 	a.outputs.Findings(&l)

@@ -94,6 +94,7 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 		changed(ctx, (*config.Config).Feed, a.feeds.Apply),
 		changed(ctx, (*config.Config).Blacklists, a.dnsbl.Apply),
 		changed(ctx, func(c *config.Config) geo.Config { return c.Geo }, a.geo.Apply),
+		changed(ctx, (*config.Config).HostNames, a.hosts.Apply),
 		changed(ctx, func(c *config.Config) emit.Config { return c.Alert }, a.emit.Apply),
 		changed(ctx, (*config.Config).Flows, a.history.Apply),
 		changed(ctx, (*config.Config).Hunt, a.hunter.Apply),

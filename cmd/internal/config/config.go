@@ -18,6 +18,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
+	"github.com/flowhound/flowhound/cmd/internal/hosts"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
@@ -37,7 +38,9 @@ type Config struct {
 	Exporters site.Exporters `yaml:"exporters"`
 	Networks  site.Networks  `yaml:"networks"`
 	// Geo says where addresses are, as far as the operator knows better.
-	Geo   geo.Config    `yaml:"geo"`
+	Geo geo.Config `yaml:"geo"`
+	// Hosts says where the names of own addresses come from.
+	Hosts hosts.Config  `yaml:"hosts,omitempty"`
 	Feeds []feed.Source `yaml:"feeds" validate:"dive"` // at least one
 	// Contact is a mail address or page of whoever runs this flowhound, for the
 	// publishers of feeds that are fetched.
@@ -128,6 +131,13 @@ func (c *Config) Flows() history.Config {
 	return h
 }
 
+// HostNames returns what the configuration says of the names of own addresses.
+func (c *Config) HostNames() hosts.Config {
+	h := c.Hosts
+	h.Local = c.Networks.Own()
+	return h
+}
+
 // FeedDir is the folder of what feeds have fetched.
 func (c *Config) FeedDir() string { return filepath.Join(c.DataDir, "feeds") }
 
@@ -188,6 +198,9 @@ func (c *Config) resolve(folder string) {
 	}
 	paths := []*string{&c.DataDir, &c.RunDir, &c.Log.Path}
 	paths = append(paths, c.Geo.Paths()...)
+	for i := range c.Hosts.Files {
+		paths = append(paths, &c.Hosts.Files[i])
+	}
 	for i := range c.Feeds {
 		paths = append(paths, c.Feeds[i].Paths()...)
 	}

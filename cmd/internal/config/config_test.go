@@ -19,6 +19,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
+	"github.com/flowhound/flowhound/cmd/internal/hosts"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -112,6 +113,7 @@ geo:
   fallback: ""
   sites: [{name: home, country: no, inside: [10.20.0.0/16], outside: [{net: "::ffff:203.0.113.7", from: 2026-01-01, to: 2026-03-04T10:00Z}]}]
   overrides: [{net: "2001:470:1f0b:123::/64", country: SE, label: tunnel, from: "2026-03-04T10:00:00+02:00"}]
+hosts: {files: [hosts, /var/lib/misc/dnsmasq.leases], ptr: true, resolvers: [192.0.2.53, "[2001:db8::53]:5353"]}
 feeds:
   - {name: ours, type: list, path: lists/a.csv, format: csv, column: ip, category: c2, confidence: 0, reference: "https://wiki.example/a"}
   - {name: o_t-x, type: otx, path: "${FLOWHOUND_TEST_DIR}/p.json", confidence: 100}
@@ -150,6 +152,7 @@ web: {listen: ""}
 			KeyPort:  true,
 		},
 		Networks: site.Networks{Local: []netip.Prefix{}, ServicePorts: []site.PortRange{{First: 8765, Last: 8765}, {First: 30000, Last: 30002}}},
+		Hosts:    hosts.Config{Files: []string{"/etc/flowhound/hosts", "/var/lib/misc/dnsmasq.leases"}, PTR: true, Resolvers: []string{"192.0.2.53", "[2001:db8::53]:5353"}},
 		Geo: geo.Config{
 			Database: "/etc/flowhound/geo/country.mmdb", ASDatabase: "/srv/as.csv",
 			Sites: []geo.Site{{Name: "home", Country: geo.NewCountry("NO"), Inside: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16")}, Outside: []geo.Outside{{
@@ -452,7 +455,7 @@ func TestExample(t *testing.T) {
 	def.Outputs, def.PluginDir = d.config.Outputs, d.config.PluginDir
 	def.Feeds, def.Exporters.Allow, def.Exporters.Sampling = d.config.Feeds, d.config.Exporters.Allow, d.config.Exporters.Sampling
 	def.Exporters.OutBytes = d.config.Exporters.OutBytes
-	def.Networks.NAT, def.Geo = d.config.Networks.NAT, d.config.Geo
+	def.Networks.NAT, def.Geo, def.Hosts = d.config.Networks.NAT, d.config.Geo, d.config.Hosts
 	def.Networks.ServicePorts, def.Alert.Severity, def.Log.Hostname = d.config.Networks.ServicePorts, d.config.Alert.Severity, d.config.Log.Hostname
 	def.Web.Hosts, def.Web.TLS, def.Web.Users, def.Web.Proxy = d.config.Web.Hosts, d.config.Web.TLS, d.config.Web.Users, d.config.Web.Proxy
 	def.History.Dir = d.config.History.Dir

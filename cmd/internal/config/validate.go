@@ -9,6 +9,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history"
+	"github.com/flowhound/flowhound/cmd/internal/hosts"
 	"github.com/flowhound/flowhound/cmd/internal/intel/dnsbl"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -29,6 +30,7 @@ func (d *document) validate() {
 		}
 	}
 	geo.Complete(&d.config.Geo, d.Section("geo"))
+	hosts.Complete(&d.config.Hosts, d.Section("hosts"))
 	d.checkAllow()
 	alert.CompleteMutes(d.config.Mute, d.Section("mute"))
 	d.checkCategories()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/columns"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // width is what every line fits in, in columns. Only a reference may be longer.
@@ -132,7 +133,7 @@ func (t *Table) Print(w io.Writer) error {
 	}
 	for _, r := range rows {
 		cells := []string{
-			r.last.Severity.String(), among(r.last.Local, r.locals), arrow(r.last.Direction), among(r.last.Remote, r.remotes),
+			r.last.Severity.String(), Named(&r.last, r.locals), arrow(r.last.Direction), among(r.last.Remote, r.remotes),
 			string(r.last.State), strconv.FormatUint(r.flows, 10), Size(r.traffic),
 		}
 		if t.Times {
@@ -159,6 +160,23 @@ func (t *Table) Counts() string {
 		lines = "line"
 	}
 	return fmt.Sprintf("hits: %d%s, in %d %s", total, detail, t.hits, lines)
+}
+
+// maxHost is how much of a host's name the table shows.
+const maxHost = 24
+
+// Named prints the local address with the name of its host, where that is known; or how
+// many others it stands for.
+func Named(h *hit.Hit, locals int) string {
+	s := among(h.Local, locals)
+	host := h.DstPlace.Host
+	if h.Local == h.Src {
+		host = h.SrcPlace.Host
+	}
+	if host == "" || locals > 1 {
+		return s
+	}
+	return s + " " + text.Short(host, maxHost)
 }
 
 // PrintSummary writes one line: the flow records that were read, from how many

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,8 +69,11 @@ type Dependencies struct {
 	Policy  func() *alert.Policy      // by which matches are classified now
 	Wants   func(h *hit.Hit) []string // the names of the cursors that want a hit
 	Locate  func(h *hit.Hit)          // fills in the places of a hit, on any goroutine; nil: nobody does
-	Say     func(status, msg string)  // writes an agent line; it must not wait
-	Log     *slog.Logger
+	// Expect is told of the local address of a match, two seconds before the hit is said:
+	// what must be asked for can be. It must not wait. nil: nobody is.
+	Expect func(netip.Addr)
+	Say    func(status, msg string) // writes an agent line; it must not wait
+	Log    *slog.Logger
 }
 
 // Emitter is the goroutine and what it owns.
@@ -180,6 +184,9 @@ func (e *Emitter) Turns(now time.Time) bool { return now.Unix()-e.turned.Load() 
 
 func (e *Emitter) add(m *match.Raw) {
 	if event, ok := e.d.Policy().Classify(m, time.Unix(0, m.Record.Received)); ok {
+		if e.d.Expect != nil {
+			e.d.Expect(event.Local.IP())
+		}
 		e.table.Add(&event)
 	}
 }
