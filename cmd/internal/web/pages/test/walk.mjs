@@ -1,0 +1,145 @@
+// Goes through the pages as a person would, with mouse and keys.
+import { URL_, check, clean, end, go, open, ready, shot, tell } from './browser.mjs';
+
+const expected = JSON.parse(process.env.TOP).slice(1); // what flowhound top --json says of Switzerland
+const page = await open();
+const text = (q) => page.locator(q).innerText();
+
+async function logIn(p, password) {
+  await p.getByLabel('Name').fill('anna');
+  await p.getByLabel('Password', { exact: true }).fill(password);
+  await p.getByRole('button', { name: 'Log in' }).click();
+}
+
+/* Log in, wrongly and rightly. */
+await page.goto(URL_ + '/map');
+await page.waitForURL('**/login?next=%2Fmap');
+await ready(page);
+await logIn(page, 'wrong');
+await page.getByText('4 tries left').waitFor();
+await logIn(page, process.env.PASSWORD);
+await page.waitForURL('**/map');
+await ready(page);
+
+/* The map: hover, then the table by keyboard, then a click. */
+const row = page.locator('#side tr[data-k=CH]');
+const cells = await row.locator('td').allInnerTexts();
+await page.getByText('Europe', { exact: true }).click();
+await page.waitForURL('**/map?region=europe');
+const country = page.locator('#map path[data-c=CH]');
+const middle = async () => {
+  const b = await country.boundingBox();
+  return [b.x + b.width / 2, b.y + b.height / 2];
+};
+await page.mouse.move(...(await middle()));
+await page.locator('#tip').waitFor();
+const tip = await text('#tip');
+check('hover says the country and its share', tip.includes('Switzerland') && tip.includes(`${cells[2]} %`));
+await shot(page, 'map-hover');
+await page.mouse.move(5, 5);
+await row.getByRole('button').focus();
+await page.locator('#map path[data-c=CH].on').waitFor();
+await page.keyboard.press('Enter');
+await page.getByRole('heading', { name: 'Switzerland' }).waitFor();
+check('the drill-down takes the focus', await page.evaluate(() => document.activeElement.id === 'sh'));
+const drilled = await page.locator('#side tbody tr').evaluateAll((all) => all.map((r) => [...r.cells].map((c) => c.innerText.trim())));
+for (const [i, e] of expected.entries()) {
+  const at = drilled[i] || [];
+  check(`row ${i + 1} is that of flowhound top`, at[0].split('\n')[0] === `${e.sip}:${e.sport}` && at.some((x) => Math.abs(x - e.percent) <= 0.06));
+}
+check('the command is named', (await text('#cmd code')).includes('flowhound top --scc CH --fields sip,sport --value bytes'));
+await shot(page, 'map-drill');
+await page.keyboard.press('Escape');
+await page.getByRole('heading', { name: 'Countries' }).waitFor();
+await page.mouse.click(...(await middle()));
+await page.getByRole('heading', { name: 'Switzerland' }).waitFor();
+await page.getByRole('button', { name: 'World', exact: true }).click();
+
+/* Side, measure, range: all of it in the address, which shows a colleague the same. */
+await page.getByText('Both', { exact: true }).click();
+await page.getByText('Flows', { exact: true }).first().click();
+await page.getByText('7 d', { exact: true }).click();
+await page.waitForURL((u) => ['side=both', 'm=flows', 'last=7d', 'region=europe'].every((p) => u.search.includes(p)));
+await page.getByRole('heading', { name: 'Where traffic comes from and goes to' }).waitFor();
+const link = page.url();
+const colleague = await open({ theme: 'dark' });
+await colleague.goto(link);
+await colleague.waitForURL('**/login?next=**');
+await ready(colleague);
+await logIn(colleague, process.env.PASSWORD);
+await colleague.waitForURL(link);
+await ready(colleague);
+check('a link shows the same', (await colleague.locator('h1').innerText()) === (await text('h1')) && (await colleague.getByLabel('7 d').isChecked()));
+await colleague.context().close();
+
+/* Theme, kept. */
+await page.getByLabel(/^Menu/).click();
+await page.getByText('Dark', { exact: true }).click();
+await page.keyboard.press('Escape');
+await page.reload();
+await ready(page);
+check('the theme is kept', (await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)) === 'dark');
+
+/* Hits: keys, the story, a filter, a name that means harm. */
+await page.keyboard.press('g');
+await page.keyboard.press('h');
+await page.waitForURL('**/hits');
+await ready(page);
+await page.keyboard.press('j');
+await page.keyboard.press('Enter');
+await page.locator('.story h2').waitFor();
+const story = await text('.story');
+check('the story names rule, list and reason', /Rule \d{6}, level \d+/.test(story) && story.includes('names 203.0.113.200 as malware') && story.includes('of 100'));
+check('a hostile name is text', story.includes('<script>alert(1)</script>') && !story.includes('\u202e'));
+await shot(page, 'story');
+await page.keyboard.press('Escape');
+check('Esc gives the focus back', await page.evaluate(() => document.activeElement.classList.contains('who')));
+await page.getByLabel('Filter', { exact: true }).fill('203.0.113.200');
+await page.keyboard.press('Enter');
+await page.waitForURL('**/hits?q=203.0.113.200');
+await page.getByLabel('Filter', { exact: true }).fill('192.0.2.99');
+await page.keyboard.press('Enter');
+await page.getByRole('heading', { name: 'No hits for this filter and range.' }).waitFor();
+check('a filter stands in the address', page.url().includes('q=192.0.2.99') && (await text('#count')).startsWith('0'));
+await go(page, '/hits');
+
+/* A hit arrives while one looks: it waits behind a button. */
+const shown = await text('#count');
+await tell('hit');
+await page.locator('.new .btn').waitFor();
+check('nothing moved', (await text('#count')) === shown);
+await page.keyboard.press('.');
+await page.locator('td', { hasText: '203.0.113.211' }).first().waitFor();
+
+/* Mute: what will be written is shown, then written, with who. */
+await page.locator('tr', { hasText: '203.0.113.211' }).getByRole('button').click();
+await page.locator('.story').waitFor();
+await page.keyboard.press('m');
+await page.getByLabel('Why (the next one on duty reads it)').fill('our own test');
+await page.waitForFunction(() => document.querySelector('dialog pre').textContent.includes('our own test'));
+check('the entry names who', (await text('dialog pre')).includes('anna'));
+await page.getByRole('button', { name: 'Mute', exact: true }).click();
+await page.getByText(/^Muted until/).waitFor();
+check('the entry is in the configuration', (await tell('configuration')).includes('our own test'));
+
+/* Take a table away. */
+await go(page, '/top?fields=sip,sport&count=5');
+const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV' }).click()]);
+const { readFileSync } = await import('node:fs');
+const csv = readFileSync(await file.path(), 'utf8');
+check('CSV holds the rows', csv.split('\n').length === 7 && csv.includes(`"${expected[0].sip}"`));
+await page.getByLabel('Which flows').fill('src contry CH');
+await page.getByRole('button', { name: 'Ask' }).click();
+await page.getByRole('button', { name: 'Use country' }).click();
+await page.locator('#err[hidden]').waitFor({ state: 'attached' });
+check('a mistake is fixed with one press', page.url().includes('src+country+CH'));
+
+/* Talk, and out. */
+await go(page, '/talk?a=203.0.113.200');
+check('talk knows its lists and hits', (await text('#lists')).includes('pulses') && (await text('#hits')).includes('malware'));
+await page.getByLabel(/^Menu/).click();
+await page.getByRole('button', { name: 'Log out anna' }).click();
+await page.waitForURL('**/login');
+await ready(page);
+await clean(page, 'login');
+await end();

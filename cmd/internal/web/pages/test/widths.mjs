@@ -1,0 +1,37 @@
+// Every page at four widths in both themes: accessible, within its window, without a report of the policy, and small.
+import { check, clean, end, go, open, shot } from './browser.mjs';
+
+const pages = ['/', '/hits', '/map', '/map?cc=CH&region=europe', '/top', '/top?q=src+contry+CH', '/talk?a=198.51.100.200', '/exporters', '/feeds', '/outputs'];
+const widths = { 360: 760, 1280: 900, 1920: 1080, 3840: 2160 };
+
+/* The first page, with nothing kept. */
+const fresh = await open();
+let size = 0;
+fresh.on('requestfinished', async (r) => (size += (await r.sizes()).responseBodySize));
+const begun = Date.now();
+await go(fresh, '/map');
+const took = Date.now() - begun;
+await fresh.waitForLoadState('load');
+console.log(`the heaviest page: ${(size / 1000).toFixed(1)} kB, ready after ${took} ms`);
+check('the heaviest page is within 80 kB', size > 10_000 && size <= 80_000);
+await fresh.context().close();
+
+for (const [width, height] of Object.entries(widths)) {
+  for (const theme of ['light', 'dark']) {
+    const page = await open({ width: +width, height, theme });
+    for (const to of pages) {
+      const name = `${to.replace(/[^a-z0-9]+/gi, '-')}-${width}-${theme}`;
+      await go(page, to);
+      await clean(page, name);
+      await shot(page, name);
+    }
+    await go(page, '/hits');
+    const first = page.locator('.who').first();
+    await first.click();
+    await page.locator('.story h2').waitFor();
+    await clean(page, `story-${width}-${theme}`);
+    await shot(page, `story-${width}-${theme}`);
+    await page.context().close();
+  }
+}
+await end();
