@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -148,7 +149,7 @@ web: {listen: %q, users: users}
 // startDemo starts the demo's pages and returns their address.
 func startDemo(t *testing.T) (address string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "flowhound", "demo", "--web", "--listen", "127.0.0.1:0")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "flowhound", "demo", "--web", "--listen", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	out, err := cmd.StdoutPipe()
 	if err != nil {
