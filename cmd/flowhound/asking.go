@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query" // lookup.go has a type query
@@ -78,6 +81,9 @@ func (f *filterFlag) Set(value string) error {
 // Type is part of pflag.Value.
 func (f *filterFlag) Type() string { return "values" }
 
+// gcPercent keeps a question below 128 MB: little of what it needs is garbage.
+const gcPercent = 30
+
 // zone is the zone of times that are read and printed.
 func (a *asking) zone() *time.Location {
 	if a.utc {
@@ -93,13 +99,13 @@ func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d 
 	if err != nil {
 		return q, nil, nil, err
 	}
-	env := ask.Env{Local: local, ReadList: os.ReadFile}
+	env := ask.Env{Local: local, ReadList: func(name string) ([]byte, error) { return readList(cmd.Context(), name) }}
 	if q.Filter, err = ask.Parse(strings.Join(args, " "), env); err != nil {
-		return q, nil, nil, usageError(err)
+		return q, nil, nil, errors.Join(usageError(err), cmd.Context().Err())
 	}
 	options, err := ask.ParseOptions(a.filters, env)
 	if err != nil {
-		return q, nil, nil, usageError(err)
+		return q, nil, nil, errors.Join(usageError(err), cmd.Context().Err())
 	}
 	q.Filter = q.Filter.And(options)
 	var asked bool
@@ -108,6 +114,7 @@ func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d 
 	}
 	a.unspecified, a.from, a.to = !asked, q.Start, q.End
 	a.out = cmd.ErrOrStderr()
+	debug.SetGCPercent(gcPercent)
 	a.dir = dir
 	q.Raw, q.Damaged, q.Progress = a.raw, a.sayDamaged, a.show
 	a.begun = time.Now()
@@ -123,12 +130,48 @@ func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d 
 	return q, d, func() { a.clear(); closed() }, nil
 }
 
-// placesOf says where the addresses are that stand in no file of the history yet.
-func placesOf(c geo.Config, log *slog.Logger) column.Places {
-	if p := openPlaces(c, log); p != nil {
-		return p.view.Letters
+// maxListFile is how large a list of addresses may be.
+const maxListFile = 64 << 20
+
+// readList reads the file of an @FILE, which may be a pipe: an interrupt ends the wait.
+func readList(ctx context.Context, name string) ([]byte, error) {
+	type result struct {
+		content []byte
+		err     error
 	}
-	return nil
+	done := make(chan result, 1)
+	go func() {
+		f, err := os.Open(name)
+		if err != nil {
+			done <- result{nil, err}
+			return
+		}
+		defer f.Close()
+		b, err := io.ReadAll(io.LimitReader(f, maxListFile+1))
+		if err == nil && len(b) > maxListFile {
+			err = fmt.Errorf("%s is larger than the limit of 64 MiB", name)
+		}
+		done <- result{b, err}
+	}()
+	select {
+	case r := <-done:
+		return r.content, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// placesOf says where the addresses are that stand in no file of the history yet. The
+// databases take 0.3 s and 150 MB to read, so that is done when the first one is asked
+// for.
+func placesOf(c geo.Config, log *slog.Logger) column.Places {
+	open := sync.OnceValue(func() *places { return openPlaces(c, log) })
+	return func(a flow.Addr, at int64) (country [2]byte, as uint32) {
+		if p := open(); p != nil {
+			return p.view.Letters(a, at)
+		}
+		return country, 0
+	}
 }
 
 // where returns the own networks, the folder of the history and where addresses are.

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -40,4 +44,43 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	b[200] ^= 1 // in the first column
 	ts.Check(os.WriteFile(files[0], b, 0o600))
+}
+
+// TestQuestionInterrupted: an interrupt ends a question with status 130 and leaves no
+// file behind.
+func TestQuestionInterrupted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w, err := dataset.Create(filepath.Join(dir, "flows"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, "list")
+	if err := syscall.Mkfifo(list, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "flowhound", "flows", "--history", "flows", "--sip", "@list", "--parquet", "found.parquet") // testscript.Main put it on PATH
+	cmd.Dir = dir
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := os.OpenFile(list, os.O_WRONLY, 0) // until it reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
+		t.Errorf("it ended with %v, want exit status %d", err, exitInterrupted)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 2 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 }

@@ -95,6 +95,7 @@ cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow c
 cmd/internal/history/column: cmd/internal/file cmd/internal/flow github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/dataset: cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
+cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset testdata/bench/flowgen
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset plugin/nearest
 cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed

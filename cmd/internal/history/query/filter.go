@@ -98,13 +98,3 @@ func (n *node) negate() *node {
 		return &c
 	}
 }
-
-// fields adds the fields that n asks for.
-func (n *node) fields(into *[fieldCount]bool) {
-	if n.op == opLeaf {
-		into[n.field] = true
-	}
-	for _, k := range n.kids {
-		k.fields(into)
-	}
-}

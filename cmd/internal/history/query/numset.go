@@ -40,19 +40,3 @@ func (s numSet) overlaps(first, last uint64) bool {
 	i := sort.Search(len(s), func(i int) bool { return s[i].last >= first })
 	return i < len(s) && s[i].first <= last
 }
-
-// without returns the numbers up to most that are not in the set.
-func (s numSet) without(most uint64) numSet {
-	var out numSet
-	from := uint64(0)
-	for _, r := range s {
-		if r.first > from {
-			out = append(out, numRange{from, r.first - 1})
-		}
-		if r.last >= most {
-			return out
-		}
-		from = r.last + 1
-	}
-	return append(out, numRange{from, most})
-}

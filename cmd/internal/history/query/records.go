@@ -3,6 +3,7 @@ package query
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -86,7 +87,7 @@ func (d *Data) Records(ctx context.Context, q Question, o RecordOptions, each fu
 	if f.enough() {
 		return f.records, nil
 	}
-	if err := d.recent(ctx, &q, f.recent); err != nil && err != errEnough {
+	if err := d.recent(ctx, &q, f.recent); err != nil && !errors.Is(err, errEnough) {
 		return f.records, err
 	}
 	return f.records, f.finish()
@@ -313,7 +314,7 @@ func (f *finder) trim() {
 			c = -c
 		}
 		if c == 0 {
-			c = order(&a.Found.Record.Record, &b.Found.Record.Record)
+			c = order(&a.Record.Record, &b.Record.Record)
 		}
 		return c
 	})

@@ -39,7 +39,7 @@ func countriesOnly(n *node) bool {
 
 // addRollups adds the sums of hours to s and returns the parts that these do not stand
 // for.
-func (d *Data) addRollups(q *Question, o *TopOptions, s *sums, parts []Part) ([]Part, error) {
+func (d *Data) addRollups(q *Question, s *sums, parts []Part) ([]Part, error) {
 	from, to := q.bounds()
 	var r Record
 	covered, err := d.Countries(func(h *CountryHour) error {

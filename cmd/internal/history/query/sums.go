@@ -344,8 +344,8 @@ func (s *sums) merge(o *sums) error {
 		}
 		return nil
 	}
-	for i, n := range o.table.sums {
-		if err := s.put(o.table.key(i), n); err != nil {
+	for i := range o.table.len() {
+		if err := s.put(o.table.key(i), o.table.sum(i)); err != nil {
 			return err
 		}
 	}

@@ -6,14 +6,18 @@ import (
 )
 
 // table adds up numbers by packed keys of one width. It is an open hash table; keys and
-// sums stand in two blocks of memory, without a pointer for each.
+// sums stand in blocks that are never moved, without a pointer for each.
 type table struct {
 	width int
 	most  int // entries; more is errFull
+	count int
 	slots []uint32
-	keys  []byte
-	sums  []uint64
+	keys  [][]byte
+	sums  [][]uint64
 }
+
+// block is how many entries a block holds, as a power of two.
+const block = 12
 
 // errFull is returned when a table has as many keys as its memory allows.
 var errFull = errors.New("too many different values for the memory that a question may take")
@@ -21,13 +25,19 @@ var errFull = errors.New("too many different values for the memory that a questi
 var hashSeed = maphash.MakeSeed()
 
 func newTable(width, memory int) *table {
-	// A key and a sum may be copied while their blocks grow; two to four slots of 4 bytes.
-	return &table{width: width, most: max(1024, memory/(2*(width+8)+16)), slots: make([]uint32, 1<<10)}
+	// Two to four slots of 4 bytes stand for an entry, and half of them twice while the
+	// table grows.
+	return &table{width: width, most: max(1024, memory/(width+8+16)), slots: make([]uint32, 1<<10)}
 }
 
-func (t *table) len() int { return len(t.sums) }
+func (t *table) len() int { return t.count }
 
-func (t *table) key(i int) []byte { return t.keys[i*t.width : (i+1)*t.width] }
+func (t *table) key(i int) []byte {
+	at := i & (1<<block - 1) * t.width
+	return t.keys[i>>block][at : at+t.width]
+}
+
+func (t *table) sum(i int) uint64 { return t.sums[i>>block][i&(1<<block-1)] }
 
 // add adds n to the sum of a key, whose hash is h. It reports whether the key is new.
 func (t *table) add(key []byte, h, n uint64) (isNew bool, err error) {
@@ -36,17 +46,22 @@ func (t *table) add(key []byte, h, n uint64) (isNew bool, err error) {
 	for ; t.slots[p] != 0; p = (p + 1) & mask {
 		i := int(t.slots[p] - 1)
 		if string(t.key(i)) == string(key) {
-			t.sums[i] += n
+			t.sums[i>>block][i&(1<<block-1)] += n
 			return false, nil
 		}
 	}
-	if len(t.sums) >= t.most {
+	if t.count >= t.most {
 		return false, errFull
 	}
-	t.keys = append(t.keys, key...)
-	t.sums = append(t.sums, n)
-	t.slots[p] = uint32(len(t.sums))
-	if 2*len(t.sums) > len(t.slots) {
+	if t.count&(1<<block-1) == 0 {
+		t.keys = append(t.keys, make([]byte, t.width<<block))
+		t.sums = append(t.sums, make([]uint64, 1<<block))
+	}
+	copy(t.key(t.count), key)
+	t.sums[t.count>>block][t.count&(1<<block-1)] = n
+	t.count++
+	t.slots[p] = uint32(t.count)
+	if 2*t.count > len(t.slots) {
 		t.grow()
 	}
 	return true, nil
@@ -55,7 +70,7 @@ func (t *table) add(key []byte, h, n uint64) (isNew bool, err error) {
 func (t *table) grow() {
 	t.slots = make([]uint32, 2*len(t.slots))
 	mask := uint64(len(t.slots) - 1)
-	for i := range t.sums {
+	for i := range t.count {
 		p := maphash.Bytes(hashSeed, t.key(i)) & mask
 		for t.slots[p] != 0 {
 			p = (p + 1) & mask

@@ -25,7 +25,7 @@ type TopOptions struct {
 	Percent float64
 	// ByKey orders the groups by key rather than by value: for series in time.
 	ByKey bool
-	// Memory is how many bytes the tables may take; 0: 80 MB. A question that needs
+	// Memory is how many bytes the tables may take; 0: 56 MB. A question that needs
 	// more reads the files several times.
 	Memory int
 }
@@ -52,7 +52,7 @@ type TopRow struct {
 }
 
 const (
-	topMemory = 80 << 20
+	topMemory = 56 << 20
 	maxPasses = 64
 )
 
@@ -89,8 +89,8 @@ func (d *Data) passes(ctx context.Context, q *Question, o *TopOptions, passes ui
 		t.Records, t.Total = s.records, s.total
 		t.Groups += s.table.len()
 		best = newRanking(o, s.total, best.rows)
-		for i, n := range s.table.sums {
-			best.add(s.table.key(i), n)
+		for i := range s.table.len() {
+			best.add(s.table.key(i), s.table.sum(i))
 		}
 	}
 	if o.Value.counts() {
@@ -122,7 +122,7 @@ func (d *Data) sum(ctx context.Context, q *Question, o *TopOptions, pass, passes
 		return nil, 0, err
 	}
 	if rolledUp(q, o) && d.Countries != nil {
-		if parts, err = d.addRollups(q, o, workers[0], parts); err != nil {
+		if parts, err = d.addRollups(q, workers[0], parts); err != nil {
 			return nil, 0, err
 		}
 	}

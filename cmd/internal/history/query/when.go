@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -76,7 +77,7 @@ func Span(start, end string, last time.Duration, zone *time.Location, now time.T
 }
 
 func named(err error, option string) error {
-	if e, ok := err.(*Error); ok {
+	if e := (*Error)(nil); errors.As(err, &e) {
 		e.Option = option
 	}
 	return err

@@ -89,6 +89,7 @@ func (c *csvWriter) header() error {
 	return err
 }
 
+// Flow is part of Writer.
 func (c *csvWriter) Flow(f *query.Found) error {
 	if err := c.header(); err != nil {
 		return err

@@ -122,6 +122,7 @@ const (
 	setTemplate = 2
 )
 
+// Flow is part of Writer.
 func (i *ipfixWriter) Flow(f *query.Found) error {
 	if c := f.Conversation; c != nil {
 		if err := i.record(&c.Record.Record); err != nil || !c.Answered {

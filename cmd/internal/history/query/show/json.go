@@ -17,17 +17,19 @@ type jsonWriter struct {
 	b []byte
 }
 
+// Flow is part of Writer.
 func (j *jsonWriter) Flow(f *query.Found) error {
 	j.b = append(AppendJSON(j.b[:0], f), '\n')
 	_, err := j.w.Write(j.b)
 	return err
 }
 
+// Close is part of Writer.
 func (j *jsonWriter) Close() error { return nil }
 
 // AppendJSON appends a flow as a JSON object.
 func AppendJSON(b []byte, f *query.Found) []byte {
-	b = f.Record.AppendJSON(b)
+	b = f.AppendJSON(b)
 	b = append(b[:len(b)-1], `,"scc":"`...)
 	b = append(append(b, f.SrcCC...), `","dcc":"`...)
 	b = append(append(b, f.DstCC...), '"')

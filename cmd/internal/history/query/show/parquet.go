@@ -57,6 +57,7 @@ type parquetWriter struct {
 	rows []Row
 }
 
+// Flow is part of Writer.
 func (p *parquetWriter) Flow(f *query.Found) error {
 	if p.rows = append(p.rows, row(f)); len(p.rows) < 256 {
 		return nil
@@ -70,6 +71,7 @@ func (p *parquetWriter) flush() error {
 	return err
 }
 
+// Close is part of Writer.
 func (p *parquetWriter) Close() error {
 	if err := p.flush(); err != nil {
 		return err

@@ -42,6 +42,7 @@ var flowColumns = []tableColumn{
 	{"PACKETS", true, 9}, {"BYTES", true, 0}, {"PACKETS BACK", true, 9}, {"BYTES BACK", true, 0}, {"NAT", false, 5}, {"IN", true, 3}, {"OUT", true, 3}, {"EXPORTER", false, 4},
 }
 
+// Flow is part of Writer.
 func (t *flowTable) Flow(f *query.Found) error {
 	cells := t.cells(f)
 	if t.layout != nil {
@@ -53,6 +54,7 @@ func (t *flowTable) Flow(f *query.Found) error {
 	return t.flush()
 }
 
+// Close is part of Writer.
 func (t *flowTable) Close() error {
 	if t.layout != nil || len(t.held) == 0 {
 		return nil

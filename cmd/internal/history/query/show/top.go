@@ -76,10 +76,10 @@ func cell(k *query.Key, v any, zone *time.Location) string {
 		}
 		return v.In(zone).Format("2006-01-02 15:04")
 	case uint64:
-		switch {
-		case k.Field == query.Proto:
+		switch k.Field {
+		case query.Proto:
 			return protocol(uint8(v))
-		case k.Field == query.Flags:
+		case query.Flags:
 			return flags(uint16(v))
 		}
 	}
