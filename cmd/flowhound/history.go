@@ -52,12 +52,12 @@ func historyCommand() *cobra.Command {
 	var asJSON bool
 	cmd := group(&cobra.Command{
 		Use:   "history [-c FILE | --history DIR] [COMMAND]",
-		Short: "Say what the history holds; check it",
+		Short: "Say what the history holds; check it, add to it, forget an address",
 		Long: `history says how many flows are kept, since when, in how much room, and how many of
 them found their other direction. It needs no running agent.`,
 		Example: `  flowhound history
   flowhound history verify --history /var/lib/flowhound/flows`,
-	}, historyVerifyCommand(&where))
+	}, historyVerifyCommand(&where), historyImportCommand(&where), historyForgetCommand(&where))
 	where.flags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	help := cmd.RunE

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -26,6 +27,7 @@ var errMoving = errors.New("the files change too quickly; try again")
 // replaced and kept for readers go too. What stands in the log alone it does not see. After
 // an error some files may still hold what was to be forgotten.
 func (w *Writer) Forget(ctx context.Context, ranges []Range, progress func(done, total int)) (out Forgotten, err error) {
+	ranges = disjoint(ranges)
 	set := &Set{w.Dir}
 	days := map[string]bool{}
 	for range maxPasses {
@@ -73,6 +75,22 @@ func (w *Writer) forgetPass(ctx context.Context, set *Set, ranges []Range, out *
 		}
 	}
 	return again, nil
+}
+
+// disjoint returns ranges sorted, those that overlap as one.
+func disjoint(ranges []Range) (out []Range) {
+	ranges = slices.Clone(ranges)
+	slices.SortFunc(ranges, func(a, b Range) int { return compare(a.First, b.First) })
+	for _, r := range ranges {
+		if n := len(out); n > 0 && compare(r.First, out[n-1].Last) <= 0 {
+			if compare(r.Last, out[n-1].Last) > 0 {
+				out[n-1].Last = r.Last
+			}
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // inRanges reports whether an address lies in one of a few ranges. The zero address,

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
+	"github.com/flowhound/flowhound/cmd/internal/control/flows"
+	"github.com/flowhound/flowhound/plugin/hit"
+)
+
+// A network wider than these is forgotten only with --yes: a slip would cost everything.
+const askFrom4, askFrom6 = 24, 64
+
+func historyForgetCommand(e *historyDir) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "forget [-c FILE | --history DIR] ADDRESS|NETWORK...",
+		Short: "Remove all flows of an address or a network",
+		Long: `forget removes every flow record of which an address, before or after translation,
+is one of those named: from the files, the log, the index of addresses and the sums by
+country. It cannot be undone. The running agent does it; where none runs the command
+does. Flows that come afterwards are kept again.
+
+It cannot reach what was told already: the alert log, what outputs have delivered, the
+journal of alerts (a day or so), backups, and what a disk keeps of removed files.`,
+		Example: `  flowhound history forget 10.1.2.3
+  flowhound history forget --yes 10.7.0.0/16`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			networks, err := forgetful(args, yes)
+			if err != nil {
+				return usageError(err)
+			}
+			a, err := e.agent(cmd)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, a.Close(cmd.Context())) }()
+			bar := newBar(cmd.ErrOrStderr())
+			var line *progressbar.ProgressBar
+			err = a.Forget(cmd.Context(), networks, func(event flows.Event) error {
+				if event.Outcome == nil {
+					if bar.out != nil && event.Total > 0 {
+						if line == nil {
+							line = progressbar.NewOptions(event.Total, progressbar.OptionSetWriter(bar.out), progressbar.OptionSetDescription("forgetting"), progressbar.OptionClearOnFinish())
+						}
+						_ = line.Set(event.Done) // a terminal that is gone is no trouble
+					}
+					return nil
+				}
+				if line != nil {
+					_ = line.Clear()
+				}
+				o := event.Outcome
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "removed %s, from %s of %s\n", counted(int(o.Records), "flow record", "flow records"), counted(o.Files, "file", "files"), counted(o.Days, "day", "days"))
+				return err
+			})
+			if err == nil && e.dir == "" {
+				err = e.tellRest(cmd, networks)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "also a network of more than a /24, or a /64 of IPv6")
+	return cmd
+}
+
+// forgetful reads what is to be forgotten.
+func forgetful(args []string, yes bool) (networks []netip.Prefix, err error) {
+	for _, arg := range args {
+		n, err := addressOf(arg)
+		if err != nil || !n.IsValid() {
+			return nil, fmt.Errorf("%q is no address or network", arg)
+		}
+		if n.Addr().Is4In6() && n.Bits() >= 96 {
+			n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96).Masked()
+		}
+		if most := map[bool]int{true: askFrom4, false: askFrom6}[n.Addr().Is4()]; n.Bits() < most && !yes {
+			return nil, fmt.Errorf("%s is a large network, and forgetting cannot be undone: add --yes if you mean it", n)
+		}
+		networks = append(networks, n)
+	}
+	return networks, nil
+}
+
+// tellRest says where else the addresses stand.
+func (e *historyDir) tellRest(cmd *cobra.Command, networks []netip.Prefix) error {
+	cfg, err := loadConfig(e.config)
+	if err != nil {
+		return err
+	}
+	lines := 0
+	for _, n := range networks {
+		_, err := logged.Read(cfg.Log.Path, logged.Filter{Since: time.Time{}, Address: n}, func(*hit.Hit) { lines++ })
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: the alert log cannot be read: %v\n", err)
+		}
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: the alert log %s (%s), what %s, the journal in %s, and backups\n",
+		cfg.Log.Path, counted(lines, "line tells of it", "lines tell of it"), counted(len(cfg.Outputs), "output has delivered", "outputs have delivered"), cfg.DataDir)
+	return err
+}
