@@ -48,7 +48,7 @@ func (a *Agent) answers(cfg *config.Config) api.Dependencies {
 		Policy: func() *alert.Policy { return a.stage.State().Policy }, Metrics: a.metrics, Log: a.log,
 		Listed: func(addr netip.Addr) []intel.Indicator { return a.stage.State().Set.Lookup(addr, time.Now()) },
 		Own:    a.own, About: a.about,
-		Attribution: api.Attribution{Text: geo.Attribution, URL: geo.AttributionURL, Date: a.geo.View().Date(), Source: a.geo.View().Source()},
+		Attribution: a.attribution,
 		Listening: func() (all []string) {
 			for _, addr := range a.sockets.Addrs() {
 				all = append(all, addr.String())
@@ -83,6 +83,16 @@ func (a *Agent) about(addr netip.Addr) api.About {
 	v := a.geo.View()
 	p := v.Place(flow.AddrFrom(addr), time.Now().UnixNano())
 	return api.About{Country: p.Country.String(), AS: p.AS, Owner: v.Owner(p.AS)}
+}
+
+// attribution says where countries come from: the built-in table, and before it what the
+// configuration names.
+func (a *Agent) attribution() api.Attribution {
+	x := api.Attribution{Text: geo.Attribution, URL: geo.AttributionURL, Date: geo.Embedded().Date()}
+	if v := a.geo.View(); v.Source() != geo.Embedded().Source() {
+		x.Before = v.Source() + " of " + v.Date()
+	}
+	return x
 }
 
 func changeOf(c *config.Change, err error) (api.Change, error) {

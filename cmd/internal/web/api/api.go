@@ -57,7 +57,7 @@ type Dependencies struct {
 	Own   func(netip.Addr) bool
 	About func(netip.Addr) About
 	// Attribution says where countries come from.
-	Attribution Attribution
+	Attribution func() Attribution
 	// History is nil where no flows are kept.
 	History   *History
 	Metrics   prometheus.Gatherer
@@ -271,16 +271,17 @@ type Me struct {
 
 // Attribution is what the licence of a database asks to be shown.
 type Attribution struct {
-	Text   string `json:"text"`
-	URL    string `json:"url"`
-	Source string `json:"source"` // who published what is in use
-	Date   string `json:"date"`   // of its data
+	Text string `json:"text"`
+	URL  string `json:"url"`
+	Date string `json:"date"` // of its data
+	// Before names the user's own database, which is asked first.
+	Before string `json:"before,omitempty"`
 }
 
 func (a *API) me(w http.ResponseWriter, r *http.Request) {
 	c := CallerOf(r.Context())
 	host, _ := os.Hostname()
-	Answer(w, r, Me{c.Name, c.Role, a.d.LogsIn, a.d.Version, host, a.d.Config, a.pages(), a.d.Attribution})
+	Answer(w, r, Me{c.Name, c.Role, a.d.LogsIn, a.d.Version, host, a.d.Config, a.pages(), a.d.Attribution()})
 }
 
 // pages names the pages that have something to show.

@@ -82,10 +82,13 @@ func newLab(t *testing.T) *lab {
 			f.Bad("flowhound feed update far", "feed far is stale")
 			return f
 		},
-		Policy:    func() *alert.Policy { return policy },
-		Listed:    listedByOurs,
-		Own:       func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 },
-		About:     func(netip.Addr) About { return About{} },
+		Policy: func() *alert.Policy { return policy },
+		Listed: listedByOurs,
+		Own:    func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 },
+		About:  func(netip.Addr) About { return About{} },
+		Attribution: func() Attribution {
+			return Attribution{Text: "IP Geolocation by DB-IP", URL: "https://db-ip.com", Date: "2026-06-01"}
+		},
 		Metrics:   metrics,
 		Listening: func() []string { return []string{"0.0.0.0:2055"} },
 		Mute: func(m alert.Mute) (Change, error) {

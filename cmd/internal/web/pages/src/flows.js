@@ -12,8 +12,8 @@ export const country = (cc) => special[cc] || (/^[A-Z]{2}$/.test(cc) && names.of
 export const isCountry = (cc) => !special[cc];
 
 /** Asks for the largest groups. all: fields, value, count, expression. */
-export function top(all, signal) {
-  const q = question();
+export function top(all, signal, range = question()) {
+  const q = new URLSearchParams(range);
   for (const [k, v] of Object.entries(all)) if (v !== '' && v != null) q.set(k, v);
   return get('top?' + q, signal);
 }
@@ -67,9 +67,7 @@ export function step() {
   return steps.find(([, ms]) => (to - from) / ms <= 300) || steps[3];
 }
 /** Rows by time as [times, values for each key], with 0 where nothing was. */
-export function series(answer, keys = ['']) {
-  const [name, ms] = step();
-  const [from, to] = times();
+export function series(answer, keys = [''], [name, ms] = step(), [from, to] = times()) {
   const first = Math.floor(from / ms) * ms;
   const n = Math.max(2, Math.ceil((to - first) / ms));
   const t = Array.from({ length: n }, (_, i) => first + i * ms);

@@ -196,7 +196,7 @@ if (me.countries?.text)
   $('#attribution').append(
     'Countries: ',
     h('a', { href: me.countries.url, rel: 'noreferrer external' }, me.countries.text),
-    `, ${me.countries.date}${me.countries.source ? ` (in use: ${clean(me.countries.source)})` : ''} · `,
+    `, ${me.countries.date}${me.countries.before ? `; before it ${clean(me.countries.before)}` : ''} · `,
   );
 $('#about').textContent = `Times: ${zone} · flowhound ${me.version} on ${me.host}`;
 $('.top').dataset.print = `${location.href} · printed ${new Date(now()).toISOString().slice(0, 16)}Z`;

@@ -3,7 +3,7 @@ import { $, $$, h, s, icon, params, setParams } from './dom.js';
 import { bytes, num, pct } from './format.js';
 import { SEV, barcell, cmd, give, grid, seg, sev, tip } from './parts.js';
 import { area } from './charts.js';
-import { flags, question, range } from './range.js';
+import { question, range, wholeHours as hours } from './range.js';
 import { get, trouble } from './net.js';
 import { follow, onkey, ready } from './frame.js';
 import { address, country, facts, isCountry, limits, listed, owner, series, step, top, values } from './flows.js';
@@ -183,7 +183,9 @@ function list() {
     ),
     h('p', { class: 'small dim' }, off ? `Not on the map: ${off}. ` : '', facts(answer, 'countries')),
   );
-  $('#cmd').replaceChildren(cmd(`flowhound top --fields ${sides[side()][0]} --value ${value()} --count 0 ${flags()}`));
+  $('#cmd').replaceChildren(
+    cmd(`flowhound top --fields ${sides[side()][0]} --value ${value()} --count 0 ${hours().flags}`),
+  );
 }
 
 /** Replaces the countries by the addresses and ports of one. */
@@ -195,7 +197,11 @@ async function open(c, quiet) {
   const mine = ++turn;
   const [, ip, port, , condition] = sides[side()];
   try {
-    const a = await top({ expression: `${condition} ${c}`, fields: `${ip},${port}`, value: value(), count: 15 });
+    const a = await top(
+      { expression: `${condition} ${c}`, fields: `${ip},${port}`, value: value(), count: 15 },
+      undefined,
+      hours().question,
+    );
     if (mine !== turn) return;
     trouble();
     drill(c, a, ip, port);
@@ -274,7 +280,7 @@ function drill(c, a, ip, port) {
   );
   const [option] = { src: ['--scc'], dst: ['--dcc'], both: ['--any-cc'] }[side()];
   $('#cmd').replaceChildren(
-    cmd(`flowhound top ${option} ${c} --fields ${ip},${port} --value ${value()} --count 15 ${flags()}`),
+    cmd(`flowhound top ${option} ${c} --fields ${ip},${port} --value ${value()} --count 15 ${hours().flags}`),
   );
 }
 
@@ -284,7 +290,7 @@ async function load() {
   const slow = setTimeout(() => $('#map').classList.add('stale'), 300);
   try {
     const [a, hits] = await Promise.all([
-      top({ fields: sides[side()][0], value: value(), count: 0 }),
+      top({ fields: sides[side()][0], value: value(), count: 0 }, undefined, hours().question),
       get('hits?limit=5000&' + question()),
     ]);
     if (mine !== turn) return;
@@ -339,9 +345,10 @@ function take(a, hits) {
 }
 
 async function volume() {
-  const [name] = step();
-  const a = await top({ fields: name, value: value(), count: 0 });
-  const [t, ys] = series(a);
+  const at = hours();
+  const by = at.times[1] - at.times[0] >= 864e5 ? ['hour', 36e5] : step();
+  const a = await top({ fields: by[0], value: value(), count: 0 }, undefined, at.question);
+  const [t, ys] = series(a, [''], by, at.times);
   $('#vol').replaceChildren();
   area($('#vol'), t, ys, { height: 120, fmt: values[value()][1] });
 }

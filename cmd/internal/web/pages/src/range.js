@@ -26,6 +26,15 @@ export function times() {
   const length = LENGTHS[last()] || (parseInt(last(), 10) || 24) * (last().endsWith('d') ? 24 : 1) * HOUR;
   return [Date.parse(params.get('from')) || to - length, to];
 }
+const DAY = 24 * HOUR;
+/** The range in whole hours where it is a day or longer: sums of hours answer it at once, however many flows there were. */
+export function wholeHours() {
+  const [from, to] = times();
+  if (!last() || to - from < DAY - HOUR) return { question: question(), times: [from, to], flags: flags() };
+  const whole = [Math.floor(from / HOUR) * HOUR, Math.ceil(to / HOUR) * HOUR];
+  const q = new URLSearchParams({ from: iso(whole[0]), to: iso(whole[1]) });
+  return { question: q, times: whole, flags: `--start ${iso(whole[0])} --end ${iso(whole[1])}` };
+}
 /** The range in the words of the command line. */
 export const flags = () =>
   params.has('from')

@@ -126,7 +126,7 @@ function reasons(x) {
     'table',
     { class: 'why' },
     h('caption', { class: 'vh' }, 'Severity of this category by direction and answer'),
-    h('thead', {}, h('tr', {}, h('td', {}, h('span', { class: 'vh' }, 'Way')), head)),
+    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, h('span', { class: 'vh' }, 'Way')), head)),
     h('tbody', {}, rows),
   );
 }

@@ -139,6 +139,7 @@ async function load() {
     answer = await top({ expression: o.q, fields: o.fields, value: o.value, count: o.count }, asking.signal);
     trouble();
     $('#err').hidden = true;
+    $('#answer').hidden = false;
     $('#facts').textContent = facts(answer);
     $('#limits').replaceChildren(...limits(answer));
     $('#b2').textContent =

@@ -31,7 +31,9 @@ export async function open({ width = 1280, height = 900, theme = 'light' } = {})
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   await page.addInitScript(() => {
-    addEventListener('securitypolicyviolation', (e) => console.error('POLICY ' + e.violatedDirective + ' ' + e.blockedURI));
+    addEventListener('securitypolicyviolation', (e) =>
+      console.error('POLICY ' + e.violatedDirective + ' ' + e.blockedURI),
+    );
   });
   page.on('pageerror', (e) => wrong.push(`${page.url()}: ${e.message}`));
   page.on('dialog', (d) => {
@@ -59,7 +61,9 @@ export async function shot(page, name) {
 export async function clean(page, name) {
   await page.evaluate(axe);
   const found = await page.evaluate(async () => {
-    const r = await globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+    const r = await globalThis.axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    });
     return r.violations.map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 120)} ${v.nodes[0].any[0]?.message || v.help}`);
   });
   for (const v of found) wrong.push(`${name}: axe ${v}`);

@@ -42,12 +42,20 @@ await page.locator('#map path[data-c=CH].on').waitFor();
 await page.keyboard.press('Enter');
 await page.getByRole('heading', { name: 'Switzerland' }).waitFor();
 check('the drill-down takes the focus', await page.evaluate(() => document.activeElement.id === 'sh'));
-const drilled = await page.locator('#side tbody tr').evaluateAll((all) => all.map((r) => [...r.cells].map((c) => c.innerText.trim())));
+const drilled = await page
+  .locator('#side tbody tr')
+  .evaluateAll((all) => all.map((r) => [...r.cells].map((c) => c.innerText.trim())));
 for (const [i, e] of expected.entries()) {
   const at = drilled[i] || [];
-  check(`row ${i + 1} is that of flowhound top`, at[0].split('\n')[0] === `${e.sip}:${e.sport}` && at.some((x) => Math.abs(x - e.percent) <= 0.06));
+  check(
+    `row ${i + 1} is that of flowhound top`,
+    at[0].split('\n')[0] === `${e.sip}:${e.sport}` && at.some((x) => Math.abs(x - e.percent) <= 0.06),
+  );
 }
-check('the command is named', (await text('#cmd code')).includes('flowhound top --scc CH --fields sip,sport --value bytes'));
+check(
+  'the command is named',
+  (await text('#cmd code')).includes('flowhound top --scc CH --fields sip,sport --value bytes'),
+);
 await shot(page, 'map-drill');
 await page.keyboard.press('Escape');
 await page.getByRole('heading', { name: 'Countries' }).waitFor();
@@ -69,7 +77,10 @@ await ready(colleague);
 await logIn(colleague, process.env.PASSWORD);
 await colleague.waitForURL(link);
 await ready(colleague);
-check('a link shows the same', (await colleague.locator('h1').innerText()) === (await text('h1')) && (await colleague.getByLabel('7 d').isChecked()));
+check(
+  'a link shows the same',
+  (await colleague.locator('h1').innerText()) === (await text('h1')) && (await colleague.getByLabel('7 d').isChecked()),
+);
 await colleague.context().close();
 
 /* Theme, kept. */
@@ -78,7 +89,10 @@ await page.getByText('Dark', { exact: true }).click();
 await page.keyboard.press('Escape');
 await page.reload();
 await ready(page);
-check('the theme is kept', (await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)) === 'dark');
+check(
+  'the theme is kept',
+  (await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)) === 'dark',
+);
 
 /* Hits: keys, the story, a filter, a name that means harm. */
 await page.keyboard.press('g');
@@ -89,7 +103,10 @@ await page.keyboard.press('j');
 await page.keyboard.press('Enter');
 await page.locator('.story h2').waitFor();
 const story = await text('.story');
-check('the story names rule, list and reason', /Rule \d{6}, level \d+/.test(story) && story.includes('names 203.0.113.200 as malware') && story.includes('of 100'));
+check(
+  'the story names rule, list and reason',
+  /Rule \d{6}, level \d+/.test(story) && story.includes('names 203.0.113.200 as malware') && story.includes('of 100'),
+);
 check('a hostile name is text', story.includes('<script>alert(1)</script>') && !story.includes('\u202e'));
 await shot(page, 'story');
 await page.keyboard.press('Escape');
@@ -136,7 +153,10 @@ check('a mistake is fixed with one press', page.url().includes('src+country+CH')
 
 /* Talk, and out. */
 await go(page, '/talk?a=203.0.113.200');
-check('talk knows its lists and hits', (await text('#lists')).includes('pulses') && (await text('#hits')).includes('malware'));
+check(
+  'talk knows its lists and hits',
+  (await text('#lists')).includes('pulses') && (await text('#hits')).includes('malware'),
+);
 await page.getByLabel(/^Menu/).click();
 await page.getByRole('button', { name: 'Log out anna' }).click();
 await page.waitForURL('**/login');

@@ -1,7 +1,18 @@
 // Every page at four widths in both themes: accessible, within its window, without a report of the policy, and small.
 import { check, clean, end, go, open, shot } from './browser.mjs';
 
-const pages = ['/', '/hits', '/map', '/map?cc=CH&region=europe', '/top', '/top?q=src+contry+CH', '/talk?a=198.51.100.200', '/exporters', '/feeds', '/outputs'];
+const pages = [
+  '/',
+  '/hits',
+  '/map',
+  '/map?cc=CH&region=europe',
+  '/top',
+  '/top?q=src+contry+CH',
+  '/talk?a=198.51.100.200',
+  '/exporters',
+  '/feeds',
+  '/outputs',
+];
 const widths = { 360: 760, 1280: 900, 1920: 1080, 3840: 2160 };
 
 /* The first page, with nothing kept. */
