@@ -129,7 +129,7 @@ func (t terminal) printStatus(w io.Writer, s *screenful, now time.Time) {
 		if f.Level == finding.Bad {
 			word, color = "bad ", red
 		}
-		what := f.What
+		what := strings.ReplaceAll(f.What, "\n", "; ")
 		if t.width > 0 {
 			what = columns.Cut(what, max(t.width-6, 10))
 		}

@@ -45,6 +45,7 @@ whatever they filter. The exit status is 1 when a step fails.`,
 				return err
 			}
 			alerts := setup.FollowAlerts(o)
+			alerts.Ready(cmd.Context())
 			failed, id, begun := 0, "", time.Now()
 			say := func(s trial.Step) error {
 				if s.ID != "" {

@@ -26,8 +26,13 @@ type Table struct {
 	rows [][]string
 }
 
-// Row adds a row, of as many cells as Head has.
-func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
+// Row adds a row, of as many cells as Head has. Line ends in a cell become "; ".
+func (t *Table) Row(cells ...string) {
+	for i := range cells {
+		cells[i] = strings.ReplaceAll(cells[i], "\n", "; ")
+	}
+	t.rows = append(t.rows, cells)
+}
 
 // Print writes the table in lines of at most width columns; 0: of any width. Columns of
 // Drop go first; then the last column is cut, for which "…" stands.

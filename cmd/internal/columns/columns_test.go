@@ -8,11 +8,11 @@ import (
 
 func TestPrint(t *testing.T) {
 	tab := Table{Head: []string{"NAME", "", "TIME", "MESSAGE"}, Drop: []int{2}}
-	tab.Row("é", "->", "12:00", "a message that goes on")
+	tab.Row("é", "->", "12:00", "a message\nthat goes on")
 	tab.Row("longer", "<-", "12:01", "")
 	for width, want := range map[int]string{
-		0:  "NAME        TIME   MESSAGE\né       ->  12:00  a message that goes on\nlonger  <-  12:01  \n",
-		30: "NAME        MESSAGE\né       ->  a message that go…\nlonger  <-  \n",
+		0:  "NAME        TIME   MESSAGE\né       ->  12:00  a message; that goes on\nlonger  <-  12:01  \n",
+		30: "NAME        MESSAGE\né       ->  a message; that g…\nlonger  <-  \n",
 		5:  "",
 	} {
 		var b strings.Builder

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type Alerts struct {
 	why    string // why nothing can be followed; "": it can
 	path   string
 	from   int64
+	log    string // the alert log that the engine reads
 }
 
 // FollowAlerts begins to follow: what is in the engine's alerts already does not count.
@@ -27,7 +29,7 @@ func FollowAlerts(o Options) *Alerts {
 		}
 		return &Alerts{why: err.Error()}
 	}
-	a := &Alerts{engine: e, path: e.path("logs/alerts/alerts.log")}
+	a := &Alerts{engine: e, path: e.path("logs/alerts/alerts.log"), log: o.LogPath}
 	if e.Role != Manager {
 		a.why = fmt.Sprintf("%s sends the line to its manager: look there", e)
 		return a
@@ -45,6 +47,53 @@ func FollowAlerts(o Options) *Alerts {
 
 // Skipped says why there is nothing to follow, "" where there is.
 func (a *Alerts) Skipped() string { return a.why }
+
+const (
+	// youngTime is how old an engine is that has certainly opened its files, readyTime
+	// how long is waited for a younger one.
+	youngTime = time.Minute
+	readyTime = 30 * time.Second
+)
+
+// Ready waits until an engine that was just started has opened the alert log: it begins
+// at its end, so that a line which comes before is never read.
+func (a *Alerts) Ready(ctx context.Context) {
+	if a.why != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	for {
+		at, runs := a.engine.startOf(strings.ToLower(string(a.engine.Kind)) + "-logcollector")
+		if runs && (time.Since(at) > youngTime || a.opened(at)) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return // what is wrong is seen by the alert that does not come
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// opened reports whether the engine's own log says that the alert log was opened since
+// a time.
+func (a *Alerts) opened(since time.Time) bool {
+	b, err := readSmall(a.engine.path("logs/ossec.log"))
+	if err != nil {
+		return true // it cannot be told
+	}
+	const layout = "2006/01/02 15:04:05"
+	for line := range strings.Lines(string(tail(b, 1<<20))) {
+		if !strings.Contains(line, "Analyzing file: '"+a.log+"'") || len(line) < len(layout) {
+			continue
+		}
+		if at, err := time.ParseInLocation(layout, line[:len(layout)], time.Local); err == nil && !at.Before(since.Truncate(time.Second)) {
+			return true
+		}
+	}
+	return false
+}
 
 // Await waits until an alert holds the id of a hit. where is the file.
 func (a *Alerts) Await(ctx context.Context, id string) (where string, err error) {
