@@ -184,8 +184,8 @@ func (m *memory) learned() (out []Learned) {
 				continue
 			}
 			switch {
-			case o.First >= s.Last: // came after it was gone
-				l.To = min(l.To, max(o.First, s.Last+1))
+			case o.First > s.Last: // came after it was gone
+				l.To = min(l.To, o.First)
 			case o.Last > s.Last+outlives:
 				l.To = min(l.To, s.Last+outlives)
 			}
