@@ -81,8 +81,9 @@ func (f *filterFlag) Set(value string) error {
 // Type is part of pflag.Value.
 func (f *filterFlag) Type() string { return "values" }
 
-// gcPercent keeps a question below 128 MB: little of what it needs is garbage.
-const gcPercent = 30
+// memoryLimit is from where on garbage is collected whenever there is any: a question
+// stays below 128 MB.
+const memoryLimit = 100 << 20
 
 // zone is the zone of times that are read and printed.
 func (a *asking) zone() *time.Location {
@@ -114,7 +115,8 @@ func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d 
 	}
 	a.unspecified, a.from, a.to = !asked, q.Start, q.End
 	a.out = cmd.ErrOrStderr()
-	debug.SetGCPercent(gcPercent)
+	debug.SetGCPercent(400) // most is soon garbage, and there is room for it
+	debug.SetMemoryLimit(memoryLimit)
 	a.dir = dir
 	q.Raw, q.Damaged, q.Progress = a.raw, a.sayDamaged, a.show
 	a.begun = time.Now()

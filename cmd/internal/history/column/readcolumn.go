@@ -110,11 +110,13 @@ func (c *Column) settle() error {
 		c.Index = nil
 		return nil
 	}
-	size := uint32(c.values())
-	for _, i := range c.Index {
-		if uint32(i) >= size {
-			return fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
-		}
+	var a, b, most uint32 // two at a time: a tenth of a large question was spent here
+	for i := 0; i+1 < len(c.Index); i += 2 {
+		a, b = max(a, uint32(c.Index[i])), max(b, uint32(c.Index[i+1]))
+	}
+	most = max(a, b, uint32(c.Index[len(c.Index)-1]))
+	if most >= uint32(c.values()) {
+		return fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
 	}
 	return nil
 }
