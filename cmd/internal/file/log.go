@@ -2,6 +2,7 @@ package file
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -39,7 +40,8 @@ type Log struct {
 // Found is what OpenLog read.
 type Found struct {
 	Records int
-	Lost    int64  // bytes that held no whole record: a torn end, or damage
+	Lost    int64  // bytes that were damaged: they hold no whole record
+	Torn    int64  // bytes at the end, of a record that was never written whole
 	Aside   string // where a file of another kind or version was moved, else empty
 }
 
@@ -84,7 +86,7 @@ func (l *Log) read(each func([]byte) error) (found Found, err error) {
 	first, err := r.Peek(len(l.kind))
 	switch {
 	case errors.Is(err, io.EOF) && l.kind[:len(first)] == string(first): // empty, or torn at its birth
-		return Found{Lost: int64(len(first))}, nil
+		return Found{Torn: int64(len(first))}, nil
 	case err != nil && !errors.Is(err, io.EOF):
 		return found, err
 	case string(first) != l.kind:
@@ -96,16 +98,21 @@ func (l *Log) read(each func([]byte) error) (found Found, err error) {
 	}
 	_, _ = r.Discard(len(first)) // it was peeked at
 	l.size = int64(len(first))
-	at := l.size
+	at, torn := l.size, false
 	for {
 		record, err := peekRecord(r)
 		if errors.Is(err, errDamaged) { // look for the next one behind it
+			torn = torn || errors.Is(err, errShort) && at == l.size
 			_, _ = r.Discard(1)
 			at++
 			found.Lost++
 			continue
 		}
 		if errors.Is(err, io.EOF) {
+			if torn {
+				found.Torn = at - l.size
+				found.Lost -= found.Torn
+			}
 			return found, nil
 		}
 		if err == nil {
@@ -117,18 +124,24 @@ func (l *Log) read(each func([]byte) error) (found Found, err error) {
 		found.Records++
 		n, _ := r.Discard(recordHeader + len(record))
 		at += int64(n)
-		l.size = at
+		l.size, torn = at, false
 	}
 }
 
-var errDamaged = errors.New("no whole record")
+var (
+	errDamaged = errors.New("no whole record")
+	errShort   = fmt.Errorf("the file ends in it: %w", errDamaged)
+)
 
 // peekRecord returns the record at which r stands, and io.EOF at the end.
 func peekRecord(r *bufio.Reader) ([]byte, error) {
 	head, err := r.Peek(recordHeader)
 	if err != nil {
 		if errors.Is(err, io.EOF) && len(head) > 0 {
-			return nil, errDamaged
+			if n := min(len(head), len(recordMark)); !bytes.Equal(head[:n], recordMark[:n]) {
+				return nil, errDamaged
+			}
+			return nil, errShort
 		}
 		return nil, err
 	}
@@ -140,10 +153,23 @@ func peekRecord(r *bufio.Reader) ([]byte, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if err != nil || crc32.Checksum(b[8:], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
+	if err != nil {
+		return nil, cut(b)
+	}
+	if crc32.Checksum(b[8:], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
 		return nil, errDamaged
 	}
 	return b[recordHeader:], nil
+}
+
+// cut tells a record that was never written whole from the last one of the file, of
+// which only the length is damaged.
+func cut(b []byte) error {
+	length := binary.LittleEndian.AppendUint32(nil, uint32(len(b)-recordHeader))
+	if crc32.Update(crc32.Checksum(length, castagnoli), castagnoli, b[recordHeader:]) == binary.LittleEndian.Uint32(b[4:]) {
+		return errDamaged
+	}
+	return errShort
 }
 
 // Append writes a record with one write(2). After an error nothing of it is left.

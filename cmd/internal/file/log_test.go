@@ -92,7 +92,7 @@ func TestLogTornAnywhere(t *testing.T) {
 		}
 		n := max(0, cut-len(kind)-1) / each
 		l, found, got := open(t, path)
-		if !slices.Equal(got, want[:n]) || found.Aside != "" {
+		if !slices.Equal(got, want[:n]) || found.Aside != "" || found.Lost != 0 || found.Torn != int64(cut)-l.Size() && found.Torn != int64(cut) {
 			t.Fatalf("cut at %d: %q, %+v", cut, got, found)
 		}
 		if err := errors.Join(l.Append([]byte("more")), l.Close()); err != nil {

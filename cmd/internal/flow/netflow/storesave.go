@@ -104,13 +104,13 @@ func (s *Store) open(take func(record []byte) bool) error {
 		return err
 	}
 	s.log = log
-	if s.worn = found.Lost > 0; s.worn {
+	if s.worn = found.Lost+found.Torn > 0; s.worn {
 		s.wake()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Bytes = log.Size()
-	s.stats.Lost += found.Lost
+	s.stats.Lost += found.Lost + found.Torn // a torn end is no damage: nobody was told that it is saved
 	switch {
 	case found.Aside != "":
 		return fmt.Errorf("%s is of another version and was moved to %s", s.path, found.Aside)
