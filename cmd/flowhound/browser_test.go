@@ -179,7 +179,8 @@ func startDemo(t *testing.T) (address string) {
 }
 
 // TestDemoPages: every page of the demo is accessible and within its window at four
-// widths in both themes, and the first page is small.
+// widths in both themes, and the first page is small. With FLOWHOUND_PICTURES=FOLDER it
+// makes README's pictures anew.
 func TestDemoPages(t *testing.T) {
 	t.Parallel()
 	address := "127.0.0.1:1"

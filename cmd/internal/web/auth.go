@@ -220,7 +220,7 @@ func tooMany(w http.ResponseWriter, wait time.Duration) {
 }
 
 func (g *gate) newCookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure is set where there is TLS; without it browsers would keep no cookie at all
 		Name: g.cookie(), Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: g.config.TLS.Cert != "", SameSite: http.SameSiteStrictMode,
 	}

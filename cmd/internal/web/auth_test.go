@@ -192,7 +192,7 @@ func TestLogIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if resp, _ := b.do("GET", "/api/v1/me", ""); resp.StatusCode == 401 {
+		if resp, _ := b.do("GET", "/api/v1/me", ""); resp.StatusCode == http.StatusUnauthorized {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -287,7 +287,7 @@ func TestProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 401 {
+	if resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("two names: %d", resp.StatusCode)
 	}
 
@@ -396,7 +396,7 @@ func TestPages(t *testing.T) {
 	for path := range pages {
 		path = strings.TrimSuffix(path, "{$}")
 		resp, _ := b.do("GET", path, "")
-		if resp.StatusCode != 200 || resp.Header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 			t.Errorf("%s: %d %v", path, resp.StatusCode, resp.Header)
 		}
 		for _, h := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "X-Frame-Options"} {

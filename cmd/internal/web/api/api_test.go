@@ -346,7 +346,7 @@ func TestActions(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 403 { // nobody's role comes first
+	if resp.StatusCode != http.StatusForbidden { // nobody's role comes first
 		t.Errorf("a form: %d", resp.StatusCode)
 	}
 	l.role = users.Operator

@@ -25,7 +25,6 @@ type object = map[string]any
 // described schemas, by the name of their type.
 type schemas struct {
 	all object
-	in  []reflect.Type
 }
 
 // of returns the schema of a type as encoding/json writes it.

@@ -38,8 +38,10 @@ const (
 var Roles = []Role{Viewer, Operator}
 
 const (
-	// MinPassword and MaxPassword bound a password, in bytes: bcrypt reads no more.
-	MinPassword, MaxPassword = 10, 72
+	// MinPassword is the shortest password, in bytes.
+	MinPassword = 10
+	// MaxPassword is the longest: bcrypt reads no more.
+	MaxPassword = 72
 	// mostSize bounds the file: 64 kB are some 700 users.
 	mostSize = 64 << 10
 	// cost of bcrypt: about a quarter of a second.

@@ -13,6 +13,8 @@ const pages = [
   '/feeds',
   '/outputs',
 ];
+const pictures = process.env.FLOWHOUND_PICTURES; // a folder: README's are made anew
+
 const widths = { 360: 760, 1280: 900, 1920: 1080, 3840: 2160 };
 
 /* The first page, with nothing kept. */
@@ -42,6 +44,18 @@ for (const [width, height] of Object.entries(widths)) {
     await page.locator('.story h2').waitFor();
     await clean(page, `story-${width}-${theme}`);
     await shot(page, `story-${width}-${theme}`);
+    await page.context().close();
+  }
+}
+
+if (pictures) {
+  for (const [name, to] of [
+    ['map', '/map?last=1h'],
+    ['hits', '/hits'],
+  ]) {
+    const page = await open({ width: 1280, height: 720 });
+    await go(page, to);
+    await page.screenshot({ path: `${pictures}/${name}.png` });
     await page.context().close();
   }
 }
