@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs flowhound on this host, or into a folder for a package: the program, its
-# output plugins, a configuration, a user, its folders and a service; then lets
-# "flowhound install" wire it into OSSEC or Wazuh. Running it again changes only
+# output plugins, man pages, completions, a configuration, a user, its folders and a
+# service; then lets "flowhound install" wire it into OSSEC or Wazuh. Running it again changes only
 # what differs. It prints every change and takes all of them back when one fails.
 # It fetches nothing: binaries are taken from the folder bin beside it, or built
 # from the sources with Go.
@@ -77,6 +77,10 @@ bin=$prefix/bin/flowhound
 plugins=$prefix/lib/flowhound
 outputs="syslog elasticsearch webhook"
 user=flowhound
+man=$prefix/share/man/man8
+bash_completion=$prefix/share/bash-completion/completions/flowhound
+zsh_completion=$prefix/share/zsh/site-functions/_flowhound
+fish_completion=$prefix/share/fish/vendor_completions.d/flowhound.fish
 work=
 saves=0
 made=
@@ -398,6 +402,69 @@ service() {
 	put "$work/sysctl.conf" /etc/sysctl.d/60-flowhound.conf 0644 root:root
 }
 
+# signature: a release that is signed must be as it was signed. The key of what is
+# installed counts: who changes a release may change the key in it too.
+signature() {
+	[ -f "$here/SHA256SUMS.minisig" ] || return 0
+	key=$destdir$plugins/release.pub
+	[ -f "$key" ] || key=$here/integrations/packages/release.pub
+	if ! command -v minisign >/dev/null; then
+		say "note: the signature of this release was not checked: install minisign, or check it elsewhere"
+		return 0
+	fi
+	minisign -V -q -p "$key" -m "$here/SHA256SUMS" >/dev/null 2>&1 ||
+		fail "SHA256SUMS is not signed with the key in $key: download the release again; if the project has a new key, put that there"
+	(cd "$here" && sha256sum -c SHA256SUMS >/dev/null 2>&1) || fail "files in $here are not those that were signed: download the release again"
+	[ "$(find "$here" -type f ! -name SHA256SUMS ! -name SHA256SUMS.minisig | wc -l)" -eq "$(wc -l <"$here/SHA256SUMS")" ] ||
+		fail "$here has files that were not signed: unpack the release into a folder of its own"
+	say "checked the signature of the release with $key"
+}
+
+# pages: all man pages at once, as there are many; what an older version had goes.
+pages() {
+	if [ "$(cat "$from"/man/* | cksum)" = "$(cat "$destdir$man"/flowhound*.8* 2>/dev/null | cksum)" ]; then return 0; fi
+	would "write $man/flowhound*.8" && return 0
+	parents "$destdir$man/flowhound.8"
+	trusted "$destdir$man/flowhound.8"
+	mkdir "$work/pages"
+	cp -p "$destdir$man"/flowhound*.8* "$work/pages/" 2>/dev/null || true
+	note "rm -f '$destdir$man'/flowhound*.8*; cp -p '$work/pages'/* '$destdir$man/' 2>/dev/null"
+	rm -f "$destdir$man"/flowhound*.8* # links too
+	cp "$from"/man/* "$destdir$man/"
+	chmod 0644 "$destdir$man"/flowhound*.8*
+	say "wrote $man/flowhound*.8"
+}
+
+# extras: man pages and completions, and the key that the next release is checked with.
+extras() {
+	from=$here
+	if [ ! -d "$here/man" ] || [ ! -d "$here/completion" ]; then
+		from=$work/extras
+		mkdir -p "$from/man" "$from/completion"
+		if ! "$built/flowhound" man "$from/man" >/dev/null 2>&1; then # made for another kind of machine
+			say "note: no man pages and completions: $built/flowhound does not run here"
+			return 0
+		fi
+		"$built/flowhound" completion bash >"$from/completion/flowhound.bash"
+		"$built/flowhound" completion zsh >"$from/completion/_flowhound"
+		"$built/flowhound" completion fish >"$from/completion/flowhound.fish"
+	fi
+	pages
+	put "$from/completion/flowhound.bash" "$bash_completion" 0644 root:root
+	put "$from/completion/_flowhound" "$zsh_completion" 0644 root:root
+	put "$from/completion/flowhound.fish" "$fish_completion" 0644 root:root
+	keep "$here/integrations/packages/release.pub" "$plugins/release.pub" 0644 root:root
+	# --uninstall removes the folders that were made for them, and no others.
+	if [ "$dry" = yes ]; then return 0; fi
+	{
+		cat "$destdir$plugins/folders" 2>/dev/null || true
+		grep -s "^$destdir$prefix/share" "$work/news" | while read -r path; do
+			[ ! -d "$path" ] || say "${path#"$destdir"}"
+		done
+	} | sort -u >"$work/folders"
+	[ ! -s "$work/folders" ] || put "$work/folders" "$plugins/folders" 0644 root:root
+}
+
 # What the configuration has the service write to besides its own folders.
 paths() {
 	if [ "$(manager)" != systemd ] || [ -n "$destdir" ] || [ "$dry" = yes ]; then return 0; fi
@@ -443,7 +510,9 @@ start() {
 		if [ "$upgrade" = yes ]; then rc-service flowhound restart; else rc-service flowhound start; fi
 		;;
 	none)
-		say "no systemd or OpenRC here. At each boot, run: install -d -m 0700 -o $user -g $user /run/flowhound; then, as $user: $bin run"
+		say "no systemd or OpenRC here. Have these two lines run at each boot, as root (integrations/openrc/README.md):"
+		say "  install -d -m 0700 -o $user -g $user /run/flowhound"
+		say "  su -s /bin/sh $user -c 'exec $bin run' >/dev/null 2>&1 &"
 		;;
 	esac
 }
@@ -508,9 +577,15 @@ uninstall() {
 		fi
 	fi
 	for p in "$units/flowhound.service" "$units/flowhound-reload.service" "$units/flowhound-reload.path" "$units/flowhound.service.d" \
-		/etc/init.d/flowhound /etc/sysctl.d/60-flowhound.conf "$bin"; do
+		/etc/init.d/flowhound /etc/sysctl.d/60-flowhound.conf "$bin" "$bash_completion" "$zsh_completion" "$fish_completion" "$plugins/release.pub"; do
 		gone "$p"
 	done
+	for p in "$destdir$man"/flowhound*.8*; do gone "${p#"$destdir"}"; done
+	folders=$(sort -r "$destdir$plugins/folders" 2>/dev/null || true)
+	gone "$plugins/folders"
+	if [ "$dry" = no ] && [ -n "$folders" ]; then
+		say "$folders" | while read -r p; do rmdir "$destdir$p" 2>/dev/null || true; done
+	fi
 	for o in $outputs; do gone "$plugins/flowhound-output-$o"; done
 	if [ "$dry" = no ]; then
 		rmdir "$destdir$plugins" 2>/dev/null || true
@@ -543,6 +618,7 @@ if [ "$mode" = uninstall ]; then
 	uninstall
 	exit 0
 fi
+signature
 binaries
 if on_host && [ "$(manager)" = systemd ]; then
 	note "[ ! -e '$work/restarted' ] || systemctl restart flowhound" # as the old one, which is back by then
@@ -551,6 +627,7 @@ account
 folders
 put "$built/flowhound" "$bin" 0755 root:root
 for o in $outputs; do put "$built/flowhound-output-$o" "$plugins/flowhound-output-$o" 0755 root:root; done
+extras
 configuration
 service
 paths

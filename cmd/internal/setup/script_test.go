@@ -52,7 +52,8 @@ func release(t *testing.T) (dir string) {
 	for _, command := range []string{
 		"mkdir -p $D/bin $D/cmd/internal/config $D/stub",
 		"cp ../../../install.sh $D && cp -r ../../../integrations $D && cp ../config/example.yaml $D/cmd/internal/config",
-		"cp " + program + " $D/bin",
+		"cp " + program + " $D/bin && mkdir $D/man $D/completion && $D/bin/flowhound man $D/man >/dev/null",
+		"cd $D/completion && ../bin/flowhound completion bash >flowhound.bash && ../bin/flowhound completion zsh >_flowhound && ../bin/flowhound completion fish >flowhound.fish",
 		// What they do is not install.sh's business, nor is setting this host's kernel a test's.
 		"for o in syslog elasticsearch webhook; do printf '#!/bin/sh\\n' >$D/bin/flowhound-output-$o; done; chmod +x $D/bin/*",
 		"printf '#!/bin/sh\\nexit 0\\n' >$D/stub/sysctl; chmod +x $D/stub/sysctl",
