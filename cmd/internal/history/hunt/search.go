@@ -27,6 +27,9 @@ var columns = []column.ID{
 // Options are how a history is asked for what a Finder takes.
 var Options = query.RecordOptions{Biflow: true, Only: columns, AnyOrder: true}
 
+// alike are Options where nothing is asked but Listed, which both directions are alike to.
+var alike = query.RecordOptions{Biflow: true, Only: columns, AnyOrder: true, Symmetric: true}
+
 // Listed accepts the flows of which an address, before or after translation, is in a set.
 func Listed(set *query.AddrSet) query.Filter {
 	return query.AnyOf(query.AddressIn(query.SrcIP, set), query.AddressIn(query.DstIP, set), query.AddressIn(query.NATSrcIP, set), query.AddressIn(query.NATDstIP, set))
@@ -53,7 +56,7 @@ func In(dir string, sync func(context.Context) error, log *slog.Logger) Search {
 			return err
 		}
 		defer closed()
-		_, err = data.Records(ctx, q, Options, func(f *query.Found) error { return each(&f.Record.Record) })
+		_, err = data.Records(ctx, q, alike, func(f *query.Found) error { return each(&f.Record.Record) })
 		return err
 	}
 }

@@ -29,6 +29,10 @@ type RecordOptions struct {
 	// AnyOrder gives the records as they are found, which lets workers read them side by
 	// side.
 	AnyOrder bool
+	// Symmetric says that the filter accepts both directions of a conversation or none,
+	// so that one is asked. It is for conversations (Biflow), whose times are then those of
+	// the first direction.
+	Symmetric bool
 }
 
 // Sort is an order of records.
@@ -80,7 +84,7 @@ func (d *Data) Records(ctx context.Context, q Question, o RecordOptions, each fu
 		return 0, err
 	}
 	f := &finder{o: &o, q: &q, each: each}
-	s := scan{q: &q, parts: parts, inOrder: o.Sort == nil && !o.AnyOrder, visit: f.visit}
+	s := scan{q: &q, parts: parts, inOrder: o.Sort == nil && !o.AnyOrder, symmetric: o.Biflow && o.Symmetric, visit: f.visit}
 	if err := s.run(ctx); err != nil {
 		return f.records, err
 	}

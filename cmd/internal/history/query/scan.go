@@ -69,7 +69,9 @@ type scan struct {
 	q       *Question
 	parts   []Part
 	inOrder bool
-	visit   func(worker int, g *group, found [2][]int32) error
+	// symmetric: what is asked of one direction holds for the other.
+	symmetric bool
+	visit     func(worker int, g *group, found [2][]int32) error
 
 	root  *node
 	tasks []task
@@ -267,6 +269,9 @@ func (s *scan) find(g *group, info column.Info) (found [2][]int32) {
 	from, to := s.q.bounds()
 	whole := from <= floorMillis(info.Start) && floorMillis(info.End) < to
 	for w := range way(2) {
+		if s.symmetric && w == reverse {
+			break
+		}
 		rows := g.records(w)
 		if s.root != nil {
 			rows = g.choose(s.root, w, rows)
