@@ -76,7 +76,7 @@ with 3 when nothing matched.`,
 				if len(w.targets)+len(w.lists) > 0 { // what is asked for by name is told, muted or not
 					policy = alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil)
 				}
-				found, err = printFinds(cmd, &huntFor{set, ranges, policy}, q, data, done, asJSON)
+				found, err = printFinds(cmd, &huntFor{set, ranges, policy, len(expression)+len(a.filters) == 0}, q, data, done, asJSON)
 			}
 			if err == nil && !found {
 				return &exitError{code: exitNoMatch}
@@ -124,13 +124,14 @@ type huntFor struct {
 	set    *intel.Set
 	ranges []hunt.Range
 	policy *alert.Policy
+	alone  bool // no expression and no option narrows the flows
 }
 
 // find asks the history.
 func (h *huntFor) find(ctx context.Context, q ask.Question, data *ask.Data) (groups []*hunt.Group, beyond uint64, err error) {
 	finder := hunt.NewFinder(h.policy, h.set, time.Now())
 	holds := hunt.AddrSet(h.ranges).Contains
-	_, err = data.Records(ctx, q, hunt.Options, func(f *ask.Found) error {
+	_, err = data.Records(ctx, q, hunt.Options(h.alone), func(f *ask.Found) error {
 		finder.Add(&f.Record.Record, hunt.Sides(&f.Record.Record, holds))
 		return nil
 	})

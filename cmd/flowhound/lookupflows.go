@@ -78,7 +78,7 @@ func talk(ctx context.Context, cfg *config.Config, network netip.Prefix, damaged
 	b.Add(intel.Indicator{Prefix: network, Score: intel.DefaultConfidence})
 	h := huntFor{
 		set: intel.NewSet(b.Block()), ranges: []hunt.Range{hunt.RangeOf(network)},
-		policy: alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil),
+		policy: alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil), alone: true,
 	}
 	data, closed, err := ask.Open(cfg.Flows().Dir, time.Time{}, time.Time{}, nil)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -24,11 +24,11 @@ var columns = []column.ID{
 	column.Exporter, column.Domain, column.Sampling, column.Firewall, column.Direction, column.Has, column.RevHas, column.RevFlags, column.RevBytes, column.RevPackets,
 }
 
-// Options are how a history is asked for what a Finder takes.
-var Options = query.RecordOptions{Biflow: true, Only: columns, AnyOrder: true}
-
-// alike are Options where nothing is asked but Listed, which both directions are alike to.
-var alike = query.RecordOptions{Biflow: true, Only: columns, AnyOrder: true, Symmetric: true}
+// Options are how a history is asked for what a Finder takes. alone: by Listed and nothing
+// else, to which both directions of a conversation are alike.
+func Options(alone bool) query.RecordOptions {
+	return query.RecordOptions{Biflow: true, Only: columns, AnyOrder: true, Symmetric: alone}
+}
 
 // Listed accepts the flows of which an address, before or after translation, is in a set.
 func Listed(set *query.AddrSet) query.Filter {
@@ -56,7 +56,7 @@ func In(dir string, sync func(context.Context) error, log *slog.Logger) Search {
 			return err
 		}
 		defer closed()
-		_, err = data.Records(ctx, q, alike, func(f *query.Found) error { return each(&f.Record.Record) })
+		_, err = data.Records(ctx, q, Options(true), func(f *query.Found) error { return each(&f.Record.Record) })
 		return err
 	}
 }
