@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,10 +22,10 @@ func TestRollupsAgree(t *testing.T) {
 	}
 	defer closed()
 	all := everything(t, d)
-	read := 0
+	var read atomic.Int64
 	for i := range d.Files {
 		open := d.Files[i].Open
-		d.Files[i].Open = func() (*column.File, error) { read++; return open() }
+		d.Files[i].Open = func() (*column.File, error) { read.Add(1); return open() }
 	}
 	hour := time.UnixMilli(floorMillis(all[0].Begin())).UTC().Truncate(time.Hour)
 	for _, c := range []struct {
@@ -53,7 +54,7 @@ func TestRollupsAgree(t *testing.T) {
 				t.Fatal(err)
 			}
 			o := TopOptions{Keys: keys, Value: c.value}
-			read = 0
+			read.Store(0)
 			got, err := d.Top(context.Background(), q, o)
 			if err != nil {
 				t.Fatal(err)
@@ -61,8 +62,8 @@ func TestRollupsAgree(t *testing.T) {
 			if err := sameTop(got, naive(all, q, o), o); err != nil {
 				t.Errorf("%+v, raw %v: %v", c, raw, err)
 			}
-			if (read == 0) != c.rolled {
-				t.Errorf("%+v: %d files were read", c, read)
+			if (read.Load() == 0) != c.rolled {
+				t.Errorf("%+v: %d files were read", c, read.Load())
 			}
 		}
 	}
