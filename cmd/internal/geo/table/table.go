@@ -23,8 +23,8 @@ type Range[V Value] struct {
 }
 
 // Table maps addresses to values. The boundaries of ranges lie in flat arrays, and an
-// index over the first bits finds the few that can matter: a look-up takes some 15 ns
-// for IPv4 and 50 to 90 ns for IPv6, allocates nothing, and may run on any goroutine.
+// index over the first bits finds the few that can matter: a look-up takes 10 to 40
+// ns for IPv4 and 25 to 100 ns for IPv6, allocates nothing, and may run on any goroutine.
 // IPv6 is told apart by its first 64 bits: nobody is given less.
 //
 // The zero Table is not ready: use New.
@@ -32,7 +32,7 @@ type Table[V Value] struct {
 	four side[uint32, V]
 	six  side[uint64, V]
 
-	// index4 says for the first 16 bits of an IPv4 address which boundary holds at their
+	// index4 says for the first bits4 bits of an IPv4 address which boundary holds at their
 	// start; one more entry ends the search.
 	index4 []uint32
 	// index6 says for the first 12 bits of an IPv6 address which block of blocks6 has
@@ -40,6 +40,10 @@ type Table[V Value] struct {
 	index6  [1 << 12]int32
 	blocks6 [][]uint32
 }
+
+// bits4 is how many bits of an IPv4 address the index has: with 18 few searches have more
+// than three steps.
+const bits4 = 18
 
 // side is one family: starts are sorted, and the value beside one holds to the next.
 type side[K uint32 | uint64, V Value] struct {
@@ -168,7 +172,8 @@ func (t *Table[V]) Lookup(a flow.Addr) V {
 }
 
 func (t *Table[V]) lookup4(key uint32) V {
-	low, high := t.index4[key>>16], t.index4[key>>16+1]
+	at := key >> (32 - bits4)
+	low, high := t.index4[at], t.index4[at+1]
 	for low < high { // the last boundary that is not above key lies in low..high
 		middle := (low + high + 1) / 2
 		if t.four.starts[middle] <= key {
@@ -202,10 +207,10 @@ func (t *Table[V]) lookup6(key uint64) V {
 // index fills the indexes from the boundaries. A block without a boundary of its own
 // inherits the range that spans it.
 func (t *Table[V]) index() {
-	t.index4 = make([]uint32, 1<<16+1)
+	t.index4 = make([]uint32, 1<<bits4+1)
 	at := 0
 	for i := range t.index4 {
-		at = t.four.advance(at, uint64(i)<<16)
+		at = t.four.advance(at, uint64(i)<<(32-bits4))
 		t.index4[i] = uint32(at)
 	}
 	at = 0
