@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ func examine(ctx context.Context, cfg *config.Config, path string, o setup.Optio
 	running := !errors.Is(err, control.ErrNoAgent)
 	switch {
 	case !running:
-		l.Bad("systemctl start flowhound", "%v", err)
+		l.Bad(startCommand(cfg), "%v", err)
 	case err != nil:
 		l.Bad("systemctl status flowhound", "%v", err)
 	}
@@ -78,7 +79,20 @@ func examine(ctx context.Context, cfg *config.Config, path string, o setup.Optio
 	for i, x := range cfg.Listen {
 		listen[i] = x.Host
 	}
+	l = append(l, setup.ExamineOwners(setup.Folders{Data: cfg.DataDir, Log: cfg.Log.Path, Run: cfg.RunDir})...)
 	return append(l, setup.Examine(context.WithoutCancel(ctx), o, listen, cfg.DataDir, running)...)
+}
+
+// startCommand starts the agent of this host: where there is no systemd, as install.sh
+// says it, with the run directory that is made at each boot.
+func startCommand(cfg *config.Config) string {
+	if _, err := os.Stat("/run/systemd/system"); err == nil || cfg.RunDir != config.Default().RunDir {
+		return "systemctl start flowhound"
+	}
+	if _, err := os.Stat("/etc/init.d/flowhound"); err == nil {
+		return "rc-service flowhound start"
+	}
+	return fmt.Sprintf("sudo install -d -m 0700 -o flowhound -g flowhound %s, then as flowhound's user: flowhound run", cfg.RunDir)
 }
 
 func printFindings(w io.Writer, l finding.List, asJSON bool) error {
