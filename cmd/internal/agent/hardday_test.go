@@ -344,7 +344,7 @@ func (d *hardDay) bruteForce() {
 }
 
 func (d *hardDay) webScans() {
-	for i := range d.hardMix.webScanners {
+	for i := range d.webScanners {
 		from := d.bad("scanner-60")
 		for range 2 + d.rand.IntN(8) {
 			web := d.web()
@@ -466,7 +466,7 @@ func (d *hardDay) scans() {
 	for range 250 {
 		from = append(from, d.bad("scanner-60"))
 	}
-	for range d.hardMix.probes {
+	for range d.probes {
 		d.talk(talk{from: from[d.rand.IntN(len(from))], to: host("203.0.113.64", d.rand.IntN(64)), dport: dayProbed[min(d.rand.IntN(len(dayProbed)), d.rand.IntN(len(dayProbed)))], start: d.at(), attempt: true, sent: 60})
 	}
 }

@@ -65,7 +65,7 @@ func openMemory(path string) (*memory, file.Found, error) {
 		var s sighting
 		if json.Unmarshal(record, &s) != nil || s.Site == "" || !s.Addr.IsValid() || s.Last < s.First {
 			damaged += int64(len(record))
-			return nil
+			return nil //nolint:nilerr // it is counted
 		}
 		k := sightingKey{s.Site, s.Addr}
 		if old, ok := m.seen[k]; ok {

@@ -371,7 +371,7 @@ func (r *run) end() {
 	r.take()
 	r.cancel()
 	if r.syncing {
-		<-r.synced
+		r.lastSynced()
 	}
 	answer(r.served, r.ctx.Err())
 	answer(r.waiting, r.ctx.Err())
@@ -381,9 +381,16 @@ func (r *run) end() {
 	}
 	for _, s := range r.full {
 		r.syncer <- job{s, true}
-		<-r.synced
+		r.lastSynced()
 	}
 	close(r.syncer)
+}
+
+// lastSynced waits for a sync at the end, and says when it failed.
+func (r *run) lastSynced() {
+	if err := <-r.synced; err != nil {
+		r.failed(err)
+	}
 }
 
 func (r *run) tidySoon() {

@@ -121,7 +121,7 @@ func (p *Part) ask(c Config) error {
 	a, err := newAsker(c.Resolvers)
 	if err != nil {
 		p.note("ptr", "host names cannot be asked for: "+err.Error())
-		return nil
+		return nil //nolint:nilerr // it is said, and no reason not to run
 	}
 	p.note("ptr", "")
 	a.start()

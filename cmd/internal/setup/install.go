@@ -90,7 +90,7 @@ func (e *Engine) again(ctx context.Context, o *Options) error {
 			return err
 		}
 	}
-	switch s := e.state(o); {
+	switch s := e.state(); {
 	case s.fresh() && !created:
 		o.Say("it reads flowhound's lines already")
 		return nil

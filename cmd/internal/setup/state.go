@@ -31,7 +31,7 @@ func (s *state) fresh() bool { return !s.known || s.stopped == "" && !s.stale() 
 
 // state looks at the pid files of the daemons that read the log, decoders and rules.
 // A daemon writes its own when it starts.
-func (e *Engine) state(o *Options) (s state) {
+func (e *Engine) state() (s state) {
 	if e.Root != "/" || !exists("/proc/self/stat") || !exists(e.path("var/run")) {
 		return s
 	}
@@ -105,7 +105,7 @@ func isProcess(pid int, name string) bool {
 // examineState says when an engine that is wired does not read what flowhound writes.
 func (e *Engine) examineState(l *finding.List, o *Options) {
 	const layout = "2006-01-02 15:04:05"
-	switch s := e.state(o); {
+	switch s := e.state(); {
 	case !s.known:
 	case s.stopped != "":
 		l.Bad("sudo flowhound install --restart", "%s does not run (no %s): nobody reads the alert log", e.Kind, s.stopped)

@@ -75,6 +75,7 @@ type source struct {
 	footer io.ReaderAt
 }
 
+// ReadAt implements io.ReaderAt.
 func (s *source) ReadAt(b []byte, at int64) (int, error) {
 	if s.pages != nil && at < s.pages.size {
 		return s.pages.ReadAt(b, at)

@@ -42,7 +42,7 @@ func (c *Column) fill(out []Row, id ID, rows []int32, before int32) {
 	offset := specs[id].offset
 	for i, at := range rows {
 		at -= before
-		field := unsafe.Add(unsafe.Pointer(&out[i]), offset)
+		field := unsafe.Add(unsafe.Pointer(&out[i]), offset) //nolint:gosec // the offset is that of a field of Row
 		switch id.Kind() {
 		case Address:
 			*(*[16]byte)(field) = c.Address(c.Index[at])

@@ -45,7 +45,7 @@ func Create(dir string) (*Writer, error) {
 	if err := os.MkdirAll(LogDir(dir), 0o750); err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o640)
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o640) //nolint:gosec // the group reads the flows
 	if err != nil {
 		return nil, err
 	}

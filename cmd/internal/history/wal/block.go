@@ -99,7 +99,7 @@ func parseLayout(names string) layout {
 
 // bytesOf is the memory of records, which have no pointers.
 func bytesOf(records []flow.Record) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(records))), len(records)*recordSize)
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(records))), len(records)*recordSize) //nolint:gosec // the bytes of the slice itself
 }
 
 // encoder makes blocks. Its memory is reused.

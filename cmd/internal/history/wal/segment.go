@@ -72,7 +72,7 @@ func NewWriter(dir string) *Writer { return &Writer{dir: dir} }
 
 // Create begins a segment.
 func (w *Writer) Create(number uint64) (*Segment, error) {
-	f, err := os.OpenFile(Path(w.dir, number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := os.OpenFile(Path(w.dir, number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640) //nolint:gosec // the group reads the flows
 	if err != nil {
 		return nil, err
 	}
