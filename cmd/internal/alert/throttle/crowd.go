@@ -219,7 +219,7 @@ func (t *Table) crowdOf(e *entry) *entry {
 // addresses by one service. A host of ours that shares files calls as many, each by
 // another port.
 func (t *Table) noticeSpread(e *entry, ev *alert.Event) {
-	if e.key.scope != scopeHost || e.raised || e.said >= hit.High || ev.Fixed() {
+	if e.key.scope != scopeHost || e.raised || e.said >= hit.High || ev.Fixed() || ev.Count == 0 {
 		return
 	}
 	if d := directions[e.key.direction]; d != hit.Outbound && d != hit.Internal {

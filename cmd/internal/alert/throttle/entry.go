@@ -68,7 +68,9 @@ func (t *Table) hold(e *entry, ev *alert.Event) {
 		e.held = h
 	}
 	if e.key.scope != scopePair {
-		h.addAddresses(ev, &t.addrs)
+		if ev.Count > 0 || h.behind == nil { // another view may have other addresses
+			h.addAddresses(ev, &t.addrs)
+		}
 	} else if ev.Severity > h.severity {
 		h.show(ev)
 	}

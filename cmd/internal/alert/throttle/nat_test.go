@@ -93,6 +93,23 @@ func TestTranslationIsLearned(t *testing.T) {
 	}
 }
 
+// TestOutsideIsNoPeer: the outside view of a host that shares files names no further
+// source, and its one translated port makes no worm of it.
+func TestOutsideIsNoPeer(t *testing.T) {
+	x := natBench(t, true, Options{})
+	for i := range 100 {
+		at, remote := time.Duration(i)*time.Minute, plus(scanner, i)
+		x.add(record(at, udp, host, 51413, remote, uint16(20_000+100*i), 5000, 0))
+		x.add(by(record(at+time.Second, udp, natAddr, 2000, remote, uint16(20_000+100*i), 5000, 0), "192.0.2.3"))
+	}
+	x.table.Flush(start.Add(24 * time.Hour))
+	for _, h := range x.hits {
+		if h.Severity >= hit.High || h.Count > 0 && h.Sources > 1 {
+			t.Errorf("%+v", h)
+		}
+	}
+}
+
 // TestServersAreNotTranslated: an address that calls what private ones call, but for
 // itself, is not theirs: neither by chance nor for who forges records that are no copies.
 func TestServersAreNotTranslated(t *testing.T) {
