@@ -82,7 +82,7 @@ func (a *Agent) own(addr netip.Addr) bool {
 func (a *Agent) about(addr netip.Addr) api.About {
 	v := a.geo.View()
 	p := v.Place(flow.AddrFrom(addr), time.Now().UnixNano())
-	return api.About{Country: p.Country.String(), AS: p.AS, Owner: v.Owner(p.AS)}
+	return api.About{Country: p.Country.String(), AS: p.AS, Owner: v.Owner(p.AS), Host: a.hosts.Name(addr)}
 }
 
 // attribution says where countries come from: the built-in table, and before it what the

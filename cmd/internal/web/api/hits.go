@@ -33,6 +33,7 @@ type Series struct {
 	Proto     string        `json:"proto"`
 	Local     string        `json:"local"`
 	Remote    string        `json:"remote"`
+	LocalHost string        `json:"local_host,omitempty"` // name of one's own address, where it is known
 	Country   string        `json:"cc,omitempty"`
 	Exporter  string        `json:"exporter"`
 	Began     time.Time     `json:"first"` // first flow that is known
@@ -66,6 +67,9 @@ func seriesOf(x *series.Series, s span) Series {
 		Proto: hit.ProtoName(h.Proto), Local: h.Local.String(), Remote: h.Remote.String(), Country: h.Country, Exporter: h.Exporter.String(),
 		Began: x.Began, Last: h.Last, Lines: x.Lines, Count: x.Count, Bytes: x.Bytes, Packets: x.Packets, Ref: h.Ref, Name: h.Name,
 		Sources: h.Sources, Targets: h.Targets, Rule: rule, Level: level, Ticks: ticksOf(x.Spans, s),
+	}
+	if y.LocalHost = h.DstPlace.Host; h.Local == h.Src {
+		y.LocalHost = h.SrcPlace.Host
 	}
 	if y.Proto == "" {
 		y.Proto = fmt.Sprint(h.Proto)
