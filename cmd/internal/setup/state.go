@@ -103,7 +103,7 @@ func isProcess(pid int, name string) bool {
 }
 
 // examineState says when an engine that is wired does not read what flowhound writes.
-func (e *Engine) examineState(l *finding.List, o *Options) {
+func (e *Engine) examineState(l *finding.List) {
 	const layout = "2006-01-02 15:04:05"
 	switch s := e.state(); {
 	case !s.known:

@@ -63,7 +63,7 @@ func TestRestartsWhatIsOlder(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				e.examineState(&l, &o)
+				e.examineState(&l)
 				return fmt.Sprint(l)
 			}
 			// Not running: that is said, and a restart starts it.
