@@ -7,6 +7,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,9 +51,6 @@ import (
 	"github.com/flowhound/flowhound/plugin/text"
 )
 
-// stopTime bounds a stop, so that a service manager never has to kill.
-const stopTime = 4 * time.Second
-
 // Options are what an Agent needs besides its configuration.
 type Options struct {
 	ConfigPath string // read again on reload and watched; "": neither
@@ -63,6 +61,8 @@ type Options struct {
 	Notify func(state string)
 	Fetch  fetch.Options // how feeds are fetched; who asks is set here
 	Play   *Play         // taken in from the start on; nil: nothing
+	// StopTime bounds a stop, so that a service manager never has to kill; 0: 4 s.
+	StopTime time.Duration
 	// Ready is told once where the pages are, when they are served; nil: nobody is.
 	Ready func(pages net.Addr)
 }
@@ -295,7 +295,8 @@ func (a *Agent) Start(starting context.Context) (err error) {
 // Stop drains what has arrived, says what is held, saves state and releases
 // everything. It takes a few seconds at most.
 func (a *Agent) Stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	bound := cmp.Or(a.options.StopTime, 4*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
 	a.options.Notify("STOPPING=1")
 	var errs []error
@@ -329,7 +330,7 @@ func (a *Agent) Stop() error {
 	a.background.Wait()
 	errs = append(errs, a.templates.Stop(ctx))
 	if a.journal != nil { // with time of its own, whatever the others took
-		closing, cancel := context.WithTimeout(context.Background(), stopTime/4)
+		closing, cancel := context.WithTimeout(context.Background(), bound/4)
 		defer cancel()
 		errs = append(errs, a.journal.Close(closing))
 	}

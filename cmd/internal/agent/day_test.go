@@ -20,7 +20,6 @@ type pair struct{ local, remote netip.Addr }
 // TestDay replays a day of mixed traffic: what a person reads of it must be short,
 // right and complete.
 func TestDay(t *testing.T) {
-	t.Parallel()
 	peer.Long(t)
 	d, err := writeDay(t.TempDir())
 	if err != nil {

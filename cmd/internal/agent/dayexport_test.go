@@ -271,7 +271,6 @@ func (c *dayCapture) write(from netip.Addr, at time.Time, datagram []byte) error
 // TestDayIsAsPlanned decodes the day: what is asserted of the whole pipeline is
 // worth no more than the generator.
 func TestDayIsAsPlanned(t *testing.T) {
-	t.Parallel()
 	peer.Long(t)
 	day, err := writeDay(t.TempDir())
 	if err != nil {

@@ -22,7 +22,6 @@ import (
 // not, and an allow list. Not a line comes of what is allowed, ours, expired,
 // decayed or inactive, and all other lines are those of clean feeds.
 func TestDirtyFeeds(t *testing.T) {
-	t.Parallel()
 	peer.Long(t)
 	dir := t.TempDir()
 	d, err := writeDay(dir)

@@ -93,11 +93,9 @@ func (d *hardDay) configured(t *testing.T) *config.Config {
 // nothing, also where nobody has told which addresses hosts are translated to. With
 // FLOWHOUND_DAY=DIR the captures and the lists stay there, a folder each.
 func TestHardDay(t *testing.T) {
-	t.Parallel()
 	peer.Long(t)
 	for _, mix := range hardMixes {
 		t.Run(mix.name, func(t *testing.T) {
-			t.Parallel()
 			dir := t.TempDir()
 			if keep := os.Getenv("FLOWHOUND_DAY"); keep != "" {
 				dir = filepath.Join(keep, mix.name)

@@ -66,7 +66,7 @@ func startWith(t *testing.T, dir, settings string, o agent.Options) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.ConfigPath, o.Version, o.Log = r.path("flowhound.yaml"), "1.2.0", slog.New(slog.DiscardHandler)
+	o.ConfigPath, o.Version, o.Log, o.StopTime = r.path("flowhound.yaml"), "1.2.0", slog.New(slog.DiscardHandler), patience
 	a := agent.New(cfg, o)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

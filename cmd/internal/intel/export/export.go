@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Options say what to write. The zero value of each field but Format is usable.
@@ -63,14 +64,14 @@ type Stats struct {
 //
 //	1234 indicators, left out 3 bad-name, 1 too-wide
 func (s Stats) String() string {
-	text := fmt.Sprintf("%d indicators", s.Written)
+	said := text.Count(s.Written, "indicator", "indicators")
 	reasons := slices.SortedFunc(maps.Keys(s.Left), func(a, b Reason) int {
 		return cmp.Or(cmp.Compare(s.Left[b], s.Left[a]), cmp.Compare(a, b))
 	})
 	for n, r := range reasons {
-		text += fmt.Sprintf("%s%d %s", [2]string{", left out ", ", "}[min(n, 1)], s.Left[r], r)
+		said += fmt.Sprintf("%s%d %s", [2]string{", left out ", ", "}[min(n, 1)], s.Left[r], r)
 	}
-	return text
+	return said
 }
 
 // leave counts one indicator that is left out.
