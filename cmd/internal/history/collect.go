@@ -49,6 +49,7 @@ type run struct {
 	sealed chan uint64     // segments that are complete
 	filed  chan chan error // asked of the goroutine that makes files
 	tidy   chan struct{}
+	clock  clock // of the goroutine that tidies up
 	ending chan struct{}
 }
 

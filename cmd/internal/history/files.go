@@ -112,13 +112,50 @@ func (r *run) tidyUp(w *dataset.Writer) {
 	if err := w.Tidy(r.ctx, now); err != nil && r.ctx.Err() == nil {
 		r.h.d.Log.Error("history: files could not be compacted", "err", err)
 	}
-	gone, err := w.Expire(dataset.Limits{Now: now, Keep: c.Keep, MaxSize: int64(c.MaxSize)})
+	limits := dataset.Limits{Now: now, Keep: c.Keep, MaxSize: int64(c.MaxSize)}
+	newest := time.Time{}
+	if s, err := dataset.Summarize(w.Dir); err == nil && s.Flows > 0 {
+		newest = time.Unix(0, s.Last)
+	}
+	if r.clock.jumped(now, newest, c.Keep) {
+		limits.Now = time.Unix(0, 0) // nothing is old
+	}
+	gone, err := w.Expire(limits)
 	if err != nil {
 		r.h.d.Log.Error("history: old files could not be removed", "err", err)
 	}
 	if gone.Files > 0 {
 		r.h.d.Log.Info("history: old flows removed", "files", gone.Files, "flows", gone.Flows, "bytes", gone.Bytes)
 	}
+}
+
+// clock watches for a jump of the system's clock, which would make all flows old at
+// once: for a day after it, or after a start with none but old flows, nothing expires
+// by its age.
+type clock struct {
+	last time.Time
+	wait time.Time // until then
+}
+
+const clockTolerance = time.Hour
+
+func (c *clock) jumped(now, newest time.Time, keep time.Duration) bool {
+	if c.last.IsZero() && !newest.IsZero() && now.Sub(newest) > keep/2 {
+		c.wait = now.Add(day)
+	}
+	if !c.last.IsZero() {
+		// Sub takes the monotonic clock, the rounded times the one on the wall.
+		c.jumpedBy(now.Round(0).Sub(c.last.Round(0))-now.Sub(c.last), now)
+	}
+	c.last = now
+	return now.Before(c.wait)
+}
+
+func (c *clock) jumpedBy(d time.Duration, now time.Time) bool {
+	if d > clockTolerance {
+		c.wait = now.Add(day)
+	}
+	return now.Before(c.wait)
 }
 
 // diskTrouble says what is wrong with the disk, and what to do.

@@ -13,11 +13,11 @@ import (
 
 const (
 	// MergeRows is how many rows Merge takes at most: it needs 60 bytes a row.
-	MergeRows = 1_500_000
+	MergeRows = 1_200_000
 	// mergeGroups is how many row groups are written side by side: each has the
 	// dictionaries of all its columns in memory, and every column is read once for
 	// each so many groups.
-	mergeGroups = 8
+	mergeGroups = 3
 )
 
 // Merge writes the rows of several files as one, sorted as a whole: a third smaller

@@ -1,0 +1,118 @@
+package history
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// killedIn is set in the process that TestKill kills: the folder it writes.
+const killedIn = "FLOWHOUND_TEST_HISTORY_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killedIn); dir != "" {
+		writeUntilKilled(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// writeUntilKilled keeps numbered records and prints how many are safe: by Sync, which
+// does at once what happens every second anyway.
+func writeUntilKilled(dir string) {
+	n, err := strconv.Atoi(os.Args[len(os.Args)-1])
+	h, _ := New(config(dir), Dependencies{})
+	in := h.Lane(true)
+	if err != nil || h.Start(context.Background()) != nil {
+		os.Exit(1)
+	}
+	for round := 1; ; round++ {
+		for range 20 {
+			in.Flows(numbered(n, 37))
+			n += 37
+		}
+		err := h.Sync(context.Background())
+		if round%10 == 0 && err == nil {
+			err = h.Flush(context.Background())
+		}
+		if err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+		fmt.Println(n)
+	}
+}
+
+// Whenever the process is killed, all that was on disk is found, once: before the next
+// start and after it.
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	safe, next := 0, 0
+	for range 6 {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], strconv.Itoa(next)) //nolint:gosec // this program
+		cmd.Env = append(os.Environ(), killedIn+"="+dir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for i, end := 0, 1+rand.IntN(15); i < end; i++ {
+			if !lines.Scan() {
+				t.Fatal("the process ended by itself")
+			}
+			if safe, err = strconv.Atoi(lines.Text()); err != nil {
+				t.Fatal(lines.Text())
+			}
+		}
+		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond) // anywhere in its work
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		got := numbers(t, dir)
+		for i := range safe {
+			if n := got[uint64(i)]; n != 1 {
+				t.Fatalf("record %d of %d that were safe is there %d times", i, safe, n)
+			}
+		}
+		for next = safe; got[uint64(next)] == 1; next++ { // accepted, and not told of any more
+		}
+	}
+	h, _, _ := started(t, config(dir), 0)
+	if err := h.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "in the end", numbers(t, dir), next)
+}
+
+// A clock that jumps ahead does not make all flows old at once.
+func TestClockJump(t *testing.T) {
+	var c clock
+	now := time.Now()
+	if c.jumped(now, time.Time{}, 90*day) {
+		t.Error("an empty history is no reason to wait")
+	}
+	c = clock{}
+	if !c.jumped(now, now.Add(-60*day), 90*day) {
+		t.Error("at the start, the newest flow of two months ago is no reason to wait")
+	}
+	c = clock{}
+	_ = c.jumped(now, now, 90*day)
+	if c.jumped(now.Add(time.Minute), now, 90*day) {
+		t.Error("a minute later it waits")
+	}
+	if !c.jumpedBy(64*365*day, now) {
+		t.Error("a jump to 2090 is no reason to wait")
+	}
+	if !c.jumped(now.Add(time.Hour), now, 90*day) || c.jumped(now.Add(25*time.Hour), now, 90*day) {
+		t.Error("it does not wait for a day")
+	}
+}
