@@ -10,6 +10,7 @@ const out = path.join(here, '../dist');
 fs.rmSync(out, { recursive: true, force: true });
 fs.mkdirSync(out);
 const common = {
+  absWorkingDir: here, // names of chunks hang on it
   minify: true,
   legalComments: 'none',
   charset: 'utf8',
