@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -13,6 +14,9 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
 )
+
+// stopTime bounds a stop; 0 is the agent's own bound. Tests wait longer: machines are busy.
+var stopTime time.Duration
 
 func runCommand() *cobra.Command {
 	var path string
@@ -35,7 +39,7 @@ built beside the old one and swapped; if it is bad, the old one stays.`,
 			for _, w := range cfg.Warnings {
 				log.Warn(w.String())
 			}
-			a := agent.New(cfg, agent.Options{ConfigPath: path, Version: buildInfo().Version, Log: log, Notify: notify(log)})
+			a := agent.New(cfg, agent.Options{ConfigPath: path, Version: buildInfo().Version, Log: log, Notify: notify(log), StopTime: stopTime})
 			hup := make(chan os.Signal, 1)
 			signal.Notify(hup, syscall.SIGHUP)
 			defer signal.Stop(hup)

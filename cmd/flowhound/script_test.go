@@ -27,6 +27,7 @@ import (
 // this file's main, and it is the plugin of outputs of type sink.
 func TestMain(m *testing.M) {
 	host.Guard() // main does it first, too
+	stopTime = time.Minute
 	testscript.Main(leakFree{m}, map[string]func(){
 		"flowhound":             main,
 		"flowhound-output-sink": func() { plugin.Serve(&sinkOutput{}) },

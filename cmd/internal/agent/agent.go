@@ -310,7 +310,7 @@ func (a *Agent) Stop() error {
 		a.stopPlay()
 		a.playing.Wait()
 	}
-	errs = append(errs, a.sockets.Stop(ctx), a.exporters.Stop(ctx), a.history.Stop(ctx))
+	errs = append(errs, a.sockets.Stop(ctx), a.exporters.Stop(ctx))
 	a.cancel()
 	a.feeds.Stop()
 	errs = append(errs, a.dnsbl.Stop(ctx))
@@ -326,7 +326,7 @@ func (a *Agent) Stop() error {
 	if a.outputs != nil {
 		errs = append(errs, a.outputs.Stop(ctx))
 	}
-	errs = append(errs, a.exports.Stop(ctx), a.geo.Stop(ctx), a.hosts.Stop(ctx))
+	errs = append(errs, a.history.Stop(ctx), a.exports.Stop(ctx), a.geo.Stop(ctx), a.hosts.Stop(ctx))
 	a.background.Wait()
 	errs = append(errs, a.templates.Stop(ctx))
 	if a.journal != nil { // with time of its own, whatever the others took
