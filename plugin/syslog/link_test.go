@@ -21,6 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	peer.Waiting()
+	time.Local = time.FixedZone("CEST", 2*3600) // golden headers have local time
 	goleak.VerifyTestMain(m)
 }
 
