@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func load(c *Config) (v *View, problems []error) {
 	if fallback, err := readTor(c.Fallback); err != nil {
 		problems = append(problems, err)
 	} else if len(fallback) > 0 {
-		countries = table.New(append(fallback, append(countries.Ranges(), special...)...))
+		countries = countries.WithGaps(table.New(fallback)).With(special)
 	}
 	if c.Database != "" {
 		d, err := ReadFile(c.Database)
@@ -113,9 +114,7 @@ func readTor(folder string) (out []table.Range[Country], err error) {
 func (v *View) take(path string, d *Data, below *table.Table[Country]) {
 	if len(d.Countries) > 0 {
 		explicit := within(d.Countries, special)
-		ranges := append(below.Ranges(), d.Countries...)
-		ranges = append(append(ranges, special...), explicit...)
-		v.countries = &table.File[Country]{Date: d.Date, Source: filepath.Base(path), Table: table.New(ranges)}
+		v.countries = &table.File[Country]{Date: d.Date, Source: filepath.Base(path), Table: below.With(slices.Concat(d.Countries, special, explicit))}
 	}
 	if len(d.Systems) > 0 {
 		v.takeSystems(d)
@@ -133,7 +132,7 @@ func (v *View) takeSystems(d *Data) {
 		owners[as] = name
 	}
 	f := &table.File[uint32]{
-		Date: d.Date, Table: table.New(append(built.Table.Ranges(), d.Systems...)), Names: table.NewNames(owners),
+		Date: d.Date, Table: built.Table.With(d.Systems), Names: table.NewNames(owners),
 	}
 	v.systems = func() *table.File[uint32] { return f }
 }

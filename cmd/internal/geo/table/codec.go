@@ -147,7 +147,7 @@ func decodeContent[V Value](content []byte, more ...Range[V]) (*File[V], error) 
 		return nil, errDamaged
 	}
 	if len(more) > 0 {
-		t = New(append(t.Ranges(), more...))
+		t = t.With(more)
 	} else {
 		t.index()
 	}

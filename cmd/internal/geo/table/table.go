@@ -53,22 +53,40 @@ type side[K uint32 | uint64, V Value] struct {
 
 // New returns the table of ranges. Where ranges overlap, the later one in the slice
 // holds. Ranges with mixed families or a last before their first are left out.
-func New[V Value](ranges []Range[V]) *Table[V] {
-	var four []span[uint32, V]
-	var six []span[uint64, V]
+func New[V Value](ranges []Range[V]) *Table[V] { return (&Table[V]{}).With(ranges) }
+
+// With returns t with ranges over it: as New of t's own ranges and these, with a third
+// of the memory.
+func (t *Table[V]) With(ranges []Range[V]) *Table[V] {
+	four, six := t.four.spans(len(ranges)), t.six.spans(len(ranges))
 	for i, r := range ranges {
 		first, last := r.First.Unmap(), r.Last.Unmap()
 		switch {
 		case !first.IsValid() || first.Is4() != last.Is4() || last.Less(first):
 		case first.Is4():
-			four = append(four, span[uint32, V]{key4(first), key4(last), i, r.Value})
+			four = append(four, span[uint32, V]{key4(first), key4(last), 1 + i, r.Value})
 		default:
-			six = append(six, span[uint64, V]{key6(first), key6(last), i, r.Value})
+			six = append(six, span[uint64, V]{key6(first), key6(last), 1 + i, r.Value})
 		}
 	}
-	t := &Table[V]{four: flatten(four), six: flatten(six)}
-	t.index()
-	return t
+	next := &Table[V]{four: flatten(four), six: flatten(six)}
+	next.index()
+	return next
+}
+
+// spans are what s maps to a value, with room for more; they are below all others.
+func (s *side[K, V]) spans(more int) []span[K, V] {
+	out := make([]span[K, V], 0, len(s.starts)+more)
+	for i, start := range s.starts {
+		last := ^K(0)
+		if i+1 < len(s.starts) {
+			last = s.starts[i+1] - 1
+		}
+		if s.values[i] != 0 {
+			out = append(out, span[K, V]{first: start, last: last, value: s.values[i]})
+		}
+	}
+	return out
 }
 
 func key4(a netip.Addr) uint32 { return flow.AddrFrom(a).V4() }
@@ -257,31 +275,20 @@ func (t *Table[V]) Bytes() int {
 
 // Ranges returns the table as ranges, IPv4 first, in order, without those of value 0.
 func (t *Table[V]) Ranges() []Range[V] {
-	var out []Range[V]
-	for i, start := range t.four.starts {
-		last := ^uint32(0)
-		if i+1 < len(t.four.starts) {
-			last = t.four.starts[i+1] - 1
-		}
-		if v := t.four.values[i]; v != 0 {
-			out = append(out, Range[V]{flow.Addr4(start).IP(), flow.Addr4(last).IP(), v})
-		}
+	four, six := t.four.spans(0), t.six.spans(0)
+	out := make([]Range[V], 0, len(four)+len(six))
+	for _, s := range four {
+		out = append(out, Range[V]{flow.Addr4(s.first).IP(), flow.Addr4(s.last).IP(), s.value})
 	}
-	for i, start := range t.six.starts {
-		last := ^uint64(0)
-		if i+1 < len(t.six.starts) {
-			last = t.six.starts[i+1] - 1
-		}
-		if v := t.six.values[i]; v != 0 {
-			out = append(out, Range[V]{flow.Addr{Hi: start}.IP(), flow.Addr{Hi: last, Lo: ^uint64(0)}.IP(), v})
-		}
+	for _, s := range six {
+		out = append(out, Range[V]{flow.Addr{Hi: s.first}.IP(), flow.Addr{Hi: s.last, Lo: ^uint64(0)}.IP(), s.value})
 	}
 	return out
 }
 
 // WithGaps returns t with the values that other has where t has none.
 func (t *Table[V]) WithGaps(other *Table[V]) *Table[V] {
-	return New(append(other.Ranges(), t.Ranges()...))
+	return other.With(t.Ranges())
 }
 
 // Values returns the values that occur, sorted.
