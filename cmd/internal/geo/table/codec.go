@@ -230,6 +230,7 @@ func newNames[V Value](values []V, text string) Names[V] {
 	if text == "" {
 		return Names[V]{}
 	}
+	size := len(text)
 	named := make(map[V]string, len(values))
 	order := slices.Clone(values)
 	for _, v := range values {
@@ -237,8 +238,10 @@ func newNames[V Value](values []V, text string) Names[V] {
 		named[v], text = line, rest
 	}
 	slices.Sort(order)
-	n := Names[V]{values: slices.Compact(order)}
+	order = slices.Compact(order)
+	n := Names[V]{values: order, ends: make([]uint32, 0, len(order))}
 	var b strings.Builder
+	b.Grow(size)
 	for _, v := range n.values {
 		b.WriteString(named[v])
 		n.ends = append(n.ends, uint32(b.Len()))
