@@ -13,6 +13,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/demo"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -67,7 +68,7 @@ with 3 when nothing matched.`,
 				fmt.Fprintln(cmd.ErrOrStderr(), w.nothing())
 				return &exitError{code: exitNoMatch}
 			}
-			q.Filter = q.Filter.And(hunt.Listed(hunt.AddrSet(ranges)))
+			q.Filter = q.Filter.And(hunt.Listed(ask.NewAddrSet(ranges)))
 			var found bool
 			if records {
 				found, err = printRecords(cmd, &a, q, data, asJSON)
@@ -122,7 +123,7 @@ func printRecords(cmd *cobra.Command, a *asking, q ask.Question, data *ask.Data,
 // huntFor is what a hunt by hand looks for, and how it is judged.
 type huntFor struct {
 	set    *intel.Set
-	ranges []hunt.Range
+	ranges []flow.Range
 	policy *alert.Policy
 	alone  bool // no expression and no option narrows the flows
 }
@@ -130,7 +131,7 @@ type huntFor struct {
 // find asks the history.
 func (h *huntFor) find(ctx context.Context, q ask.Question, data *ask.Data) (groups []*hunt.Group, beyond uint64, err error) {
 	finder := hunt.NewFinder(h.policy, h.set, time.Now())
-	holds := hunt.AddrSet(h.ranges).Contains
+	holds := ask.NewAddrSet(h.ranges).Contains
 	_, err = data.Records(ctx, q, hunt.Options(h.alone), func(f *ask.Found) error {
 		finder.Add(&f.Record.Record, hunt.Sides(&f.Record.Record, holds))
 		return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -85,7 +86,7 @@ func (w *wanted) target(arg string) bool {
 
 // indicators returns what is hunted for: as a set, by which finds are judged, and as the
 // addresses that are looked for.
-func (w *wanted) indicators(cmd *cobra.Command, cfg *config.Config) (*intel.Set, []hunt.Range, error) {
+func (w *wanted) indicators(cmd *cobra.Command, cfg *config.Config) (*intel.Set, []flow.Range, error) {
 	now := time.Now()
 	if len(w.targets)+len(w.lists) > 0 {
 		set, err := w.named(cmd, now)

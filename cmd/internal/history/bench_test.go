@@ -245,12 +245,12 @@ func measureReading(t *testing.T, dir string) {
 		_ = x.Close()
 	}
 	fmt.Printf("         each of them %.1f ms\n", ms(begin))
-	var ranges []dataset.Range
+	var ranges []flow.Range
 	for i := range uint32(100_000) {
 		a := flow.Addr4(0xf0000000 + i*100)
-		ranges = append(ranges, dataset.Range{First: a, Last: a})
+		ranges = append(ranges, flow.Range{First: a, Last: a})
 	}
-	for _, some := range [][]dataset.Range{ranges, ranges[:1]} {
+	for _, some := range [][]flow.Range{ranges, ranges[:1]} {
 		begin = time.Now()
 		snap.Select(some)
 		fmt.Printf("select:  %d addresses that are not there: %.1f ms\n", len(some), ms(begin))

@@ -17,7 +17,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
-	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 )
 
 // The paths of the control socket that are about flows.
@@ -90,9 +89,9 @@ func decode(b []byte) ([]flow.Record, error) {
 
 // forget brings all to files, and then removes the flows of networks from these.
 func forget(ctx context.Context, h *history.History, networks []netip.Prefix, each func(Event) error) error {
-	var ranges []dataset.Range
+	var ranges []flow.Range
 	for _, n := range networks {
-		ranges = append(ranges, dataset.Range(hunt.RangeOf(n)))
+		ranges = append(ranges, flow.RangeOf(n))
 	}
 	if len(ranges) == 0 {
 		return errors.New("name an address or a network to forget")

@@ -75,7 +75,7 @@ func (s *sorter) rankAddresses() {
 	for i := range s.order {
 		s.order[i] = int32(i)
 	}
-	slices.SortFunc(s.order, func(x, y int32) int { return compare(s.addresses[x], s.addresses[y]) })
+	slices.SortFunc(s.order, func(x, y int32) int { return s.addresses[x].Compare(s.addresses[y]) })
 	for r, i := range s.order {
 		s.rank[i] = int32(r)
 	}
@@ -101,14 +101,4 @@ func (s *sorter) radix() {
 		}
 		s.keys, s.tmp = s.tmp, s.keys
 	}
-}
-
-func compare(a, b flow.Addr) int {
-	switch {
-	case a.Hi < b.Hi, a.Hi == b.Hi && a.Lo < b.Lo:
-		return -1
-	case a == b:
-		return 0
-	}
-	return 1
 }

@@ -26,8 +26,8 @@ var errMoving = errors.New("the files change too quickly; try again")
 // ranges: from the files, the address indexes and the sums by country. Files that were
 // replaced and kept for readers go too. What stands in the log alone it does not see. After
 // an error some files may still hold what was to be forgotten.
-func (w *Writer) Forget(ctx context.Context, ranges []Range, progress func(done, total int)) (out Forgotten, err error) {
-	ranges = disjoint(ranges)
+func (w *Writer) Forget(ctx context.Context, ranges []flow.Range, progress func(done, total int)) (out Forgotten, err error) {
+	ranges = flow.Merge(slices.Clone(ranges))
 	set := &Set{w.Dir}
 	days := map[string]bool{}
 	for range maxPasses {
@@ -45,7 +45,7 @@ func (w *Writer) Forget(ctx context.Context, ranges []Range, progress func(done,
 
 // forgetPass goes through the files that there are. again says that some have changed
 // their names meanwhile.
-func (w *Writer) forgetPass(ctx context.Context, set *Set, ranges []Range, out *Forgotten, days map[string]bool, progress func(done, total int)) (again bool, err error) {
+func (w *Writer) forgetPass(ctx context.Context, set *Set, ranges []flow.Range, out *Forgotten, days map[string]bool, progress func(done, total int)) (again bool, err error) {
 	snap, err := set.Snapshot(time.Time{}, time.Time{})
 	if err != nil {
 		return false, err
@@ -77,32 +77,11 @@ func (w *Writer) forgetPass(ctx context.Context, set *Set, ranges []Range, out *
 	return again, nil
 }
 
-// disjoint returns ranges sorted, those that overlap as one.
-func disjoint(ranges []Range) (out []Range) {
-	ranges = slices.Clone(ranges)
-	slices.SortFunc(ranges, func(a, b Range) int { return compare(a.First, b.First) })
-	for _, r := range ranges {
-		if n := len(out); n > 0 && compare(r.First, out[n-1].Last) <= 0 {
-			if compare(r.Last, out[n-1].Last) > 0 {
-				out[n-1].Last = r.Last
-			}
-			continue
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
 // inRanges reports whether an address lies in one of a few ranges. The zero address,
 // which stands for none, never does.
-func inRanges(ranges []Range, a flow.Addr) bool {
+func inRanges(ranges []flow.Range, a flow.Addr) bool {
 	if a == (flow.Addr{}) {
 		return false
 	}
-	for _, r := range ranges {
-		if compare(r.First, a) <= 0 && compare(a, r.Last) <= 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ranges, func(r flow.Range) bool { return r.Contains(a) })
 }

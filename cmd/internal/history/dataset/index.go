@@ -289,7 +289,7 @@ func addressesOf(ctx context.Context, f *column.File, base uint32) ([]indexed, e
 		}
 	}
 	slices.SortFunc(pairs, func(a, b addressIn) int {
-		if c := compare(a.address, b.address); c != 0 {
+		if c := a.address.Compare(b.address); c != 0 {
 			return c
 		}
 		return int(a.group) - int(b.group)
@@ -313,23 +313,13 @@ type addressIn struct {
 	group   uint32
 }
 
-func compare(a, b flow.Addr) int {
-	switch {
-	case a.Hi < b.Hi, a.Hi == b.Hi && a.Lo < b.Lo:
-		return -1
-	case a == b:
-		return 0
-	}
-	return 1
-}
-
 // mergeIndexed gives the addresses of several sources to each, in order.
 func mergeIndexed(sources [][]indexed, each func(indexed) error) error {
 	for {
 		var least flow.Addr
 		found := false
 		for _, s := range sources {
-			if len(s) > 0 && (!found || compare(s[0].address, least) < 0) {
+			if len(s) > 0 && (!found || s[0].address.Compare(least) < 0) {
 				least, found = s[0].address, true
 			}
 		}

@@ -11,9 +11,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
-// Range is addresses from First to Last, both included. IPv4 is v4-mapped.
-type Range struct{ First, Last flow.Addr }
-
 // addressIndex is the address index of a day that is open for reading.
 type addressIndex struct {
 	f   *os.File
@@ -102,7 +99,7 @@ func (x *addressIndex) block(i int, each func(flow.Addr, []uint32)) error {
 
 // find returns which row groups hold an address of ranges, which are sorted and do not
 // overlap.
-func (x *addressIndex) find(ranges []Range) (groups []bool, err error) {
+func (x *addressIndex) find(ranges []flow.Range) (groups []bool, err error) {
 	n := uint32(0)
 	for _, f := range x.dir.Files {
 		n += f.Groups
@@ -110,21 +107,21 @@ func (x *addressIndex) find(ranges []Range) (groups []bool, err error) {
 	groups = make([]bool, n)
 	next := 0
 	for i := range x.dir.Blocks {
-		for next < len(ranges) && compare(ranges[next].Last, x.dir.Blocks[i].First) < 0 {
+		for next < len(ranges) && ranges[next].Last.Compare(x.dir.Blocks[i].First) < 0 {
 			next++
 		}
 		if next == len(ranges) {
 			break
 		}
-		if i+1 < len(x.dir.Blocks) && compare(ranges[next].First, x.dir.Blocks[i+1].First) >= 0 {
+		if i+1 < len(x.dir.Blocks) && ranges[next].First.Compare(x.dir.Blocks[i+1].First) >= 0 {
 			continue
 		}
 		at := next
 		err := x.block(i, func(a flow.Addr, in []uint32) {
-			for at < len(ranges) && compare(ranges[at].Last, a) < 0 {
+			for at < len(ranges) && ranges[at].Last.Compare(a) < 0 {
 				at++
 			}
-			if at < len(ranges) && compare(ranges[at].First, a) <= 0 {
+			if at < len(ranges) && ranges[at].First.Compare(a) <= 0 {
 				for _, g := range in {
 					if g < n {
 						groups[g] = true
@@ -142,7 +139,7 @@ func (x *addressIndex) find(ranges []Range) (groups []bool, err error) {
 // Select returns the row groups of files that can hold one of the addresses, as source,
 // destination or behind a NAT. Files that are not in the map are in no index: all of
 // their groups can. Ranges are sorted and do not overlap. A damaged index is as none.
-func (s *Snapshot) Select(ranges []Range) map[*File][]int {
+func (s *Snapshot) Select(ranges []flow.Range) map[*File][]int {
 	out := map[*File][]int{}
 	byName := map[string]map[string]*File{}
 	for _, f := range s.Files {

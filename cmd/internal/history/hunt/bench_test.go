@@ -10,6 +10,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
+	"github.com/flowhound/flowhound/cmd/internal/history/query"
 )
 
 // traffic makes n flow records of one day, five in six of which have their other
@@ -71,18 +72,18 @@ func BenchmarkHunt(b *testing.B) {
 	dir := write(b, records)
 	for name, want := range map[string]int{"none": 0, "0.01%": len(records) / 10_000, "1%": len(records) / 100} {
 		rng := rand.New(rand.NewPCG(4, 4))
-		ranges, n := []Range{}, 0
+		ranges, n := []flow.Range{}, 0
 		for a, f := range flows {
 			if n < want && f < 4000 && a.V4()>>28 == 2 {
-				ranges = append(ranges, Range{a, a})
+				ranges = append(ranges, flow.Range{First: a, Last: a})
 				n += f
 			}
 		}
 		for len(ranges) < 100_000 {
 			a := flow.Addr4(0x40000000 | rng.Uint32()>>2)
-			ranges = append(ranges, Range{a, a})
+			ranges = append(ranges, flow.Range{First: a, Last: a})
 		}
-		set := AddrSet(ranges)
+		set := query.NewAddrSet(ranges)
 		search := In(dir, nil, slog.New(slog.DiscardHandler))
 		b.Run(name, func(b *testing.B) {
 			found := 0
@@ -101,7 +102,7 @@ func BenchmarkFinder(b *testing.B) {
 	records := traffic(200_000, time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC))
 	set := setOf("32.0.0.0/4")
 	policy := alert.NewPolicy([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, []uint16{443}, nil)
-	holds := AddrSet([]Range{RangeOf(netip.MustParsePrefix("32.0.0.0/4"))}).Contains
+	holds := query.NewAddrSet([]flow.Range{flow.RangeOf(netip.MustParsePrefix("32.0.0.0/4"))}).Contains
 	b.ReportAllocs()
 	for b.Loop() {
 		f := NewFinder(policy, set, time.Now())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -20,7 +21,7 @@ func found(t *testing.T, records []flow.Record) *Group {
 	f := NewFinder(policy, set, time.Now())
 	rand.New(rand.NewPCG(3, 3)).Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 	for i := range records {
-		if !f.Add(&records[i], Sides(&records[i], AddrSet([]Range{RangeOf(netip.MustParsePrefix("198.51.100.0/24"))}).Contains)) {
+		if !f.Add(&records[i], Sides(&records[i], query.NewAddrSet([]flow.Range{flow.RangeOf(netip.MustParsePrefix("198.51.100.0/24"))}).Contains)) {
 			t.Fatal("not found")
 		}
 	}

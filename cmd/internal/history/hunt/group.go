@@ -201,7 +201,7 @@ func (f *Finder) Groups() (groups []*Group, beyond uint64) {
 }
 
 func compareKeys(a, b *groupKey) int {
-	return cmp.Or(compare(a.local, b.local), compare(a.remote, b.remote), cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port))
+	return cmp.Or(a.local.Compare(b.local), a.remote.Compare(b.remote), cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port))
 }
 
 func rank(s hit.State) int {

@@ -322,13 +322,13 @@ func (h *Hunter) drain(over bool) {
 func (h *Hunter) hunt(ctx context.Context, t *Task) error {
 	now, set := time.Now(), h.set.Load()
 	since := now.Add(-time.Duration(h.back.Load()))
-	ranges := make([]Range, len(t.Spans))
+	ranges := make([]flow.Range, len(t.Spans))
 	for i := range t.Spans {
 		ranges[i] = t.Spans[i].Range
 	}
 	f := NewFinder(h.d.Policy(), set, now)
 	begun := time.Now()
-	err := h.d.Search(ctx, AddrSet(ranges), since, time.Unix(0, t.To), func(r *flow.Record) error {
+	err := h.d.Search(ctx, query.NewAddrSet(ranges), since, time.Unix(0, t.To), func(r *flow.Record) error {
 		if r.Received < t.To && r.Received >= since.UnixNano() {
 			if sides := Sides(r, func(a flow.Addr) bool { return t.holds(a, r.Received) }); sides != 0 {
 				f.Add(r, sides)
@@ -361,8 +361,8 @@ func (h *Hunter) hunt(ctx context.Context, t *Task) error {
 
 // holds reports whether nobody has held a flow of that time against the address.
 func (t *Task) holds(a flow.Addr, received int64) bool {
-	i, _ := slices.BinarySearchFunc(t.Spans, a, func(s Span, a flow.Addr) int { return compare(s.Last, a) })
-	return i < len(t.Spans) && compare(t.Spans[i].First, a) <= 0 && received >= t.Spans[i].From
+	i, _ := slices.BinarySearchFunc(t.Spans, a, func(s Span, a flow.Addr) int { return s.Last.Compare(a) })
+	return i < len(t.Spans) && t.Spans[i].First.Compare(a) <= 0 && received >= t.Spans[i].From
 }
 
 func (h *Hunter) fail(format string, args ...any) {

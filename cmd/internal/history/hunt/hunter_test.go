@@ -146,7 +146,7 @@ func (b *bench) swap(set *intel.Set) {
 	b.Swapped(set)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		l := b.ledger()
-		if slices.Equal(merged(l.since(0)), RangesOf(set, time.Now(), nil)) && len(l.pending) == 0 {
+		if slices.Equal(flow.Merge(l.since(0)), RangesOf(set, time.Now(), nil)) && len(l.pending) == 0 {
 			return
 		}
 		if time.Now().After(deadline) {

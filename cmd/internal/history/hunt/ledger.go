@@ -1,7 +1,6 @@
 package hunt
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -19,7 +18,7 @@ type ledger struct {
 
 // segment is a run of addresses that came and went together.
 type segment struct {
-	Range
+	flow.Range
 	Since int64 // Unix nanoseconds: when they were listed
 	Until int64 // and when they went; 0: they are listed
 }
@@ -33,56 +32,56 @@ type Task struct {
 
 // Span is a range of addresses and from when on its flows have been seen by nobody.
 type Span struct {
-	Range
+	flow.Range
 	From int64 // Unix nanoseconds; 0: ever
 }
 
 // swap takes over what is listed since now, sorted and disjoint, and forgets what went
 // before horizon. It reports whether anything changed.
-func (l *ledger) swap(now, horizon int64, listed []Range) (changed bool) {
+func (l *ledger) swap(now, horizon int64, listed []flow.Range) (changed bool) {
 	s := sweep{now: now, horizon: horizon, out: make([]segment, 0, len(l.segments)+16)}
 	old, i, j := segment{}, 0, 0
 	if len(l.segments) > 0 {
 		old = l.segments[0]
 	}
-	var listing Range
+	var listing flow.Range
 	if len(listed) > 0 {
 		listing = listed[0]
 	}
 	stepOld := func(to flow.Addr) {
 		if old.Last != to {
-			old.First = after(to)
+			old.First = to.Next()
 		} else if i++; i < len(l.segments) {
 			old = l.segments[i]
 		}
 	}
 	stepNew := func(to flow.Addr) {
 		if listing.Last != to {
-			listing.First = after(to)
+			listing.First = to.Next()
 		} else if j++; j < len(listed) {
 			listing = listed[j]
 		}
 	}
 	for i < len(l.segments) || j < len(listed) {
 		switch {
-		case j == len(listed) || i < len(l.segments) && compare(old.Last, listing.First) < 0:
+		case j == len(listed) || i < len(l.segments) && old.Last.Compare(listing.First) < 0:
 			s.gone(old)
 			stepOld(old.Last)
-		case i == len(l.segments) || compare(listing.Last, old.First) < 0:
+		case i == len(l.segments) || listing.Last.Compare(old.First) < 0:
 			s.came(listing, 0)
 			stepNew(listing.Last)
-		case compare(old.First, listing.First) < 0:
+		case old.First.Compare(listing.First) < 0:
 			part := old
-			part.Last = before(listing.First)
+			part.Last = listing.First.Prev()
 			s.gone(part)
 			stepOld(part.Last)
-		case compare(listing.First, old.First) < 0:
-			part := Range{listing.First, before(old.First)}
+		case listing.First.Compare(old.First) < 0:
+			part := flow.Range{First: listing.First, Last: old.First.Prev()}
 			s.came(part, 0)
 			stepNew(part.Last)
 		default:
 			part := old
-			if compare(listing.Last, part.Last) < 0 {
+			if listing.Last.Compare(part.Last) < 0 {
 				part.Last = listing.Last
 			}
 			s.stays(part)
@@ -119,10 +118,10 @@ func (s *sweep) gone(g segment) {
 }
 
 // came takes what is listed now, and whose flows were seen until then.
-func (s *sweep) came(r Range, until int64) {
+func (s *sweep) came(r flow.Range, until int64) {
 	s.changed = true
 	s.add(segment{Range: r, Since: s.now})
-	if n := len(s.spans); n > 0 && s.spans[n-1].From == until && after(s.spans[n-1].Last) == r.First {
+	if n := len(s.spans); n > 0 && s.spans[n-1].From == until && s.spans[n-1].Last.Next() == r.First {
 		s.spans[n-1].Last = r.Last
 		return
 	}
@@ -138,7 +137,7 @@ func (s *sweep) stays(g segment) {
 }
 
 func (s *sweep) add(g segment) {
-	if n := len(s.out); n > 0 && s.out[n-1].Since == g.Since && s.out[n-1].Until == g.Until && after(s.out[n-1].Last) == g.First {
+	if n := len(s.out); n > 0 && s.out[n-1].Since == g.Since && s.out[n-1].Until == g.Until && s.out[n-1].Last.Next() == g.First {
 		s.out[n-1].Last = g.Last
 		return
 	}
@@ -151,31 +150,11 @@ func (l *ledger) done(id uint64) {
 }
 
 // since returns what has been listed since then, and still is.
-func (l *ledger) since(then int64) (out []Range) {
+func (l *ledger) since(then int64) (out []flow.Range) {
 	for _, g := range l.segments {
 		if g.Until == 0 && g.Since >= then {
 			out = append(out, g.Range)
 		}
 	}
 	return out
-}
-
-func compare(a, b flow.Addr) int {
-	return cmp.Or(cmp.Compare(a.Hi, b.Hi), cmp.Compare(a.Lo, b.Lo))
-}
-
-// after and before return the neighbours of an address; the last one's is the first.
-func after(a flow.Addr) flow.Addr {
-	if a.Lo++; a.Lo == 0 {
-		a.Hi++
-	}
-	return a
-}
-
-func before(a flow.Addr) flow.Addr {
-	if a.Lo == 0 {
-		a.Hi--
-	}
-	a.Lo--
-	return a
 }

@@ -29,7 +29,7 @@ func TestEachFlowOnce(t *testing.T) {
 		at := func(n int) flow.Addr {
 			a := base
 			for range n {
-				a = after(a)
+				a = a.Next()
 			}
 			return a
 		}
@@ -44,14 +44,14 @@ func TestEachFlowOnce(t *testing.T) {
 				}
 				listed[n][step] = now[n]
 			}
-			var ranges []Range
+			var ranges []flow.Range
 			for n := range now {
 				if now[n] {
-					ranges = append(ranges, Range{at(n), at(n)})
+					ranges = append(ranges, flow.Range{First: at(n), Last: at(n)})
 				}
 			}
 			before := l.next
-			l.swap(int64(step+1)*10, 0, merged(ranges))
+			l.swap(int64(step+1)*10, 0, flow.Merge(ranges))
 			if l.next > before {
 				tasks = append(tasks, l.pending[len(l.pending)-1])
 			}
@@ -78,7 +78,7 @@ func TestEachFlowOnce(t *testing.T) {
 				received := int64(step+1)*10 + 5
 				for _, task := range tasks {
 					for _, s := range task.Spans {
-						if received < task.To && received >= s.From && compare(s.First, at(n)) <= 0 && compare(at(n), s.Last) <= 0 {
+						if received < task.To && received >= s.From && s.First.Compare(at(n)) <= 0 && at(n).Compare(s.Last) <= 0 {
 							seen++
 						}
 					}
@@ -97,7 +97,7 @@ func same(a, b *ledger) bool {
 }
 
 func TestHorizon(t *testing.T) {
-	r := []Range{RangeOf(netip.MustParsePrefix("198.51.100.0/24"))}
+	r := []flow.Range{flow.RangeOf(netip.MustParsePrefix("198.51.100.0/24"))}
 	var l ledger
 	l.swap(100, 0, r)
 	l.swap(200, 0, nil)
@@ -127,14 +127,14 @@ func TestRanges(t *testing.T) {
 	b.Add(intel.Indicator{Domain: "bad.example", Category: intel.C2, Score: 60})
 	set := intel.NewSet(b.Block())
 	got := RangesOf(set, time.Now(), func(i *intel.Indicator) bool { return i.Prefix.Bits() > 0 })
-	want := []Range{
-		{flow.Addr4(0xc6336400), flow.Addr4(0xc63364ff)}, {flow.Addr4(0xcb007109), flow.Addr4(0xcb007109)},
-		{flow.Addr{Hi: 0x20010db800000000}, flow.Addr{Hi: 0x20010db8ffffffff, Lo: ^uint64(0)}},
+	want := []flow.Range{
+		{First: flow.Addr4(0xc6336400), Last: flow.Addr4(0xc63364ff)}, {First: flow.Addr4(0xcb007109), Last: flow.Addr4(0xcb007109)},
+		{First: flow.Addr{Hi: 0x20010db800000000}, Last: flow.Addr{Hi: 0x20010db8ffffffff, Lo: ^uint64(0)}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%x\nwant %x", got, want)
 	}
-	if all := RangesOf(set, time.Now(), nil); len(all) != 1 || all[0] != (Range{flow.Addr{}, flow.Addr{Hi: ^uint64(0), Lo: ^uint64(0)}}) {
+	if all := RangesOf(set, time.Now(), nil); len(all) != 1 || all[0] != (flow.Range{First: flow.Addr{}, Last: flow.Addr{Hi: ^uint64(0), Lo: ^uint64(0)}}) {
 		t.Errorf("all addresses: %x", all)
 	}
 }
@@ -145,7 +145,7 @@ func TestLedgerFile(t *testing.T) {
 	if err != nil || !fresh {
 		t.Fatal(fresh, err)
 	}
-	l.swap(100, 0, []Range{RangeOf(netip.MustParsePrefix("198.51.100.7/32")), RangeOf(netip.MustParsePrefix("2001:db8::/32"))})
+	l.swap(100, 0, []flow.Range{flow.RangeOf(netip.MustParsePrefix("198.51.100.7/32")), flow.RangeOf(netip.MustParsePrefix("2001:db8::/32"))})
 	if err := l.write(path); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestLedgerFile(t *testing.T) {
 
 func FuzzLedger(f *testing.F) {
 	var l ledger
-	l.swap(100, 0, []Range{RangeOf(netip.MustParsePrefix("198.51.100.7/32")), RangeOf(netip.MustParsePrefix("203.0.113.0/24")), RangeOf(netip.MustParsePrefix("2001:db8::/32"))})
+	l.swap(100, 0, []flow.Range{flow.RangeOf(netip.MustParsePrefix("198.51.100.7/32")), flow.RangeOf(netip.MustParsePrefix("203.0.113.0/24")), flow.RangeOf(netip.MustParsePrefix("2001:db8::/32"))})
 	f.Add(l.encode()[len(ledgerMagic)+4:])
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		e := append([]byte(ledgerMagic+"\x00\x00\x00\x00"), payload...)
@@ -190,12 +190,12 @@ func FuzzLedger(f *testing.F) {
 
 func BenchmarkSwap(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	var ranges []Range
+	var ranges []flow.Range
 	for range 100_000 {
 		a := flow.Addr4(rng.Uint32())
-		ranges = append(ranges, Range{a, a})
+		ranges = append(ranges, flow.Range{First: a, Last: a})
 	}
-	ranges = merged(ranges)
+	ranges = flow.Merge(ranges)
 	var l ledger
 	l.swap(1, 0, ranges)
 	b.ReportAllocs()

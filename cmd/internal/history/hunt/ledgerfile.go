@@ -138,7 +138,7 @@ type encoder struct{ b []byte }
 
 func (e *encoder) number(n uint64) { e.b = binary.AppendUvarint(e.b, n) }
 
-func (e *encoder) span(r Range) {
+func (e *encoder) span(r flow.Range) {
 	switch {
 	case r.First.Is4() && r.First == r.Last:
 		e.b = le.AppendUint32(append(e.b, one4), r.First.V4())
@@ -189,21 +189,21 @@ func (d *decoder) take(n int) []byte {
 	return b
 }
 
-func (d *decoder) span() (r Range) {
+func (d *decoder) span() (r flow.Range) {
 	switch d.take(1)[0] {
 	case one4:
 		r.First = flow.Addr4(le.Uint32(d.take(4)))
 		r.Last = r.First
 	case range4:
 		b := d.take(8)
-		r = Range{flow.Addr4(le.Uint32(b)), flow.Addr4(le.Uint32(b[4:]))}
+		r = flow.Range{First: flow.Addr4(le.Uint32(b)), Last: flow.Addr4(le.Uint32(b[4:]))}
 	case range6:
 		b := d.take(32)
-		r = Range{flow.Addr{Hi: le.Uint64(b), Lo: le.Uint64(b[8:])}, flow.Addr{Hi: le.Uint64(b[16:]), Lo: le.Uint64(b[24:])}}
+		r = flow.Range{First: flow.Addr{Hi: le.Uint64(b), Lo: le.Uint64(b[8:])}, Last: flow.Addr{Hi: le.Uint64(b[16:]), Lo: le.Uint64(b[24:])}}
 	default:
 		d.bad = true
 	}
-	if compare(r.First, r.Last) > 0 {
+	if r.First.Compare(r.Last) > 0 {
 		d.bad = true
 	}
 	return r
@@ -211,7 +211,7 @@ func (d *decoder) span() (r Range) {
 
 // ListedSince returns the addresses that the agent with this ledger has seen being listed
 // since then, and that still are.
-func ListedSince(path string, then time.Time) ([]Range, error) {
+func ListedSince(path string, then time.Time) ([]flow.Range, error) {
 	l, fresh, err := readLedger(path)
 	switch {
 	case fresh:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/query"
 )
 
 // TestSearch: a search finds each conversation of a data set with a listed address once, on
@@ -20,7 +21,7 @@ func TestSearch(t *testing.T) {
 		}
 	}
 	dir := write(t, records)
-	set := AddrSet([]Range{RangeOf(netip.MustParsePrefix("203.0.113.9/32")), RangeOf(netip.MustParsePrefix("10.0.0.0/28")), RangeOf(netip.MustParsePrefix("32.0.0.0/16"))})
+	set := query.NewAddrSet([]flow.Range{flow.RangeOf(netip.MustParsePrefix("203.0.113.9/32")), flow.RangeOf(netip.MustParsePrefix("10.0.0.0/28")), flow.RangeOf(netip.MustParsePrefix("32.0.0.0/16"))})
 	want := uint64(0)
 	for i := range records {
 		if Sides(&records[i], set.Contains) != 0 {

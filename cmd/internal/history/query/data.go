@@ -94,7 +94,7 @@ func addressesOf(n *node) *AddrSet {
 		if len(sets) == 1 {
 			return sets[0]
 		}
-		var all []AddrRange
+		var all []flow.Range
 		for _, s := range sets {
 			all = append(all, s.ranges...)
 		}

@@ -31,11 +31,7 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 
 // selected asks the address index. A file that has none is searched whole.
 func selected(snap *dataset.Snapshot, set *AddrSet) [][]int {
-	ranges := make([]dataset.Range, len(set.ranges))
-	for i, r := range set.ranges {
-		ranges[i] = dataset.Range{First: r.First, Last: r.Last}
-	}
-	found := snap.Select(ranges)
+	found := snap.Select(set.ranges)
 	out := make([][]int, len(snap.Files))
 	for i, f := range snap.Files {
 		if groups, indexed := found[f]; indexed {

@@ -242,23 +242,23 @@ func TestAddrSet(t *testing.T) {
 		return flow.Addr4(uint32(rnd.Uint64N(3000)) << rnd.Uint64N(20))
 	}
 	for range 200 {
-		var ranges []AddrRange
+		var ranges []flow.Range
 		for range rnd.IntN(150) {
 			a, b := random(), random()
-			if compareAddr(a, b) > 0 {
+			if a.Compare(b) > 0 {
 				a, b = b, a
 			}
 			if rnd.IntN(2) == 0 {
 				b = a
 			}
-			ranges = append(ranges, AddrRange{a, b})
+			ranges = append(ranges, flow.Range{First: a, Last: b})
 		}
 		s := NewAddrSet(ranges)
 		for range 300 {
 			a := random()
 			want := false
 			for _, r := range ranges {
-				want = want || compareAddr(r.First, a) <= 0 && compareAddr(a, r.Last) <= 0
+				want = want || r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0
 			}
 			if s.Contains(a) != want || s.Overlaps(a, a) != want {
 				t.Fatalf("Contains(%s) = %v, want %v in %v", a, s.Contains(a), want, ranges)

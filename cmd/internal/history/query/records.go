@@ -331,8 +331,8 @@ func (f *finder) trim() {
 
 // order orders records by what is printed of them first.
 func order(a, b *flow.Record) int {
-	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Received, b.Received), compareAddr(a.Src, b.Src), compareAddr(a.Dst, b.Dst),
-		cmp.Compare(a.SrcPort, b.SrcPort), cmp.Compare(a.DstPort, b.DstPort), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Bytes, b.Bytes), compareAddr(a.Exporter, b.Exporter))
+	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Received, b.Received), a.Src.Compare(b.Src), a.Dst.Compare(b.Dst),
+		cmp.Compare(a.SrcPort, b.SrcPort), cmp.Compare(a.DstPort, b.DstPort), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Bytes, b.Bytes), a.Exporter.Compare(b.Exporter))
 }
 
 // finish hands on what was ranked.

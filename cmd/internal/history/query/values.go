@@ -25,7 +25,7 @@ type flagTest struct{ mask, want uint16 }
 // collector gathers the values of one term.
 type collector struct {
 	field     Field
-	addrs     []AddrRange
+	addrs     []flow.Range
 	nums      []numRange
 	flags     []flagTest
 	countries []string
@@ -253,7 +253,7 @@ func (c *collector) addAddress(text string) *mistake {
 	}
 	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		r := flow.AddrFrom(a)
-		c.addrs = append(c.addrs, AddrRange{r, r})
+		c.addrs = append(c.addrs, flow.Range{First: r, Last: r})
 		return nil
 	}
 	low, high, ranged := strings.Cut(text, "-")
@@ -262,8 +262,8 @@ func (c *collector) addAddress(text string) *mistake {
 	if !ranged || err1 != nil || err2 != nil || first.Zone() != "" || last.Zone() != "" || first.Unmap().Is4() != last.Unmap().Is4() {
 		return c.unread(text, suggestAddress(text))
 	}
-	r := AddrRange{flow.AddrFrom(first), flow.AddrFrom(last)}
-	if compareAddr(r.First, r.Last) > 0 {
+	r := flow.Range{First: flow.AddrFrom(first), Last: flow.AddrFrom(last)}
+	if r.First.Compare(r.Last) > 0 {
 		return &mistake{strconv.Quote(text) + " is an empty range", high + "-" + low}
 	}
 	c.addrs = append(c.addrs, r)
@@ -277,28 +277,21 @@ func (c *collector) addNetwork(p netip.Prefix) {
 	if p.Addr().Is4() {
 		bits += 96
 	}
-	a := flow.AddrFrom(p.Addr())
-	mask := flow.Addr{Hi: ^uint64(0), Lo: ^uint64(0)}
-	if bits <= 64 {
-		mask = flow.Addr{Hi: ^uint64(0) << (64 - bits)}
-	} else {
-		mask.Lo <<= 128 - bits
-	}
-	r := AddrRange{flow.Addr{Hi: a.Hi & mask.Hi, Lo: a.Lo & mask.Lo}, flow.Addr{Hi: a.Hi | ^mask.Hi, Lo: a.Lo | ^mask.Lo}}
+	r := flow.RangeOf(p)
 	if bits >= 96 { // within or without IPv4 as a whole
 		c.addrs = append(c.addrs, r)
 		return
 	}
 	if r.First == (flow.Addr{}) {
-		r.First = next(r.First)
+		r.First = r.First.Next()
 	}
 	first4, last4 := flow.Addr4(0), flow.Addr4(1<<32-1)
-	if compareAddr(r.First, first4) > 0 || compareAddr(r.Last, last4) < 0 {
+	if r.First.Compare(first4) > 0 || r.Last.Compare(last4) < 0 {
 		c.addrs = append(c.addrs, r)
 		return
 	}
 	before := flow.Addr{Lo: first4.Lo - 1}
-	c.addrs = append(c.addrs, AddrRange{r.First, before}, AddrRange{next(last4), r.Last})
+	c.addrs = append(c.addrs, flow.Range{First: r.First, Last: before}, flow.Range{First: last4.Next(), Last: r.Last})
 }
 
 // suggestAddress guesses what a mistyped address was meant to be: 10.1 is 10.1.0.0/16,
