@@ -2,11 +2,9 @@ package throttle
 
 import (
 	"net/netip"
-	"strings"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/regular"
-	"github.com/flowhound/flowhound/cmd/internal/flow"
-	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -23,8 +21,8 @@ func (h *held) hit(e *entry) *hit.Hit {
 		SrcBytes: h.srcBytes, DstBytes: h.dstBytes, SrcPackets: h.srcPackets, DstPackets: h.dstPackets,
 		Exporter: s.exporter.IP(), Domain: s.domain, Sampling: s.sampling,
 		Start: stamp(h.start), End: stamp(h.end), First: stamp(h.first), Last: stamp(h.last),
-		ID:         id(e.series, e.lines),
-		Indicators: indicators(s.indicators, s.others),
+		ID:         alert.HitID(e.series, e.lines),
+		Indicators: alert.Indicators(s.indicators, s.others),
 		Shared:     best.Shared, Scanner: best.Scanner,
 	}
 	if isICMP(s.proto) {
@@ -79,7 +77,7 @@ func (h *held) setAddresses(out *hit.Hit) {
 		local = h.busiestLocal()
 	}
 	out.Local, out.Remote = local.IP(), s.remote.IP()
-	natLocal, natRemote := ip(s.natLocal), ip(s.natRemote)
+	natLocal, natRemote := alert.IP(s.natLocal), alert.IP(s.natRemote)
 	localAS := s.localAS
 	if local != s.local { // another target than the event's
 		natLocal, localAS = netip.Addr{}, 0
@@ -106,29 +104,4 @@ func matched(s *shown) hit.Matched {
 	return hit.MatchedSrc
 }
 
-func ip(a flow.Addr) netip.Addr {
-	if a.IsUnspecified() {
-		return netip.Addr{}
-	}
-	return a.IP()
-}
-
 func isICMP(proto uint8) bool { return proto == 1 || proto == 58 }
-
-func indicators(lists ...[]intel.Indicator) []hit.Indicator {
-	var out []hit.Indicator
-	for _, list := range lists {
-		for i := range list {
-			in := &list[i]
-			x := hit.Indicator{
-				IOC: in.Prefix, Feed: in.Feed, Category: in.Category.String(), Score: int(in.Score),
-				Ref: in.Ref, Name: in.Name, FirstSeen: in.FirstSeen, LastSeen: in.LastSeen,
-			}
-			if in.Tags != "" {
-				x.Tags = strings.Split(in.Tags, ",")
-			}
-			out = append(out, x)
-		}
-	}
-	return out
-}

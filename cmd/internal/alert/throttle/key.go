@@ -2,10 +2,8 @@ package throttle
 
 import (
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
 	"net/netip"
-	"strconv"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -102,14 +100,4 @@ func newSeries(k key, first int64) uint64 {
 	binary.BigEndian.PutUint64(b[40:], uint64(first))
 	sum := sha256.Sum256(b[:])
 	return binary.BigEndian.Uint64(sum[:])
-}
-
-// crockford leaves out i, l, o and u, which people misread.
-var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
-
-// id returns the hit's id: 13 characters of the series, then the line's number.
-func id(series, n uint64) string {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], series)
-	return crockford.EncodeToString(b[:]) + "-" + strconv.FormatUint(n, 10)
 }

@@ -2,14 +2,10 @@ package hunt
 
 import (
 	"crypto/sha256"
-	"encoding/base32"
 	"encoding/binary"
-	"net/netip"
-	"strings"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/flow"
-	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -28,12 +24,12 @@ func (g *Group) Hit(seed uint64, now time.Time) *hit.Hit {
 		Start: stamp(g.start), End: stamp(g.end), First: stamp(g.first), Last: stamp(g.last), Time: now,
 		ID: id(seed, &g.key), Regular: g.Regular(), Shared: best.Shared, Scanner: best.Scanner,
 		Local: e.Local.IP(), Remote: e.Remote.IP(),
-		Indicators: append(indicators(e.Indicators), indicators(e.Others)...),
+		Indicators: alert.Indicators(e.Indicators, e.Others),
 	}
 	if e.Proto == 1 || e.Proto == 58 {
 		h.SrcPort, h.DstPort = e.ICMPType, e.ICMPCode
 	}
-	natLocal, natRemote := ip(e.NATLocal), ip(e.NATRemote)
+	natLocal, natRemote := alert.IP(e.NATLocal), alert.IP(e.NATRemote)
 	switch {
 	case e.LocalOpened:
 		h.Src, h.Dst, h.NATSrc, h.NATDst, h.Matched = h.Local, h.Remote, natLocal, natRemote, hit.MatchedDst
@@ -57,31 +53,6 @@ func (g *Group) Hit(seed uint64, now time.Time) *hit.Hit {
 
 func stamp(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 
-func ip(a flow.Addr) netip.Addr {
-	if a.IsUnspecified() {
-		return netip.Addr{}
-	}
-	return a.IP()
-}
-
-func indicators(list []intel.Indicator) (out []hit.Indicator) {
-	for i := range list {
-		in := &list[i]
-		x := hit.Indicator{
-			IOC: in.Prefix, Feed: in.Feed, Category: in.Category.String(), Score: int(in.Score),
-			Ref: in.Ref, Name: in.Name, FirstSeen: in.FirstSeen, LastSeen: in.LastSeen,
-		}
-		if in.Tags != "" {
-			x.Tags = strings.Split(in.Tags, ",")
-		}
-		out = append(out, x)
-	}
-	return out
-}
-
-// crockford leaves out i, l, o and u, which people misread.
-var crockford = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
-
 // id names the hit of a key in the hunt of that seed.
 func id(seed uint64, k *groupKey) string {
 	var b [56]byte
@@ -93,5 +64,5 @@ func id(seed uint64, k *groupKey) string {
 		binary.BigEndian.PutUint64(b[24+8*i:], half)
 	}
 	digest := sha256.Sum256(b[:])
-	return crockford.EncodeToString(digest[:8]) + "-1"
+	return alert.HitID(binary.BigEndian.Uint64(digest[:]), 1)
 }
