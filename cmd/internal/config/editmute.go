@@ -27,20 +27,9 @@ func AddMute(path string, m alert.Mute) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	between := old
-	for i := len(was.Mute) - 1; i >= 0; i-- {
-		if !sameMute(&was.Mute[i], &m) {
-			continue
-		}
-		l, err := findList(between, "mute")
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		c, err := removeEntry(path, between, l, i)
-		if err != nil {
-			return nil, err
-		}
-		between = c.writes[0].next
+	between, _, err := withoutMutes(path, old, was.Mute, &m)
+	if err != nil {
+		return nil, err
 	}
 	l, err := findList(between, "mute")
 	if err != nil {
@@ -71,28 +60,36 @@ func RemoveMute(path string, m alert.Mute) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Change{File: path}
-	next := old
-	for i := len(was.Mute) - 1; i >= 0; i-- {
-		if !sameMute(&was.Mute[i], &m) {
-			continue
-		}
-		l, err := findList(next, "mute")
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		step, err := removeEntry(path, next, l, i)
-		if err != nil {
-			return nil, err
-		}
-		c.Text = step.Text + c.Text
-		next = step.writes[0].next
+	next, text, err := withoutMutes(path, old, was.Mute, &m)
+	if err != nil {
+		return nil, err
 	}
-	if c.Text == "" {
+	if text == "" {
 		return nil, noMute(was.Mute, &m)
 	}
+	c := &Change{File: path, Text: text}
 	c.edit(path, old, next)
 	return c, c.check(path)
+}
+
+// withoutMutes returns the file without those of its entries that are on exactly what m
+// names, and the text of these.
+func withoutMutes(path string, data []byte, entries []alert.Mute, m *alert.Mute) (next []byte, text string, err error) {
+	for i := len(entries) - 1; i >= 0; i-- {
+		if !sameMute(&entries[i], m) {
+			continue
+		}
+		l, err := findList(data, "mute")
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", path, err)
+		}
+		c, err := removeEntry(path, data, l, i)
+		if err != nil {
+			return nil, "", err
+		}
+		data, text = c.writes[0].next, c.Text+text
+	}
+	return data, text, nil
 }
 
 // noMute says that there is no such entry, and which there are.
