@@ -98,7 +98,7 @@ func connections(l *lab) (string, error) {
 	seen, err := l.agree(1)
 	memory := l.resident()
 	switch {
-	case err == nil && memory > 256<<20:
+	case err == nil && memory > 192<<20:
 		err = fmt.Errorf("%d MB of memory", memory>>20)
 	case err == nil && most > 700:
 		err = fmt.Errorf("%d descriptors", most)
