@@ -75,6 +75,14 @@ func open(path string) (real string, data []byte, err error) {
 	return path, data, nil
 }
 
+// openParsed is open, and what the file says.
+func openParsed(path string) (real string, data []byte, cfg *Config, err error) {
+	if real, data, err = open(path); err == nil {
+		cfg, err = Parse(real, data)
+	}
+	return real, data, cfg, err
+}
+
 // listing is a list at the top of the file, and where another entry goes.
 type listing struct {
 	key     string

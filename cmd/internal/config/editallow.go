@@ -45,11 +45,7 @@ func AddAllow(path string, a Allowed) (*Change, error) {
 	case !a.Until.IsZero() && !a.Until.After(time.Now()):
 		return nil, errors.New("the end lies in the past: say for how long, for example --for 7d")
 	}
-	path, old, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := Parse(path, old)
+	path, old, cfg, err := openParsed(path)
 	if err != nil {
 		return nil, err
 	}
@@ -86,11 +82,7 @@ func RemoveAllow(path, what string) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, old, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := Parse(path, old)
+	_, _, cfg, err := openParsed(path)
 	if err != nil {
 		return nil, err
 	}

@@ -19,11 +19,7 @@ func AddMute(path string, m alert.Mute) (*Change, error) {
 	if err := checkMute(&m); err != nil {
 		return nil, err
 	}
-	path, old, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	was, err := Parse(path, old)
+	path, old, was, err := openParsed(path)
 	if err != nil {
 		return nil, err
 	}
@@ -52,11 +48,7 @@ func AddMute(path string, m alert.Mute) (*Change, error) {
 // do not matter.
 func RemoveMute(path string, m alert.Mute) (*Change, error) {
 	m = canonical(m)
-	path, old, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	was, err := Parse(path, old)
+	path, old, was, err := openParsed(path)
 	if err != nil {
 		return nil, err
 	}
