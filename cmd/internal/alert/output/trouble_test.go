@@ -180,8 +180,11 @@ func TestDeadLetters(t *testing.T) {
 		s := sink{outcome: func([]hit.Hit) error { return plugin.Permanent(errors.New("400")) }}
 		var lines said
 		out := start(t, dir, &s, &lines, func(c *Config, _ *Dependencies) { c.Spool = 4 << 20 })
-		put(out, 1, 6000) // some 5 MB
-		settle(10 * time.Second)
+		for n := 1; n <= 6000; n += 1000 { // some 5 MB in all, but never more waits than the spool allows
+			put(out, n, n+999)
+			settle(10 * time.Second)
+		}
+		settle(2 * time.Minute) // losses are said once a minute
 		stats := out.Stats()
 		kept, err := out.dead.files()
 		if err != nil || kept.Replayed+int(stats.Dropped) != 6000 || stats.Dropped == 0 {
