@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -168,17 +167,23 @@ func (g *gate) logIn(w http.ResponseWriter, r *http.Request) {
 		tooMany(w, wait)
 		return
 	}
+	if !g.turn(r.Context()) {
+		w.Header().Set("Retry-After", "2")
+		api.Refuse(w, http.StatusServiceUnavailable, "too many people log in at once; try again")
+		return
+	}
+	defer func() { <-g.hashing }()
+	// Those who waited for their turn together may have used up the tries.
+	if _, wait := g.tries.left(peer, name, now); wait > 0 {
+		tooMany(w, wait)
+		return
+	}
 	all, err := g.file.users(now)
 	if err != nil {
 		api.Refuse(w, http.StatusServiceUnavailable, "the users' file cannot be read; on the host: flowhound user list says why")
 		return
 	}
-	u, ok, err := g.check(r.Context(), all, name, q.Password)
-	if err != nil {
-		w.Header().Set("Retry-After", "2")
-		api.Refuse(w, http.StatusServiceUnavailable, "too many people log in at once; try again")
-		return
-	}
+	u, ok := users.ByPassword(all, name, []byte(q.Password))
 	if !ok {
 		g.tries.wrong(peer, name, now)
 		left, wait := g.tries.left(peer, name, now)
@@ -197,20 +202,17 @@ func (g *gate) logIn(w http.ResponseWriter, r *http.Request) {
 // hashTime is how long a log-in waits for those before it.
 const hashTime = 5 * time.Second
 
-var errBusy = errors.New("busy")
-
-// check looks at a password, few at a time: each takes a quarter of a second of a core.
-func (g *gate) check(ctx context.Context, all []users.User, name, password string) (users.User, bool, error) {
+// turn waits for a place among those whose passwords are looked at: each takes a
+// quarter of a second of a core. It reports false when none came free in time.
+func (g *gate) turn(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, hashTime)
 	defer cancel()
 	select {
 	case g.hashing <- struct{}{}:
-		defer func() { <-g.hashing }()
+		return true
 	case <-ctx.Done():
-		return users.User{}, false, errBusy
+		return false
 	}
-	u, ok := users.ByPassword(all, name, []byte(password))
-	return u, ok, nil
 }
 
 func tooMany(w http.ResponseWriter, wait time.Duration) {

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -221,6 +222,29 @@ func TestGuessing(t *testing.T) {
 	b.header["X-Forwarded-For"] = "192.0.2.1, 192.0.2.2"
 	if code, _ := b.logIn("anna", password); code != 200 {
 		t.Errorf("another peer: %d", code)
+	}
+}
+
+// TestGuessingAtOnce: those who guess side by side get no more tries together than one
+// after the other: the tries may be used up while a log-in waits for its turn.
+func TestGuessingAtOnce(t *testing.T) {
+	file, _ := usersFile(t)
+	g := newGate(Config{Users: file})
+	s := httptest.NewServer(http.HandlerFunc(g.logIn))
+	t.Cleanup(s.Close)
+	g.hashing <- struct{}{} // another one's turn
+	code := make(chan int)
+	go func() {
+		c, _ := newBrowser(t, s.URL).logIn("anna", password)
+		code <- c
+	}()
+	time.Sleep(100 * time.Millisecond) // it waits by now; if not, it is refused at once
+	for range mostTries {
+		g.tries.wrong(peerOf(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}), "anna", time.Now())
+	}
+	<-g.hashing
+	if c := <-code; c != http.StatusTooManyRequests {
+		t.Errorf("the sixth try: %d", c)
 	}
 }
 
