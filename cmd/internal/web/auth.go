@@ -116,7 +116,8 @@ func remote(r *http.Request) netip.Addr {
 func (g *gate) peer(r *http.Request) netip.Prefix {
 	a := remote(r)
 	if g.fromProxy(r) {
-		all := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+		// HAProxy adds a line of its own below the client's, others add to the client's.
+		all := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		if last, err := netip.ParseAddr(strings.TrimSpace(all[len(all)-1])); err == nil {
 			a = last.Unmap().WithZone("")
 		}

@@ -248,6 +248,28 @@ func TestGuessingAtOnce(t *testing.T) {
 	}
 }
 
+// TestPeer: what a client says of itself counts for nothing, whichever way the proxy
+// adds its own word.
+func TestPeer(t *testing.T) {
+	g := newGate(Config{Proxy: Proxy{From: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}, User: "X-User"}})
+	for _, x := range []struct {
+		from string
+		said []string
+		want string
+	}{
+		{"192.0.2.1:1", []string{"203.0.113.9, 198.51.100.7"}, "198.51.100.7/32"},
+		{"192.0.2.1:1", []string{"203.0.113.9", "198.51.100.7"}, "198.51.100.7/32"},
+		{"192.0.2.1:1", nil, "192.0.2.1/32"},
+		{"192.0.2.1:1", []string{"unknown"}, "192.0.2.1/32"},
+		{"192.0.2.2:1", []string{"198.51.100.7"}, "192.0.2.2/32"},
+	} {
+		r := &http.Request{RemoteAddr: x.from, Header: http.Header{"X-Forwarded-For": x.said}}
+		if got := g.peer(r).String(); got != x.want {
+			t.Errorf("%s, X-Forwarded-For %q: %s, want %s", x.from, x.said, got, x.want)
+		}
+	}
+}
+
 func TestTries(t *testing.T) {
 	var x tries
 	now := time.Now()
