@@ -15,13 +15,16 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 	"github.com/flowhound/flowhound/cmd/internal/history/wal"
+	"github.com/flowhound/flowhound/cmd/internal/priority"
 )
 
 func parent(dir string) string { return filepath.Dir(filepath.Clean(dir)) }
 
 // run is a History from a start to a stop. Three goroutines work: one takes flows off
 // the lanes and appends them to the log, one brings the log to the disk every second,
-// one makes files of finished segments and tidies up.
+// one makes files of finished segments and tidies up. The first and the last have low
+// priority: on a machine that cannot do both, flows are received and matched, and those
+// that the history has no time for are dropped and counted.
 type run struct {
 	h       *History
 	writer  atomic.Pointer[dataset.Writer] // nil: the data set could not be opened yet
@@ -131,13 +134,15 @@ const (
 
 // collect takes flows off the lanes until the run ends.
 func (r *run) collect() {
+	priority.Lower(priority.Low)
 	tick := time.NewTicker(takeEvery)
 	defer tick.Stop()
 	r.lastSync = time.Now()
 	for {
 		select {
 		case <-r.h.wake:
-		case <-tick.C:
+		case now := <-tick.C:
+			r.h.sayDropped(now)
 		case q := <-r.asked:
 			r.take()
 			if q.seal && r.segment != nil {

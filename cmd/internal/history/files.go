@@ -12,6 +12,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 	"github.com/flowhound/flowhound/cmd/internal/history/wal"
+	"github.com/flowhound/flowhound/cmd/internal/priority"
 )
 
 // tidyEvery is how often hours are compacted and old files expire.
@@ -20,6 +21,7 @@ const tidyEvery = time.Minute
 // files makes files of segments that are complete, those that an earlier run has left
 // first, and tidies up. What the disk does not take is tried again.
 func (r *run) files(w *dataset.Writer, segments []uint64) {
+	priority.Lower(priority.Lowest)
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	retry := time.NewTimer(time.Hour)

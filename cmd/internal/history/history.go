@@ -10,11 +10,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/lane"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // LaneBlocks is how many blocks a worker's lane has: 65,536 flows, 12.6 MB once all
@@ -42,6 +44,7 @@ type History struct {
 	off     atomic.Pointer[string] // why there is none at all
 
 	totals totals
+	said   finding.Moves // of drops; the collector's
 }
 
 // totals outlive a run.
@@ -244,6 +247,27 @@ func (h *History) setTrouble(why string) {
 		}
 	}
 }
+
+// sayDropped says when flows were dropped because they came faster than they could be
+// written. What a trouble costs is said by setTrouble.
+func (h *History) sayDropped(now time.Time) {
+	if n := h.said.Since(h.tooFast(), now); n > 0 {
+		h.d.Say("dropping", fmt.Sprintf("history: %s not kept: %s; %s", text.Count(n, "flow was", "flows were"), whyTooFast, fixTooFast))
+	}
+}
+
+// tooFast returns how many flows were dropped because their lane was full.
+func (h *History) tooFast() (n uint64) {
+	for _, e := range h.lanes {
+		n += e.lane.Dropped()
+	}
+	return n
+}
+
+const (
+	whyTooFast = "they came faster than this machine can write them; receiving and alerts go first and lost nothing by it"
+	fixTooFast = "use a machine with more cores or fewer exporters, or set history.enabled to false"
+)
 
 // interval is how often a part is made of what has come.
 const interval = 5 * time.Minute

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/flow/lane"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 )
@@ -235,5 +237,41 @@ func TestOff(t *testing.T) {
 func TestSmallDisk(t *testing.T) {
 	if why := (&Config{Dir: t.TempDir(), MaxSize: 100 * settings.GB}); tooSmall(why, 900_000_000) == "" || tooSmall(why, 2_000_000_000) != "" {
 		t.Error("the limit is not 1 GB")
+	}
+}
+
+// What the lanes dropped is a line, at once and then every ten minutes, and a finding.
+func TestDroppedIsSaid(t *testing.T) {
+	heard := &said{}
+	h, err := New(config(t.TempDir()), Dependencies{Say: heard.say})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := h.Lane(false).(*entrance)
+	sink.open.Store(true) // and nobody takes
+	now := time.Now()
+	h.sayDropped(now)
+	if got := heard.all(); got != "" {
+		t.Errorf("nothing was dropped, and it says %q", got)
+	}
+	room := LaneBlocks * lane.BlockSize
+	sink.Flows(numbered(0, room+5))
+	for at := now; at.Before(now.Add(finding.SayAgain)); at = at.Add(time.Minute) {
+		h.sayDropped(at)
+	}
+	sink.Flows(numbered(room, 1))
+	h.sayDropped(now.Add(finding.SayAgain))
+	want := "dropping: history: 5 flows were not kept: " + whyTooFast + "; " + fixTooFast +
+		"\ndropping: history: 1 flow was not kept: " + whyTooFast + "; " + fixTooFast
+	if got := heard.all(); got != want {
+		t.Errorf("it says\n%s\nwant\n%s", got, want)
+	}
+	var found finding.List
+	h.Findings(&found)
+	if got := fmt.Sprint(found); !strings.Contains(got, "6 flows were not kept since the start") {
+		t.Errorf("the findings are %s", got)
+	}
+	if depth, dropped := h.Queue(); depth != room || dropped != 6 {
+		t.Errorf("%d wait and %d were dropped", depth, dropped)
 	}
 }

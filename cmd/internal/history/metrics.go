@@ -6,6 +6,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 	"github.com/flowhound/flowhound/cmd/internal/metric"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 var (
@@ -35,12 +36,10 @@ func (h *History) Collect(ch chan<- prometheus.Metric) {
 
 // Queue returns how many flows wait to be written, and how many were dropped.
 func (h *History) Queue() (depth int, dropped uint64) {
-	dropped = h.totals.dropped.Load()
 	for _, e := range h.lanes {
 		depth += e.lane.Depth()
-		dropped += e.lane.Dropped()
 	}
-	return depth, dropped
+	return depth, h.totals.dropped.Load() + h.tooFast()
 }
 
 // Health tells /healthz what keeps flows from being kept.
@@ -72,6 +71,9 @@ func (h *History) Findings(l *finding.List) {
 	}
 	if len(s.Damaged) > 0 {
 		l.Warn("flowhound history verify", "history: %d damaged files were set aside in %s, the first is %s", len(s.Damaged), dataset.DamagedDir(dir), s.Damaged[0])
+	}
+	if n := h.tooFast(); n > 0 {
+		l.Warn(fixTooFast, "history: %s not kept since the start: %s", text.Count(n, "flow was", "flows were"), whyTooFast)
 	}
 	l.OK("history keeps %d flows in %d MB in %s", s.Flows, s.Bytes/1_000_000, dir)
 }

@@ -25,6 +25,10 @@ type collector struct {
 	flows func(web int) (uint64, error)
 	// final reads the count from what the process printed.
 	final func(output string) (uint64, error)
+	// dropped asks the running process how many of these its history has not kept; nil
+	// where it keeps none, or never less than it saw.
+	dropped func(web int) (uint64, error)
+	keepAll bool // a rate counts only when all flows were kept, too
 	// hits: 100 of the flows sent each second are hits.
 	hits bool
 }
@@ -39,7 +43,7 @@ type process struct {
 }
 
 func (c collector) start(root string) (*process, error) {
-	dir, err := os.MkdirTemp(root, c.name)
+	dir, err := os.MkdirTemp(root, "collector")
 	if err != nil {
 		return nil, err
 	}
@@ -91,18 +95,32 @@ func (p *process) stop() string {
 	return p.out.String()
 }
 
-// received stops the process once it has been quiet and returns its count.
-func (p *process) received() (uint64, error) {
+// received stops the process once it has been quiet, and returns how many flows it saw
+// and how many of these it did not keep.
+func (p *process) received() (saw, dropped uint64, err error) {
 	if p.flows == nil {
 		time.Sleep(3 * time.Second)
-		return p.final(p.stop())
+		saw, err = p.final(p.stop())
+		return saw, 0, err
 	}
+	defer p.stop()
+	if saw, err = p.quiet(); err == nil && p.dropped != nil {
+		dropped, err = p.dropped(p.web)
+	}
+	if err != nil {
+		err = errors.Join(err, errors.New(p.stop()))
+	}
+	return saw, dropped, err
+}
+
+// quiet waits until no flows come any more, and returns how many came.
+func (p *process) quiet() (uint64, error) {
 	last := uint64(0)
 	for quiet := 0; quiet < 5; {
 		time.Sleep(200 * time.Millisecond)
 		n, err := p.flows(p.web)
 		if err != nil {
-			return 0, errors.Join(err, errors.New(p.stop()))
+			return 0, err
 		}
 		if n == last {
 			quiet++
@@ -111,7 +129,6 @@ func (p *process) received() (uint64, error) {
 		}
 		last = n
 	}
-	p.stop()
 	return last, nil
 }
 
@@ -129,7 +146,7 @@ func (p *process) rss() (uint64, error) {
 	return kb << 10, err
 }
 
-// metric sums the samples of one Prometheus metric.
+// metric sums the samples of one Prometheus metric: a name, with labels or without.
 func metric(web int, path, name string) (uint64, error) {
 	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", web, path))
 	if err != nil {
@@ -155,8 +172,11 @@ func metric(web int, path, name string) (uint64, error) {
 	return uint64(sum), nil
 }
 
-func flowhound(binary, list string) collector {
-	return collector{
+// withoutHistory is for the configuration.
+const withoutHistory = "history: {enabled: false}\n"
+
+func flowhound(binary, list, more string) collector {
+	c := collector{
 		name: "flowhound",
 		command: func(dir string, port, web int) *exec.Cmd {
 			conf := filepath.Join(dir, "flowhound.yaml")
@@ -166,14 +186,28 @@ feeds:
 log: {path: %s/alerts.log}
 data_dir: %s/data
 web: {listen: "127.0.0.1:%d"}
-`, port, list, dir, dir, web)
+%s`, port, list, dir, dir, web, more)
 			if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 				panic(err)
 			}
 			return exec.Command(binary, "run", "-c", conf)
 		},
 		flows: func(web int) (uint64, error) { return metric(web, "/metrics", "flowhound_records_total") },
+		dropped: func(web int) (uint64, error) {
+			return metric(web, "/metrics", `flowhound_dropped_total{queue="history"}`)
+		},
 	}
+	if more == withoutHistory {
+		c.name, c.dropped = "flowhound, history off", nil
+	}
+	return c
+}
+
+// keepingAll is flowhound at a rate at which its history loses nothing, as nfcapd does,
+// which has nothing else to do.
+func keepingAll(c collector) collector {
+	c.name, c.keepAll = "flowhound, every flow kept", true
+	return c
 }
 
 func nfcapd() (collector, error) {

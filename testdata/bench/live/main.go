@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "measure the rate of this collector alone")
+	only := flag.String("only", "", "measure the rate of these collectors alone, their names separated by ;")
 	flag.Parse()
 	if err := run(flag.Args(), *only); err != nil {
 		fmt.Fprintln(os.Stderr, "live:", err)
@@ -88,7 +88,8 @@ func rates(root, binary, only string) error {
 	if err := writeList(list, 100_000); err != nil {
 		return err
 	}
-	collectors := []collector{flowhound(binary, list)}
+	ours := flowhound(binary, list, "")
+	collectors := []collector{keepingAll(ours), ours, flowhound(binary, list, withoutHistory)}
 	for _, peer := range []func() (collector, error){nfcapd, func() (collector, error) { return goflow2(root) }} {
 		c, err := peer()
 		if err != nil {
@@ -98,14 +99,14 @@ func rates(root, binary, only string) error {
 		collectors = append(collectors, c)
 	}
 	best := map[string]float64{}
-	fmt.Println("| collector | highest loss-free rate, flows/s | ratio to nfcapd |")
-	fmt.Println("|---|---|---|")
+	fmt.Println("| collector | highest loss-free rate, flows/s | ratio to nfcapd | kept of these |")
+	fmt.Println("|---|---|---|---|")
 	slices.Reverse(collectors)
 	for _, c := range collectors {
-		if only != "" && c.name != only {
+		if only != "" && !slices.Contains(strings.Split(only, ";"), c.name) {
 			continue
 		}
-		r, err := highestRate(root, c)
+		r, kept, err := highestRate(root, c)
 		if err != nil {
 			return err
 		}
@@ -114,14 +115,15 @@ func rates(root, binary, only string) error {
 		if best["nfcapd"] > 0 {
 			ratio = fmt.Sprintf("%.2f", r/best["nfcapd"])
 		}
-		fmt.Printf("| %s | %.2f M | %s |\n", c.name, r/1e6, ratio)
+		fmt.Printf("| %s | %.2f M | %s | %s |\n", c.name, r/1e6, ratio, kept)
 	}
 	return nil
 }
 
 // highestRate halves the interval between a rate that lost flows and one that
-// did not until they lie within 4%, and confirms the answer for 10 s.
-func highestRate(root string, c collector) (float64, error) {
+// did not until they lie within 4%, and confirms the answer for 10 s. kept says how much
+// of the flows the history kept meanwhile.
+func highestRate(root string, c collector) (rate float64, kept string, err error) {
 	low, high := 0.0, 0.0
 	for try := 400e3; high == 0 || high/max(low, 1) > 1.04; {
 		if high == 0 {
@@ -129,37 +131,59 @@ func highestRate(root string, c collector) (float64, error) {
 		} else {
 			try = (low + high) / 2
 		}
-		ok, reached, err := lossFree(root, c, try, 3*time.Second)
+		m, err := measure(root, c, try, 3*time.Second)
 		if err != nil {
-			return 0, err
+			return 0, "", err
 		}
-		fmt.Fprintf(os.Stderr, "%s at %.2f M flows/s: loss-free %v\n", c.name, reached/1e6, ok)
+		fmt.Fprintf(os.Stderr, "%s at %.2f M flows/s: %s\n", c.name, m.rate/1e6, &m)
 		switch {
-		case !ok:
-			high = min(try, reached)
+		case !m.ok:
+			high = min(try, m.rate)
 			if high < 20e3 {
-				return 0, fmt.Errorf("%s loses flows even at %.0f a second", c.name, reached)
+				return 0, "", fmt.Errorf("%s loses flows even at %.0f a second", c.name, m.rate)
 			}
 			if low == 0 {
 				try = high / 4
 				high = 0
 			}
-		case reached < 0.97*try: // the sender cannot send more
-			low, high = reached, reached
+		case m.rate < 0.97*try: // the sender cannot send more
+			low, high = m.rate, m.rate
 		default:
-			low = reached
+			low = m.rate
 		}
 	}
 	for ; low > 0; low *= 0.92 {
-		ok, reached, err := lossFree(root, c, low, 10*time.Second)
+		m, err := measure(root, c, low, 10*time.Second)
 		if err != nil {
-			return 0, err
+			return 0, "", err
 		}
-		if ok {
-			return reached, nil
+		fmt.Fprintf(os.Stderr, "%s at %.2f M flows/s for 10 s: %s\n", c.name, m.rate/1e6, &m)
+		if m.ok {
+			return m.rate, m.kept(), nil
 		}
 	}
-	return 0, nil
+	return 0, "", nil
+}
+
+// measured is what came of sending at a rate.
+type measured struct {
+	rate            float64 // that the sender reached
+	sent, saw, lost uint64  // lost: of those that were seen, not kept
+	keeps, ok       bool
+}
+
+func (m *measured) String() string {
+	if !m.keeps || m.saw != m.sent {
+		return fmt.Sprintf("%d of %d received", m.saw, m.sent)
+	}
+	return fmt.Sprintf("all received, %s kept", m.kept())
+}
+
+func (m *measured) kept() string {
+	if !m.keeps {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f%%", 100*float64(m.saw-m.lost)/float64(max(m.saw, 1)))
 }
 
 // begin starts a collector and a sender to it, whose template has arrived.
@@ -185,13 +209,14 @@ func beginWith(root, binary, list string, indicators int) (*process, *sender, er
 	if err := writeList(list, indicators); err != nil {
 		return nil, nil, err
 	}
-	return begin(root, flowhound(binary, list))
+	return begin(root, flowhound(binary, list, ""))
 }
 
-func lossFree(root string, c collector, rate float64, d time.Duration) (ok bool, reached float64, err error) {
+// measure sends at a rate for a time.
+func measure(root string, c collector, rate float64, d time.Duration) (m measured, err error) {
 	p, s, err := begin(root, c)
 	if err != nil {
-		return false, 0, err
+		return m, err
 	}
 	defer os.RemoveAll(p.dir)
 	defer s.close()
@@ -203,14 +228,14 @@ func lossFree(root string, c collector, rate float64, d time.Duration) (ok bool,
 	}
 	err = s.blast(rate, d, each)
 	if err = errors.Join(err, planting); err != nil {
-		return false, 0, err
+		return m, err
 	}
-	reached = float64(s.sent) / time.Since(start).Seconds()
-	got, err := p.received()
-	if err != nil {
-		return false, 0, err
+	m = measured{rate: float64(s.sent) / time.Since(start).Seconds(), sent: s.sent, keeps: c.dropped != nil}
+	if m.saw, m.lost, err = p.received(); err != nil {
+		return m, err
 	}
-	return got == s.sent, reached, nil
+	m.ok = m.saw == m.sent && (!c.keepAll || m.lost == 0)
+	return m, nil
 }
 
 // latency plants one hit about every 10 ms, each from a source of its own, and
@@ -334,7 +359,7 @@ func reload(root, binary string) error {
 	if err != nil {
 		return err
 	}
-	got, err := p.received()
+	got, _, err := p.received()
 	if err != nil {
 		return err
 	}
@@ -350,7 +375,7 @@ func memory(root, binary string) error {
 		if err := writeList(list, n); err != nil {
 			return err
 		}
-		p, err := flowhound(binary, list).start(root)
+		p, err := flowhound(binary, list, "").start(root)
 		if err != nil {
 			return err
 		}

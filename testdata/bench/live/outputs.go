@@ -15,7 +15,7 @@ import (
 // withOutputs is flowhound with outputs, in the words of its configuration. Their
 // plugins lie beside the program.
 func withOutputs(name, binary, list, outputs string) collector {
-	c := flowhound(binary, list)
+	c := flowhound(binary, list, "")
 	c.name = name
 	plain := c.command
 	c.command = func(dir string, port, web int) *exec.Cmd {
@@ -137,12 +137,12 @@ func hanging(root, binary, list string) error {
   - {name: elastic, type: elasticsearch, settings: {addresses: ["http://ADDR"]}}
 `, "ADDR", hole.Addr().String()))
 	hung.hits = true
-	without := flowhound(binary, list)
+	without := flowhound(binary, list, "")
 	without.hits = true
 	fmt.Println("| collector | highest loss-free rate, flows/s |")
 	fmt.Println("|---|---|")
 	for _, c := range []collector{without, hung} {
-		r, err := highestRate(root, c)
+		r, _, err := highestRate(root, c)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ type Lane struct {
 	full chan *Block // filled
 	free chan *Block // to be filled
 	wake chan<- struct{}
+	due  int // filled blocks with which the consumer is woken
 	wait bool
 	seq  uint64 // of the worker
 
@@ -39,10 +40,12 @@ type Lane struct {
 }
 
 // New returns a Lane with room for n blocks. A value is sent to wake, without waiting,
-// when a block is full; make it with room for one. wait: the worker waits for the
-// consumer and drops nothing, which is for sources that can wait (captures).
+// when a quarter of them is full (to wake a consumer for each block costs the worker
+// more than to fill it); make it with room for one. What does not fill as much is there
+// to be taken too. wait: the worker waits for the consumer and drops nothing, which is
+// for sources that can wait (captures).
 func New(n int, wait bool, wake chan<- struct{}) *Lane {
-	l := &Lane{full: make(chan *Block, n), free: make(chan *Block, n), wake: wake, wait: wait}
+	l := &Lane{full: make(chan *Block, n), free: make(chan *Block, n), wake: wake, due: max(n/4, 1), wait: wait}
 	for range n {
 		l.free <- &Block{Records: make([]flow.Record, 0, BlockSize)}
 	}
@@ -81,9 +84,11 @@ func (l *Lane) Put(records []flow.Record) {
 		if records = records[n:]; len(block.Records) == BlockSize {
 			l.full <- block // there is room for all blocks
 			block = nil
-			select {
-			case l.wake <- struct{}{}:
-			default:
+			if len(l.full) >= l.due {
+				select {
+				case l.wake <- struct{}{}:
+				default:
+				}
 			}
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/metric"
+	"github.com/flowhound/flowhound/cmd/internal/priority"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -162,7 +163,7 @@ func (h *Hunter) wake() {
 // follow notes what each swap brings, until ctx ends. A swap that waits then is noted at
 // the next start, when its set is loaded again.
 func (h *Hunter) follow(ctx context.Context) {
-	lowPriority()
+	priority.Lower(priority.Lowest)
 	var waiting []swap // those that could not be noted, oldest first
 	retry := time.NewTicker(retryFirst)
 	defer retry.Stop()
@@ -238,7 +239,7 @@ func (h *Hunter) setAside(why error) (l ledger) {
 
 // run hunts, one task after the other, until ctx ends.
 func (h *Hunter) run(ctx context.Context) {
-	lowPriority()
+	priority.Lower(priority.Lowest)
 	h.drain(false)
 	retry := time.NewTimer(0)
 	wait := retryFirst
