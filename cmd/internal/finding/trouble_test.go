@@ -1,23 +1,47 @@
 package finding
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 )
 
 func TestTrouble(t *testing.T) {
 	t.Parallel()
-	var x Trouble
-	for i, step := range []struct {
-		err          error
-		began, ended bool
-	}{
-		{nil, false, false}, {errors.New("full"), true, false}, {errors.New("read-only"), false, false}, {nil, false, true}, {nil, false, false},
-		{errors.New("full"), true, false},
-	} {
-		began, ended := x.Note(step.err)
-		if began != step.began || ended != step.ended || (x.Text() == "") != (step.err == nil) {
-			t.Errorf("step %d: %v, %v, %q", i, began, ended, x.Text())
+	var said []string
+	var logged bytes.Buffer
+	x := Trouble{
+		Fails: "the table cannot be saved", Costs: "a crash would lose it", Again: "the table is saved again",
+		Say: func(status, msg string) { said = append(said, status+" "+msg) }, Log: slog.New(slog.NewTextHandler(&logged, nil)),
+	}
+	full, readOnly := errors.New("full"), errors.New("read-only")
+	for i, err := range []error{nil, full, readOnly, nil, nil, full} {
+		x.Note(err)
+		var l List
+		x.Find(l.Warn, "df -h")
+		want := List(nil)
+		if err != nil {
+			want = List{{Warn, fmt.Sprintf("the table cannot be saved: %s; a crash would lose it", err), "df -h"}}
+		}
+		if !slices.Equal(l, want) || (x.Text() == "") != (err == nil) {
+			t.Errorf("step %d: %v, %q", i, l, x.Text())
 		}
 	}
+	want := []string{
+		"error the table cannot be saved: full; a crash would lose it", "alive the table is saved again",
+		"error the table cannot be saved: full; a crash would lose it",
+	}
+	if !slices.Equal(said, want) {
+		t.Errorf("said %q", said)
+	}
+	if n := strings.Count(logged.String(), `msg="the table cannot be saved" err=full`); n != 2 || !strings.Contains(logged.String(), "level=INFO msg=\"the table is saved again\"") {
+		t.Errorf("logged %s", &logged)
+	}
+	var silent Trouble
+	silent.Note(full)
+	silent.Note(nil)
 }

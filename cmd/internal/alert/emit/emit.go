@@ -6,7 +6,6 @@ package emit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -82,11 +81,21 @@ type Emitter struct {
 	queue   chan match.Raw
 	options chan throttle.Options // of Apply
 	intakes []*Intake
-	saver   saver
 
-	table *throttle.Table // of the goroutine
-	said  uint64          // number of the last record whose change the table holds
-	hits  *prometheus.CounterVec
+	// Of the goroutine: the table, the number of the last record whose change it holds,
+	// and whether a snapshot is being saved; what becomes of that comes by saved.
+	table  *throttle.Table
+	said   uint64
+	saving bool
+	saved  chan error
+
+	unsaved    finding.Trouble
+	saveErrors atomic.Uint64
+	hits       *prometheus.CounterVec
+
+	mu        sync.Mutex
+	damage    []string // what could not be read at the start
+	damagedAt time.Time
 
 	stats    atomic.Pointer[throttle.Stats] // as of the last look at the clock
 	turned   atomic.Int64                   // Unix seconds: of that look
@@ -99,7 +108,11 @@ type Emitter struct {
 func New(c Config, d Dependencies) *Emitter {
 	e := &Emitter{
 		d: d, queue: make(chan match.Raw, queueSize), options: make(chan throttle.Options),
-		saver: saver{d: d},
+		saved: make(chan error, 1),
+		unsaved: finding.Trouble{
+			Fails: "the fold state cannot be saved", Costs: "a crash now would lose counts that are held", Again: "the fold state is saved again",
+			Say: d.Say, Log: d.Log,
+		},
 		hits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowhound_hits_total", Help: "Hits reported, by kind, severity and direction.",
 		}, []string{"kind", "severity", "direction"}),
@@ -144,7 +157,6 @@ func (e *Emitter) Start(context.Context) error {
 	e.restore()
 	e.done = make(chan struct{})
 	e.turned.Store(time.Now().Unix())
-	e.saver.start()
 	go e.run()
 	return nil
 }
@@ -173,6 +185,8 @@ func (e *Emitter) run() {
 			e.publish()
 		case <-snapshot.C:
 			e.snapshot()
+		case err := <-e.saved:
+			e.keep(err)
 		case o := <-e.options:
 			e.table.Configure(o)
 		}
@@ -217,15 +231,7 @@ func (e *Emitter) Stop(ctx context.Context) (err error) {
 		}
 		close(e.queue)
 		<-e.done
-		if err = e.saver.stop(ctx); err == nil {
-			if e.saver.failed.Load() {
-				e.table.Unsaved()
-			}
-			if b := e.table.Snapshot(e.said); b != nil {
-				err = e.saver.save(ctx, saved{b, e.said})
-			}
-		}
-		if err != nil {
+		if err = e.saveLast(ctx); err != nil {
 			err = errors.Join(errors.New("the fold state could not be saved: counts that were held may be lost"), err)
 		}
 	})
@@ -249,25 +255,15 @@ func (e *Emitter) Collect(ch chan<- prometheus.Metric) {
 	to.Counter(descFolded, s.Folded)
 	to.Counter(descMuted, s.Muted)
 	to.Gauge(descKeys, float64(s.Keys))
-	to.Counter(descSaves, e.saver.errors.Load())
+	to.Counter(descSaves, e.saveErrors.Load())
 	to.Gauge(metric.QueueDepth, float64(len(e.queue)), "alerts")
 	to.Counter(metric.QueueDropped, e.Lost(), "alerts")
 }
 
 // Findings says what is wrong.
 func (e *Emitter) Findings(l *finding.List) {
-	if text := e.saver.failing.Text(); text != "" {
-		l.Bad("df -h; ls -l "+e.d.Folds, "the fold state cannot be saved: %s; a crash now would lose counts that are held", text)
-	}
-	for _, text := range e.saver.lostAtStart() {
+	e.unsaved.Find(l.Bad, "df -h; ls -l "+e.d.Folds)
+	for _, text := range e.lostAtStart() {
 		l.Bad("check the disk: dmesg | tail", "%s", text)
 	}
-}
-
-// damaged notes what could not be read at the start, and says it.
-func (e *Emitter) damaged(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	e.saver.note(text)
-	e.d.Log.Error(text)
-	e.d.Say("error", text)
 }

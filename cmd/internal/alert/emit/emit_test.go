@@ -265,13 +265,13 @@ func TestNoSnapshotWithoutJournal(t *testing.T) {
 	_ = os.WriteFile(ballast, make([]byte, 1<<20), 0o600) // to the last byte
 	x.calls(50, 1)
 	x.await(50) // from memory
-	if err := x.saver.save(t.Context(), saved{[]byte("a later one"), 50}); err == nil {
+	if err := x.save(t.Context(), []byte("a later one"), 50); err == nil {
 		t.Error("kept a snapshot that the journal is behind")
 	}
 	if after, err := os.ReadFile(filepath.Join(dir, "folds")); err != nil || !bytes.Equal(before, after) {
 		t.Error("the snapshot has changed", err)
 	}
-	if !x.says("error data_dir cannot be written: ") || !x.says("error the fold state cannot be saved: ") || !x.finds("the fold state cannot be saved: ") || x.saver.errors.Load() == 0 {
+	if !x.says("error data_dir cannot be written: ") || !x.says("error the fold state cannot be saved: ") || !x.finds("the fold state cannot be saved: ") || x.saveErrors.Load() == 0 {
 		t.Errorf("said %q", x.said)
 	}
 	if err := os.Remove(ballast); err != nil {
@@ -279,7 +279,7 @@ func TestNoSnapshotWithoutJournal(t *testing.T) {
 	}
 	for end := time.Now().Add(time.Minute); x.j.Written(t.Context()) != nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 	}
-	if err := x.saver.save(t.Context(), saved{before, 0}); err != nil || !x.says("alive the fold state is saved again") || x.finds("fold state") {
+	if err := x.save(t.Context(), before, 0); err != nil || !x.says("alive the fold state is saved again") || x.finds("fold state") {
 		t.Errorf("%v, said %q", err, x.said)
 	}
 	x.end()

@@ -3,16 +3,14 @@ package emit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
 	"github.com/flowhound/flowhound/cmd/internal/file"
-	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 const (
@@ -61,101 +59,73 @@ func (e *Emitter) restore() {
 	e.publish()
 }
 
-// snapshot has the table saved, unless the last one is still being saved.
+// snapshot has the table saved, unless the last one is still being saved: beside the
+// goroutine, so that no disk holds up a hit.
 func (e *Emitter) snapshot() {
-	if e.saver.failed.Swap(false) {
-		e.table.Unsaved()
-	}
-	if e.saver.busy.Load() {
+	if e.saving {
 		return
 	}
-	if b := e.table.Snapshot(e.said); b != nil {
-		e.saver.busy.Store(true)
-		e.saver.todo <- saved{b, e.said}
+	if b, record := e.table.Snapshot(e.said), e.said; b != nil {
+		e.saving = true
+		go func() { e.saved <- e.save(context.Background(), b, record) }()
 	}
 }
 
-// saver is the goroutine that keeps snapshots, so that no disk holds up a hit.
-type saver struct {
-	d    Dependencies
-	todo chan saved
-	done chan struct{}
-
-	busy, failed atomic.Bool
-	errors       atomic.Uint64
-
-	failing finding.Trouble
-
-	mu    sync.Mutex
-	lost  []string // at the start
-	since time.Time
+// keep takes what became of a snapshot.
+func (e *Emitter) keep(err error) {
+	if e.saving = false; err != nil {
+		e.table.Unsaved()
+	}
 }
 
-// saved is a snapshot and the number of the last record that it holds.
-type saved struct {
-	snapshot []byte
-	record   uint64
-}
-
-func (s *saver) start() {
-	s.todo, s.done = make(chan saved, 1), make(chan struct{})
-	go func() {
-		defer close(s.done)
-		for x := range s.todo {
-			if err := s.save(context.Background(), x); err != nil {
-				s.failed.Store(true)
-			}
-			s.busy.Store(false)
-		}
-	}()
-}
-
-// save keeps a snapshot, once the lines that it has said are in the journal: it is
-// never ahead of them.
-func (s *saver) save(ctx context.Context, x saved) error {
-	err := s.d.Journal.Flush(ctx)
+// save keeps a snapshot that holds all up to a record, once the lines that it has said
+// are in the journal: it is never ahead of them.
+func (e *Emitter) save(ctx context.Context, snapshot []byte, record uint64) error {
+	err := e.d.Journal.Flush(ctx)
 	if err == nil {
-		err = file.Replace(s.d.Folds, x.snapshot, 0o600)
+		err = file.Replace(e.d.Folds, snapshot, 0o600)
 	}
-	if err != nil {
-		s.errors.Add(1)
+	if err == nil {
+		e.d.Journal.Keep(record + 1)
 	} else {
-		s.d.Journal.Keep(x.record + 1)
+		e.saveErrors.Add(1)
 	}
-	switch began, ended := s.failing.Note(err); {
-	case began:
-		s.d.Log.Error("the fold state cannot be saved", "err", err)
-		s.d.Say("error", "the fold state cannot be saved: "+err.Error()+"; a crash now would lose counts that are held")
-	case ended:
-		s.d.Log.Info("the fold state is saved again")
-		s.d.Say("alive", "the fold state is saved again")
-	}
+	e.unsaved.Note(err)
 	return err
 }
 
-// stop waits for the snapshot that is being kept.
-func (s *saver) stop(ctx context.Context) error {
-	close(s.todo)
-	select {
-	case <-s.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// saveLast keeps the table as it is at the end.
+func (e *Emitter) saveLast(ctx context.Context) error {
+	if e.saving {
+		select {
+		case err := <-e.saved:
+			e.keep(err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	if b := e.table.Snapshot(e.said); b != nil {
+		return e.save(ctx, b, e.said)
+	}
+	return nil
 }
 
-func (s *saver) note(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lost, s.since = append(s.lost, text), time.Now()
+// damaged notes what could not be read at the start, and says it.
+func (e *Emitter) damaged(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	e.mu.Lock()
+	e.damage, e.damagedAt = append(e.damage, text), time.Now()
+	e.mu.Unlock()
+	e.d.Log.Error(text)
+	e.d.Say("error", text)
 }
 
 // lostAtStart returns what could not be read at the start, for an hour.
-func (s *saver) lostAtStart() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.since) > showDamage {
+func (e *Emitter) lostAtStart() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Since(e.damagedAt) > showDamage {
 		return nil
 	}
-	return s.lost
+	return e.damage
 }

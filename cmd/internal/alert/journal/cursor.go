@@ -58,6 +58,7 @@ func (l Lost) Sum() uint64 { return l.Full + l.Memory + l.Damaged }
 
 func (j *Journal) newCursor(name string) *Cursor {
 	c := &Cursor{j: j, name: name, limit: DefaultLimit}
+	c.unsaved = finding.Trouble{Fails: "how far " + name + " is cannot be saved", Costs: "a crash now would deliver again", Log: j.o.Log}
 	j.cursors[name] = c
 	return c
 }

@@ -115,11 +115,11 @@ type Stats struct {
 	Evicted  uint64 // records that never reached the disk
 	Damaged  uint64 // records that are lost to damage or to a power failure
 	Errors   uint64 // attempts to write or to sync that failed
-	// Write and Sync say why the disk cannot be written or synced, "" where it can;
-	// Late that it does not answer. Damage names what was set aside at the start.
-	Write, Sync string
-	Late        bool
-	Damage      []string
+	// Write says why the disk cannot be written, "" where it can; Late that it does not
+	// answer. Damage names what was set aside at the start.
+	Write  string
+	Late   bool
+	Damage []string
 }
 
 // Open reads what is there, all of it: its damage and what each cursor has to
@@ -135,6 +135,10 @@ func Open(o Options) (*Journal, error) {
 	j := &Journal{
 		dir: o.Dir, o: o, sync: o.Sync, next: 1, cursors: map[string]*Cursor{}, more: make(chan struct{}),
 		wake: make(chan struct{}, 1), quit: make(chan struct{}),
+		unsyncable: finding.Trouble{
+			Fails: "data_dir cannot be synced", Costs: "a power failure could lose hits that wait", Again: "data_dir can be synced again",
+			Say: o.Say, Log: o.Log,
+		},
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		o.Log.Warn("the journal's folder cannot be made", "err", err)
@@ -165,7 +169,7 @@ func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.stats
-	s.Late, s.Waiting, s.Sync = j.late, j.memory, j.unsyncable.Text()
+	s.Late, s.Waiting = j.late, j.memory
 	for _, g := range j.segments {
 		s.Bytes += g.size
 	}

@@ -59,7 +59,5 @@ func (c *Cursor) save() {
 		_, err = c.file.WriteAt(b, int64(c.slot)*slotSize)
 		c.slot = 1 - c.slot
 	}
-	if began, _ := c.unsaved.Note(err); began {
-		c.j.o.Log.Warn("a cursor of the journal cannot be saved; after a crash its records would be delivered again", "cursor", c.name, "err", err)
-	}
+	c.unsaved.Note(err)
 }

@@ -37,25 +37,13 @@ func (j *Journal) Findings(l *finding.List) {
 	if s.Write != "" {
 		l.Bad(fix, "data_dir cannot be written: %s; hits are delivered from memory, and a crash would lose those that wait (%d bytes)", s.Write, s.Waiting)
 	}
-	if s.Sync != "" {
-		l.Bad("dmesg | tail", "data_dir cannot be synced: %s; a power failure could lose hits that wait", s.Sync)
-	}
+	j.unsyncable.Find(l.Bad, "dmesg | tail")
 	if s.Late {
 		l.Warn("iostat -x 1; dmesg | tail", "the disk of data_dir does not answer: hits are delivered from memory")
 	}
-	for _, p := range j.cursorProblems() {
-		l.Bad(fix, "%s", p)
-	}
-}
-
-// cursorProblems says which cursors cannot be saved.
-func (j *Journal) cursorProblems() (problems []string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for name, c := range j.cursors {
-		if text := c.unsaved.Text(); text != "" {
-			problems = append(problems, "how far "+name+" is cannot be saved: "+text+"; a crash now would deliver again")
-		}
+	for _, c := range j.cursors {
+		c.unsaved.Find(l.Bad, fix)
 	}
-	return problems
 }

@@ -19,29 +19,13 @@ func (j *Journal) syncEverySecond() {
 		case <-j.quit:
 			return
 		case <-every.C:
-			if j.Mode() != SyncNever {
-				_ = j.syncNow() // it is said
-			} else {
-				j.closeFinished()
-			}
+			_ = j.syncNow() // it is said
 		}
 	}
 }
 
-// closeFinished closes finished segments that nobody syncs.
-func (j *Journal) closeFinished() {
-	j.syncing.Lock()
-	defer j.syncing.Unlock()
-	j.mu.Lock()
-	files := j.unsynced
-	j.unsynced = nil
-	j.mu.Unlock()
-	for _, f := range files {
-		_ = f.Close() // every write said what became of it
-	}
-}
-
-// syncNow brings to the disk what was written. What fails stays to be done.
+// syncNow brings to the disk what was written; with SyncNever it only closes the
+// segments that are finished. What fails stays to be done.
 func (j *Journal) syncNow() error {
 	j.syncing.Lock()
 	defer j.syncing.Unlock()
@@ -50,9 +34,15 @@ func (j *Journal) syncNow() error {
 		j.mu.Unlock()
 		return nil
 	}
-	finished, active, names := j.unsynced, j.active, j.newNames
-	j.unsynced, j.newNames, j.dirty = nil, false, false
+	finished, active, names, never := j.unsynced, j.active, j.newNames, j.sync == SyncNever
+	j.unsynced, j.newNames, j.dirty = nil, names && never, never
 	j.mu.Unlock()
+	if never {
+		for _, f := range finished {
+			_ = f.Close() // every write said what became of it
+		}
+		return nil
+	}
 
 	var errs []error
 	var failed []*os.File
@@ -80,13 +70,6 @@ func (j *Journal) syncNow() error {
 		j.dirty, j.newNames = true, j.newNames || names
 		j.mu.Unlock()
 	}
-	switch began, ended := j.unsyncable.Note(err); {
-	case began:
-		j.o.Log.Error("the journal cannot be synced", "err", err)
-		j.o.Say("error", "data_dir cannot be synced: "+err.Error()+"; a power failure could lose hits that wait")
-	case ended:
-		j.o.Log.Info("the journal can be synced again")
-		j.o.Say("alive", "data_dir can be synced again")
-	}
+	j.unsyncable.Note(err)
 	return err
 }

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -79,7 +78,6 @@ type Stats struct {
 	Rotations  uint64
 	QueueDepth int    // lines that wait now
 	Failing    string // why the last attempt to write failed; "": it did not
-	Unsynced   string // why the file cannot be synced; "": it can
 }
 
 // File is the log.
@@ -92,12 +90,12 @@ type File struct {
 	once    sync.Once
 	path    atomic.Pointer[string]
 
-	// recent is a token that says that the lines of before the start are written.
-	caughtUp chan struct{}
+	caughtUp chan struct{} // closed when the lines of before the start are written
 
-	mu    sync.Mutex
-	stats Stats
-	acked position // what is to be acknowledged: written and not known to the cursor
+	lines, late, lost, errors, rotations atomic.Uint64
+	// unacked counts the records that are written and of which the cursor does not know.
+	unacked                     atomic.Int64
+	failing, unsynced, unmoving finding.Trouble
 }
 
 // New returns a log that is not open yet.
@@ -108,10 +106,15 @@ func New(c Config, d Dependencies) (*File, error) {
 	if d.Log == nil {
 		d.Log = slog.Default()
 	}
-	if d.Say == nil {
-		d.Say = func(string, string) {}
+	f := &File{
+		d: d, configs: make(chan Config, 1), stop: make(chan struct{}), caughtUp: make(chan struct{}),
+		failing: finding.Trouble{Fails: "the alert log cannot be written", Again: "the alert log is written again", Log: d.Log},
+		unsynced: finding.Trouble{
+			Fails: "the alert log cannot be synced", Costs: "a power failure could lose lines", Again: "the alert log can be synced again",
+			Say: d.Say, Log: d.Log,
+		},
+		unmoving: finding.Trouble{Fails: "the alert log cannot be rotated and grows", Log: d.Log},
 	}
-	f := &File{d: d, configs: make(chan Config, 1), stop: make(chan struct{}), caughtUp: make(chan struct{})}
 	f.path.Store(&c.Path)
 	f.configs <- c
 	return f, nil
@@ -124,7 +127,7 @@ func (f *File) Start(context.Context) error {
 	f.cursor = f.d.Journal.Cursor(Cursor, 0)
 	w := &writer{File: f, start: f.d.Journal.Next()}
 	w.configure(<-f.configs)
-	w.report(w.target.ready()) // the file is there before Start returns, for readers that start now
+	w.note(&w.failing, w.target.ready()) // the file is there before Start returns, for readers that start now
 	f.done = make(chan struct{})
 	go w.run()
 	return nil
@@ -152,7 +155,7 @@ func (f *File) CaughtUp(ctx context.Context) uint64 {
 	case <-f.caughtUp:
 	case <-ctx.Done():
 	}
-	return f.Stats().Late
+	return f.late.Load()
 }
 
 // Stop writes what may be read of the journal, tries nothing twice, and closes the
@@ -177,12 +180,10 @@ func (f *File) Stop(ctx context.Context) error {
 // Stats returns the counts so far.
 func (f *File) Stats() Stats {
 	waiting, _, lost := f.d.Journal.Waiting(Cursor)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s := f.stats
-	s.QueueDepth = waiting - f.acked.lines // those that are written wait for Ack only
-	s.Lost += lost.Sum()
-	return s
+	return Stats{
+		Lines: f.lines.Load(), Late: f.late.Load(), Lost: f.lost.Load() + lost.Sum(), Errors: f.errors.Load(), Rotations: f.rotations.Load(),
+		QueueDepth: max(0, waiting-int(f.unacked.Load())), Failing: f.failing.Text(),
+	}
 }
 
 var descErrors = metric.Desc("log_errors_total", "Failed writes of the alert log.")
@@ -204,15 +205,5 @@ func (f *File) Findings(l *finding.List) {
 	if s.Failing != "" {
 		l.Bad("df -h; ls -l "+path, "the alert log cannot be written: %s; %d lines wait", s.Failing, s.QueueDepth)
 	}
-	if s.Unsynced != "" {
-		l.Bad("dmesg | tail; df -h "+path, "the alert log cannot be synced: %s; a power failure could lose lines", s.Unsynced)
-	}
-}
-
-// position is how far the file is written and not acknowledged.
-type position struct {
-	seq   uint64
-	lines int
-	bytes int
-	since time.Time
+	f.unsynced.Find(l.Bad, "dmesg | tail; df -h "+path)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -33,7 +34,11 @@ type writer struct {
 	start     uint64          // number of the first record of this start
 	recalled  bool            // it is known what the file holds of those before
 	confessed uint64          // lines lost that the file tells of
-	growing   bool            // the last rotation failed, and that was said
+
+	// Written and not acknowledged: up to which record, how many bytes, since when.
+	written uint64
+	bytes   int
+	since   time.Time
 }
 
 func (w *writer) configure(c Config) {
@@ -55,16 +60,11 @@ func (w *writer) run() {
 	timer := time.NewTimer(lookEvery)
 	defer timer.Stop()
 	for {
-		err := w.target.ready() // also when no line waits
-		if err == nil {
-			err = w.drain()
-		}
-		w.report(err)
-
+		err := w.write()
 		wake, pause := w.cursor.Wait(), lookEvery
 		if err != nil {
 			wake, pause = nil, retryEvery // new lines change nothing
-		} else if w.acked.lines > 0 {
+		} else if w.unacked.Load() > 0 {
 			pause = ackEvery
 		}
 		timer.Reset(pause)
@@ -77,10 +77,28 @@ func (w *writer) run() {
 			w.last()
 			return
 		}
-		if w.acked.lines > 0 && time.Since(w.acked.since) >= ackEvery {
+		if time.Since(w.since) >= ackEvery {
 			w.ack()
 		}
 	}
+}
+
+// write writes what waits, and looks after the file also when nothing does.
+func (w *writer) write() error {
+	err := w.target.ready()
+	if err == nil {
+		err = w.drain()
+	}
+	w.note(&w.failing, err)
+	return err
+}
+
+// note counts an error, and has its beginning and its end said.
+func (w *writer) note(t *finding.Trouble, err error) {
+	if err != nil {
+		w.errors.Add(1)
+	}
+	t.Note(err)
 }
 
 // drain writes all lines that wait, and how many were lost before.
@@ -111,9 +129,9 @@ func (w *writer) drain() error {
 		line, err := w.format.line(r)
 		if err != nil {
 			w.d.Log.Error("a line for the alert log could not be made", "err", err)
-			w.count(func(s *Stats) { s.Lost++ })
+			w.lost.Add(1)
 			line = nil
-		} else if err := w.write(line); err != nil {
+		} else if err := w.put(line); err != nil {
 			return err
 		}
 		w.record = nil
@@ -126,7 +144,7 @@ func (w *writer) caught() {
 	select {
 	case <-w.caughtUp:
 	default:
-		if n := w.Stats().Late; n > 0 {
+		if n := w.late.Load(); n > 0 {
 			w.d.Log.Info("lines that waited for this start are in the alert log now", "lines", n)
 		}
 		close(w.caughtUp)
@@ -135,58 +153,37 @@ func (w *writer) caught() {
 
 // passed notes that r is done with; line is nil when it makes none.
 func (w *writer) passed(r *journal.Record, line []byte) {
-	w.mu.Lock()
 	if line != nil {
-		w.stats.Lines++
+		w.lines.Add(1)
+		if r.Seq < w.start {
+			w.late.Add(1)
+		}
 	}
-	if line != nil && r.Seq < w.start {
-		w.stats.Late++
+	if w.unacked.Add(1) == 1 {
+		w.since = time.Now()
 	}
-	if w.acked.lines == 0 {
-		w.acked.since = time.Now()
-	}
-	w.acked.seq = r.Seq
-	w.acked.lines++
-	w.acked.bytes += len(line)
-	full := w.acked.bytes >= ackBytes || time.Since(w.acked.since) >= ackEvery
-	w.mu.Unlock()
-	if full {
+	w.written = r.Seq
+	w.bytes += len(line)
+	if w.bytes >= ackBytes || time.Since(w.since) >= ackEvery {
 		w.ack()
 	}
 }
 
 // ack lets the cursor know what is written, once it is as safe as the journal is.
 func (w *writer) ack() {
+	if w.unacked.Load() == 0 {
+		return
+	}
 	w.sync()
-	w.cursor.Ack(w.acked.seq)
-	w.mu.Lock()
-	w.acked = position{}
-	w.mu.Unlock()
+	w.cursor.Ack(w.written)
+	w.bytes = 0
+	w.unacked.Store(0)
 }
 
 // sync brings the file to the disk, where the journal is.
 func (w *writer) sync() {
-	if w.d.Journal.Mode() == journal.SyncNever || w.target.file == nil {
-		return
-	}
-	text := ""
-	if err := w.target.sync(); err != nil {
-		text = err.Error()
-	}
-	before := w.Stats().Unsynced
-	w.count(func(s *Stats) {
-		s.Unsynced = text
-		if text != "" {
-			s.Errors++
-		}
-	})
-	switch {
-	case before == "" && text != "":
-		w.d.Log.Error("the alert log cannot be synced", "path", w.config.Path, "err", text)
-		w.d.Say("error", "the alert log cannot be synced: "+text+"; a power failure could lose lines")
-	case before != "" && text == "":
-		w.d.Log.Info("the alert log can be synced again", "path", w.config.Path)
-		w.d.Say("alive", "the alert log can be synced again")
+	if w.d.Journal.Mode() != journal.SyncNever && w.target.file != nil {
+		w.note(&w.unsynced, w.target.sync())
 	}
 }
 
@@ -201,7 +198,7 @@ func (w *writer) confess() error {
 		Msg: fmt.Sprintf("%d lines lost before this one: %s", lost-w.confessed, w.why()),
 	})
 	if err == nil {
-		err = w.write(line)
+		err = w.put(line)
 	}
 	if err == nil {
 		w.confessed = lost
@@ -220,7 +217,8 @@ func (w *writer) why() string {
 	return "the alert log could not be written for too long"
 }
 
-func (w *writer) write(line []byte) error {
+// put writes one line.
+func (w *writer) put(line []byte) error {
 	if err := w.target.ready(); err != nil {
 		return err
 	}
@@ -239,35 +237,9 @@ func (w *writer) rotate() {
 	w.sync()
 	err := w.target.rotate()
 	if err == nil {
-		w.count(func(s *Stats) { s.Rotations++ })
-	} else {
-		w.count(func(s *Stats) { s.Errors++ })
-		if !w.growing {
-			w.d.Log.Error("The alert log cannot be rotated and grows.", "path", w.config.Path, "err", err)
-		}
+		w.rotations.Add(1)
 	}
-	w.growing = err != nil
-}
-
-// report counts an error, and says the first of a row and its end.
-func (w *writer) report(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	before := w.Stats().Failing
-	w.count(func(s *Stats) {
-		s.Failing = text
-		if err != nil {
-			s.Errors++
-		}
-	})
-	switch {
-	case before == "" && text != "":
-		w.d.Log.Error("The alert log cannot be written; its lines wait in the journal.", "path", w.config.Path, "err", err)
-	case before != "" && text == "":
-		w.d.Log.Info("The alert log is written again.", "path", w.config.Path)
-	}
+	w.note(&w.unmoving, err)
 }
 
 // last writes what is left, once, and closes the file.
@@ -277,11 +249,7 @@ func (w *writer) last() {
 		w.configure(c)
 	default:
 	}
-	err := w.target.ready()
-	if err == nil {
-		err = w.drain()
-	}
-	w.report(err)
+	_ = w.write() // it is said
 	w.close()
 	w.cursor.Close()
 }
@@ -291,16 +259,8 @@ func (w *writer) close() {
 	if w.target == nil {
 		return
 	}
-	if w.acked.lines > 0 {
-		w.ack()
-	}
+	w.ack()
 	w.target.close()
-}
-
-func (w *writer) count(change func(*Stats)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	change(&w.stats)
 }
 
 // errNothing is of a record that is neither a hit nor a status: a later version's.

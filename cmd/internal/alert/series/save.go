@@ -52,15 +52,10 @@ func (s *Store) save(now time.Time, before uint64) uint64 {
 	if err == nil {
 		err = file.Replace(s.d.Path, b, 0o600)
 	}
+	s.unsaved.Note(err)
 	if err != nil {
-		if s.failing.Load() == nil {
-			s.d.Log.Error("the table of series cannot be saved", "path", s.d.Path, "err", err)
-		}
-		text := err.Error()
-		s.failing.Store(&text)
 		return before
 	}
-	s.failing.Store(nil)
 	s.cursor.Ack(x.Seq)
 	return x.Seq
 }
@@ -157,7 +152,5 @@ func (m *minutes) load(all [][3]int64) {
 
 // Findings says what is wrong.
 func (s *Store) Findings(l *finding.List) {
-	if why := s.failing.Load(); why != nil {
-		l.Warn("df -h; ls -l "+s.d.Path, "the table of series of hits cannot be saved: %s; after a restart the pages would lack hits", *why)
-	}
+	s.unsaved.Find(l.Warn, "df -h; ls -l "+s.d.Path)
 }

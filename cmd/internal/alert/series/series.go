@@ -12,10 +12,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -82,12 +82,15 @@ type Store struct {
 	changed chan struct{} // closed with the next change
 	seq     uint64        // number of the last record that is in the table
 
-	failing atomic.Pointer[string] // why the table cannot be saved; nil: it can
+	unsaved finding.Trouble
 }
 
 // New returns a Store that is empty and has touched nothing.
 func New(d Dependencies) *Store {
-	return &Store{d: d, stop: make(chan struct{}), series: map[string]*Series{}, minutes: newMinutes(), changed: make(chan struct{})}
+	return &Store{
+		d: d, stop: make(chan struct{}), series: map[string]*Series{}, minutes: newMinutes(), changed: make(chan struct{}),
+		unsaved: finding.Trouble{Fails: "the table of series of hits cannot be saved", Costs: "after a restart the pages would lack hits", Log: d.Log},
+	}
 }
 
 // Start reads the saved table and what the journal has said since, and goes on with

@@ -2,7 +2,6 @@ package exporters
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +22,7 @@ type Templates struct {
 	say  func(trouble string)
 
 	store   *netflow.Store
+	unsaved finding.Trouble
 	damage  string // what of the file could not be read
 	started time.Time
 	stop    func()
@@ -31,7 +31,10 @@ type Templates struct {
 // NewTemplates returns Templates that have read nothing yet. say writes a line about
 // trouble; it must not wait.
 func NewTemplates(path string, say func(trouble string)) *Templates {
-	return &Templates{path: path, say: say}
+	return &Templates{path: path, say: say, unsaved: finding.Trouble{
+		Fails: "templates cannot be saved", Costs: "after a restart, flows cannot be read until exporters send their templates again",
+		Say: func(_, msg string) { say(msg) },
+	}}
 }
 
 // Start reads the file and begins to save. Damage costs the exporters that it hit some
@@ -68,17 +71,13 @@ func (t *Templates) Store() *netflow.Store { return t.store }
 
 // save writes what changed, and says when that begins to fail.
 func (t *Templates) save(ctx context.Context) {
-	var failing finding.Trouble
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.store.Changed():
 		}
-		err := t.store.Save()
-		if began, _ := failing.Note(err); began {
-			t.say(fmt.Sprintf("%v; after a restart, flows cannot be read until exporters send their templates again", err))
-		}
+		t.unsaved.Note(t.store.Save())
 		select {
 		case <-ctx.Done():
 			return
@@ -97,9 +96,7 @@ func (t *Templates) Findings(l *finding.List) {
 	if t.damage != "" && time.Since(t.started) < again {
 		l.Bad("make exporters send their templates every minute; check the disk: dmesg | tail", "%s", t.damage)
 	}
-	if t.store.Stats().Failing {
-		l.Bad("free space in "+t.path+"'s folder, or see why it cannot be written", "templates cannot be saved: after a restart, flows cannot be read until exporters send them again")
-	}
+	t.unsaved.Find(l.Bad, "free space in "+t.path+"'s folder, or see why it cannot be written")
 }
 
 var (

@@ -57,7 +57,6 @@ type StoreStats struct {
 	Written   uint64 // bytes, since the start
 	Lost      int64  // bytes of the file that were damaged when it was opened
 	Failures  uint64 // failed saves
-	Failing   bool   // the last save failed
 }
 
 // stored is an exporter in the store.

@@ -200,7 +200,6 @@ func (s *Store) save(now time.Time, all bool) error {
 	err := s.write(now, all)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.Failing = err != nil
 	if err != nil {
 		s.stats.Failures++
 		err = fmt.Errorf("save templates: %w", err)
