@@ -1,6 +1,8 @@
 package output
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,9 +24,12 @@ const (
 	// downAfter is how long an output may fail before it is said to be down: a
 	// restart of the other side is no news.
 	downAfter = 5 * time.Second
+	// dropEvery is how often it is said that hits are lost or given up, and how long none
+	// may be until that is over.
+	dropEvery = time.Minute
 )
 
-// condition knows what was said of an output and says what changes.
+// condition knows how an output is doing, and what was said of that.
 type condition struct {
 	say func(status, msg string)
 
@@ -35,13 +40,27 @@ type condition struct {
 	at      time.Time // it goes down then, unless it works before
 	down    bool      // that was said
 
-	losses losses
-
-	told journal.Lost
+	lost, dead tally
+	journal    journal.Lost // what the journal has lost, in lost too
+	reason     string       // why the last hit was lost or became a dead letter
+	dropping   bool         // that was said
+	said       time.Time    // and when, the last time
+	grown      time.Time    // when a count rose
 }
 
-// failed says that nothing can be delivered, and why. For sure is what does not
-// pass by itself.
+// tally counts hits that the output gave up.
+type tally struct {
+	count, seen, told uint64 // now, at the last look, and when it was said
+	reason            string // of the last one
+}
+
+func (t *tally) add(n uint64, why string) {
+	t.count += n
+	t.reason = why
+}
+
+// failed says that nothing can be delivered, and why; "": it can. For sure is what
+// does not pass by itself.
 func (c *condition) failed(why string, sure bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,12 +73,7 @@ func (c *condition) failed(why string, sure bool) {
 }
 
 // worked says that something was delivered.
-func (c *condition) worked() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.failure = ""
-	c.look(time.Now())
-}
+func (c *condition) worked() { c.failed("", false) }
 
 // look keeps since when it fails. The caller holds mu.
 func (c *condition) look(now time.Time) {
@@ -78,46 +92,42 @@ func (c *condition) problem() string {
 	return c.failure
 }
 
-// lostTo keeps why hits were lost.
-func (c *condition) lostTo(why string) {
+// lose counts hits that are lost.
+func (c *condition) lose(n uint64, why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.losses.lost.reason, c.losses.reason = why, why
+	c.lost.add(n, why)
+	c.reason = why
 }
 
-// diedOf keeps why a hit became a dead letter.
-func (c *condition) diedOf(why string) {
+// die counts a hit that became a dead letter, and returns how many those are.
+func (c *condition) die(why string) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.losses.dead.reason, c.losses.reason = why, why
+	c.dead.add(1, why)
+	c.reason = why
+	return c.dead.count
 }
 
-// grew reports whether a count is above what it was before.
-func (c *condition) grew(before *uint64, count uint64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	grown := count > *before
-	*before = count
-	return grown
-}
-
-// now returns the status and what is to be said of it; writer is what keeps the
-// writer from working now.
-func (c *condition) now(writer string) (Status, string) {
+// fill sets what the condition knows of an output; writer is what keeps the writer
+// from working now, of what the journal has lost.
+func (c *condition) fill(s *Stats, writer string, of journal.Lost) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	c.writer = writer
 	c.look(now)
+	s.Dropped, s.Dead = c.lost.count+of.Sum()-c.journal.Sum(), c.dead.count
 	switch failing := !c.since.IsZero(); {
 	case failing && (c.down || !now.Before(c.at)):
-		return Down, c.problem()
-	case c.losses.dropping:
-		return Dropping, c.losses.reason
+		s.Status, s.Problem = Down, c.problem()
+	case c.dropping:
+		s.Status, s.Problem = Dropping, c.reason
 	case failing:
-		return Trying, c.problem()
+		s.Status, s.Problem = Trying, c.problem()
+	default:
+		s.Status = OK
 	}
-	return OK, ""
 }
 
 // why returns what keeps hits from being delivered.
@@ -127,17 +137,14 @@ func (c *condition) why() string {
 	return c.problem()
 }
 
-// tick says what has changed by now: lost is how many hits were lost in all, dead how
-// many became dead letters, writer what keeps the writer from working, "" when nothing
-// does. An output that has nothing to deliver is down, too, while it could not.
-func (c *condition) tick(now time.Time, lost, dead uint64, writer string) {
+// tick says what has changed by now: of is what the journal has lost, writer what keeps
+// the writer from working, "" when nothing does. An output that has nothing to deliver
+// is down, too, while it could not.
+func (c *condition) tick(now time.Time, of journal.Lost, writer string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.losses.tick(now, lost, dead, func(status Status, msg string) {
-		if status != OK || !c.down {
-			c.say(string(status), msg)
-		}
-	})
+	c.count(of)
+	c.tellLosses(now)
 	c.writer = writer
 	c.look(now)
 	switch failing := !c.since.IsZero(); {
@@ -147,5 +154,49 @@ func (c *condition) tick(now time.Time, lost, dead uint64, writer string) {
 	case !failing && c.down:
 		c.down = false
 		c.say(string(OK), "delivers again")
+	}
+}
+
+// count adds what the journal has lost since the last time. mu is held.
+func (c *condition) count(of journal.Lost) {
+	for _, x := range []struct {
+		now, before uint64
+		why         string
+	}{
+		{of.Damaged, c.journal.Damaged, "the journal was damaged on disk"},
+		{of.Memory, c.journal.Memory, "data_dir cannot be written, and memory was full"},
+		{of.Full, c.journal.Full, "more waits than spool allows: the oldest hits made room for new ones"},
+	} {
+		if x.now > x.before {
+			c.lost.add(x.now-x.before, x.why)
+			c.reason = x.why
+		}
+	}
+	c.journal = of
+}
+
+// tellLosses says of hits that the output gave up what there is to say. mu is held.
+func (c *condition) tellLosses(now time.Time) {
+	var news []string
+	for _, x := range []struct {
+		*tally
+		what string
+	}{{&c.lost, "lost"}, {&c.dead, "dead letters, which output replay-dead sends again"}} {
+		if x.count > x.seen {
+			x.seen, c.grown = x.count, now
+		}
+		if n := x.count - x.told; n > 0 {
+			news = append(news, fmt.Sprintf("%d hits are %s: %s", n, x.what, x.reason))
+		}
+	}
+	switch {
+	case len(news) > 0 && (!c.dropping || now.Sub(c.said) >= dropEvery):
+		c.say(string(Dropping), strings.Join(news, "; "))
+		c.lost.told, c.dead.told, c.dropping, c.said = c.lost.count, c.dead.count, true, now
+	case c.dropping && len(news) == 0 && now.Sub(c.grown) >= dropEvery:
+		c.dropping = false
+		if !c.down {
+			c.say(string(OK), fmt.Sprintf("gives up no hits any more; since the start %d are lost, %d dead letters", c.lost.count, c.dead.count))
+		}
 	}
 }

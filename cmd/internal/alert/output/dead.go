@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -52,32 +53,21 @@ func (d *dead) add(payload []byte, why string, tries uint32) (lost int, err erro
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	line, err := deadLine(payload, reason{time.Now().UTC(), why, tries})
-	if err != nil {
-		return 0, err
+	if err == nil {
+		err = os.MkdirAll(d.dir, 0o700)
 	}
 	path := filepath.Join(d.dir, deadName)
-	if err := os.MkdirAll(d.dir, 0o700); err != nil {
-		return 0, fmt.Errorf("dead letter: %w", err)
-	}
-	if info, err := os.Stat(path); err == nil && info.Size()+int64(len(line)) > d.max {
-		lost = countLines(path + ".1")
-		if err := os.Rename(path, path+".1"); err != nil {
-			return 0, fmt.Errorf("dead letter: %w", err)
+	if info, statErr := os.Stat(path); err == nil && statErr == nil && info.Size()+int64(len(line)) > d.max {
+		old := countLines(path + ".1")
+		if err = os.Rename(path, path+".1"); err == nil {
+			lost = old
 		}
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return lost, fmt.Errorf("dead letter: %w", err)
-	}
-	if info, statErr := f.Stat(); statErr == nil {
+	if err == nil {
 		d.dirty = true
-		if _, err = f.Write(line); err != nil {
-			err = errors.Join(err, f.Truncate(info.Size()))
-		}
-	} else {
-		err = statErr
+		err = appendLine(path, line)
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		return lost, fmt.Errorf("dead letter: %w", err)
 	}
 	return lost, nil
@@ -91,14 +81,11 @@ func (d *dead) sync() error {
 		return nil
 	}
 	f, err := os.Open(filepath.Join(d.dir, deadName))
-	if err != nil {
-		return fmt.Errorf("dead letter: %w", err)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("dead letter: %w", err)
-	}
-	d.dirty = false
-	return nil
+	d.dirty = err != nil
+	return err
 }
 
 // deadLine is payload, a JSON object, with the reason as its last key; what is no
@@ -183,30 +170,29 @@ func (out *Output) replayFile(ctx context.Context, path string, r *Replayed) err
 		return fmt.Errorf("replay: %w", err)
 	}
 	defer f.Close()
-	j := out.opts().Journal
 	before := *r
 	lines := bufio.NewReaderSize(f, 64<<10)
-	for {
-		line, err := readLine(lines)
-		if errors.Is(err, io.EOF) {
-			if err := j.Flush(ctx); err != nil {
-				*r = before // the whole file stays
-				return fmt.Errorf("replay: %w; the letters stay", err)
-			}
-			return os.Remove(path)
-		}
-		if err == nil {
+	var line []byte
+	for err == nil {
+		if line, err = readLine(lines); err == nil {
 			err = out.replayLine(ctx, line, r)
 		}
-		if err != nil {
-			if flushed := j.Flush(context.WithoutCancel(ctx)); flushed != nil {
-				*r = before
-				return fmt.Errorf("replay: %w; %w; the letters stay", err, flushed)
-			}
-			return errors.Join(fmt.Errorf("replay: %w; %d hits wait for delivery, the rest are dead letters still", err, r.Replayed),
-				keepRest(path, line, lines))
-		}
 	}
+	all := errors.Is(err, io.EOF)
+	if all {
+		err = nil
+	} else {
+		ctx = context.WithoutCancel(ctx) // its end may be the error
+	}
+	if flushed := out.opts().Journal.Flush(ctx); flushed != nil {
+		*r = before
+		return fmt.Errorf("replay: %w; the letters stay", errors.Join(err, flushed))
+	}
+	if all {
+		return os.Remove(path)
+	}
+	return errors.Join(fmt.Errorf("replay: %w; %d hits wait for delivery, the rest are dead letters still", err, r.Replayed),
+		keepRest(path, line, lines))
 }
 
 // flushEvery is how many letters are replayed before the disk is waited for.
@@ -217,7 +203,11 @@ func (out *Output) replayLine(ctx context.Context, line []byte, r *Replayed) err
 	var h hit.Hit
 	if json.Unmarshal(line, &h) != nil {
 		r.Broken++
-		return appendFile(filepath.Join(o.Dir, "broken.ndjson"), line, out.dead.max)
+		path := filepath.Join(o.Dir, "broken.ndjson")
+		if info, err := os.Stat(path); err == nil && info.Size()+int64(len(line)) >= out.dead.max {
+			return nil
+		}
+		return appendLine(path, append(line, '\n'))
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -257,28 +247,31 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 
 // keepRest puts line and what in has left into the place of path.
 func keepRest(path string, line []byte, in io.Reader) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	p, err := file.Create(path)
 	if err != nil {
 		return err // the whole file stays
 	}
-	_, err = f.Write(append(line, '\n'))
-	if err == nil {
-		_, err = io.Copy(f, in)
+	defer p.Discard()
+	if _, err := p.Write(append(line, '\n')); err != nil {
+		return err
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(path+".new", path)
+	if _, err := io.Copy(p, in); err != nil {
+		return err
 	}
-	return err
+	return p.Commit()
 }
 
-// appendFile appends a line to a file that stays within limit bytes.
-func appendFile(path string, line []byte, limit int64) error {
+// appendLine appends a line to a file, or nothing of it.
+func appendLine(path string, line []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	if info, statErr := f.Stat(); statErr == nil && info.Size()+int64(len(line)) < limit {
-		_, err = f.Write(append(line, '\n'))
+	info, err := f.Stat()
+	if err == nil {
+		if _, err = f.Write(line); err != nil {
+			err = errors.Join(err, f.Truncate(info.Size()))
+		}
 	}
 	return errors.Join(err, f.Close())
 }

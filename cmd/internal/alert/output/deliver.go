@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/retry"
 )
@@ -23,14 +23,10 @@ const (
 	suspects = 16
 )
 
-// item is a hit on its way out of the journal.
+// item is a record on its way out of the journal.
 type item struct {
-	seq   uint64 // in the journal
-	at    time.Time
+	*journal.Record
 	tries uint32
-	size  int // of its JSON, roughly
-	hit   hit.Hit
-	raw   []byte // where the record makes no hit
 	done  bool
 }
 
@@ -44,7 +40,6 @@ type test struct {
 // Writer.
 type deliverer struct {
 	*Output
-	ctx context.Context // ends with the time to drain
 
 	items    []item // taken and not acknowledged, in order
 	size     int    // hits in the next Write
@@ -53,31 +48,19 @@ type deliverer struct {
 	pauseTo  time.Time
 	notReady bool // that is why it pauses
 	buriedAt time.Time
-	unsynced bool // the dead letters; that was said
-	unread   bool // the journal could not be read: that is the failure
+	unsynced finding.Trouble // with the dead letters
+	unread   bool            // the journal could not be read: that is the failure
 }
 
 func newDeliverer(out *Output) *deliverer {
-	return &deliverer{Output: out, size: out.opts().Batch.Max}
+	return &deliverer{
+		Output: out, size: out.opts().Batch.Max,
+		unsynced: finding.Trouble{Fails: "dead letters of output " + out.Name() + " cannot be synced; a power failure could lose them", Log: out.opts().Log},
+	}
 }
 
 // run delivers until the output stops.
 func (d *deliverer) run() {
-	ctx, cancel := context.WithCancel(context.Background())
-	d.ctx = ctx
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		select {
-		case <-ctx.Done():
-			return
-		case <-d.drain:
-		}
-		select {
-		case <-ctx.Done():
-		case <-d.drainBy.Done():
-			cancel()
-		}
-	})
 	for d.await() {
 		d.write()
 		select {
@@ -86,8 +69,6 @@ func (d *deliverer) run() {
 		default:
 		}
 	}
-	cancel()
-	watching.Wait()
 	d.leave()
 }
 
@@ -96,12 +77,12 @@ func (d *deliverer) run() {
 func (d *deliverer) leave() {
 	gone := uint64(0)
 	for i := range d.items {
-		if it := &d.items[i]; !it.done && !d.cursor.Kept(it.seq) {
+		if it := &d.items[i]; !it.done && !d.cursor.Kept(it.Seq) {
 			gone++
 		}
 	}
 	if gone > 0 {
-		d.drop(gone, "they could not be delivered before the end, and were not on disk any more")
+		d.cond.lose(gone, "they could not be delivered before the end, and were not on disk any more")
 	}
 }
 
@@ -111,7 +92,7 @@ func (d *deliverer) await() bool {
 		err := d.gather()
 		first := time.Now()
 		if len(d.items) > 0 {
-			first = d.items[0].at
+			first = d.items[0].At
 		}
 		d.keepOldest()
 		var wait time.Duration
@@ -174,7 +155,7 @@ func (d *deliverer) draining() bool {
 }
 
 // ended reports whether the time to drain is over.
-func (d *deliverer) ended() bool { return d.draining() && d.drainBy.Err() != nil }
+func (d *deliverer) ended() bool { return d.draining() && d.ctx.Err() != nil }
 
 // deadline is the context of one Write.
 func (d *deliverer) deadline() (context.Context, context.CancelFunc) {
@@ -184,15 +165,19 @@ func (d *deliverer) deadline() (context.Context, context.CancelFunc) {
 // gather takes items from the journal until there are enough for a batch.
 func (d *deliverer) gather() error {
 	for !d.full() {
-		it, more, err := d.next()
+		r, err := d.cursor.Next()
 		if d.unread && err == nil {
 			d.unread = false
 			d.cond.worked()
 		}
-		if err != nil || !more {
+		if err != nil || r == nil {
 			return err
 		}
-		if d.failures > 0 && d.expired(&it) {
+		it := item{Record: r, tries: r.Tries}
+		switch {
+		case r.Hit == nil:
+			d.bury(&it, "not a hit of this version of flowhound")
+		case d.failures > 0 && d.expired(&it):
 			d.bury(&it, tooOld+d.cond.why())
 		}
 		d.items = append(d.items, it)
@@ -205,36 +190,20 @@ func (d *deliverer) gather() error {
 func (d *deliverer) full() bool {
 	bytes := 0
 	for i := range d.items {
-		bytes += d.items[i].size
+		bytes += d.items[i].Size()
 	}
 	return len(d.items) >= d.opts().Batch.Max || bytes >= maxBatch
 }
 
-// next takes one item.
-func (d *deliverer) next() (item, bool, error) {
-	r, err := d.cursor.Next()
-	if err != nil || r == nil {
-		return item{}, false, err
-	}
-	it := item{seq: r.Seq, at: r.At, tries: r.Tries, size: r.Size()}
-	if r.Hit != nil {
-		it.hit = *r.Hit
-	} else {
-		it.raw = r.Raw
-		d.bury(&it, "not a hit of this version of flowhound")
-	}
-	return it, true, nil
-}
-
 func (d *deliverer) expired(it *item) bool {
-	return d.opts().MaxAge > 0 && time.Since(it.at) > d.opts().MaxAge
+	return d.opts().MaxAge > 0 && time.Since(it.At) > d.opts().MaxAge
 }
 
 // keepOldest notes since when hits wait.
 func (d *deliverer) keepOldest() {
 	at := int64(0)
 	if len(d.items) > 0 {
-		at = d.items[0].at.UnixNano()
+		at = d.items[0].At.UnixNano()
 	}
 	d.oldest.Store(at)
 }
@@ -253,22 +222,13 @@ func (d *deliverer) ack() {
 	}
 	if n > 0 {
 		if d.opts().Journal.Mode() != journal.SyncNever {
-			d.syncDead()
+			d.unsynced.Note(d.dead.sync())
 		}
-		d.cursor.Ack(d.items[n-1].seq)
+		d.cursor.Ack(d.items[n-1].Seq)
 		d.items = append(d.items[:0], d.items[n:]...)
 		d.suspect = max(0, d.suspect-n)
 	}
 	d.done.Store(done)
-}
-
-// syncDead syncs the dead letters, and says once when that fails.
-func (d *deliverer) syncDead() {
-	err := d.dead.sync()
-	if err != nil && !d.unsynced {
-		d.opts().Log.Warn("dead letters cannot be synced; a power failure could lose them", "output", d.Name(), "err", err)
-	}
-	d.unsynced = err != nil
 }
 
 // backoff sets when the next attempt is made; after is what the target asked for.

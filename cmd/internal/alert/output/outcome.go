@@ -23,7 +23,7 @@ func (d *deliverer) write() {
 	from, to := d.choose()
 	hits := make([]hit.Hit, 0, to-from)
 	for i := from; i < to; i++ {
-		hits = append(hits, d.items[i].hit)
+		hits = append(hits, *d.items[i].Hit)
 	}
 	ctx, cancel := d.deadline()
 	err := d.opts().Writer.Write(ctx, hits)
@@ -72,9 +72,8 @@ func (d *deliverer) settle(from, to int, err error) {
 func (d *deliverer) deliver(from, to int) {
 	for i := from; i < to; i++ {
 		d.items[i].done = true
-		if h := &d.items[i].hit; h.IsTest() {
-			id := h.ID // the item's place is used again
-			d.tested.Store(&id)
+		if h := d.items[i].Hit; h.IsTest() {
+			d.tested.Store(&h.ID)
 		}
 	}
 	d.delivered.Add(uint64(to - from))
@@ -172,11 +171,11 @@ func (d *deliverer) again(it *item, err error) {
 		d.bury(it, err.Error())
 		return
 	}
-	h, j := it.hit, d.opts().Journal
+	j := d.opts().Journal
 	if j.Stats().Write != "" {
 		return // it stays where it is
 	}
-	if _, appendErr := j.Append(&journal.Record{To: []string{CursorOf(d.Name())}, Hit: &h, At: it.at, Tries: it.tries}); appendErr != nil {
+	if _, appendErr := j.Append(&journal.Record{To: []string{CursorOf(d.Name())}, Hit: it.Hit, At: it.At, Tries: it.tries}); appendErr != nil {
 		d.bury(it, err.Error())
 		return
 	}
@@ -187,22 +186,25 @@ func (d *deliverer) again(it *item, err error) {
 // bury makes a dead letter of it.
 func (d *deliverer) bury(it *item, why string) {
 	it.done = true
-	payload := it.raw
-	if payload == nil {
-		payload, _ = json.Marshal(it.hit) // it came from JSON, or went into it
+	payload := it.Raw
+	if it.Hit != nil {
+		payload, _ = json.Marshal(it.Hit) // it came from JSON, or went into it
 	}
 	lost, err := d.dead.add(payload, why, it.tries)
 	if lost > 0 {
-		d.drop(uint64(lost), "too many dead letters: the oldest are gone")
+		d.cond.lose(uint64(lost), "too many dead letters: the oldest are gone")
 	}
 	if err != nil {
-		d.drop(1, err.Error())
+		d.cond.lose(1, err.Error())
 		return
 	}
-	d.cond.diedOf(why)
-	n := d.buried.Add(1)
+	n := d.cond.die(why)
 	if now := time.Now(); now.Sub(d.buriedAt) >= buryEvery {
 		d.buriedAt = now
-		d.opts().Log.Warn("a hit could not be delivered; it is a dead letter now", "output", d.opts().Name, "id", it.hit.ID, "why", why, "dead", n)
+		id := ""
+		if it.Hit != nil {
+			id = it.Hit.ID
+		}
+		d.opts().Log.Warn("a hit could not be delivered; it is a dead letter now", "output", d.opts().Name, "id", id, "why", why, "dead", n)
 	}
 }

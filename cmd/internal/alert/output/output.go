@@ -91,25 +91,22 @@ type Output struct {
 
 	changed chan struct{} // holds a token when there are new options
 
-	accepted, delivered, retried, lost, buried atomic.Uint64
-	oldest                                     atomic.Int64  // ns since 1970, 0: none waits
-	done                                       atomic.Uint64 // hits in hand that are delivered
-	tested                                     atomic.Pointer[string]
+	accepted, delivered, retried atomic.Uint64
+	oldest                       atomic.Int64  // ns since 1970, 0: none waits
+	done                         atomic.Uint64 // hits in hand that are delivered
+	tested                       atomic.Pointer[string]
 
-	drain   chan struct{} // closed: deliver what can be delivered, then end
-	drainBy context.Context
-	quit    chan struct{} // closed when the deliverer has ended
+	drain   chan struct{}   // closed: deliver what can be delivered, then end
+	ctx     context.Context // ends with the time for that
+	cancel  context.CancelFunc
 	ending  sync.Once
 	running sync.WaitGroup
-	stopped chan struct{} // of the deliverer; nil: it was not started
+	stopped chan struct{} // closed when the deliverer has ended; nil: it was not started
 }
 
 // New returns an Output that has touched nothing yet.
 func New(c Config, d Dependencies) *Output {
-	out := &Output{
-		tests: make(chan *test), changed: make(chan struct{}, 1),
-		drain: make(chan struct{}), quit: make(chan struct{}),
-	}
+	out := &Output{tests: make(chan *test), changed: make(chan struct{}, 1), drain: make(chan struct{})}
 	out.configure(c, d)
 	out.cond.say = func(status, msg string) { out.opts().Say(status, msg) }
 	return out
@@ -162,6 +159,7 @@ func (out *Output) Wants(h *hit.Hit) bool {
 func (out *Output) Start() {
 	o := out.opts()
 	out.cursor = o.Journal.Cursor(CursorOf(o.Name), int64(o.Spool))
+	out.ctx, out.cancel = context.WithCancel(context.Background())
 	out.stopped = make(chan struct{})
 	out.running.Go(func() {
 		newDeliverer(out).run()
@@ -178,24 +176,24 @@ func (out *Output) Stop(ctx context.Context) {
 		return
 	}
 	out.ending.Do(func() {
-		out.drainBy = ctx
+		if ctx.Err() != nil {
+			out.cancel()
+		}
 		close(out.drain)
-		<-out.stopped
-		close(out.quit)
 	})
+	unhook := context.AfterFunc(ctx, out.cancel)
+	<-out.stopped
+	unhook()
+	out.cancel()
 	out.running.Wait()
 	out.tick()
 }
 
 // Stats returns how the output is doing now.
 func (out *Output) Stats() Stats {
-	status, problem := out.cond.now(out.opts().Problem())
-	s := Stats{
-		Status: status, Problem: problem,
-		Accepted: out.accepted.Load(), Delivered: out.delivered.Load(), Retried: out.retried.Load(),
-		Dropped: out.dropped(), Dead: out.buried.Load(),
-	}
-	waiting, bytes, _ := out.opts().Journal.Waiting(CursorOf(out.Name()))
+	s := Stats{Accepted: out.accepted.Load(), Delivered: out.delivered.Load(), Retried: out.retried.Load()}
+	waiting, bytes, lost := out.waiting()
+	out.cond.fill(&s, out.opts().Problem(), lost)
 	if s.Depth = uint64(waiting); s.Depth > 0 {
 		s.Depth, s.Bytes = s.Depth-min(out.done.Load(), s.Depth), bytes
 	}
@@ -208,29 +206,15 @@ func (out *Output) Stats() Stats {
 	return s
 }
 
-// dropped counts the hits that are lost, wherever.
-func (out *Output) dropped() uint64 {
-	_, _, lost := out.opts().Journal.Waiting(CursorOf(out.Name()))
-	return out.lost.Load() + lost.Sum()
-}
-
-// drop counts hits that are lost.
-func (out *Output) drop(n uint64, why string) {
-	out.lost.Add(n)
-	out.cond.lostTo(why)
+// waiting is what waits in the journal, and what was lost there.
+func (out *Output) waiting() (n int, bytes int64, lost journal.Lost) {
+	return out.opts().Journal.Waiting(CursorOf(out.Name()))
 }
 
 // tick says what has changed.
 func (out *Output) tick() {
-	switch _, _, lost := out.opts().Journal.Waiting(CursorOf(out.Name())); {
-	case out.cond.grew(&out.cond.told.Full, lost.Full):
-		out.cond.lostTo("more waits than spool allows: the oldest hits made room for new ones")
-	case out.cond.grew(&out.cond.told.Memory, lost.Memory):
-		out.cond.lostTo("data_dir cannot be written, and memory was full")
-	case out.cond.grew(&out.cond.told.Damaged, lost.Damaged):
-		out.cond.lostTo("the journal was damaged on disk")
-	}
-	out.cond.tick(time.Now(), out.dropped(), out.buried.Load(), out.opts().Problem())
+	_, _, lost := out.waiting()
+	out.cond.tick(time.Now(), lost, out.opts().Problem())
 }
 
 // watch says what has changed, whatever the deliverer waits for.
@@ -239,7 +223,7 @@ func (out *Output) watch() {
 	defer every.Stop()
 	for {
 		select {
-		case <-out.quit:
+		case <-out.stopped:
 			return
 		case <-every.C:
 			out.tick()

@@ -83,11 +83,9 @@ type Dependencies struct {
 // Outputs are the running outputs. Its methods may be called concurrently.
 type Outputs struct {
 	d        Dependencies
-	mu       sync.Mutex // held by whoever changes or looks at config and running
+	mu       sync.RWMutex // of config and running; held for a hit, so that none is for an output that was stopped
 	config   Config
 	running  []*delivery
-	wanting  sync.RWMutex // held for a hit, so that none is for an output that was stopped
-	takers   []*output.Output
 	changing sync.Mutex // held for a whole change, which may wait for plugins
 }
 
@@ -110,19 +108,19 @@ func (o *Outputs) Start(ctx context.Context) error {
 }
 
 func (o *Outputs) conf() Config {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.mu.RLock()
+	defer o.mu.RUnlock()
 	return o.config
 }
 
 // Wants returns the names of the cursors of those outputs that want h: it is to be
 // appended to the journal for them before Wants is called again.
 func (o *Outputs) Wants(h *hit.Hit) (cursors []string) {
-	o.wanting.RLock()
-	defer o.wanting.RUnlock()
-	for _, out := range o.takers {
-		if out.Wants(h) {
-			cursors = append(cursors, output.CursorOf(out.Name()))
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	for _, d := range o.running {
+		if d.out.Wants(h) {
+			cursors = append(cursors, output.CursorOf(d.cfg.Name))
 		}
 	}
 	return cursors
@@ -194,7 +192,9 @@ func (o *Outputs) Apply(ctx context.Context, c Config) error {
 		}
 		next[i] = d
 	}
-	o.use(c, next)
+	o.mu.Lock()
+	o.config, o.running = c, next
+	o.mu.Unlock()
 	var changes sync.WaitGroup
 	for _, f := range begin {
 		changes.Go(f)
@@ -220,20 +220,6 @@ func (o *Outputs) sayLeftovers() {
 			o.d.Log.Warn("hits wait for an output that is not configured any more; configure one of that name, or remove its cursor while flowhound is stopped", "output", name, "hits", n, "cursor", filepath.Join(c.DataDir, "journal", output.CursorOf(name)+".cursor"))
 		}
 	}
-}
-
-// use makes next what hits are for and what is looked at.
-func (o *Outputs) use(c Config, next []*delivery) {
-	takers := make([]*output.Output, len(next))
-	for i, d := range next {
-		takers[i] = d.out
-	}
-	o.mu.Lock()
-	o.config, o.running = c, next
-	o.mu.Unlock()
-	o.wanting.Lock()
-	o.takers = takers
-	o.wanting.Unlock()
 }
 
 // retire ends an output that is not configured any more. What it cannot deliver now
@@ -279,7 +265,7 @@ func (o *Outputs) Stop(context.Context) error {
 }
 
 func (o *Outputs) look() []*delivery {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.mu.RLock()
+	defer o.mu.RUnlock()
 	return o.running
 }
