@@ -67,7 +67,7 @@ cmd/internal/alert/emit: cmd/internal/alert cmd/internal/alert/journal cmd/inter
 cmd/internal/alert/logged: plugin/hit
 cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/hit/hitpb
 cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
-cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/intel cmd/internal/settings plugin plugin/hit plugin/retry
+cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/settings plugin plugin/hit plugin/retry
 cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/host
 cmd/internal/alert/regular:
 cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/alert/regular cmd/internal/flow cmd/internal/intel github.com/gaissmai/bart plugin/hit
