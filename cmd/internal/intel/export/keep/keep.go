@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export"
 	"github.com/flowhound/flowhound/cmd/internal/metric"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -149,6 +151,36 @@ func (x *Keeper) States() []State {
 	var out []State
 	for _, s := range x.states() {
 		out = append(out, State{Path: s.path, Problem: s.problem, At: s.at, Indicators: s.stats.Written})
+	}
+	return out
+}
+
+// Holding is whether an export holds an address.
+type Holding struct {
+	Format  string    `json:"format"`
+	Path    string    `json:"path"`
+	Zone    string    `json:"zone,omitempty"`
+	Held    bool      `json:"held"`
+	Why     string    `json:"why,omitempty"`       // not
+	At      time.Time `json:"up_to_date,omitzero"` // when the file was last up to date; zero: never
+	Problem string    `json:"problem,omitempty"`
+}
+
+// Holding tells of each export whether it holds an address, of which the indicators say
+// what Set.Lookup returned.
+func (x *Keeper) Holding(addr netip.Addr, listed []intel.Indicator) []Holding {
+	x.mu.Lock()
+	keepers := slices.Clone(x.keepers)
+	x.mu.Unlock()
+	set := x.d.Set()
+	out := make([]Holding, len(keepers))
+	for i, k := range keepers {
+		h := Holding{Format: k.cfg.Format, Path: k.cfg.Path, Zone: k.cfg.Zone}
+		h.Held, h.Why = export.Holding(set, addr, listed, k.cfg.options())
+		k.mu.Lock()
+		h.At, h.Problem = k.state.at, k.state.problem
+		k.mu.Unlock()
+		out[i] = h
 	}
 	return out
 }
