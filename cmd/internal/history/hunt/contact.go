@@ -60,7 +60,7 @@ func (g *Group) Regular() *hit.Regular {
 		if s.Contacts > 0 && s.End-s.Start >= heldTicks { // about to be over, maybe
 			judge()
 		}
-		s.Add(&regular.Record{Start: c.start, End: c.end, Bytes: c.bytes, Exporter: c.exporter, Port: c.port, TCP: c.flags&isTCP != 0, SYN: c.flags&hasSYN != 0})
+		s.Add(c.record())
 		if s.Contacts > before && s.Contacts >= regular.MinContacts {
 			judge()
 		}
@@ -77,6 +77,27 @@ func (g *Group) Regular() *hit.Regular {
 		return nil
 	}
 	return r
+}
+
+// Gaps returns the seconds between the starts of contacts that follow each other, of which
+// a contact may be several records. None where packets were sampled.
+func (g *Group) Gaps() (gaps []float64) {
+	if g.sampled {
+		return nil
+	}
+	slices.SortStableFunc(g.contacts, func(a, b contact) int { return cmp.Compare(a.start, b.start) })
+	var s regular.State
+	for i := range g.contacts {
+		before := s
+		if s.Add(g.contacts[i].record()); before.Contacts > 0 && s.Contacts > before.Contacts {
+			gaps = append(gaps, float64(s.Start-before.Start)/10)
+		}
+	}
+	return gaps
+}
+
+func (c *contact) record() *regular.Record {
+	return &regular.Record{Start: c.start, End: c.end, Bytes: c.bytes, Exporter: c.exporter, Port: c.port, TCP: c.flags&isTCP != 0, SYN: c.flags&hasSYN != 0}
 }
 
 // heldTicks is how long a connection lasts that is called held open, in 0.1 s.

@@ -3,6 +3,8 @@ package hunt
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +60,10 @@ func TestRegular(t *testing.T) {
 	if r := found(t, every(300, 4, 278, 48*time.Hour)).Regular(); r == nil || r.Score < 0.8 || !strings.HasPrefix(r.String(), "every 5.0 min") && !strings.HasPrefix(r.String(), "every 5 min") || !strings.Contains(r.String(), "278 times, same size") {
 		t.Errorf("a beacon: %v", r)
 	}
+	gaps := found(t, every(300, 4, 278, 48*time.Hour)).Gaps()
+	if len(gaps) != 277 || slices.Min(gaps) < 295 || slices.Max(gaps) > 305 {
+		t.Errorf("gaps of a beacon: %v", gaps)
+	}
 	if r := found(t, append(browsing(200, 20*24*time.Hour), every(600, 60, 60, 24*time.Hour)...)).Regular(); r == nil || r.Score < 0.5 {
 		t.Errorf("a beacon that began late: %v", r)
 	}
@@ -68,14 +74,17 @@ func TestRegular(t *testing.T) {
 	for i := range sampled {
 		sampled[i].Sampling = 100
 	}
-	if r := found(t, sampled).Regular(); r != nil {
-		t.Errorf("sampled: %v", r)
+	if g := found(t, sampled); g.Regular() != nil || g.Gaps() != nil {
+		t.Errorf("sampled: %v, %v", g.Regular(), g.Gaps())
 	}
 	var held []flow.Record // an active timeout of a minute cuts one connection of two hours
 	for n := range 120 {
 		r := talked("10.1.2.3", "198.51.100.7", time.Hour*3-time.Duration(n)*time.Minute)
 		r.SrcPort, r.Start, r.TCPFlags, r.RevTCPFlags = 40000, r.End-59e9, flow.ACK|flow.PSH, flow.ACK|flow.PSH
 		held = append(held, r)
+	}
+	if gaps := found(t, held).Gaps(); len(gaps) != 0 {
+		t.Errorf("gaps of one connection: %v", gaps)
 	}
 	if r := found(t, held).Regular(); r == nil || !strings.Contains(r.String(), "held open 2.0 h") && !strings.Contains(r.String(), "held open 120 min") && !strings.Contains(r.String(), "held open 119 min") || strings.Contains(r.String(), "every") {
 		t.Errorf("a connection held open: %v", r)
@@ -112,5 +121,19 @@ func TestHalves(t *testing.T) {
 	h := found(t, []flow.Record{out, back}).Hit(1, time.Now())
 	if h.State != hit.Established || h.Direction != hit.Outbound || h.Src != netip.MustParseAddr("10.1.2.3") || h.SrcBytes != 1000 || h.DstBytes != 9000 || h.Severity != hit.Critical {
 		t.Errorf("%+v", h)
+	}
+}
+
+// TestBound: beyond the pairs that there is room for, records are counted.
+func TestBound(t *testing.T) {
+	f := NewFinder(alert.NewPolicy([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, nil, nil), setOf("198.51.100.0/24"), time.Now())
+	f.Bound(3, 4)
+	holds := query.NewAddrSet([]flow.Range{flow.RangeOf(netip.MustParsePrefix("198.51.100.0/24"))}).Contains
+	for i := range 20 {
+		r := talked("10.1.2."+strconv.Itoa(i%5), "198.51.100.7", time.Duration(i)*time.Minute)
+		f.Add(&r, Sides(&r, holds))
+	}
+	if groups, beyond := f.Groups(); len(groups) != 3 || beyond != 8 || f.contacts != 4 {
+		t.Errorf("%d groups, %d beyond, %d contacts", len(groups), beyond, f.contacts)
 	}
 }

@@ -66,6 +66,7 @@ type Finder struct {
 	policy   *alert.Policy
 	set      *intel.Set
 	now      time.Time
+	room     struct{ groups, contacts int }
 	groups   map[groupKey]*Group
 	contacts int
 	beyond   uint64 // records of groups that there was no room for
@@ -74,8 +75,14 @@ type Finder struct {
 
 // NewFinder returns an empty Finder that judges by a policy and by what a set lists now.
 func NewFinder(policy *alert.Policy, set *intel.Set, now time.Time) *Finder {
-	return &Finder{policy: policy, set: set, now: now, groups: map[groupKey]*Group{}}
+	f := &Finder{policy: policy, set: set, now: now, groups: map[groupKey]*Group{}}
+	f.Bound(maxGroups, maxAllContacts)
+	return f
 }
+
+// Bound sets how many pairs are told apart, some 600 bytes each, and of how many records
+// in all their regularity is told, 40 bytes each.
+func (f *Finder) Bound(pairs, records int) { f.room.groups, f.room.contacts = pairs, records }
 
 // Sides returns which addresses of a record lie in ranges.
 func Sides(r *flow.Record, holds func(flow.Addr) bool) (s match.Side) {
@@ -106,7 +113,7 @@ func (f *Finder) Add(r *flow.Record, sides match.Side) bool {
 	k := groupKey{e.Local, e.Remote, int32(e.ServicePort()), e.Proto}
 	g := f.groups[k]
 	if g == nil {
-		if len(f.groups) >= maxGroups {
+		if len(f.groups) >= f.room.groups {
 			f.beyond++
 			return true
 		}
@@ -114,7 +121,7 @@ func (f *Finder) Add(r *flow.Record, sides match.Side) bool {
 		f.groups[k] = g
 	}
 	g.add(&e)
-	if len(g.contacts) < maxContacts && f.contacts < maxAllContacts {
+	if len(g.contacts) < maxContacts && f.contacts < f.room.contacts {
 		g.contacts = append(g.contacts, contactOf(&e))
 		f.contacts++
 	}

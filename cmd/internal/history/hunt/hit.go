@@ -12,6 +12,13 @@ import (
 // Hit makes the hit of a group. Its id is made of what was found and of seed alone, so
 // that a hunt that runs again says the same.
 func (g *Group) Hit(seed uint64, now time.Time) *hit.Hit {
+	h := g.Sums()
+	h.Time, h.ID, h.Regular = now, id(seed, &g.key), g.Regular()
+	return h
+}
+
+// Sums is Hit without its id and how regularly the pair talks, which take a while to tell.
+func (g *Group) Sums() *hit.Hit {
 	e, m := &g.event, g.most()
 	best := &e.Indicators[0]
 	h := &hit.Hit{
@@ -21,8 +28,8 @@ func (g *Group) Hit(seed uint64, now time.Time) *hit.Hit {
 		Count: m.count, Duplicates: g.count - m.count, Bytes: m.bytes(), Packets: sum(m.srcPackets, m.dstPacks),
 		SrcBytes: m.srcBytes, DstBytes: m.dstBytes, SrcPackets: m.srcPackets, DstPackets: m.dstPacks,
 		Exporter: m.exporter.IP(), Domain: e.Domain, Sampling: e.Sampling,
-		Start: stamp(g.start), End: stamp(g.end), First: stamp(g.first), Last: stamp(g.last), Time: now,
-		ID: id(seed, &g.key), Regular: g.Regular(), Shared: best.Shared, Scanner: best.Scanner,
+		Start: stamp(g.start), End: stamp(g.end), First: stamp(g.first), Last: stamp(g.last),
+		Shared: best.Shared, Scanner: best.Scanner,
 		Local: e.Local.IP(), Remote: e.Remote.IP(),
 		Indicators: alert.Indicators(e.Indicators, e.Others),
 	}
