@@ -94,6 +94,9 @@ feeds:
   - {name: pulses, type: otx, path: pulses.json, category: malware, confidence: 85}
   - {name: botnet, type: list, path: botnet.txt, category: botnet}
 geo: {database: places.csv}
+exports:
+  - {format: nftables, path: flowhound.nft}
+  - {format: plain, path: botnet.lst, categories: [botnet]}
 history: {enabled: true}
 log: {path: alerts.log}
 data_dir: data
@@ -134,6 +137,10 @@ web: {listen: %q, users: users}
 		switch what {
 		case "hit":
 			export(flowTo("203.0.113.211"))
+		case "flows":
+			for range 20 {
+				export(flowBetween(netip.MustParseAddr("198.51.100.20"), own))
+			}
 		case "configuration":
 			b, err := os.ReadFile(filepath.Join(dir, "flowhound.yaml"))
 			if err != nil {

@@ -46,8 +46,14 @@ func (a *Agent) answers(cfg *config.Config) api.Dependencies {
 		Version: a.options.Version, Config: a.options.ConfigPath, LogsIn: cfg.Web.Authenticates(), Started: a.started, Hits: a.series,
 		Exporters: a.exporters.States, Feeds: a.feeds.States, Outputs: a.outputs.States, Findings: a.findings,
 		Policy: func() *alert.Policy { return a.stage.State().Policy }, Metrics: a.metrics, Log: a.log,
-		Listed: func(addr netip.Addr) []intel.Indicator { return a.stage.State().Set.Lookup(addr, time.Now()) },
-		Own:    a.own, About: a.about,
+		Listed:  func(addr netip.Addr) []intel.Indicator { return a.stage.State().Set.Lookup(addr, time.Now()) },
+		Exports: a.exports.Holding, Own: a.own, About: a.about,
+		Allowed: func(addr netip.Addr) string {
+			if e, ok := a.stage.State().Set.Allow().Addr(addr); ok {
+				return e.String()
+			}
+			return ""
+		},
 		Attribution: a.attribution,
 		Listening: func() (all []string) {
 			for _, addr := range a.sockets.Addrs() {
@@ -58,7 +64,8 @@ func (a *Agent) answers(cfg *config.Config) api.Dependencies {
 	}
 	if flows := cfg.Flows(); flows.Enabled {
 		d.History = &api.History{
-			Local: func() []netip.Prefix { return a.config.Load().Networks.Own() },
+			Local:        func() []netip.Prefix { return a.config.Load().Networks.Own() },
+			ServicePorts: func() []uint16 { return a.config.Load().Networks.AllServicePorts() },
 			Open: func(from, to time.Time) (*query.Data, func(), error) {
 				return query.Open(flows.Dir, from, to, a.geo.Letters)
 			},

@@ -31,6 +31,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/web/users"
 )
@@ -53,6 +54,10 @@ type Dependencies struct {
 	Policy    func() *alert.Policy
 	// Listed is what the lists say of an address, the best reason first.
 	Listed func(netip.Addr) []intel.Indicator
+	// Exports says which exports hold an address of which Listed said this, Allowed which
+	// entry of an allow list covers it, "" where none does.
+	Exports func(netip.Addr, []intel.Indicator) []keep.Holding
+	Allowed func(netip.Addr) string
 	// Own reports whether an address is one's own, and About where an address is.
 	Own   func(netip.Addr) bool
 	About func(netip.Addr) About
@@ -94,6 +99,7 @@ type route struct {
 var (
 	spanQuery  = []string{"last", "from", "to"}
 	topQuery   = []string{"last", "from", "to", "expression", "fields", "value", "count", "bottom", "raw"}
+	talkQuery  = []string{"last", "from", "to", "expression"}
 	flowsQuery = []string{"last", "from", "to", "expression", "sort", "limit", "raw"}
 )
 
@@ -110,6 +116,7 @@ var routes = []route{
 	{"GET /api/v1/top", users.Viewer, (*API).top, "The largest groups of the flows that are kept, as flowhound top has them.", topQuery, Top{}, nil},
 	{"GET /api/v1/flows", users.Viewer, (*API).flows, "Conversations that are kept, as flowhound flows --biflow has them.", flowsQuery, Flows{}, nil},
 	{"GET /api/v1/addresses/{address}", users.Viewer, (*API).address, "What is known of an address, and its hits of 30 days.", nil, Address{}, nil},
+	{"GET /api/v1/addresses/{address}/talk", users.Viewer, (*API).talk, "Whom an address talked to, how much and how regularly, as flowhound hunt ADDRESS has it.", talkQuery, Talk{}, nil},
 	{"GET /api/v1/events", users.Viewer, (*API).events, "Server-sent events: \"hits\" with News, and \"alive\" with Counts.", []string{"since"}, nil, nil},
 	{"POST /api/v1/mute", users.Operator, (*API).mute, "Keep hits from being reported for a while.", nil, Written{}, muteAsked{}},
 	{"POST /api/v1/allow", users.Operator, (*API).allow, "Never report an address, network or name.", nil, Written{}, allowAsked{}},

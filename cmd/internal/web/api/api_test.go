@@ -30,6 +30,8 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
+	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/web/users"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -84,8 +86,12 @@ func newLab(t *testing.T) *lab {
 		},
 		Policy: func() *alert.Policy { return policy },
 		Listed: listedByOurs,
-		Own:    func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 },
-		About:  func(netip.Addr) About { return About{} },
+		Exports: func(_ netip.Addr, listed []intel.Indicator) []keep.Holding {
+			return []keep.Holding{{Format: "nftables", Path: "/etc/nftables.d/flowhound.nft", Held: len(listed) > 0, At: now}}
+		},
+		Allowed: func(netip.Addr) string { return "" },
+		Own:     func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 },
+		About:   func(netip.Addr) About { return About{} },
 		Attribution: func() Attribution {
 			return Attribution{Text: "IP Geolocation by DB-IP", URL: "https://db-ip.com", Date: "2026-06-01"}
 		},

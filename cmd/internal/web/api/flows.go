@@ -18,6 +18,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/cmd/internal/history/query/show"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 )
 
 // About is what is known of an address or a country's name that an answer has.
@@ -34,7 +35,8 @@ type About struct {
 
 // History is how the flows that are kept can be asked.
 type History struct {
-	Local func() []netip.Prefix // own networks
+	Local        func() []netip.Prefix // own networks
+	ServicePorts func() []uint16
 	// Open opens the flows that began between two times.
 	Open func(from, to time.Time) (d *query.Data, done func(), err error)
 }
@@ -322,6 +324,11 @@ type Address struct {
 	About   About       `json:"about"`
 	Lists   []Indicator `json:"lists"`
 	Series  []Series    `json:"hits"` // of the last 30 days
+	// Exports says which files and zones hold it, and why the others do not.
+	Exports []keep.Holding `json:"exports"`
+	// Allowed is the entry of an allow list that covers it; Mutes hold its alerts back.
+	Allowed string   `json:"allowed,omitempty"`
+	Mutes   []string `json:"mutes,omitempty"`
 }
 
 // Indicator is one reason to report an address.
@@ -338,24 +345,39 @@ type Indicator struct {
 
 const mostIndicators = 50
 
-// address tells what is known of one address.
-func (a *API) address(w http.ResponseWriter, r *http.Request) {
+// addressOf reads the address of a path; it answers itself where ok is false.
+func addressOf(w http.ResponseWriter, r *http.Request) (addr netip.Addr, ok bool) {
 	addr, err := netip.ParseAddr(r.PathValue("address"))
 	if err != nil {
 		Refuse(w, http.StatusBadRequest, fmt.Sprintf("%.60q is no address", r.PathValue("address")))
+		return addr, false
+	}
+	return addr.Unmap().WithZone(""), true
+}
+
+// address tells what is known of one address.
+func (a *API) address(w http.ResponseWriter, r *http.Request) {
+	addr, ok := addressOf(w, r)
+	if !ok {
 		return
 	}
-	addr = addr.Unmap().WithZone("")
 	out := Address{Address: addr.String(), About: a.about(addr), Lists: []Indicator{}, Series: []Series{}}
 	if a.d.Own != nil {
 		out.Own = a.d.Own(addr)
 	}
-	for _, i := range a.d.Listed(addr) {
+	now := time.Now()
+	listed := a.d.Listed(addr)
+	for _, i := range listed {
 		if len(out.Lists) < mostIndicators {
 			out.Lists = append(out.Lists, indicatorOf(&i))
 		}
 	}
-	now := time.Now()
+	out.Exports, out.Allowed = a.d.Exports(addr, listed), a.d.Allowed(addr)
+	for _, m := range a.d.Policy().Mutes() {
+		if !m.Over(now) && (m.IOC.IsValid() && m.IOC.Contains(addr) || m.Src.IsValid() && m.Src.Contains(addr)) {
+			out.Mutes = append(out.Mutes, m.String())
+		}
+	}
 	s := span{now.Add(-30 * 24 * time.Hour), now}
 	network := netip.PrefixFrom(addr, addr.BitLen())
 	list, _ := a.d.Hits.List(series.Question{From: s.from, To: s.to, Accept: func(x *series.Series) bool { return x.Of(network) }})

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,12 +22,6 @@ import (
 // bytes, and has the API ask it.
 func (l *lab) keep() (dir string) {
 	l.t.Helper()
-	dir = filepath.Join(l.t.TempDir(), "flows")
-	w, err := dataset.Create(dir)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	w.Places = places
 	at := time.Now().Add(-time.Hour).UnixNano()
 	var records []flow.Record
 	for i := range 100 {
@@ -37,6 +32,18 @@ func (l *lab) keep() (dir string) {
 			Sampling: 1, SrcPort: 443, DstPort: uint16(50000 + i), Version: 9, Proto: 6,
 		})
 	}
+	return l.keepFlows(records)
+}
+
+// keepFlows makes a history of these flows, and has the API ask it.
+func (l *lab) keepFlows(records []flow.Record) (dir string) {
+	l.t.Helper()
+	dir = filepath.Join(l.t.TempDir(), "flows")
+	w, err := dataset.Create(dir)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	w.Places = places
 	if err := w.Add(records); err != nil {
 		l.t.Fatal(err)
 	}
@@ -44,8 +51,9 @@ func (l *lab) keep() (dir string) {
 		l.t.Fatal(err)
 	}
 	l.api.d.History = &History{
-		Local: func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
-		Open:  func(from, to time.Time) (*query.Data, func(), error) { return query.Open(dir, from, to, places) },
+		Local:        func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
+		ServicePorts: func() []uint16 { return []uint16{443} },
+		Open:         func(from, to time.Time) (*query.Data, func(), error) { return query.Open(dir, from, to, places) },
 	}
 	return dir
 }
@@ -163,4 +171,78 @@ func listedByOurs(a netip.Addr) []intel.Indicator {
 		return nil
 	}
 	return []intel.Indicator{{Prefix: network, Feed: "ours", Category: intel.C2, Score: 60, Ref: fmt.Sprint("https://intel.example/", a)}}
+}
+
+// TestTalk: a beacon is told by its pair and rhythm, its bytes by who sent them, from
+// either end; and what answers it is the same.
+func TestTalk(t *testing.T) {
+	l := newLab(t)
+	var records []flow.Record
+	begin := time.Now().Add(-6 * time.Hour)
+	add := func(dst string, at time.Time, bytes uint64, port uint16) {
+		records = append(records, flow.Record{
+			Src: flow.AddrFrom(netip.MustParseAddr("10.1.2.3")), Dst: flow.AddrFrom(netip.MustParseAddr(dst)), Exporter: flow.AddrFrom(netip.MustParseAddr("192.0.2.1")),
+			Received: at.UnixNano(), Start: at.UnixNano(), End: at.UnixNano() + 1e9, Bytes: bytes, Packets: 5, RevBytes: 700, RevPackets: 4,
+			Has:      flow.HasStart | flow.HasEnd | flow.HasPorts | flow.HasProto | flow.HasBytes | flow.HasPackets | flow.HasTCPFlags | flow.HasReverse,
+			Sampling: 1, SrcPort: port, DstPort: 8443, Version: 10, Proto: 6, TCPFlags: flow.SYN | flow.ACK | flow.PSH,
+		})
+	}
+	for i := range 60 {
+		add("198.51.100.7", begin.Add(time.Duration(i*300+i%3)*time.Second), 500, uint16(30000+i))
+	}
+	add("203.0.113.9", begin, 1_000_000, 40000)
+	l.keepFlows(records)
+	var x Talk
+	if code, _ := l.do("GET", "addresses/10.1.2.3/talk", "", &x); code != 200 || len(x.Pairs) != 2 || x.Total != 2 || x.Beyond != 0 {
+		t.Fatalf("%d %+v", code, x)
+	}
+	p := x.Pairs[0] // listed, so it is the first
+	if p.Peer != "198.51.100.7" || p.Port != 8443 || p.Proto != "tcp" || !p.Opened || p.State != hit.Established || p.Flows != 60 || p.Sent != 30_000 || p.Received != 42_000 {
+		t.Errorf("%+v", p)
+	}
+	if p.Rhythm == nil || p.Rhythm.Score < 0.8 || p.Rhythm.Period < 299 || p.Rhythm.Period > 302 || p.Rhythm.Contacts != 60 || !strings.HasPrefix(p.Rhythm.Words, "every 5") {
+		t.Errorf("%+v", p.Rhythm)
+	}
+	if p.Gaps == nil || len(p.Gaps.Edges) != len(p.Gaps.Counts)+1 || p.Gaps.Edges[0] < 290 || sumOf(p.Gaps.Counts)+p.Gaps.Outside != 59 {
+		t.Errorf("%+v", p.Gaps)
+	}
+	if x.About["198.51.100.7"].Feed != "ours" || x.Pairs[1].Rhythm != nil || x.Pairs[1].Gaps != nil {
+		t.Errorf("%+v", x)
+	}
+	var y Talk
+	if l.do("GET", "addresses/198.51.100.7/talk", "", &y); len(y.Pairs) != 1 || y.Pairs[0].Peer != "10.1.2.3" || y.Pairs[0].Opened || y.Pairs[0].Sent != 42_000 || y.Pairs[0].Received != 30_000 {
+		t.Errorf("from the other end: %+v", y)
+	}
+	var z Talk
+	if l.do("GET", "addresses/10.1.2.3/talk?expression="+url.QueryEscape("dst port 8443 and bytes > 100k"), "", &z); len(z.Pairs) != 1 || z.Pairs[0].Peer != "203.0.113.9" {
+		t.Errorf("with an expression: %+v", z)
+	}
+	if l.do("GET", "addresses/192.0.2.200/talk", "", &z); len(z.Pairs) != 0 || z.Pairs == nil {
+		t.Errorf("nobody: %+v", z)
+	}
+}
+
+func sumOf(all []int) (n int) {
+	for _, v := range all {
+		n += v
+	}
+	return n
+}
+
+// TestGaps: every gap is counted once, whatever there is.
+func TestGaps(t *testing.T) {
+	for _, gaps := range [][]float64{
+		{300, 300, 300, 300}, {0, 0, 0, 0, 0}, {1, 10, 100, 1000, 10000, 1e6}, {0.1, 3e6, 0.2, 5, 7}, {299, 300, 301, 300, 86000}, {60, 60, 60, 120, 60, 180, 60},
+	} {
+		x := gapsOf(slices.Clone(gaps))
+		if len(x.Counts) != gapPieces || len(x.Edges) != gapPieces+1 || sumOf(x.Counts)+x.Outside != len(gaps) || !slices.IsSorted(x.Edges) {
+			t.Errorf("%v: %+v", gaps, x)
+		}
+		if x.Outside > len(gaps)/4 {
+			t.Errorf("%v: %d are outside", gaps, x.Outside)
+		}
+	}
+	if gapsOf([]float64{1, 2, 3}) != nil {
+		t.Error("few gaps tell nothing")
+	}
 }

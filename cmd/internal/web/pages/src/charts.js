@@ -2,8 +2,11 @@
 import { s } from './dom.js';
 import { bytes, clock, day } from './format.js';
 
+const watched = new WeakMap(); // what draws a chart anew when its element gets another width
+
 /** Draws in units of a 14 px page: one unit grows with the reader's font size. */
 export function chart(el, height, draw) {
+  watched.get(el)?.disconnect();
   let last = 0;
   const go = () => {
     const k = parseFloat(getComputedStyle(document.documentElement).fontSize) / 14;
@@ -13,7 +16,9 @@ export function chart(el, height, draw) {
     const size = { width: el.clientWidth, height: height * k, viewBox: `0 0 ${w} ${height}` };
     el.replaceChildren(s('svg', { class: 'chart', ...size, 'aria-hidden': 'true' }, draw(w, height)));
   };
-  new ResizeObserver(go).observe(el);
+  const observer = new ResizeObserver(go);
+  watched.set(el, observer);
+  observer.observe(el);
   go();
 }
 
@@ -105,6 +110,29 @@ export function mirror(el, t, up, down, { fmt = bytes, height = 150 } = {}) {
       }),
     );
     return [...out, axis(w, height, t[0], t.at(-1), LEFT)];
+  });
+}
+
+/** How often each value was: bars between edges, of which some are named below. */
+export function bars(el, edges, counts, { fmt = String, height = 120 } = {}) {
+  chart(el, height, (w) => {
+    const foot = height - 20;
+    const max = nice(Math.max(...counts));
+    const bar = (w - LEFT) / counts.length;
+    const every = Math.ceil(counts.length / Math.max(2, Math.floor((w - LEFT) / 80)));
+    return [
+      [1, 0].flatMap((g) => scale(w, foot - g * (foot - 8), g ? String(max) : '0')),
+      counts.map((n, i) => {
+        const tall = (n / max) * (foot - 8);
+        return n > 0 && s('rect', { class: 'ar b', x: LEFT + i * bar + 1, y: foot - tall, width: Math.max(1, bar - 2), height: tall });
+      }),
+      edges.map(
+        (v, i) =>
+          i % every === 0 &&
+          i < counts.length &&
+          s('text', { x: LEFT + i * bar, y: height - 3, 'text-anchor': i ? 'middle' : 'start' }, fmt(v)),
+      ),
+    ];
   });
 }
 

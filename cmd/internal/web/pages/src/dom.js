@@ -22,6 +22,8 @@ export const icon = (id, c = '') =>
 
 /** Text of a feed or a flow: as it is, on its own whatever its direction of writing, without what cannot be seen. */
 export const said = (text) => h('bdi', {}, clean(text));
+/** The same for a sentence, which is never cut. */
+export const saying = (text) => h('bdi', { class: 'says' }, clean(text));
 const unseen = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 export const clean = (text) =>
   String(text ?? '')

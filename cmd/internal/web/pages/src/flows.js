@@ -1,7 +1,8 @@
 // What Map, Top and Talk share: questions to the flows that are kept, and their answers.
-import { h, said, clean } from './dom.js';
+import { h, icon, said, saying, clean } from './dom.js';
 import { bytes, clock, count, num, when } from './format.js';
-import { note } from './parts.js';
+import { cmd, note } from './parts.js';
+import { me } from './frame.js';
 import { get } from './net.js';
 import { question, times } from './range.js';
 
@@ -111,6 +112,25 @@ export function limits(a) {
       ),
     );
   return out;
+}
+
+/** Why there is no answer, what works all the same, and what to do. command asks the same without a limit. */
+export function noAnswer(e, command) {
+  if (e.status === 409)
+    return h(
+      'div',
+      { class: 'note' },
+      icon('off'),
+      h(
+        'div',
+        {},
+        h('b', {}, 'History is off, so there is nothing to draw.'),
+        h('p', { class: 'dim' }, 'Hits, exporters, feeds and outputs work without it; Map, Top and Talk need it.'),
+        h('pre', { class: 'snip', tabindex: '0' }, 'history:\n  enabled: true\n  keep: 30d\n  max_size: 40GB'),
+        h('p', { class: 'dim' }, `Write this into ${me.config || 'the configuration'}. How long you may keep flows is a matter of law in many places.`),
+      ),
+    );
+  return note('late', h('b', {}, saying(e.message)), command && h('p', {}, cmd(command)));
 }
 
 /** Says why a question was not answered, with the place of a mistake. fix(text) takes a suggestion over. */

@@ -1,5 +1,5 @@
 // The frame of every page: who is logged in, numbers of trouble in the bar, live, keys, theme.
-import { $, $$, h, clean } from './dom.js';
+import { $, $$, h, clean, params } from './dom.js';
 import { now, zone } from './format.js';
 import { get, listen, send } from './net.js';
 import { toast } from './parts.js';
@@ -130,29 +130,53 @@ function showCounts(c) {
 }
 
 export const live = { on: true };
-const EVERY = 5000;
-/** Calls again() now and then while live, and hits(news) for what is new. begin: what the page knows already. */
-export function follow({ again, hits, begin }) {
+/** What is over does not change: a range with an end is not asked for again. */
+const over = () => params.has('to');
+/** Whoever marks text, or has a menu or a dialogue open, keeps what is there. */
+const reading = () => {
+  const marked = getSelection();
+  return (
+    !!$('dialog[open],:popover-open') ||
+    (!!marked && !marked.isCollapsed && $('main').contains(marked.anchorNode))
+  );
+};
+/**
+ * Calls again() each `every` milliseconds while live, seen and up to now, and hits(news) for what is new. begin: what
+ * the page knows already. A slow answer is asked for less often: it takes a twentieth of the time at most.
+ */
+export function follow({ again, every = 5000, hits, begin }) {
   const button = $('.live');
   const dot = () => {
-    button.setAttribute('aria-pressed', live.on);
-    $('span', button).textContent = live.on ? 'Live' : 'Paused';
+    const [word, label] = over() ? ['Past', 'The range is over: nothing is refreshed'] : live.on ? ['Live', 'Live'] : ['Paused', 'Live'];
+    button.setAttribute('aria-pressed', live.on && !over());
+    button.setAttribute('aria-label', label);
+    $('span', button).textContent = word;
   };
   button.hidden = false;
+  dot();
+  addEventListener('range', dot);
   button.addEventListener('click', () => {
+    if (over()) return toast('The range is over. Choose 1 h, 24 h, 7 d or 30 d to follow what comes.');
     live.on = !live.on;
     dot();
-    if (live.on) again?.();
+    return live.on && again?.();
   });
   listen({ counts: showCounts, hits: (news) => hits?.(news) }, begin);
-  if (again) {
-    const next = async () => {
-      if (live.on && !document.hidden) await again();
-      setTimeout(next, EVERY);
-    };
-    setTimeout(next, EVERY);
-    document.addEventListener('visibilitychange', () => !document.hidden && live.on && again());
-  }
+  if (!again) return;
+  let last = performance.now();
+  const due = () => live.on && !document.hidden && !over() && !reading();
+  const next = async () => {
+    let took = 0;
+    if (due()) {
+      const begun = performance.now();
+      await again();
+      last = performance.now();
+      took = last - begun;
+    }
+    setTimeout(next, Math.max(every, 20 * took));
+  };
+  setTimeout(next, every);
+  document.addEventListener('visibilitychange', () => due() && performance.now() - last > every && again());
 }
 
 async function logOut() {

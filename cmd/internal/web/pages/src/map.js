@@ -1,12 +1,12 @@
 // Map: where does traffic go? The picture is for a glance; the table beside it says the same and is the way in.
 import { $, $$, h, s, icon, params, setParams } from './dom.js';
-import { bytes, num, pct } from './format.js';
-import { SEV, barcell, cmd, give, grid, seg, sev, tip } from './parts.js';
+import { bytes, clock, day, num, pct } from './format.js';
+import { SEV, barcell, cmd, give, grid, numbers, redraw, seg, sev, tip } from './parts.js';
 import { area } from './charts.js';
 import { question, range, wholeHours as hours } from './range.js';
 import { get, trouble } from './net.js';
 import { follow, onkey, ready } from './frame.js';
-import { address, country, facts, isCountry, limits, listed, owner, series, step, top, values } from './flows.js';
+import { address, country, facts, isCountry, limits, listed, noAnswer, owner, series, step, top, values } from './flows.js';
 
 const world = await (await fetch('/world.json')).json();
 /* Fixed steps of share, not of the day's range: a colour means the same in every picture. */
@@ -29,6 +29,9 @@ let rest = []; // what is on no map
 let answer;
 let sel = null;
 let turn = 0;
+let hovered; // the country under the pointer
+let over = []; // [time, value]
+const memo = { countries: {}, addresses: {} };
 
 /* ---- the picture ---- */
 const shapes = {};
@@ -73,9 +76,11 @@ function paint() {
     rings.append(s('circle', { class: 'halo', ...size }), s('circle', { class: 'hit ' + r.sev, ...size }));
   }
   zoom(params.get('region') || 'world');
+  if (hovered) lit(hovered);
 }
 
 const lit = (c) => {
+  hovered = c;
   $$('.on', root).forEach((e) => e.dataset.c !== sel && e.classList.remove('on'));
   for (const e of shapes[c] || []) e.classList.add('on');
 };
@@ -155,7 +160,7 @@ function list() {
     { t: 'Σ %', n: 1, f: (r) => pct(r.cum), v: (r) => r.cum },
     { t: 'Hit flows', n: 1, f: hitsCell, v: (r) => r.hits },
   ];
-  const t = grid('Countries', columns, rows, { key: (r) => r.cc });
+  const t = grid('Countries', columns, rows, { key: (r) => r.cc, memo: memo.countries });
   t.addEventListener('pointerover', (e) => lit(e.target.closest('tr')?.dataset.k));
   const off = rest.map((r) => `${country(r.cc)} ${fmt(r.value)}`).join(', ');
   $('#side').replaceChildren(
@@ -183,12 +188,10 @@ function list() {
     ),
     h('p', { class: 'small dim' }, off ? `Not on the map: ${off}. ` : '', facts(answer, 'countries')),
   );
-  $('#cmd').replaceChildren(
-    cmd(`flowhound top --fields ${sides[side()][0]} --value ${value()} --count 0 ${hours().flags}`),
-  );
+  $('#cmd').replaceChildren(cmd(command()));
 }
 
-/** Replaces the countries by the addresses and ports of one. */
+/** Replaces the countries by the addresses and ports of one. quiet: the reader did not ask for it. */
 async function open(c, quiet) {
   sel = c;
   setParams({ cc: c });
@@ -196,6 +199,7 @@ async function open(c, quiet) {
   lit(c);
   const mine = ++turn;
   const [, ip, port, , condition] = sides[side()];
+  const slow = !quiet && setTimeout(() => $('#side').classList.add('stale'), 300);
   try {
     const a = await top(
       { expression: `${condition} ${c}`, fields: `${ip},${port}`, value: value(), count: 15 },
@@ -204,11 +208,14 @@ async function open(c, quiet) {
     );
     if (mine !== turn) return;
     trouble();
-    drill(c, a, ip, port);
+    quiet ? redraw($('#side'), memo.addresses, () => drill(c, a, ip, port)) : drill(c, a, ip, port);
     if (!quiet) $('#sh').focus({ preventScroll: innerWidth > 760 });
   } catch (e) {
     trouble(e);
-    if (e.status && mine === turn) $('#side').replaceChildren(h('p', { class: 'note late' }, e.message), back());
+    if (e.status && mine === turn && !(quiet && e.status === 503)) $('#side').replaceChildren(back(), noAnswer(e, command(c)));
+  } finally {
+    clearTimeout(slow);
+    $('#side').classList.remove('stale');
   }
 }
 
@@ -274,20 +281,26 @@ function drill(c, a, ip, port) {
     h(
       'div',
       { class: 'scroll', tabindex: '0', role: 'region', 'aria-labelledby': 'sh' },
-      grid('Addresses and ports', columns, a.rows),
+      grid('Addresses and ports', columns, a.rows, { key: (x) => `${x[ip]} ${x[port]}`, memo: memo.addresses }),
     ),
     h('p', { class: 'small dim' }, facts(a)),
   );
-  const [option] = { src: ['--scc'], dst: ['--dcc'], both: ['--any-cc'] }[side()];
-  $('#cmd').replaceChildren(
-    cmd(`flowhound top ${option} ${c} --fields ${ip},${port} --value ${value()} --count 15 ${hours().flags}`),
-  );
+  $('#cmd').replaceChildren(cmd(command(c)));
+}
+
+/** The command that gives the same as the table: of a country, or of all. */
+function command(c) {
+  const [field, ip, port] = sides[side()];
+  const option = { src: '--scc', dst: '--dcc', both: '--any-cc' }[side()];
+  const what = c ? `${option} ${c} --fields ${ip},${port}` : `--fields ${field}`;
+  return `flowhound top ${what} --value ${value()} --count ${c ? 15 : 0} ${hours().flags}`;
 }
 
 /* ---- questions ---- */
-async function load() {
+/** calm: nobody asked, the time has come. */
+async function load(calm) {
   const mine = ++turn;
-  const slow = setTimeout(() => $('#map').classList.add('stale'), 300);
+  const slow = calm !== true && setTimeout(() => $('#map').classList.add('stale'), 300);
   try {
     const [a, hits] = await Promise.all([
       top({ fields: sides[side()][0], value: value(), count: 0 }, undefined, hours().question),
@@ -305,11 +318,11 @@ async function load() {
     }[side()];
     $('#share').textContent = `Share of ${measure() === 'hits' ? 'hit flows' : measure()}`;
     if (sel && by[sel]) await open(sel, true);
-    else list();
+    else redraw($('#side'), memo.countries, list);
     await volume();
   } catch (e) {
     trouble(e);
-    if (e.status) $('#side').replaceChildren(h('p', { class: 'note late' }, e.message));
+    if (e.status && !(calm === true && e.status === 503)) $('#side').replaceChildren(noAnswer(e, command(sel)));
   } finally {
     clearTimeout(slow);
     $('#map').classList.remove('stale');
@@ -349,9 +362,12 @@ async function volume() {
   const by = at.times[1] - at.times[0] >= 864e5 ? ['hour', 36e5] : step();
   const a = await top({ fields: by[0], value: value(), count: 0 }, undefined, at.question);
   const [t, ys] = series(a, [''], by, at.times);
-  $('#vol').replaceChildren();
+  over = t.map((q, i) => [q, ys[0][i]]);
   area($('#vol'), t, ys, { height: 120, fmt: values[value()][1] });
+  overTable.redraw();
 }
+const overTable = numbers('over-time', [['time', (t) => `${day(t)} ${clock(t)}`], ['value', (v) => values[value()][1](v), 1]], () => over);
+$('#vol').after(overTable);
 
 onkey.Escape = () => (sel ? shut() : false);
 $('#legend').replaceChildren(
@@ -420,5 +436,5 @@ $('#tools').append(
 $('#attribution').append('Borders: Natural Earth, de facto · ');
 sel = params.get('cc');
 await load();
-follow({});
+follow({ again: () => load(true), every: 30_000 });
 ready();

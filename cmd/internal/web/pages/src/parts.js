@@ -1,5 +1,5 @@
 // Small parts that pages share: marks, commands, choices, tables that can be taken away.
-import { $, h, s, icon, clean } from './dom.js';
+import { $, $$, h, s, icon, clean } from './dom.js';
 
 export const SEV = ['critical', 'high', 'medium', 'low', 'info'];
 export const sev = (v, word = v) => h('span', { class: 'sev ' + v }, icon('s-' + v), word);
@@ -81,17 +81,18 @@ function save(name, type, text) {
 
 /**
  * A table. Columns: {t: title, f: row => node, v: row => what to sort by, n: it is a number, c: class, sort: 'descending'}.
- * Options: key, rowClass, under (a second row), foot.
+ * Options: key, rowClass, under (a second row), foot, memo (an object that remembers the order when it is drawn again).
  */
 export function grid(label, columns, rows, o = {}) {
-  let by = columns.findIndex((c) => c.sort);
-  let way = columns[by]?.sort;
+  const memo = o.memo || {};
+  let by = columns.findIndex((c) => (memo.by ? c.t === memo.by : c.sort));
+  let way = by < 0 ? undefined : memo.way || columns[by].sort;
   const body = h('tbody');
   const cls = (c) => (c.c || '') + (c.n ? ' n' : '');
   const heads = columns.map((c, i) =>
     h(
       'th',
-      { scope: 'col', class: cls(c), 'aria-sort': c.sort },
+      { scope: 'col', class: cls(c), 'aria-sort': i === by && way },
       c.v ? h('button', { type: 'button', onclick: () => sort(i) }, c.t) : c.t,
     ),
   );
@@ -99,6 +100,7 @@ export function grid(label, columns, rows, o = {}) {
     const first = columns[i].n ? 'descending' : 'ascending';
     way = by !== i ? first : way === 'descending' ? 'ascending' : 'descending';
     by = i;
+    [memo.by, memo.way] = [columns[i].t, way];
     heads.forEach((t, k) => (k === i ? t.setAttribute('aria-sort', way) : t.removeAttribute('aria-sort')));
     fill();
   };
@@ -118,7 +120,14 @@ export function grid(label, columns, rows, o = {}) {
       : [tr];
   };
   const fill = () => {
-    body.replaceChildren(...(way ? rows.toSorted(compare) : rows).flatMap(row));
+    let list = way ? rows.toSorted(compare) : rows;
+    if (memo.keep) {
+      const place = new Map(memo.order.map((k, i) => [k, i]));
+      const at = (r) => place.get(o.key(r)) ?? Infinity;
+      list = list.toSorted((a, b) => (at(a) === at(b) ? 0 : at(a) - at(b)));
+    }
+    if (o.key) memo.order = list.map(o.key);
+    body.replaceChildren(...list.flatMap(row));
     if (o.foot) body.append(o.foot());
   };
   fill();
@@ -129,6 +138,57 @@ export function grid(label, columns, rows, o = {}) {
     h('thead', {}, h('tr', {}, heads)),
     body,
   );
+}
+
+/**
+ * Draws again what is in a box. Nothing moves under the reader: the focus, what is scrolled, and while the pointer or
+ * the focus is in the box the order of its rows stay.
+ */
+export function redraw(box, memo, draw) {
+  const scrolled = () => [box, ...$$('.scroll', box)];
+  const before = scrolled().map((e) => [e.scrollLeft, e.scrollTop]);
+  const page = [scrollX, scrollY];
+  const focused = whereabouts(box);
+  memo.keep = !!memo.order && (box.matches(':hover') || !!focused);
+  draw();
+  memo.keep = false;
+  scrolled().forEach((e, i) => before[i] && e.scrollTo(...before[i]));
+  scrollTo(...page);
+  focused?.()?.focus({ preventScroll: true });
+}
+
+/** How to find what has the focus in a box once that is drawn again; null where it is elsewhere. */
+function whereabouts(box) {
+  const e = document.activeElement;
+  if (e === box || !box.contains(e)) return null;
+  const key = e.closest('[data-k]')?.dataset.k;
+  const all = () => {
+    const root = key == null ? box : box.querySelector(`[data-k="${CSS.escape(key)}"]`);
+    return root ? $$('a,button,input,[tabindex]', root) : [];
+  };
+  const i = all().indexOf(e);
+  return () => all()[i];
+}
+
+/** The table of a chart, folded, to read, copy and take away. */
+export function numbers(name, heads, rows) {
+  const table = () => rows().map((r) => Object.fromEntries(heads.map(([k], i) => [k, r[i]])));
+  const body = h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': `${name}, scrolls` });
+  const d = h(
+    'details',
+    { class: 'numbers' },
+    h('summary', { class: 'small' }, 'The same as a table'),
+    give(name, table),
+    body,
+  );
+  const draw = () =>
+    d.open &&
+    body.replaceChildren(
+      grid(name, heads.map(([k, f, n], i) => ({ t: k, n, f: (r) => (f ? f(r[i]) : String(r[i])) })), rows()),
+    );
+  d.addEventListener('toggle', draw);
+  d.redraw = draw;
+  return d;
 }
 
 export const tip = {

@@ -68,6 +68,7 @@ export function range(on) {
   const set = (all) => {
     setParams({ from: '', to: '', last: '', ...all });
     $$('input[name=range]').forEach((i) => (i.checked = i.value === last()));
+    dispatchEvent(new Event('range'));
     on();
   };
   const move = (way) => {

@@ -1,16 +1,19 @@
 // Talk: one address. When, with whom, how much, how regularly, who lists it.
-import { $, h, said, clean, icon, params } from './dom.js';
-import { bytes, count, num, span, when } from './format.js';
-import { cmd, give, grid, note, sev } from './parts.js';
-import { mirror } from './charts.js';
-import { question, range } from './range.js';
+import { $, h, said, saying, clean, icon, params, setParams } from './dom.js';
+import { bytes, clock, count, day, num, span, when } from './format.js';
+import { cmd, give, grid, note, numbers, redraw, sev, state } from './parts.js';
+import { bars, mirror } from './charts.js';
+import { flags, question, range } from './range.js';
 import { get, trouble } from './net.js';
 import { follow, has, ready } from './frame.js';
-import { address, facts, limits, listed, owner, series, step, top } from './flows.js';
+import { address, limits, listed, noAnswer, owner, series, step, top } from './flows.js';
 import { title } from './words.js';
 
 const A = (params.get('a') || '').trim();
-let peers = [];
+let pairs = []; // the answer's, with what is known of the peer
+let volume = []; // [time, sent, received]
+let gaps; // of the pair that is chosen
+const memo = {};
 
 /** A link of a feed is one only when it is to the web. */
 const link = (ref) =>
@@ -111,69 +114,105 @@ function lists(x) {
   );
 }
 
-/** Both directions of each peer: what the address sent to it, and what it had from it. */
-async function talk(x) {
-  const [name] = step();
-  const ask = (expression, fields, value) => top({ expression, fields, value, count: fields.includes(name) ? 0 : 200 });
-  const [out, back, flows, tOut, tBack] = await Promise.all([
-    ask(`src ip ${x.address}`, 'dip', 'bytes'),
-    ask(`dst ip ${x.address}`, 'sip', 'bytes'),
-    ask(`ip ${x.address}`, 'ip', 'flows'),
-    ask(`src ip ${x.address}`, name, 'bytes'),
-    ask(`dst ip ${x.address}`, name, 'bytes'),
-  ]);
-  const all = {};
-  const put = (a, field, key) =>
-    a.rows.forEach(
-      (r) =>
-        r[field] !== x.address &&
-        ((all[r[field]] ??= { peer: r[field], sent: 0, received: 0, flows: 0, about: a.about[r[field]] })[key] =
-          r.value),
+/** Which files and zones of ours hold it, and why the others do not. */
+function exports_(x) {
+  const word = (e) => {
+    if (!e.held) return state('off', e.why);
+    if (e.problem) return state('bad', 'not written');
+    return e.up_to_date ? state('ok', ['holds it, ', when(e.up_to_date)]) : state('late', 'with its next version');
+  };
+  const one = (e) =>
+    h(
+      'li',
+      {},
+      h('span', {}, h('b', {}, e.format), ' ', h('span', { class: 'dim' }, saying(e.zone || e.path))),
+      word(e),
+      e.problem && h('span', { class: 'dim' }, saying(e.problem)),
     );
-  put(out, 'dip', 'sent');
-  put(back, 'sip', 'received');
-  put(flows, 'ip', 'flows');
-  peers = Object.values(all).sort(
-    (a, b) => !!b.about?.feed - !!a.about?.feed || b.sent + b.received - a.sent - a.received,
+  let back = 'No allow list and no mute holds it back.';
+  if (x.allowed) back = ['An allow list holds it back: ', saying(x.allowed), '.'];
+  else if (x.mutes) back = ['Muted: ', saying(x.mutes.join('; ')), '.'];
+  $('#exports').replaceChildren(
+    x.exports.length
+      ? h('ul', { class: 'lists' }, x.exports.map(one))
+      : h('p', { class: 'dim' }, 'No exports are configured.'),
+    h('p', { class: 'small dim' }, x.own ? 'Addresses of your own are in no export. ' : '', back),
   );
-  $('#limits').replaceChildren(...limits(out));
-  $('#facts').textContent = facts(out, 'peers');
-  const rhythm = new Map(x.hits.filter((s) => s.period_s).map((s) => [s.local === x.address ? s.remote : s.local, s]));
-  const columns = [
-    { t: 'Peer', f: (r) => [address(r.peer, r.about), ' ', h('span', { class: 'dim ph' }, owner(r.about))] },
-    { t: 'List', f: (r) => listed(r.about) || h('span', { class: 'dim' }, '–') },
-    {
-      t: 'Sent to it',
-      n: 1,
-      v: (r) => r.sent,
-      f: (r) => (r.sent ? bytes(r.sent) : h('span', { class: 'dim' }, 'nothing')),
-    },
-    {
-      t: 'Had from it',
-      n: 1,
-      v: (r) => r.received,
-      f: (r) => (r.received ? bytes(r.received) : h('span', { class: 'dim' }, 'nothing')),
-    },
-    { t: 'Flows', n: 1, v: (r) => r.flows, f: (r) => num(r.flows) },
-    {
-      t: 'Rhythm',
-      c: 'h1',
-      f: (r) =>
-        rhythm.has(r.peer)
-          ? h('b', {}, `every ${span(rhythm.get(r.peer).period_s * 1000)}`)
-          : h('span', { class: 'dim' }, '–'),
-    },
-  ];
-  $('#peers').replaceChildren(
-    peers.length ? grid('Peers', columns, peers) : h('p', { class: 'blank' }, 'No flows of it are kept in this range.'),
-  );
-  const [t, [up]] = series(tOut);
-  const [, [down]] = series(tBack);
-  $('#vol').replaceChildren();
-  if (peers.length) mirror($('#vol'), t, up, down);
 }
 
-async function load() {
+const dim = (text) => h('span', { class: 'dim' }, text);
+const keyOf = (p) => `${p.peer} ${p.proto} ${p.port}`;
+const rhythm = (p) => (p.rhythm?.score ? `every ${span(p.rhythm.period_s * 1000)}, ± ${span(p.rhythm.deviation_s * 1000)}` : 'none');
+
+function table(x) {
+  const choose = (p) => {
+    const b = h('button', { class: 'lnk', type: 'button', 'aria-label': `Gaps of ${p.peer}: ${rhythm(p)}` }, rhythm(p));
+    b.addEventListener('click', () => {
+      setParams({ gap: keyOf(p) });
+      regularity();
+      $('#a3').focus();
+    });
+    return p.rhythm?.score ? h('b', {}, b) : b;
+  };
+  const lists = pairs.some((p) => p.about?.feed);
+  const columns = [
+    { t: 'Peer', v: (p) => p.peer, f: (p) => [address(p.peer, p.about), ' ', p.about?.owner && h('span', { class: 'dim ph' }, said(p.about.owner))] },
+    ...(lists ? [{ t: 'List', f: (p) => listed(p.about) || dim('–') }] : []),
+    { t: 'Port', n: 1, v: (p) => p.port, f: (p) => [p.port < 0 ? '' : `${p.port} `, dim(p.proto)] },
+    { t: x.own ? 'Sent' : 'From it', n: 1, c: 'h1', v: (p) => p.sent, f: (p) => (p.sent ? bytes(p.sent) : dim('nothing')) },
+    { t: x.own ? 'Received' : 'To it', n: 1, c: 'h1', v: (p) => p.received, f: (p) => (p.received ? bytes(p.received) : dim('nothing')) },
+    { t: 'Flows', n: 1, v: (p) => p.flows, f: (p) => num(p.flows) },
+    { t: 'Rhythm', v: (p) => p.rhythm?.score || 0, f: (p) => (p.gaps ? choose(p) : dim(p.rhythm?.held_s ? 'held open ' + span(p.rhythm.held_s * 1000) : '–')) },
+    { t: 'Last', n: 1, c: 'h1', v: (p) => p.last, f: (p) => when(p.last) },
+  ];
+  return grid('Peers', columns, pairs, { key: keyOf, memo });
+}
+
+const seconds = (v) => (v >= 120 ? span(v * 1000) : `${v < 10 ? Math.round(v * 10) / 10 : Math.round(v)}\u00a0s`);
+
+/** How regularly: the pair that was chosen, else the most regular, else the one with the most gaps. */
+function regularity() {
+  const some = pairs.filter((p) => p.gaps);
+  const sum = (p) => p.gaps.counts.reduce((n, v) => n + v, 0);
+  const best = some.toSorted((a, b) => (b.rhythm?.score || 0) - (a.rhythm?.score || 0) || sum(b) - sum(a))[0];
+  const p = some.find((q) => keyOf(q) === params.get('gap')) || best;
+  $('#regular').hidden = !p;
+  gaps = p?.gaps;
+  if (!p) return;
+  const r = p.rhythm;
+  const port = p.port < 0 ? '' : `, port ${p.port}`;
+  $('#rhythm').replaceChildren(
+    h('span', {}, `With ${p.peer}${port}: `),
+    r?.score ? h('b', {}, `${r.score >= 0.8 ? 'like a clock, ' : ''}${r.words.replace('+-', '±')}. `) : h('b', {}, `no steady rhythm in ${count(sum(p) + (gaps.outside || 0), 'gap')}. `),
+    dim(r?.score ? 'Machines talk so, people do not; update services do, too: with a listed peer it is a beacon.' : r?.held_s ? `One connection was held open for ${span(r.held_s * 1000)}.` : 'People and busy servers talk so.'),
+    gaps.outside ? dim(` ${count(gaps.outside, 'gap')} shorter or longer than shown.`) : '',
+  );
+  bars($('#gaps'), gaps.edges_s, gaps.counts, { fmt: seconds });
+  gapTable.redraw();
+}
+
+/** Whom the address talked to, pair by pair, and both directions over time. */
+async function talk(x) {
+  const [name] = step();
+  const over = (side) => top({ expression: `${side} ip ${x.address}`, fields: name, value: 'bytes', count: 0 });
+  const [a, out, back] = await Promise.all([get(`addresses/${x.address}/talk?${question()}`), over('src'), over('dst')]);
+  pairs = a.pairs.map((p) => ({ ...p, about: a.about[p.peer] }));
+  $('#limits').replaceChildren(...limits(a));
+  const shown = pairs.length < a.total ? `The ${num(pairs.length)} largest of ${count(a.total, 'pair')}` : count(a.total, 'pair');
+  $('#facts').textContent = `${shown}; ${a.beyond ? count(a.beyond, 'flow') + ' more are of pairs that are not told apart; ' : ''}answered in ${(a.took_ms / 1000).toFixed(2)} s at ${clock(Date.now())}.`;
+  redraw($('#peers'), memo, () =>
+    $('#peers').replaceChildren(pairs.length ? table(x) : h('p', { class: 'blank' }, 'No flows of it are kept in this range.')),
+  );
+  const [t, [up]] = series(out);
+  const [, [down]] = series(back);
+  volume = t.map((at, i) => [at, up[i], down[i]]);
+  $('#much').hidden = !pairs.length;
+  if (pairs.length) mirror($('#vol'), t, up, down);
+  volumeTable.redraw();
+  regularity();
+}
+
+async function load(calm) {
   if (!A) {
     $('#id').replaceChildren(
       h('h1', {}, 'Talk'),
@@ -181,30 +220,43 @@ async function load() {
     );
     return;
   }
+  const slow = calm !== true && setTimeout(() => $('#body').classList.add('stale'), 300);
   try {
     const x = await get('addresses/' + encodeURIComponent(A));
     trouble();
     who(x);
     verdict(x);
     lists(x);
+    exports_(x);
+    $('#a1').textContent = x.own ? 'Whom it talks to' : 'Who talks to it';
+    $('#a2').textContent = x.own ? 'How much: sent above, received below' : 'How much: from it above, to it below';
     $('#body').hidden = false;
-    if (has('top')) await talk(x);
+    if (has('talk')) await talk(x);
+    $('#cmd').replaceChildren(cmd(`flowhound hunt ${x.address} ${flags()}`), ' ', cmd('flowhound lookup ' + x.address));
   } catch (e) {
     trouble(e);
-    if (e.status) $('#verdict').replaceChildren(note('late', e.message));
+    if (e.status && !(calm === true && e.status === 503)) $('#limits').replaceChildren(noAnswer(e, `flowhound hunt ${A} ${flags()}`));
     if (!$('#id').children.length) $('#id').append(h('h1', {}, clean(A)));
+  } finally {
+    clearTimeout(slow);
+    $('#body').classList.remove('stale');
   }
 }
 
+const at = (t) => `${day(t)} ${clock(t)}`;
+const volumeTable = numbers('volume', [['time', at], ['sent', bytes, 1], ['received', bytes, 1]], () => volume);
+const gapTable = numbers('gaps', [['from_s', seconds, 1], ['to_s', seconds, 1], ['count', num, 1]], () =>
+  gaps.counts.map((n, i) => [gaps.edges_s[i], gaps.edges_s[i + 1], n]),
+);
+$('#much').append(volumeTable);
+$('#regular').append(gapTable);
 $('#tools').append(range(load));
 $('#give').append(
-  give('peers', () => peers.map(({ about, ...r }) => ({ ...r, owner: about?.owner || '', list: about?.feed || '' }))),
+  give('peers', () =>
+    pairs.map(({ about, gaps: _, rhythm: r, ...p }) => ({ ...p, owner: about?.owner || '', list: about?.feed || '', rhythm: r?.words || '' })),
+  ),
 );
-$('#cmd').append(
-  cmd(A ? 'flowhound lookup ' + A : 'flowhound lookup ADDRESS'),
-  ' ',
-  A ? cmd(`flowhound top --any-ip ${A} --fields ip --last ${question().get('last') || '24h'}`) : '',
-);
+$('#cmd').append(cmd('flowhound lookup ' + (A || 'ADDRESS')));
 await load();
-follow({});
+follow({ again: A ? () => load(true) : undefined, every: 30_000 });
 ready();

@@ -1,7 +1,7 @@
 // Top: who sends the most, where, when. The same question as flowhound top.
 import { $, h, params, setParams } from './dom.js';
-import { num, pct } from './format.js';
-import { barcell, cmd, give, grid } from './parts.js';
+import { clock, day, num, pct } from './format.js';
+import { barcell, cmd, give, grid, numbers, redraw } from './parts.js';
 import { area } from './charts.js';
 import { flags, range } from './range.js';
 import { trouble } from './net.js';
@@ -14,6 +14,7 @@ import {
   facts,
   limits,
   listed,
+  noAnswer,
   owner,
   refused,
   series,
@@ -44,6 +45,9 @@ const titles = {
 const addresses = ['sip', 'dip', 'ip', 'nat_src', 'nat_dst'];
 let answer;
 let asking;
+let over = []; // [time, value of each line]
+let overTable;
+const memo = {};
 
 const rows = () =>
   answer.rows.map((r, i) => ({
@@ -89,8 +93,10 @@ function table(o) {
     cells[at + 1].textContent = '100.0';
     return h('tr', { class: 'tot' }, cells);
   };
-  return grid('The largest', columns, rows(), { foot: shares ? foot : undefined });
+  return grid('The largest', columns, rows(), { foot: shares ? foot : undefined, key: keyOf, memo });
 }
+
+const keyOf = (r) => answer.fields.map((f) => r[f]).join(' ');
 
 /** The same question one level deeper: this row's flows by both ends. */
 function link(r, o) {
@@ -117,24 +123,25 @@ async function lines(o, signal) {
     },
     signal,
   );
-  const [t, ys] = series(
-    a,
-    first.map((r) => answer.fields.map((f) => r[f]).join(' ')),
-  );
-  $('#vol').replaceChildren();
+  const [t, ys] = series(a, first.map(keyOf));
+  over = t.map((q, i) => [q, ...ys.map((v) => v[i])]);
+  overTable?.remove();
+  const heads = first.map((r) => [keyOf(r), values[o.value][1], 1]);
+  overTable = numbers('over-time', [['time', (q) => `${day(q)} ${clock(q)}`], ...heads], () => over);
+  $('#vol').after(overTable);
   area($('#vol'), t, ys, { lines: true, height: 190, fmt: values[o.value][1] });
 }
 
-async function load() {
+const command = (o) =>
+  `flowhound top ${o.q ? `'${o.q.replaceAll("'", `'\\''`)}' ` : ''}--fields ${o.fields.replace(/\s/g, '')} --value ${o.value} --count ${o.count} ${flags()}`;
+
+/** calm: nobody asked, the time has come. */
+async function load(calm) {
   const o = asked();
   asking?.abort();
   asking = new AbortController();
-  const slow = setTimeout(() => $('#tab').classList.add('stale'), 300);
-  $('#cmd').replaceChildren(
-    cmd(
-      `flowhound top ${o.q ? `'${o.q.replaceAll("'", `'\\''`)}' ` : ''}--fields ${o.fields.replace(/\s/g, '')} --value ${o.value} --count ${o.count} ${flags()}`,
-    ),
-  );
+  const slow = calm !== true && setTimeout(() => $('#tab').classList.add('stale'), 300);
+  $('#cmd').replaceChildren(cmd(command(o)));
   try {
     answer = await top({ expression: o.q, fields: o.fields, value: o.value, count: o.count }, asking.signal);
     trouble();
@@ -144,17 +151,20 @@ async function load() {
     $('#limits').replaceChildren(...limits(answer));
     $('#b2').textContent =
       `${values[o.value][0]} by ${answer.fields.map((f) => (titles[f] || f).toLowerCase()).join(', ')}`;
-    $('#tab').replaceChildren(
-      answer.rows.length
-        ? table(o)
-        : h('p', { class: 'blank' }, 'No flows for this question and range. That is an answer, too.'),
+    redraw($('#tab'), memo, () =>
+      $('#tab').replaceChildren(
+        answer.rows.length
+          ? table(o)
+          : h('p', { class: 'blank' }, 'No flows for this question and range. That is an answer, too.'),
+      ),
     );
     await lines(o, asking.signal);
   } catch (e) {
     if (e.name === 'AbortError') return;
     trouble(e);
-    if (!e.status) return;
-    $('#err').hidden = false;
+    if (!e.status || (calm === true && e.status === 503)) return;
+    $('#err').hidden = !e.mistake && e.status !== 400;
+    if ($('#err').hidden) return $('#limits').replaceChildren(noAnswer(e, command(o)));
     $('#err').replaceChildren(
       h(
         'div',
@@ -170,6 +180,7 @@ async function load() {
 }
 
 function ask(o) {
+  memo.by = memo.way = undefined;
   setParams(Object.fromEntries(Object.keys(defaults).map((k) => [k, o[k] === defaults[k] ? '' : o[k]])));
   for (const k of Object.keys(defaults)) form[k].value = o[k];
   form.q.removeAttribute('aria-invalid');
@@ -194,5 +205,5 @@ for (const e of ['pointerover', 'focusin', 'pointerleave']) $('#tab').addEventLi
 $('#tools').append(range(load));
 $('#give').append(give('top', () => answer?.rows ?? []));
 await load();
-follow({});
+follow({ again: () => load(true), every: 30_000 });
 ready();

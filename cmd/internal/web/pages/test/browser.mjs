@@ -12,7 +12,7 @@ const shots = process.env.SHOTS;
 export const wrong = [];
 
 /** Slow machines take long; nothing here waits for a time, only for what has to happen. */
-const PATIENCE = 120_000;
+export const PATIENCE = 120_000;
 
 export const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,

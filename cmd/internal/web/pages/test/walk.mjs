@@ -151,12 +151,45 @@ await page.getByRole('button', { name: 'Use country' }).click();
 await page.locator('#err[hidden]').waitFor({ state: 'attached' });
 check('a mistake is fixed with one press', page.url().includes('src+country+CH'));
 
-/* Talk, and out. */
+/* Talk of one address. */
 await go(page, '/talk?a=203.0.113.200');
 check(
   'talk knows its lists and hits',
   (await text('#lists')).includes('pulses') && (await text('#hits')).includes('malware'),
 );
+const exports_ = await text('#exports');
+check(
+  'talk knows which exports hold it, and why not',
+  /nftables [\s\S]*holds it/.test(exports_) && exports_.includes('takes botnet only'),
+);
+check('talk names its command', (await text('#cmd')).includes('flowhound hunt 203.0.113.200 --last 24h'));
+
+/* A page refreshes itself, and the reader loses nothing. */
+await page.clock.install();
+await go(page, '/map');
+const asks = [];
+page.on('request', (r) => r.url().includes('/api/v1/top') && asks.push(r.url()));
+const volume = row.locator('td').nth(1);
+const before = await volume.innerText();
+const last = page.locator('#side tbody tr').last().getByRole('button');
+await last.focus();
+const order = () => page.locator('#side tbody tr').evaluateAll((all) => all.map((r) => r.dataset.k).join());
+const was = await order();
+await tell('flows');
+await page.clock.fastForward(31_000);
+await page.waitForFunction((v) => document.querySelector('#side tr[data-k=CH] td:nth-child(2)')?.innerText !== v, before);
+check('the focus stays', await last.evaluate((e) => e === document.activeElement));
+check('rows stay in their places', (await order()) === was);
+await page.keyboard.press('p');
+const paused = asks.length;
+await page.clock.fastForward(120_000);
+await go(page, '/map?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z');
+const past = asks.length;
+await page.clock.fastForward(120_000);
+await page.getByRole('button', { name: 'The range is over' }).waitFor();
+check('a switch stops it, and a range that is over does not begin', asks.length === past && past - paused <= 3);
+
+/* Out. */
 await page.getByLabel(/^Menu/).click();
 await page.getByRole('button', { name: 'Log out anna' }).click();
 await page.waitForURL('**/login');

@@ -1,5 +1,5 @@
 // Every page at four widths in both themes: accessible, within its window, without a report of the policy, and small.
-import { check, clean, end, go, open, shot } from './browser.mjs';
+import { PATIENCE, check, clean, end, go, open, shot } from './browser.mjs';
 
 const pages = [
   '/',
@@ -48,6 +48,20 @@ for (const [width, height] of Object.entries(widths)) {
     await page.context().close();
   }
 }
+
+/* The demo's beacon: how regularly it talks is told in words, as bars and as a table. */
+const talk = await open();
+for (const begun = Date.now(); Date.now() - begun < PATIENCE; await talk.waitForTimeout(1000)) {
+  await go(talk, '/talk?a=10.1.4.23');
+  if ((await talk.locator('#rhythm').textContent()).includes('every')) break;
+}
+const rhythm = await talk.locator('#rhythm').innerText();
+check('talk tells the rhythm', /every \d+ s/.test(rhythm) && (await talk.locator('#peers').innerText()).includes('every'));
+check('as bars', (await talk.locator('#gaps rect').count()) > 3);
+await talk.locator('#regular summary').click();
+check('and as a table', (await talk.locator('#regular tbody tr').count()) > 10);
+await clean(talk, 'talk-open');
+await talk.context().close();
 
 if (pictures) {
   for (const [name, to] of [
