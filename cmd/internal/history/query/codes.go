@@ -21,6 +21,7 @@ type coded struct {
 	columns []column.ID // of addresses: in whose dictionaries they stand
 	offsets []uint64    // and from which code on; 0 is no address
 	size    uint64
+	hashes  []uint64 // of the addresses of all codes
 }
 
 // code sets codes for the rows of sel.
@@ -134,4 +135,22 @@ func (c *coded) address(code uint64) flow.Addr {
 		}
 	}
 	return flow.Addr{}
+}
+
+// addressHashes returns the hash of the address of each code.
+func (c *coded) addressHashes() []uint64 {
+	c.hashes = append(c.hashes[:0], hashAddress(c.network(flow.Addr{})))
+	for i := range c.columns {
+		for b := c.group.col(c.columns[i]).Bytes; len(b) >= 16; b = b[16:] {
+			c.hashes = append(c.hashes, hashAddress(c.network(flow.AddrFrom16(b))))
+		}
+	}
+	return c.hashes
+}
+
+func (c *coded) network(a flow.Addr) flow.Addr {
+	if c.key.Bits4 > 0 {
+		return c.key.network(a)
+	}
+	return a
 }

@@ -59,9 +59,10 @@ type sums struct {
 	raw    bool
 	either bool
 
-	// Of several passes each adds up only the groups whose hash is its own, for want
-	// of memory.
-	pass, passes uint64
+	share  share   // the groups that are added up
+	bounds *bounds // nil as long as all groups fit into the table
+	// spill, unless it is nil, lets bounds take over when the table is full. It is told.
+	spill func()
 
 	table    *table
 	seen     *table // groups with an address each, where addresses are counted
@@ -75,22 +76,46 @@ type sums struct {
 	packed   []byte
 	values   []uint64
 	added    []uint64
+	hashes   []uint64
 	pairKeys []byte
+	memory   int
 }
 
-func newSums(keys []Key, value Value, raw bool, pass, passes uint64, memory int) *sums {
-	s := &sums{keys: keys, value: value, raw: raw, pass: pass, passes: passes, coded: make([]coded, len(keys))}
-	width := 0
+func newSums(keys []Key, value Value, raw bool, part share, memory int) *sums {
+	s := &sums{keys: keys, value: value, raw: raw, share: part, coded: make([]coded, len(keys)), memory: memory}
 	for i := range keys {
-		width += keys[i].width()
 		s.either = s.either || keys[i].Either
 	}
-	if value.counts() {
-		s.table, s.seen = newTable(width, memory/3), newTable(width+16, memory*2/3)
-	} else {
-		s.table = newTable(width, memory)
-	}
+	s.newTables()
 	return s
+}
+
+func (s *sums) newTables() {
+	width := 0
+	for i := range s.keys {
+		width += s.keys[i].width()
+	}
+	if s.value.counts() {
+		s.table, s.seen = newTable(width, s.memory/3), newTable(width+16, s.memory*2/3)
+	} else {
+		s.table = newTable(width, s.memory)
+	}
+}
+
+// overflow turns the sums that do not fit into the table into bounds.
+func (s *sums) overflow() {
+	if s.bounds != nil {
+		return
+	}
+	s.bounds = newBounds()
+	for i := range s.table.len() {
+		s.bounds.add(hashPacked(s.keys, s.table.key(i)), s.table.sum(i))
+	}
+	s.memory = 0
+	s.newTables()
+	if s.spill != nil {
+		s.spill()
+	}
 }
 
 // visit adds the records that were found in a group.
@@ -113,7 +138,7 @@ func (s *sums) add(g *group, w way, sel []int32) error {
 	s.valuesOf(g, w, sel)
 	s.records += uint64(len(sel))
 	for _, v := range s.values {
-		s.total += v
+		s.total = plus(s.total, v)
 	}
 	if err := s.addSide(g, w, sel, false); err != nil || !s.either {
 		return err
@@ -145,15 +170,17 @@ func (s *sums) valuesOf(g *group, w way, sel []int32) {
 func (s *sums) unlike(g *group, w way, sel []int32) []int32 {
 	out := g.list()
 	differs := make([]bool, len(sel))
-	var other coded
+	var one, other coded
 	for k := range s.keys {
-		if !s.keys[k].Either {
+		key := &s.keys[k]
+		if !key.Either {
 			continue
 		}
-		c, width := &s.coded[k], s.keys[k].width()
-		other.code(g, &s.keys[k], s.keys[k].Other, w, sel)
+		width := key.width()
+		one.code(g, key, key.Field, w, sel)
+		other.code(g, key, key.Other, w, sel)
 		for i := range sel {
-			s.packed = other.append(c.append(s.packed[:0], c.codes[i]), other.codes[i])
+			s.packed = other.append(one.append(s.packed[:0], one.codes[i]), other.codes[i])
 			differs[i] = differs[i] || string(s.packed[:width]) != string(s.packed[width:])
 		}
 	}
@@ -169,14 +196,75 @@ func (s *sums) unlike(g *group, w way, sel []int32) []int32 {
 // from the destination. It first adds up within the row group, where small numbers
 // stand for addresses.
 func (s *sums) addSide(g *group, w way, sel []int32, other bool) error {
-	width := 0
-	s.codes = s.codes[:0]
 	for k := range s.keys {
-		c, f := &s.coded[k], s.keys[k].Field
+		f := s.keys[k].Field
 		if other && s.keys[k].Either {
 			f = s.keys[k].Other
 		}
-		c.code(g, &s.keys[k], f, w, sel)
+		s.coded[k].code(g, &s.keys[k], f, w, sel)
+	}
+	if s.value.counts() {
+		f := SrcIP
+		if s.value == CountTargets {
+			f = DstIP
+		}
+		s.address.code(g, &Key{Field: f}, f, w, sel)
+	}
+	switch {
+	case s.bounds != nil:
+		s.hashes = hashAll(s.coded, s.hashes)
+		if !s.value.counts() {
+			for i, h := range s.hashes {
+				s.bounds.add(h, s.values[i])
+			}
+			return nil
+		}
+	case !s.share.all():
+		s.hashes = hashAll(s.coded, s.hashes)
+		if !s.sift() {
+			return nil
+		}
+	}
+	s.group()
+	if s.value.counts() {
+		return s.addPairs()
+	}
+	s.added = append(s.added[:0], make([]uint64, len(s.groups.first))...)
+	for i, id := range s.groups.ids {
+		s.added[id] = plus(s.added[id], s.values[i])
+	}
+	return s.putAll()
+}
+
+// sift leaves of what was coded only what is in the share. It reports whether anything is.
+func (s *sums) sift() bool {
+	kept := 0
+	for i, h := range s.hashes {
+		if !s.share.has(h) {
+			continue
+		}
+		for k := range s.coded {
+			s.coded[k].codes[kept] = s.coded[k].codes[i]
+		}
+		if s.value.counts() {
+			s.address.codes[kept] = s.address.codes[i]
+		} else {
+			s.values[kept] = s.values[i]
+		}
+		kept++
+	}
+	for k := range s.coded {
+		s.coded[k].codes = s.coded[k].codes[:kept]
+	}
+	return kept > 0
+}
+
+// group numbers the different keys among what was coded.
+func (s *sums) group() {
+	width := 0
+	s.codes = s.codes[:0]
+	for k := range s.keys {
+		c := &s.coded[k]
 		if k == 0 {
 			s.codes, width = append(s.codes, c.codes...), c.bits
 			continue
@@ -194,48 +282,57 @@ func (s *sums) addSide(g *group, w way, sel []int32, other bool) error {
 		width += c.bits
 	}
 	s.groups.number(s.codes, width)
-	if s.value.counts() {
-		return s.addPairs(g, w, sel)
+}
+
+// putAll adds what was added up within the row group.
+func (s *sums) putAll() error {
+	s.packed = s.packed[:0]
+	for _, at := range s.groups.first {
+		s.packed = s.pack(s.packed, at)
 	}
-	s.added = append(s.added[:0], make([]uint64, len(s.groups.first))...)
-	for i, id := range s.groups.ids {
-		s.added[id] += s.values[i]
+	n, err := s.table.addAll(s.packed, s.added)
+	if err == nil || s.spill == nil {
+		return err
 	}
-	for id, at := range s.groups.first {
-		if err := s.put(s.pack(at), s.added[id]); err != nil {
-			return err
-		}
+	s.overflow()
+	width := s.table.width
+	for i := n; i < len(s.added); i++ {
+		s.bounds.add(hashPacked(s.keys, s.packed[i*width:(i+1)*width]), s.added[i])
 	}
 	return nil
 }
 
 // pack packs the keys of the row that was coded at a place.
-func (s *sums) pack(at int32) []byte {
-	s.packed = s.packed[:0]
+func (s *sums) pack(b []byte, at int32) []byte {
 	for k := range s.coded {
-		s.packed = s.coded[k].append(s.packed, s.coded[k].codes[at])
+		b = s.coded[k].append(b, s.coded[k].codes[at])
 	}
-	return s.packed
+	return b
 }
 
-// put adds n to the sum of a packed key, if it is one of this pass.
+// put adds n to the sum of a packed key, if it is one of the share.
 func (s *sums) put(key []byte, n uint64) error {
-	h := maphash.Bytes(hashSeed, key)
-	if s.passes > 1 && h>>32%s.passes != s.pass {
+	if s.bounds == nil && s.share.all() {
+		_, err := s.table.add(key, maphash.Bytes(hashSeed, key), n)
+		if err == nil || s.spill == nil {
+			return err
+		}
+		s.overflow()
+	}
+	h := hashPacked(s.keys, key)
+	if s.bounds != nil {
+		s.bounds.add(h, n)
 		return nil
 	}
-	_, err := s.table.add(key, h, n)
+	if !s.share.has(h) {
+		return nil
+	}
+	_, err := s.table.add(key, maphash.Bytes(hashSeed, key), n)
 	return err
 }
 
 // addPairs counts the addresses of each group.
-func (s *sums) addPairs(g *group, w way, sel []int32) error {
-	f := SrcIP
-	if s.value == CountTargets {
-		f = DstIP
-	}
-	whole := Key{Field: f}
-	s.address.code(g, &whole, f, w, sel)
+func (s *sums) addPairs() error {
 	width := bits.Len(uint(len(s.groups.first))) + s.address.bits
 	s.codes = s.codes[:0]
 	for i, id := range s.groups.ids {
@@ -243,7 +340,8 @@ func (s *sums) addPairs(g *group, w way, sel []int32) error {
 	}
 	s.pairs.number(s.codes, width)
 	for _, at := range s.pairs.first {
-		if err := s.putPair(s.pack(at), s.address.address(s.address.codes[at])); err != nil {
+		s.packed = s.pack(s.packed[:0], at)
+		if err := s.putPair(s.packed, s.address.address(s.address.codes[at])); err != nil {
 			return err
 		}
 	}
@@ -252,13 +350,17 @@ func (s *sums) addPairs(g *group, w way, sel []int32) error {
 
 // putPair counts an address for a packed key, if it is a new one.
 func (s *sums) putPair(key []byte, a flow.Addr) error {
-	if s.passes > 1 && maphash.Bytes(hashSeed, key)>>32%s.passes != s.pass {
-		return nil
+	if s.bounds != nil || !s.share.all() && !s.share.has(hashPacked(s.keys, key)) {
+		return s.put(key, 1)
 	}
 	s.pairKeys = append(s.pairKeys[:0], key...)
 	s.pairKeys = binary.BigEndian.AppendUint64(s.pairKeys, a.Hi)
 	s.pairKeys = binary.BigEndian.AppendUint64(s.pairKeys, a.Lo)
 	isNew, err := s.seen.add(s.pairKeys, maphash.Bytes(hashSeed, s.pairKeys), 0)
+	if err != nil && s.spill != nil {
+		s.overflow()
+		isNew, err = true, nil
+	}
 	if err != nil || !isNew {
 		return err
 	}
@@ -282,7 +384,7 @@ func (s *sums) record(r *Record) error {
 // several adds records that are all alike in what they are grouped by, and their sum.
 func (s *sums) several(r *Record, records, sum uint64) error {
 	s.records += records
-	s.total += sum
+	s.total = plus(s.total, sum)
 	first := string(s.packRecord(r, false))
 	if err := s.recordAs([]byte(first), r, sum); err != nil || !s.either {
 		return err
@@ -329,16 +431,17 @@ func (s *sums) packRecord(r *Record, other bool) []byte {
 // merge adds what another worker has added up.
 func (s *sums) merge(o *sums) error {
 	s.records += o.records
-	s.total += o.total
-	if s.value.counts() {
+	s.total = plus(s.total, o.total)
+	if o.bounds != nil {
+		s.overflow()
+		s.bounds.merge(o.bounds)
+		return nil
+	}
+	if s.value.counts() && s.bounds == nil {
 		width := s.table.width
 		for i := range o.seen.len() {
 			pair := o.seen.key(i)
-			isNew, err := s.seen.add(pair, maphash.Bytes(hashSeed, pair), 0)
-			if err == nil && isNew {
-				err = s.put(pair[:width], 1)
-			}
-			if err != nil {
+			if err := s.putPair(pair[:width], flow.AddrFrom16(pair[width:])); err != nil {
 				return err
 			}
 		}

@@ -26,7 +26,7 @@ type TopOptions struct {
 	// ByKey orders the groups by key rather than by value: for series in time.
 	ByKey bool
 	// Memory is how many bytes the tables may take; 0: 56 MB. A question that needs
-	// more reads the files several times.
+	// more reads the files twice or more often.
 	Memory int
 }
 
@@ -34,6 +34,9 @@ type TopOptions struct {
 type Top struct {
 	Records uint64 // that the filter accepted
 	Groups  int    // different groups, before Count and Threshold
+	// Estimated says that Groups is not counted but estimated, to 1%: there were more
+	// than memory allows. The sums are exact all the same.
+	Estimated bool
 	// Total is the sum over all records, and zero where addresses are counted: those of
 	// two groups may be the same.
 	Total uint64
@@ -64,84 +67,157 @@ func (d *Data) Top(ctx context.Context, q Question, o TopOptions) (*Top, error) 
 	if o.Memory == 0 {
 		o.Memory = topMemory
 	}
-	for passes := uint64(1); ; {
-		t, done, err := d.passes(ctx, &q, &o, passes)
+	r := &reading{d: d, q: &q, o: &o, passes: 1}
+	s, err := r.sum(ctx, share{}, o.bounded())
+	switch {
+	case errors.Is(err, errFull):
+		return r.inTurn(ctx)
+	case err != nil:
+		return nil, err
+	case s.bounds != nil:
+		return r.candidates(ctx, s)
+	}
+	t := &Top{Records: s.records, Total: s.total}
+	best := newRanking(&o, s.total, nil)
+	best.addAll(t, s.table)
+	return best.answer(t), nil
+}
+
+// bounded reports whether what all groups of a bucket have tells where the wanted ones
+// can be.
+func (o *TopOptions) bounded() bool {
+	return !o.Bottom && !o.ByKey && (o.Count > 0 || o.Threshold > 0 || o.Percent > 0)
+}
+
+// tooMany is the error when a question cannot be answered within its memory.
+func tooMany() error {
+	return fmt.Errorf("%w: ask for fewer fields or a shorter time, group networks (sip/24), or set a count", errFull)
+}
+
+// reading reads the files for one question as often as it takes.
+type reading struct {
+	d            *Data
+	q            *Question
+	o            *TopOptions
+	pass, passes int64 // readings that are over, and how many are expected
+	part         float64
+	mu           sync.Mutex
+}
+
+// show tells how far a reading is.
+func (r *reading) show(done, total int64) {
+	r.mu.Lock()
+	r.part = max(r.part, float64(done)/float64(max(total, 1)))
+	pass, passes := r.pass, r.passes
+	r.mu.Unlock()
+	if r.q.Progress != nil {
+		r.q.Progress(pass*total+done, passes*total)
+	}
+}
+
+// more says that another reading will follow.
+func (r *reading) more() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passes = max(r.passes, r.pass+2)
+}
+
+// inTurn answers in several readings, each of which adds up every so many-th group.
+func (r *reading) inTurn(ctx context.Context) (*Top, error) {
+	for {
+		// A part of the files filled the table: guess from that how many readings it takes.
+		r.passes = max(r.passes+1, int64(float64(r.passes)/max(r.part, 0.01)*1.3))
+		if r.passes > maxPasses || r.o.Count == 0 {
+			return nil, tooMany()
+		}
+		t := &Top{}
+		var best ranking
+		var err error
+		r.part = 0
+		for r.pass = 0; r.pass < r.passes && err == nil; r.pass++ {
+			var s *sums
+			if s, err = r.sum(ctx, share{pass: uint64(r.pass), passes: uint64(r.passes)}, false); err == nil {
+				t.Records, t.Total = s.records, s.total
+				best = newRanking(r.o, s.total, best.rows)
+				best.addAll(t, s.table)
+			}
+		}
 		if !errors.Is(err, errFull) {
-			return t, err
-		}
-		// done of the files filled the table: guess from that how many passes it takes.
-		passes = max(passes+1, uint64(float64(passes)/max(done, 0.01)*1.3))
-		if passes > maxPasses || o.Count == 0 {
-			return nil, fmt.Errorf("%w: ask for fewer fields or a shorter time, group networks (sip/24), or set a count", errFull)
+			return best.answer(t), err
 		}
 	}
 }
 
-// passes reads the files as often as told. It returns which part of them was read.
-func (d *Data) passes(ctx context.Context, q *Question, o *TopOptions, passes uint64) (*Top, float64, error) {
-	t := &Top{}
-	var best ranking
-	for pass := range passes {
-		s, done, err := d.sum(ctx, q, o, pass, passes)
-		if err != nil {
-			return nil, done, err
+// candidates adds up the groups of the buckets that have the most, until the buckets that
+// are left have less than the groups that were found.
+func (r *reading) candidates(ctx context.Context, first *sums) (*Top, error) {
+	b := first.bounds
+	t := &Top{Records: first.records, Total: first.total, Estimated: true}
+	groups := b.seen.estimate()
+	best := newRanking(r.o, first.total, nil)
+	entries := newTable(first.table.width, r.o.Memory).most
+	size := min(max(entries/(groups>>bucketBits+1)/2, 1), 1<<14+64*r.o.Count)
+	for r.pass = 1; r.pass < maxPasses; r.pass++ {
+		taken := b.take(size, best.need())
+		if taken == nil {
+			t.Groups = groups
+			return best.answer(t), nil
 		}
-		t.Records, t.Total = s.records, s.total
-		t.Groups += s.table.len()
-		best = newRanking(o, s.total, best.rows)
-		for i := range s.table.len() {
-			best.add(s.table.key(i), s.table.sum(i))
+		r.passes = r.pass + 1
+		s, err := r.sum(ctx, share{buckets: taken}, false)
+		switch {
+		case errors.Is(err, errFull) && size > 1:
+			size /= 4
+			continue
+		case errors.Is(err, errFull):
+			return nil, tooMany()
+		case err != nil:
+			return nil, err
 		}
+		best.addAll(t, s.table)
+		b.finish(taken)
 	}
-	if o.Value.counts() {
-		t.Total = 0
-	}
-	t.Rows = best.finish(o, t.Total)
-	return t, 1, nil
+	return nil, tooMany()
 }
 
-// sum adds up one pass. It returns which part of the files was read.
-func (d *Data) sum(ctx context.Context, q *Question, o *TopOptions, pass, passes uint64) (*sums, float64, error) {
+// sum reads the files once and adds up a share of the groups. With bounded, bounds take
+// over when the table is full.
+func (r *reading) sum(ctx context.Context, part share, bounded bool) (*sums, error) {
+	q, o := r.q, r.o
 	workers := make([]*sums, q.workers())
 	for i := range workers {
-		workers[i] = newSums(o.Keys, o.Value, q.Raw, pass, passes, o.Memory/len(workers))
-	}
-	var mu sync.Mutex
-	part := 0.0
-	counted := *q
-	counted.Progress = func(done, total int64) {
-		mu.Lock()
-		part = max(part, float64(done)/float64(max(total, 1)))
-		mu.Unlock()
-		if q.Progress != nil {
-			q.Progress(int64(pass)*total+done, int64(passes)*total)
+		workers[i] = newSums(o.Keys, o.Value, q.Raw, part, o.Memory/len(workers))
+		if bounded {
+			workers[i].spill = r.more
 		}
 	}
-	parts, err := d.parts(&counted)
+	asked := *q
+	asked.Progress = r.show
+	parts, err := r.d.parts(&asked)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	if rolledUp(q, o) && d.Countries != nil {
-		if parts, err = d.addRollups(q, workers[0], parts); err != nil {
-			return nil, 0, err
+	if rolledUp(q, o) && r.d.Countries != nil {
+		if parts, err = r.d.addRollups(q, workers[0], parts); err != nil {
+			return nil, err
 		}
 	}
-	scan := scan{q: &counted, parts: parts, visit: func(worker int, g *group, found [2][]int32) error { return workers[worker].visit(g, found) }}
+	scan := scan{q: &asked, parts: parts, visit: func(worker int, g *group, found [2][]int32) error { return workers[worker].visit(g, found) }}
 	if err := scan.run(ctx); err != nil {
-		return nil, part, err
+		return nil, err
 	}
 	all := workers[0]
-	all.table.most *= len(workers) // the memory of those that are done
+	all.table.most = min(all.table.most*len(workers), maxEntries) // the memory of those that are done
 	if all.seen != nil {
-		all.seen.most *= len(workers)
+		all.seen.most = min(all.seen.most*len(workers), maxEntries)
 	}
 	for i, w := range workers[1:] {
 		if err := all.merge(w); err != nil {
-			return nil, 1, err
+			return nil, err
 		}
 		workers[i+1] = nil
 	}
-	return all, 1, d.recent(ctx, q, func(c *Conversation, found [2]bool) error {
+	return all, r.d.recent(ctx, q, func(c *Conversation, found [2]bool) error {
 		for w, r := range []*Record{&c.Record, &c.Answer} {
 			if found[w] {
 				if err := all.record(r); err != nil {
@@ -195,6 +271,25 @@ func (r *ranking) add(key []byte, value uint64) {
 	r.rows = append(r.rows, row)
 }
 
+// addAll adds the groups of a table, and counts them in t.
+func (r *ranking) addAll(t *Top, from *table) {
+	t.Groups += from.len()
+	for i := range from.len() {
+		r.add(from.key(i), from.sum(i))
+	}
+}
+
+// need returns what a group must have at least to be among the first ones, as far as is
+// known.
+func (r *ranking) need() uint64 {
+	need := max(r.o.Threshold, uint64(float64(r.total)/100*r.o.Percent*(1-1e-9)))
+	if n := r.o.Count; n > 0 && len(r.rows) >= n {
+		r.trim(n)
+		need = max(need, r.worst.Value)
+	}
+	return need
+}
+
 func (r *ranking) wanted(value uint64) bool {
 	share := 0.0
 	if r.total > 0 {
@@ -217,10 +312,14 @@ func (r *ranking) trim(n int) {
 	}
 }
 
-// finish returns the rows in order, with their keys and shares.
-func (r *ranking) finish(o *TopOptions, total uint64) []TopRow {
-	if r.o == nil {
-		return nil
+// answer sets the rows of t in order, with their keys and shares.
+func (r *ranking) answer(t *Top) *Top {
+	o := r.o
+	if o == nil {
+		return t
+	}
+	if o.Value.counts() {
+		t.Total = 0
 	}
 	n := o.Count
 	if n == 0 || n > len(r.rows) {
@@ -236,9 +335,10 @@ func (r *ranking) finish(o *TopOptions, total uint64) []TopRow {
 			v, rest = o.Keys[k].value(rest)
 			row.Key = append(row.Key, v)
 		}
-		if sum += row.Value; total > 0 {
-			row.Percent, row.Cumulative = 100*float64(row.Value)/float64(total), 100*float64(sum)/float64(total)
+		if sum += row.Value; t.Total > 0 {
+			row.Percent, row.Cumulative = 100*float64(row.Value)/float64(t.Total), 100*float64(sum)/float64(t.Total)
 		}
 	}
-	return r.rows
+	t.Rows = r.rows
+	return t
 }

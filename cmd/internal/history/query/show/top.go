@@ -19,7 +19,11 @@ func TopTable(w io.Writer, t *query.Top, o *query.TopOptions, zone *time.Locatio
 	for i, k := range o.Keys {
 		names[i] = k.Name
 	}
-	head := fmt.Sprintf("%s, %s of %s", several(t.Records, "record", "records"), several(uint64(t.Groups), "bin", "bins"), strings.Join(names, ","))
+	about := ""
+	if t.Estimated {
+		about = "about "
+	}
+	head := fmt.Sprintf("%s, %s%s of %s", several(t.Records, "record", "records"), about, several(uint64(t.Groups), "bin", "bins"), strings.Join(names, ","))
 	if t.Total > 0 && o.Value != query.CountFlows {
 		head += fmt.Sprintf(", %d %s in total", t.Total, o.Value)
 	}
@@ -90,10 +94,11 @@ func cell(k *query.Key, v any, zone *time.Location) string {
 // total, the others the fields by their names, value, percent and cumulative.
 func TopJSON(w io.Writer, t *query.Top, o *query.TopOptions) error {
 	head := struct {
-		Records uint64  `json:"records"`
-		Bins    int     `json:"bins"`
-		Total   *uint64 `json:"total,omitempty"`
-	}{t.Records, t.Groups, nil}
+		Records   uint64  `json:"records"`
+		Bins      int     `json:"bins"`
+		Estimated bool    `json:"bins_estimated,omitempty"`
+		Total     *uint64 `json:"total,omitempty"`
+	}{t.Records, t.Groups, t.Estimated, nil}
 	if o.Value < query.CountSources {
 		head.Total = &t.Total
 	}
