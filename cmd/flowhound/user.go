@@ -49,7 +49,7 @@ once, for the header "Authorization: Bearer TOKEN".`,
 			secret := ""
 			if token {
 				u, secret, err = users.ForToken(args[0], users.Role(role))
-			} else if _, err = users.ForPassword(args[0], users.Role(role), []byte("a placeholder")); err == nil {
+			} else if err = users.Check(args[0], users.Role(role)); err == nil {
 				var password []byte
 				if password, err = askPassword(cmd, args[0]); err != nil {
 					return err

@@ -43,6 +43,15 @@ func Long(t testing.TB) {
 	}
 }
 
+// Rounds returns how often a test repeats what is random or kills: all where peers
+// are required, as they are in CI, and few on a developer's machine.
+func Rounds(few, all int) int {
+	if Required() {
+		return all
+	}
+	return few
+}
+
 // Missing skips the test, or fails it where peers are required.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()

@@ -58,7 +58,7 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	peer.Long(t)
 	dir := t.TempDir()
-	kills := 40
+	kills := peer.Rounds(10, 40)
 	if s := os.Getenv("JOURNAL_KILLS"); s != "" {
 		kills, _ = strconv.Atoi(s)
 	}

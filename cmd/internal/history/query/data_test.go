@@ -17,6 +17,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // stored is a history of some files in memory and of records that are in no file yet.
@@ -162,7 +163,7 @@ func sameTop(got, want *Top, o TopOptions) error {
 
 func TestTopAgrees(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(rand.Uint64(), 2))
-	for range 12 {
+	for range peer.Rounds(3, 12) {
 		d := stored(t, [][]flow.Record{traffic(rnd, 700), traffic(rnd, 300)}, traffic(rnd, 100))
 		all := everything(t, d)
 		for range 40 {
@@ -316,7 +317,7 @@ func TestKeyMistakes(t *testing.T) {
 // TestRecords: what is found, in every order and number, is what a plain sort finds.
 func TestRecords(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(rand.Uint64(), 3))
-	for range 10 {
+	for range peer.Rounds(3, 10) {
 		d := stored(t, [][]flow.Record{traffic(rnd, 700), traffic(rnd, 300), traffic(rnd, 200)}, traffic(rnd, 100))
 		all := everything(t, d)
 		for range 30 {

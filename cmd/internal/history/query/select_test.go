@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // traffic makes records of few addresses and ports, so that questions hit: answered and
@@ -161,7 +162,7 @@ func TestSearchAgrees(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(rand.Uint64(), 1))
 	var g group
 	answered := 0
-	for range 20 {
+	for range peer.Rounds(5, 20) {
 		f := written(t, traffic(rnd, 400))
 		g.open(f, 0)
 		_, all := g.materialise(g.all[:g.rows], nil, nil)

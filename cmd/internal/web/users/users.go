@@ -125,13 +125,23 @@ func (u *User) validHash() bool {
 	return err == nil && c <= 15 // a higher one would keep a core busy for seconds
 }
 
+// Check says what is wrong with the name or the role of a new user.
+func Check(name string, role Role) error {
+	if !validName.MatchString(name) {
+		return fmt.Errorf("%.40q cannot be a name: use lower-case letters, digits and . _ @ - (64 at most)", name)
+	}
+	if !slices.Contains(Roles, role) {
+		return fmt.Errorf("there is no role %.20q; the roles are viewer and operator", role)
+	}
+	return nil
+}
+
 // ForPassword returns a user with a password.
 func ForPassword(name string, role Role, password []byte) (User, error) {
+	if err := Check(name, role); err != nil {
+		return User{}, err
+	}
 	switch {
-	case !validName.MatchString(name):
-		return User{}, fmt.Errorf("%.40q cannot be a name: use lower-case letters, digits and . _ @ - (64 at most)", name)
-	case !slices.Contains(Roles, role):
-		return User{}, fmt.Errorf("there is no role %.20q; the roles are viewer and operator", role)
 	case len(password) < MinPassword:
 		return User{}, fmt.Errorf("the password is too short: give at least %d characters", MinPassword)
 	case len(password) > MaxPassword:
@@ -143,8 +153,7 @@ func ForPassword(name string, role Role, password []byte) (User, error) {
 
 // ForToken returns a user with a new bearer token. The file does not hold the token.
 func ForToken(name string, role Role) (u User, token string, err error) {
-	if !validName.MatchString(name) || !slices.Contains(Roles, role) {
-		_, err := ForPassword(name, role, nil) // says what is wrong
+	if err := Check(name, role); err != nil {
 		return User{}, "", err
 	}
 	b := make([]byte, tokenBytes)
