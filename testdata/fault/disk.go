@@ -45,7 +45,7 @@ func fill(dir string) (free func(), err error) {
 
 // fullDisk fills the disk of the data, of the log, or both. While a disk is full
 // hits still go where there is room, the trouble is in /healthz, and when there is
-// room again nothing is missing.
+// room again no hit is missing and flows are kept.
 func fullDisk(l *lab) (string, error) {
 	data, err := l.tmpfs("data", 12<<20)
 	if err != nil {
@@ -87,8 +87,15 @@ func fullDisk(l *lab) (string, error) {
 	for _, free := range freeAll {
 		free()
 	}
+	kept := l.metric("flowhound_history_records_total")
 	if err := l.hits(50); err != nil {
 		return "", err
+	}
+	if err := l.wait("flows to be kept again", 30*time.Second, func() bool {
+		_ = l.hits(1)
+		return l.metric("flowhound_history_records_total") > kept
+	}); err != nil {
+		return "", fmt.Errorf("%s was full: %w; health %s", which, err, l.health())
 	}
 	seen, err := l.agree(before)
 	if err != nil {

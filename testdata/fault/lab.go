@@ -93,6 +93,7 @@ run_dir: %s
 plugin_dir: %s
 web: {listen: "%s"}
 alert: {window: 2s, max_window: 4s}
+history: {max_size: 10MB}
 outputs:
   - {name: sink, type: webhook, batch: {max: 50, every: 50ms}, settings: {service: generic, url: "http://%s/x"}}
 `, l.udp, l.log(), l.dataDir, filepath.Join(l.dir, "run"), l.bin, l.web, l.sink.addr)

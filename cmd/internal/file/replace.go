@@ -148,3 +148,9 @@ func between(name, prefix string) (string, bool) {
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// IsFull reports whether an error says that a disk, or what its user may take of it, is
+// full.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -80,7 +79,7 @@ func newRun(h *History) *run {
 
 func (r *run) start() {
 	if err := r.open(); err != nil {
-		r.h.setTrouble(r.openTrouble(err))
+		r.h.setTrouble(notKept, openTrouble(r.h.config.Load().Dir, err))
 	}
 	for _, e := range r.h.lanes {
 		e.open.Store(true)
@@ -113,17 +112,6 @@ func (r *run) open() error {
 	r.writer.Store(w)
 	r.stopped.Go(func() { r.files(w, old) })
 	return nil
-}
-
-func (r *run) openTrouble(err error) string {
-	dir := r.h.config.Load().Dir
-	switch {
-	case errors.Is(err, dataset.ErrLocked):
-		return fmt.Sprintf("history: no flows are kept, because another process writes %s; stop it, or set another history.dir", dir)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("history: no flows are kept, because %s may not be written (%v); run: chown -R flowhound %s", dir, err, dir)
-	}
-	return fmt.Sprintf("history: no flows are kept: %v", err)
 }
 
 const (
@@ -215,7 +203,7 @@ func (r *run) reopen() {
 	if now := time.Now(); now.Sub(r.failedAt) >= retryEvery {
 		r.failedAt = now
 		if err := r.open(); err != nil {
-			r.h.setTrouble(r.openTrouble(err))
+			r.h.setTrouble(notKept, openTrouble(r.h.config.Load().Dir, err))
 		}
 	}
 }
@@ -258,7 +246,7 @@ func (r *run) write(records []flow.Record) (taken int, err error) {
 	r.dirty = true
 	if !r.failedAt.IsZero() {
 		r.failedAt = time.Time{}
-		r.h.setTrouble("")
+		r.h.setTrouble(notKept, "")
 	}
 	return taken, nil
 }
@@ -266,7 +254,7 @@ func (r *run) write(records []flow.Record) (taken int, err error) {
 // failed notes that the disk did not take what it should.
 func (r *run) failed(err error) {
 	r.failedAt = time.Now()
-	r.h.setTrouble(diskTrouble(r.h.config.Load().Dir, err))
+	r.h.setTrouble(notKept, diskTrouble("no flows are kept", r.h.config.Load().Dir, err))
 }
 
 // seal ends the segment: its records become files once it is on the disk.

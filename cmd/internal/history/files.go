@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
@@ -43,7 +42,7 @@ func (r *run) files(w *dataset.Writer, segments []uint64) {
 		for len(segments) > 0 && r.ctx.Err() == nil {
 			var err error
 			if memory, err = r.file(w, segments[0], memory); err != nil {
-				r.h.setTrouble(diskTrouble(w.Dir, err))
+				r.h.setTrouble(notFiled, diskTrouble("files cannot be written", w.Dir, err))
 				retry.Reset(retryEvery)
 				answer(asked, err)
 				asked = nil
@@ -52,12 +51,13 @@ func (r *run) files(w *dataset.Writer, segments []uint64) {
 			segments = segments[1:]
 		}
 		if len(segments) == 0 {
+			r.h.setTrouble(notFiled, "")
 			answer(asked, nil)
 			asked = nil
 		}
-		if len(segments) == 0 && tidy && r.ctx.Err() == nil {
+		if tidy && r.ctx.Err() == nil {
 			memory = nil // 100 MB after a busy interval, which tidying may need
-			r.tidyUp(w)
+			r.tidyUp(w, len(segments) == 0)
 		}
 		tidy = false
 		select {
@@ -88,31 +88,35 @@ func (r *run) file(w *dataset.Writer, number uint64, memory []flow.Record) ([]fl
 		return memory, err
 	}
 	memory = memory[:0]
-	found, err := wal.Read(f, func(records []flow.Record) error {
+	found, unread := wal.Read(f, func(records []flow.Record) error {
 		memory = append(memory, records...)
 		return nil
 	})
 	_ = f.Close()
-	if err != nil {
-		return memory, err
-	}
 	if len(memory) > 0 {
 		if err := w.Part(number, memory); err != nil {
 			return memory, err
 		}
 	}
-	if found.Lost > 0 && found.Records == 0 {
-		return memory, w.SetAside(path, fmt.Errorf("no record in %d bytes", found.Lost))
+	switch { // what is whole stands in files
+	case unread != nil:
+		return memory, w.SetAside(path, unread)
+	case found.Damaged > 0 || found.Lost > 0 && found.Records == 0:
+		return memory, w.SetAside(path, fmt.Errorf("%d bytes hold no record", found.Lost))
 	}
 	return memory, os.Remove(path)
 }
 
-// tidyUp compacts hours that are over, and removes what is too old or too much.
-func (r *run) tidyUp(w *dataset.Writer) {
+// tidyUp compacts hours that are over, and removes what is too old or too much: the latter
+// also while the disk is full, since it makes room.
+func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 	c := r.h.config.Load()
 	now := time.Now()
-	if err := w.Tidy(r.ctx, now); err != nil && r.ctx.Err() == nil {
-		r.h.d.Log.Error("history: files could not be compacted", "err", err)
+	why := ""
+	if compact {
+		if err := w.Tidy(r.ctx, now); err != nil {
+			why = diskTrouble("files cannot be made one", w.Dir, err)
+		}
 	}
 	limits := dataset.Limits{Now: now, Keep: c.Keep, MaxSize: int64(c.MaxSize)}
 	newest := time.Time{}
@@ -124,7 +128,10 @@ func (r *run) tidyUp(w *dataset.Writer) {
 	}
 	gone, err := w.Expire(limits)
 	if err != nil {
-		r.h.d.Log.Error("history: old files could not be removed", "err", err)
+		why = diskTrouble("old flows cannot be removed", w.Dir, err)
+	}
+	if r.ctx.Err() == nil && (compact || why != "") {
+		r.h.setTrouble(notTidy, why)
 	}
 	if gone.Files > 0 {
 		r.h.d.Log.Info("history: old flows removed", "files", gone.Files, "flows", gone.Flows, "bytes", gone.Bytes)
@@ -158,15 +165,4 @@ func (c *clock) jumpedBy(d time.Duration, now time.Time) bool {
 		c.wait = now.Add(day)
 	}
 	return now.Before(c.wait)
-}
-
-// diskTrouble says what is wrong with the disk, and what to do.
-func diskTrouble(dir string, err error) string {
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Sprintf("history: no flows are kept, because the disk of %s is full; make room, or lower history.max_size", dir)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fmt.Sprintf("history: no flows are kept, because %s may not be written: %v", dir, err)
-	}
-	return fmt.Sprintf("history: no flows are kept: %v", err)
 }

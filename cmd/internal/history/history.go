@@ -40,7 +40,8 @@ type History struct {
 	mu      sync.Mutex // of Start, Apply, Stop
 	running *run       // nil: not started, or off
 	live    atomic.Pointer[run]
-	trouble atomic.Pointer[string] // why flows are not kept, though they should be
+	again   *time.Timer // looks whether a disk that was too small has room now
+	trouble [troubles]atomic.Pointer[string]
 	off     atomic.Pointer[string] // why there is none at all
 
 	totals totals
@@ -102,7 +103,6 @@ func (h *History) Start(ctx context.Context) error {
 
 func (h *History) start(context.Context) error {
 	c := h.config.Load()
-	h.off.Store(nil)
 	if !c.Enabled {
 		h.off.Store(ptr("history is off: history.enabled is false"))
 		return nil
@@ -112,10 +112,17 @@ func (h *History) start(context.Context) error {
 		free = 1 << 62 // what is wrong with the folder is said when it is opened
 	}
 	if why := tooSmall(c, free); why != "" {
-		h.off.Store(&why)
-		h.d.Log.Warn(why)
-		h.d.Say("error", why)
+		if old := h.off.Swap(&why); old == nil {
+			h.d.Log.Warn(why)
+			h.d.Say("error", why)
+		}
+		h.again = time.AfterFunc(tidyEvery, h.startAgain)
 		return nil
+	}
+	h.again = nil
+	if h.off.Swap(nil) != nil {
+		h.d.Log.Info("history: there is room now: flows are kept")
+		h.d.Say("alive", "history: there is room now: flows are kept")
 	}
 	h.running = newRun(h)
 	h.live.Store(h.running)
@@ -124,6 +131,15 @@ func (h *History) start(context.Context) error {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// startAgain starts what a disk without room has kept from starting.
+func (h *History) startAgain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.again != nil && h.running == nil {
+		_ = h.start(context.Background()) // never fails
+	}
+}
 
 // minDisk is the least free room with which history begins: the log and the files of
 // some minutes of a busy network.
@@ -135,8 +151,8 @@ func tooSmall(c *Config, free int64) string {
 	if settings.Size(free)+settings.Size(dataset.Size(c.Dir)) >= min(minDisk, c.MaxSize) {
 		return ""
 	}
-	return fmt.Sprintf("history is off: %s has %d MB free, and %d MB are needed to begin; set history.dir to a larger disk, or history.enabled to false",
-		c.Dir, free/1_000_000, minDisk/settings.MB)
+	return fmt.Sprintf("history is off: the disk of %s has %d MB free, and %d MB are needed to begin; make room, set history.dir to a larger disk, or history.enabled to false",
+		c.Dir, free/1_000_000, min(minDisk, c.MaxSize)/settings.MB)
 }
 
 // freeSpace returns how many bytes the disk of a folder, or of the nearest one above
@@ -168,6 +184,7 @@ func (h *History) Apply(ctx context.Context, c Config) error {
 		return nil
 	}
 	err := h.stop(ctx)
+	h.off.Store(nil)
 	return errors.Join(err, h.start(ctx))
 }
 
@@ -179,6 +196,10 @@ func (h *History) Stop(ctx context.Context) error {
 }
 
 func (h *History) stop(ctx context.Context) error {
+	if h.again != nil {
+		h.again.Stop()
+		h.again = nil
+	}
 	if h.running == nil {
 		return nil
 	}
@@ -229,23 +250,6 @@ func (h *History) Edit(do func(*dataset.Writer) error) error {
 		}
 	}
 	return ErrOff
-}
-
-// say tells of a change once.
-func (h *History) setTrouble(why string) {
-	old := h.trouble.Load()
-	switch {
-	case why == "" && old != nil:
-		h.trouble.Store(nil)
-		h.d.Log.Info("history: flows are kept again")
-		h.d.Say("alive", "history: flows are kept again; those that came meanwhile are counted as dropped")
-	case why != "" && (old == nil || *old != why):
-		h.trouble.Store(&why)
-		if old == nil {
-			h.d.Log.Error(why)
-			h.d.Say("error", why)
-		}
-	}
 }
 
 // sayDropped says when flows were dropped because they came faster than they could be

@@ -44,9 +44,7 @@ func (h *History) Queue() (depth int, dropped uint64) {
 
 // Health tells /healthz what keeps flows from being kept.
 func (h *History) Health(l *finding.List) {
-	if trouble := h.trouble.Load(); trouble != nil {
-		l.Bad("", "%s", *trouble)
-	}
+	h.findTroubles(l)
 }
 
 // Findings tells doctor how the history is.
@@ -59,8 +57,7 @@ func (h *History) Findings(l *finding.List) {
 		}
 		return
 	}
-	if trouble := h.trouble.Load(); trouble != nil {
-		l.Bad("", "%s", *trouble)
+	if h.findTroubles(l) {
 		return
 	}
 	dir := h.config.Load().Dir

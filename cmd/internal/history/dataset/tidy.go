@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // grace is how long files that were replaced stay for those who read them.
@@ -183,13 +185,17 @@ func (w *Writer) drop(day string, m *manifest, n int, oldest int64) error {
 	if n == 0 {
 		return nil
 	}
-	if err := w.write(day, m); err != nil {
+	err := w.write(day, m)
+	if err != nil && !file.IsFull(err) {
 		return err
 	}
 	for _, e := range removed {
 		if err := remove(filepath.Join(dir, e.Name)); err != nil {
 			return err
 		}
+	}
+	if err != nil { // the disk was full; what was removed has made room
+		return w.write(day, m)
 	}
 	return nil
 }

@@ -129,6 +129,8 @@ type Found struct {
 	Records int
 	// Lost is how many bytes hold no whole block: what a crash cut off, or damage.
 	Lost int64
+	// Damaged is how many of these stand before a whole block.
+	Damaged int64
 }
 
 // Read gives the records of an open segment to each, in order and in blocks; the slice
@@ -187,6 +189,7 @@ func Read(f io.Reader, each func([]flow.Record) error) (found Found, err error) 
 			continue
 		}
 		found.Records += n
+		found.Damaged = found.Lost
 		if err := each(records); err != nil {
 			return found, err
 		}

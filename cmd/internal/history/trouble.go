@@ -1,0 +1,81 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
+)
+
+// trouble is a kind of what goes wrong with a disk. Each is said when it begins and when
+// it ends, and stands in /healthz, status and doctor meanwhile.
+type trouble int
+
+const (
+	notKept trouble = iota // flows are dropped, though they should be kept
+	notFiled
+	notTidy
+	troubles
+)
+
+// over is what is said when a trouble ends.
+var over = [troubles]string{
+	notKept:  "flows are kept again; those that came meanwhile are counted as dropped",
+	notFiled: "files are written again",
+	notTidy:  "files are kept in order again",
+}
+
+// setTrouble says that a trouble begins or, with "", that it is over.
+func (h *History) setTrouble(kind trouble, why string) {
+	at := &h.trouble[kind]
+	old := at.Load()
+	switch {
+	case why == "" && old != nil:
+		at.Store(nil)
+		h.d.Log.Info("history: " + over[kind])
+		h.d.Say("alive", "history: "+over[kind])
+	case why != "" && (old == nil || *old != why):
+		at.Store(&why)
+		if old == nil {
+			h.d.Log.Error(why)
+			h.d.Say("error", why)
+		}
+	}
+}
+
+// findTroubles lists what is wrong now.
+func (h *History) findTroubles(l *finding.List) (found bool) {
+	for kind := range h.trouble {
+		if why := h.trouble[kind].Load(); why != nil {
+			l.Bad("", "%s", *why)
+			found = true
+		}
+	}
+	return found
+}
+
+// openTrouble says why the data set cannot be opened.
+func openTrouble(dir string, err error) string {
+	switch {
+	case errors.Is(err, dataset.ErrLocked):
+		return fmt.Sprintf("history: no flows are kept, because another process writes %s; stop it, or set another history.dir", dir)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("history: no flows are kept, because %s may not be written (%v); run: chown -R flowhound %s", dir, err, dir)
+	}
+	return diskTrouble("no flows are kept", dir, err)
+}
+
+// diskTrouble says what is wrong with the disk, and what to do.
+func diskTrouble(what, dir string, err error) string {
+	switch {
+	case file.IsFull(err):
+		return fmt.Sprintf("history: %s, because the disk of %s is full; make room, or lower history.max_size", what, dir)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Sprintf("history: %s, because %s may not be written: %v", what, dir, err)
+	}
+	return fmt.Sprintf("history: %s: %v", what, err)
+}
