@@ -177,3 +177,24 @@ func TestLimitsOnFullDisk(t *testing.T) {
 		}
 	}
 }
+
+// A folder that may not be written is said, and taken when it may.
+func TestReadOnly(t *testing.T) {
+	disk := peer.SmallDisk(t, 4<<20)
+	disk.SetReadOnly(true)
+	c := config(disk.Dir + "/flows")
+	c.MaxSize = settings.MB
+	h, _, heard := started(t, c, 0)
+	if s := heard.all(); !strings.HasPrefix(s, "error: history: no flows are kept, because "+c.Dir+" may not be written: ") || healthy(h) {
+		t.Errorf("said %q", s)
+	}
+	disk.SetReadOnly(false)
+	add(t, h, 0, 10)
+	if err := h.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "once it may be written", numbers(t, c.Dir), 10)
+	if !healthy(h) {
+		t.Error(heard.all())
+	}
+}

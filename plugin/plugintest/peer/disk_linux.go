@@ -60,3 +60,15 @@ func (d Disk) Free() {
 }
 
 func (d Disk) filler() string { return filepath.Join(d.Dir, "filler") }
+
+// SetReadOnly makes it one that nobody may write, root neither, or ends that.
+func (d Disk) SetReadOnly(on bool) {
+	d.t.Helper()
+	flags := uintptr(syscall.MS_REMOUNT)
+	if on {
+		flags |= syscall.MS_RDONLY
+	}
+	if err := syscall.Mount("", d.Dir, "", flags, ""); err != nil {
+		d.t.Fatal(err)
+	}
+}

@@ -1,0 +1,40 @@
+package agent_test
+
+import (
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
+)
+
+// TestHistoryCannotBeKept: alerts go out while flows cannot be kept, which is said, once;
+// when they can, they are.
+func TestHistoryCannotBeKept(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
+	dir := t.TempDir()
+	write(t, dir, "flows", "a file in the place of the folder\n")
+	r := start(t, writeList(t, dir), `history: {dir: flows}
+feeds:
+  - {name: ours, type: list, path: ours.txt, category: c2}
+`)
+	x := r.router("127.0.0.9", 9)
+	x.export(call(always))
+	r.awaitLine(`agent status=error .* msg="history: no flows are kept: .*flows`)
+	r.awaitLine(`hit kind=new .* dst=` + always)
+	r.awaitMetric(`flowhound_dropped_total{queue="history"}`, 1)
+	if status, h := r.health(); status != http.StatusServiceUnavailable || len(h.Problems) == 0 {
+		t.Errorf("/healthz: %d %q", status, h.Problems)
+	}
+	if err := os.Remove(r.path("flows")); err != nil {
+		t.Fatal(err)
+	}
+	r.await("flows to be kept", func() bool {
+		x.export(call(always))
+		return r.metrics()["flowhound_history_records_total"] >= 1
+	})
+	r.awaitLine(`agent status=alive .* msg="history: flows are kept again; those that came meanwhile are counted as dropped"`)
+	r.await("good health", func() bool { status, _ := r.health(); return status == http.StatusOK })
+	r.stop()
+}
