@@ -92,7 +92,7 @@ cmd/internal/flow/exporters: cmd/internal/finding cmd/internal/flow/netflow cmd/
 cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit
 cmd/internal/flow/lane: cmd/internal/flow
 cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/flow/lane cmd/internal/metric cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/text
-cmd/internal/history/column: cmd/internal/file cmd/internal/flow github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
+cmd/internal/history/column: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/ github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/
 cmd/internal/history/dataset: cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
 cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset testdata/bench/flowgen

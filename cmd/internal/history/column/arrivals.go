@@ -66,12 +66,6 @@ func (a arrivals) rank(t int64) int32 {
 	return int32(i)
 }
 
-// nth returns the place of t among the arrivals of its second.
-func (a arrivals) nth(t int64) int32 {
-	i, _ := slices.BinarySearch(a, t)
-	return int32(i) - a.firstOf(floor(t, 1e9))
-}
-
 // firstOf returns the place of the first arrival of a second.
 func (a arrivals) firstOf(second int64) int32 {
 	i, _ := slices.BinarySearchFunc(a, second, func(t, second int64) int {
@@ -98,6 +92,56 @@ func (a arrivals) after(t int64, n int32) int64 {
 		return a[i]
 	}
 	return t
+}
+
+// ranks returns the place of each of part's arrivals, all of which the list has.
+func (a arrivals) ranks(part arrivals) []int32 {
+	out := make([]int32, len(part))
+	at := 0
+	for i, t := range part {
+		for a[at] < t {
+			at++
+		}
+		out[i] = int32(at)
+	}
+	return out
+}
+
+// seconds answers firstOf at once, for the seconds between the first arrival and the
+// last unless they lie weeks apart.
+type seconds struct {
+	a     arrivals
+	begin int64
+	at    []int32
+}
+
+func (a arrivals) seconds() seconds {
+	s := seconds{a: a}
+	if len(a) == 0 {
+		return s
+	}
+	s.begin = floor(a[0], 1e9)
+	n := uint64(floor(a[len(a)-1], 1e9)) - uint64(s.begin) + 1
+	if n > 1<<20 {
+		return s
+	}
+	s.at = make([]int32, n)
+	next := 0
+	for i := range s.at {
+		for next < len(a) && floor(a[next], 1e9) < s.begin+int64(i) {
+			next++
+		}
+		s.at[i] = int32(next)
+	}
+	return s
+}
+
+// first is firstOf.
+func (s *seconds) first(second int64) int32 {
+	if i := second - s.begin; i >= 0 && i < int64(len(s.at)) {
+		return s.at[i]
+	}
+	return s.a.firstOf(second)
 }
 
 // encode writes the list as differences, in letters: readers of Parquet expect text.

@@ -6,23 +6,16 @@ import (
 	"io"
 	"slices"
 
-	"github.com/parquet-go/parquet-go"
-
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
-const (
-	// MergeRows is how many rows Merge takes at most: it needs 60 bytes a row.
-	MergeRows = 1_200_000
-	// mergeGroups is how many row groups are written side by side: each has the
-	// dictionaries of all its columns in memory, and every column is read once for
-	// each so many groups.
-	mergeGroups = 3
-)
+// MergeRows is how many rows Merge takes at most: it needs 100 bytes a row.
+const MergeRows = 1_200_000
 
 // Merge writes the rows of several files as one, sorted as a whole: a third smaller
 // than the files of a few minutes. It goes column by column, as rows would take 1 kB
-// each, and changes no row.
+// each, and reads each column once; what it writes waits in memory, 20 bytes a row,
+// until all columns are there. It changes no row.
 func Merge(ctx context.Context, to io.Writer, files []*File, o Options) (Info, error) {
 	m := &merge{files: files}
 	info := Info{}
@@ -48,8 +41,11 @@ func Merge(ctx context.Context, to io.Writer, files []*File, o Options) (Info, e
 	if err := m.received(); err != nil {
 		return Info{}, err
 	}
-	out := newOutput(to, o)
-	var err error
+	out, err := newOutput(to, o)
+	if err != nil {
+		return Info{}, err
+	}
+	m.encoder = newEncoder(o.Level)
 	if info.Groups, err = m.write(ctx, out); err != nil {
 		return Info{}, err
 	}
@@ -63,10 +59,19 @@ type merge struct {
 	place    []int32 // in the inputs, of each row of the output
 	nth      []int32 // ReceivedNth of each row of the inputs
 	rev      []int32 // and RevReceived
-	values   []int64 // a column of the inputs: numbers, or places in sorter.addresses
 	column   Column
-	ids      []int32
-	out      []parquet.Value
+	ids      []int32 // of a dictionary's values
+	encoder  *encoder
+
+	// A column of the inputs: each row's place in dict, or its value.
+	dict   dict
+	places []int32
+	values []int64
+	// And of a row group of the output.
+	own    dict
+	ownAt  []int32 // place in own of each value of dict, +1
+	chosen []int32
+	plain  []int64
 }
 
 // each calls do with one column of all row groups of the inputs.
@@ -158,9 +163,11 @@ func (s *sorter) rehash() {
 func (m *merge) received() error {
 	n := len(m.place)
 	m.nth, m.rev = make([]int32, n), make([]int32, n)
+	whole := m.arrivals.seconds()
 	first := 0
 	var c [7]Column
 	for _, f := range m.files {
+		seconds, ranks := f.arrivals.seconds(), m.arrivals.ranks(f.arrivals)
 		for g := range f.Groups {
 			for i, id := range []ID{Start, StartNS, Dur, DurNS, ReceivedLag, ReceivedNth, RevReceived} {
 				if err := f.Column(g, id, &c[i]); err != nil {
@@ -170,10 +177,14 @@ func (m *merge) received() error {
 			for row := range f.GroupLen(g) {
 				r := Row{Start: c[0].Value(row), StartNS: c[1].Value(row), Dur: int32(c[2].Value(row)), DurNS: c[3].Value(row)}
 				_, last := r.times()
-				at := f.arrivals.at(floor(last, 1e9)+c[4].Value(row), int32(c[5].Value(row)))
-				m.nth[first+row] = m.arrivals.nth(at)
-				if step := int32(c[6].Value(row)); step != 0 {
-					m.rev[first+row] = m.arrivals.rank(f.arrivals.after(at, step)) - m.arrivals.rank(at)
+				second := floor(last, 1e9) + c[4].Value(row)
+				at := int64(seconds.first(second)) + int64(int32(c[5].Value(row)))
+				if at < 0 || at >= int64(len(ranks)) {
+					continue // reading finds the second alone, too
+				}
+				m.nth[first+row] = ranks[at] - whole.first(second)
+				if step := c[6].Value(row); step != 0 && at+step >= 0 && at+step < int64(len(ranks)) {
+					m.rev[first+row] = ranks[at+step] - ranks[at]
 				}
 			}
 			first += f.GroupLen(g)
@@ -182,90 +193,121 @@ func (m *merge) received() error {
 	return nil
 }
 
-// write writes the output, mergeGroups row groups at a time.
+// write writes the output: column by column all chunks, then group by group.
 func (m *merge) write(ctx context.Context, out *output) (groups int, err error) {
-	m.values = make([]int64, len(m.place))
+	var parts [][]int32
 	for rest := m.place; len(rest) > 0; {
-		var sizes []int
-		total := 0
-		for len(sizes) < mergeGroups && total < len(rest) {
-			sizes = append(sizes, groupAt(len(rest)-total))
-			total += sizes[len(sizes)-1]
-		}
-		if err := m.writeGroups(ctx, out, rest[:total], sizes); err != nil {
-			return 0, err
-		}
-		groups += len(sizes)
-		rest = rest[total:]
+		n := groupAt(len(rest))
+		parts, rest = append(parts, rest[:n]), rest[n:]
 	}
-	return groups, nil
-}
-
-func (m *merge) writeGroups(ctx context.Context, out *output, rows []int32, sizes []int) error {
-	writers := make([]*parquet.ConcurrentRowGroupWriter, len(sizes))
-	for i := range writers {
-		writers[i] = out.file.BeginRowGroup()
+	chunks := make([][]chunk, len(parts))
+	for g := range chunks {
+		chunks[g] = make([]chunk, Columns)
 	}
 	for id := range Columns {
 		if err := ctx.Err(); err != nil {
-			return err
+			return 0, err
 		}
 		if err := m.load(id); err != nil {
-			return err
+			return 0, err
 		}
-		rest := rows
-		for i, w := range writers {
-			if err := m.writeColumn(w.ColumnWriters()[id], id, rest[:sizes[i]]); err != nil {
-				return err
+		for g, rows := range parts {
+			if id.Dict() {
+				chunks[g][id], err = m.dictionary(id, rows)
+			} else {
+				m.plain = grow(m.plain, len(rows))
+				for i, row := range rows {
+					m.plain[i] = m.values[row]
+				}
+				chunks[g][id], err = m.encoder.plain(id, m.plain)
 			}
-			rest = rest[sizes[i]:]
+			if err != nil {
+				return 0, err
+			}
 		}
 	}
-	for _, w := range writers {
-		for _, c := range w.ColumnWriters() {
-			if err := c.Close(); err != nil {
-				return err
-			}
+	for g, rows := range parts {
+		if err := out.group(chunks[g], len(rows)); err != nil {
+			return 0, err
 		}
-		if _, err := w.Commit(); err != nil {
-			return err
-		}
+		chunks[g] = nil
 	}
-	return nil
+	return len(parts), nil
 }
 
-// load reads a column of all inputs into values.
+// load reads a column of all inputs.
 func (m *merge) load(id ID) error {
+	if !id.Dict() {
+		m.values = grow(m.values, len(m.place))
+		return m.each(id, func(first int, c *Column) error {
+			c.numbers(m.values[first:])
+			return nil
+		})
+	}
+	m.dict.reset()
+	m.places = grow(m.places, len(m.place))
 	switch id {
 	case ReceivedNth:
-		for i, v := range m.nth {
-			m.values[i] = int64(v)
-		}
+		m.number(m.nth)
 		return nil
 	case RevReceived:
-		for i, v := range m.rev {
-			m.values[i] = int64(v)
-		}
+		m.number(m.rev)
 		return nil
 	}
 	return m.each(id, func(first int, c *Column) error {
-		values := m.values[first:]
-		switch id.Kind() {
-		case Address:
-			m.addresses(c)
-			for row, at := range c.Index {
-				values[row] = int64(m.ids[at])
+		if c.Index == nil {
+			return fmt.Errorf("%w: column %s has no dictionary", ErrDamaged, id)
+		}
+		n := c.values()
+		m.ids = grow(m.ids, n)
+		for i := range n {
+			switch id.Kind() {
+			case Address:
+				m.ids[i] = m.dict.address(flow.AddrFrom16(c.Bytes[16*i:]))
+			case Country:
+				m.ids[i] = m.dict.number(int64(c.Bytes[2*i])<<8 | int64(c.Bytes[2*i+1]))
+			case Int32:
+				m.ids[i] = m.dict.number(int64(c.Int32[i]))
+			default:
+				m.ids[i] = m.dict.number(c.Int64[i])
 			}
-		case Country:
-			for row, at := range c.Index {
-				cc := c.Country(at)
-				values[row] = int64(cc[0])<<8 | int64(cc[1])
-			}
-		default:
-			c.numbers(values)
+		}
+		places := m.places[first:]
+		for row, at := range c.Index {
+			places[row] = m.ids[at]
 		}
 		return nil
 	})
+}
+
+func (m *merge) number(values []int32) {
+	for row, v := range values {
+		m.places[row] = m.dict.number(int64(v))
+	}
+}
+
+// dictionary makes a chunk of the rows of a row group.
+func (m *merge) dictionary(id ID, rows []int32) (chunk, error) {
+	if m.dict.len() == 1 {
+		return m.encoder.dictionary(id, &m.dict, nil, len(rows))
+	}
+	m.own.numbers, m.own.addresses = m.own.numbers[:0], m.own.addresses[:0]
+	m.ownAt = grow(m.ownAt, m.dict.len())
+	clear(m.ownAt)
+	m.chosen = grow(m.chosen, len(rows))
+	for i, row := range rows {
+		v := m.places[row]
+		if m.ownAt[v] == 0 {
+			if id.Kind() == Address {
+				m.own.addresses = append(m.own.addresses, m.dict.addresses[v])
+			} else {
+				m.own.numbers = append(m.own.numbers, m.dict.numbers[v])
+			}
+			m.ownAt[v] = int32(m.own.len())
+		}
+		m.chosen[i] = m.ownAt[v] - 1
+	}
+	return m.encoder.dictionary(id, &m.own, m.chosen, len(rows))
 }
 
 // numbers copies the value of each row.
@@ -286,36 +328,4 @@ func (c *Column) numbers(to []int64) {
 			to[row] = int64(c.Int32[at])
 		}
 	}
-}
-
-const valuesAtOnce = 4096
-
-func (m *merge) writeColumn(w *parquet.ColumnWriter, id ID, rows []int32) error {
-	m.out = grow(m.out, valuesAtOnce)
-	for len(rows) > 0 {
-		n := min(len(rows), valuesAtOnce)
-		out := m.out[:n]
-		for i, row := range rows[:n] {
-			out[i] = m.value(id, m.values[row])
-		}
-		if _, err := w.WriteRowValues(out); err != nil {
-			return err
-		}
-		rows = rows[n:]
-	}
-	return nil
-}
-
-func (m *merge) value(id ID, v int64) parquet.Value {
-	switch id.Kind() {
-	case Int32:
-		return parquet.Int32Value(int32(v))
-	case Int64:
-		return parquet.Int64Value(v)
-	case Address:
-		b := Key(m.sorter.addresses[v])
-		return parquet.FixedLenByteArrayValue(b[:])
-	}
-	cc := country([2]byte{byte(v >> 8), byte(v)})
-	return parquet.ByteArrayValue([]byte(cc))
 }

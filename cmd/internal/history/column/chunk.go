@@ -1,0 +1,150 @@
+package column
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go/encoding/delta"
+	"github.com/parquet-go/parquet-go/encoding/rle"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// pageRows is how many rows a page has: what is read to show one row. A column that has
+// one value in all of a row group has one page.
+const pageRows = 16384
+
+// chunk is one column of a row group, as it stands in the file.
+type chunk struct {
+	pages []byte
+	meta  format.ColumnMetaData // offsets count from the first byte of pages
+}
+
+// encoder makes chunks. We know that our columns have no nulls, which are numbered by a
+// dictionary already and which hold one value alone; a general writer of Parquet, which
+// finds all that out value by value, takes twice the time. Its memory is reused.
+type encoder struct {
+	zstd   *zstd.Encoder
+	places []int32
+	raw    []byte // a page
+	packed []byte // compressed
+	pages  []byte // of the chunk
+	size   int64  // of its pages before they were compressed
+}
+
+func newEncoder(level Level) *encoder {
+	speed := zstd.SpeedFastest
+	if level == Better {
+		speed = zstd.SpeedBetterCompression
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true))
+	if err != nil {
+		panic(err) // the options are wrong
+	}
+	return &encoder{zstd: z}
+}
+
+// dictionary makes the chunk of a column that has each row's place in a dictionary; nil
+// places: the first one in all rows.
+func (e *encoder) dictionary(id ID, values *dict, places []int32, rows int) (chunk, error) {
+	e.pages, e.size = e.pages[:0], 0
+	var least, most []byte
+	e.raw, least, most = values.encode(e.raw[:0], id.Kind())
+	c := e.begin(id, rows, least, most, format.Plain, format.RLEDictionary)
+	e.page(&format.PageHeader{
+		Type: format.DictionaryPage, DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{NumValues: int32(values.len()), Encoding: format.Plain}),
+	})
+	c.meta.DataPageOffset = int64(len(e.pages))
+	step := pageRows
+	if values.len() == 1 {
+		e.places = grow(e.places, rows)
+		clear(e.places)
+		places, step = e.places, rows
+	}
+	var coding rle.DictionaryEncoding
+	for from := 0; from < rows; from += step {
+		some := places[from:min(from+step, rows)]
+		var err error
+		if e.raw, err = coding.EncodeInt32(e.raw[:0], some); err != nil {
+			return chunk{}, err
+		}
+		e.data(len(some), format.RLEDictionary)
+	}
+	return e.end(c), nil
+}
+
+// plain makes the chunk of a column without a dictionary.
+func (e *encoder) plain(id ID, values []int64) (chunk, error) {
+	e.pages, e.size = e.pages[:0], 0
+	low, high := bounds(values)
+	coding := format.Plain
+	if id == Start {
+		coding = format.DeltaBinaryPacked
+	}
+	c := e.begin(id, len(values), appendNumber(nil, low, id.Kind()), appendNumber(nil, high, id.Kind()), coding)
+	var deltas delta.BinaryPackedEncoding
+	for rest := values; len(rest) > 0; {
+		some := rest[:min(pageRows, len(rest))]
+		rest = rest[len(some):]
+		e.raw = e.raw[:0]
+		switch {
+		case coding == format.DeltaBinaryPacked:
+			var err error
+			if e.raw, err = deltas.EncodeInt64(e.raw, some); err != nil {
+				return chunk{}, err
+			}
+		case id.Kind() == Int32:
+			for _, v := range some {
+				e.raw = binary.LittleEndian.AppendUint32(e.raw, uint32(v))
+			}
+		default:
+			for _, v := range some {
+				e.raw = binary.LittleEndian.AppendUint64(e.raw, uint64(v))
+			}
+		}
+		e.data(len(some), coding)
+	}
+	return e.end(c), nil
+}
+
+func (e *encoder) begin(id ID, rows int, least, most []byte, codings ...format.Encoding) chunk {
+	return chunk{meta: format.ColumnMetaData{
+		Type: physical[id.Kind()], Encoding: codings, PathInSchema: []string{id.String()}, Codec: format.Zstd, NumValues: int64(rows),
+		Statistics: format.Statistics{MinValue: least, MaxValue: most},
+	}}
+}
+
+var physical = [...]format.Type{Int32: format.Int32, Int64: format.Int64, Address: format.FixedLenByteArray, Country: format.ByteArray}
+
+// data appends the page of data in raw.
+func (e *encoder) data(rows int, coding format.Encoding) {
+	e.page(&format.PageHeader{Type: format.DataPageV2, DataPageHeaderV2: thrift.New(format.DataPageHeaderV2{
+		NumValues: int32(rows), NumRows: int32(rows), Encoding: coding, IsCompressed: thrift.New(true),
+	})})
+}
+
+// page compresses raw and appends it, after its header.
+func (e *encoder) page(h *format.PageHeader) {
+	e.packed = e.zstd.EncodeAll(e.raw, e.packed[:0])
+	h.UncompressedPageSize, h.CompressedPageSize = int32(len(e.raw)), int32(len(e.packed))
+	h.CRC = int32(crc32.ChecksumIEEE(e.packed))
+	b := marshal(h)
+	e.size += int64(len(b) + len(e.raw))
+	e.pages = append(append(e.pages, b...), e.packed...)
+}
+
+// marshal writes a structure of the format.
+func marshal(v any) []byte {
+	b, err := thrift.Marshal(new(thrift.CompactProtocol), v)
+	if err != nil {
+		panic(err) // it writes to memory
+	}
+	return b
+}
+
+func (e *encoder) end(c chunk) chunk {
+	c.pages = append([]byte(nil), e.pages...)
+	c.meta.TotalCompressedSize, c.meta.TotalUncompressedSize = int64(len(c.pages)), e.size
+	return c
+}

@@ -1,0 +1,137 @@
+package column
+
+import (
+	"cmp"
+	"encoding/binary"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// dict gives the values of a column numbers, in the order in which they come first: an
+// open hash table over a list. An address column has addresses, all others numbers (a
+// country is its two letters). Its memory is reused.
+type dict struct {
+	slots     []int32 // place in the list + 1
+	numbers   []int64
+	addresses []flow.Addr
+}
+
+const dictSlots = 256 // at first
+
+func (d *dict) reset() {
+	if len(d.slots) > dictSlots {
+		d.slots = d.slots[:dictSlots]
+	}
+	d.slots = grow(d.slots, dictSlots)
+	clear(d.slots)
+	d.numbers, d.addresses = d.numbers[:0], d.addresses[:0]
+}
+
+func (d *dict) len() int { return max(len(d.numbers), len(d.addresses)) }
+
+// number returns the place of v, which is added if it is new.
+func (d *dict) number(v int64) int32 {
+	mask := uint64(len(d.slots) - 1)
+	for p := mix(uint64(v), 0) & mask; ; p = (p + 1) & mask {
+		at := d.slots[p]
+		if at == 0 {
+			d.numbers = append(d.numbers, v)
+			d.slots[p] = int32(len(d.numbers))
+			d.widen(len(d.numbers))
+			return int32(len(d.numbers) - 1)
+		}
+		if d.numbers[at-1] == v {
+			return at - 1
+		}
+	}
+}
+
+// address is number for addresses.
+func (d *dict) address(a flow.Addr) int32 {
+	mask := uint64(len(d.slots) - 1)
+	for p := mix(a.Hi, a.Lo) & mask; ; p = (p + 1) & mask {
+		at := d.slots[p]
+		if at == 0 {
+			d.addresses = append(d.addresses, a)
+			d.slots[p] = int32(len(d.addresses))
+			d.widen(len(d.addresses))
+			return int32(len(d.addresses) - 1)
+		}
+		if d.addresses[at-1] == a {
+			return at - 1
+		}
+	}
+}
+
+// widen makes the table four times larger when half of it is taken by n values.
+func (d *dict) widen(n int) {
+	if 2*n < len(d.slots) {
+		return
+	}
+	d.slots = grow(d.slots, 4*len(d.slots))
+	clear(d.slots)
+	mask := uint64(len(d.slots) - 1)
+	put := func(hash uint64, i int) {
+		p := hash & mask
+		for d.slots[p] != 0 {
+			p = (p + 1) & mask
+		}
+		d.slots[p] = int32(i + 1)
+	}
+	for i, v := range d.numbers {
+		put(mix(uint64(v), 0), i)
+	}
+	for i, a := range d.addresses {
+		put(mix(a.Hi, a.Lo), i)
+	}
+}
+
+// encode appends the values as PLAIN has them, and returns the least and the most of
+// them in the same form.
+func (d *dict) encode(b []byte, kind Kind) (out, least, most []byte) {
+	if kind == Address {
+		low, high := d.addresses[0], d.addresses[0]
+		for _, a := range d.addresses {
+			b = appendAddress(b, a)
+			if a.Compare(low) < 0 {
+				low = a
+			}
+			if a.Compare(high) > 0 {
+				high = a
+			}
+		}
+		return b, appendAddress(nil, low), appendAddress(nil, high)
+	}
+	for _, v := range d.numbers {
+		if kind == Country {
+			b = binary.LittleEndian.AppendUint32(b, 2)
+		}
+		b = appendNumber(b, v, kind)
+	}
+	low, high := bounds(d.numbers)
+	return b, appendNumber(nil, low, kind), appendNumber(nil, high, kind)
+}
+
+func appendAddress(b []byte, a flow.Addr) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, a.Hi), a.Lo)
+}
+
+// appendNumber appends a value of a kind; a country without its length.
+func appendNumber(b []byte, v int64, kind Kind) []byte {
+	switch kind {
+	case Int32:
+		return binary.LittleEndian.AppendUint32(b, uint32(v))
+	case Country:
+		return append(b, byte(v>>8), byte(v))
+	default:
+		return binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+}
+
+func bounds[T cmp.Ordered](v []T) (least, most T) {
+	least, most = v[0], v[0]
+	for _, x := range v {
+		least, most = min(least, x), max(most, x)
+	}
+	return least, most
+}
