@@ -1,5 +1,5 @@
 // Every page at four widths in both themes: accessible, within its window, without a report of the policy, and small.
-import { PATIENCE, check, clean, end, go, open, shot } from './browser.mjs';
+import { PATIENCE, check, clean, end, go, open, shot, wrong } from './browser.mjs';
 
 const pages = [
   '/',
@@ -62,6 +62,43 @@ await talk.locator('#regular summary').click();
 check('and as a table', (await talk.locator('#regular tbody tr').count()) > 10);
 await clean(talk, 'talk-open');
 await talk.context().close();
+
+/* On paper: black on white whatever the theme, nothing to press, tables whole. */
+const paper = await open({ theme: 'dark' });
+await paper.addInitScript(() => localStorage.setItem('theme', 'dark'));
+for (const to of [...pages, 'story']) {
+  await go(paper, to === 'story' ? '/hits' : to);
+  if (to === 'story') {
+    await paper.locator('.who').first().click();
+    await paper.locator('.story h2').waitFor();
+  }
+  await paper.emulateMedia({ media: 'print' });
+  await paper.setViewportSize({ width: 690, height: 980 }); // A4 without its margins
+  const said = await paper.evaluate(() => {
+    const luminance = (color) => {
+      const [r, g, b] = color.match(/[\d.]+/g).map((v) => v / 255);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const seen = (e) => e.checkVisibility() && e.getClientRects().length > 0;
+    const out = [];
+    if (luminance(getComputedStyle(document.body).backgroundColor) < 0.99) out.push('the ground is not white');
+    for (const e of document.querySelectorAll('main h1, main h2, main td, main p'))
+      if (seen(e) && luminance(getComputedStyle(e).color) > 0.45) out.push(`pale: ${e.textContent.slice(0, 40)}`);
+    for (const e of document.querySelectorAll('nav.nav, :not(th) > button:not(.lnk), input, select')) if (seen(e)) out.push(`to press: ${e.outerHTML.slice(0, 80)}`);
+    for (const e of document.querySelectorAll('.scroll'))
+      if (seen(e) && getComputedStyle(e).overflowY !== 'visible') out.push(`cut off: ${e.id || e.className}`);
+    if (document.documentElement.scrollWidth > innerWidth) out.push(`${document.documentElement.scrollWidth} pixels wide`);
+    if (!getComputedStyle(document.querySelector('.top'), '::after').content.includes(location.pathname)) out.push('its address is not there');
+    return out;
+  });
+  for (const x of new Set(said)) wrong.push(`${to} on paper: ${x}`);
+  const pdf = await paper.pdf({ format: 'A4' });
+  check(`${to} on paper`, pdf.length > 5000 && !said.length);
+  await shot(paper, `${to.replace(/[^a-z0-9]+/gi, '-')}-paper`);
+  await paper.emulateMedia({ media: null });
+  await paper.setViewportSize({ width: 1280, height: 900 });
+}
+await paper.context().close();
 
 if (pictures) {
   for (const [name, to] of [
