@@ -111,7 +111,7 @@ cmd/internal/intel/known: cmd/internal/intel
 cmd/internal/intel/dnstest: plugin/plugintest/peer golang.org/x/
 cmd/internal/intel/export: cmd/internal/file cmd/internal/intel golang.org/x/ plugin/text
 cmd/internal/intel/export/keep: cmd/internal/finding cmd/internal/intel cmd/internal/intel/export cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry
-cmd/internal/intel/feed: cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/intel/known cmd/internal/metric cmd/internal/settings github.com/fsnotify/fsnotify github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit plugin/retry plugin/text
+cmd/internal/intel/feed: cmd/internal/file cmd/internal/file/watch cmd/internal/finding cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/intel/known cmd/internal/metric cmd/internal/settings github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit plugin/retry plugin/text
 cmd/internal/intel/feed/archive: cmd/internal/file
 cmd/internal/intel/feed/fetch: github.com/hashicorp/go-retryablehttp golang.org/x/ plugin/retry plugin/text
 cmd/internal/intel/feed/misp: cmd/internal/file cmd/internal/intel cmd/internal/intel/feed/fetch cmd/internal/intel/feed/ingest

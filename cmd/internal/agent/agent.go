@@ -32,6 +32,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
+	"github.com/flowhound/flowhound/cmd/internal/file/watch"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
@@ -162,13 +163,23 @@ const reloadEnd = 2 * time.Second
 // ends. Files are read beside this loop, so that a disk that does not answer keeps
 // nobody from stopping the agent.
 func (a *Agent) Run(ctx context.Context, reload <-chan os.Signal) error {
-	seen := stamp(a.options.ConfigPath)
+	changed := make(chan struct{})
+	file := watch.New(a.log, func([]string) {
+		select {
+		case changed <- struct{}{}:
+		case <-a.ctx.Done():
+		}
+	})
+	file.KeepGone = true
+	if path := a.options.ConfigPath; path != "" {
+		file.Set([]string{path})
+	}
 	if err := a.Start(ctx); ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // told to stop while it read the feeds
 	} else if err != nil {
 		return err
 	}
-	changed := a.watchConfig(seen)
+	a.background.Go(func() { file.Run(a.ctx) })
 	done := make(chan struct{}, 1)
 	busy, again := false, ""
 	begin := func(why string) {

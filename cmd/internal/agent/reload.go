@@ -4,26 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/config"
-	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/plugin/text"
 )
-
-// settleTime is how long a changed file must be quiet before it is read: editors
-// write in several steps.
-const settleTime = 500 * time.Millisecond
 
 // reload takes over the configuration file as it is now. What is bad, or needs a
 // restart, changes nothing at all; a line says why.
@@ -116,108 +106,4 @@ func changed[C any](ctx context.Context, view func(*config.Config) C, apply func
 		}
 		return apply(ctx, view(to))
 	}
-}
-
-// The configuration file is looked at when something happens in a folder on the way
-// to it, and else so often: events get lost, and network file systems tell none.
-const lookEvery = 30 * time.Second
-
-// watchConfig reports changes of the configuration file once they have settled.
-// Folders are watched, not the file: editors and configuration management put
-// a new file in its place, or another target behind a symbolic link to it. What differs
-// from last has changed.
-func (a *Agent) watchConfig(last fileStamp) <-chan struct{} {
-	changed := make(chan struct{})
-	path := a.options.ConfigPath
-	if path == "" {
-		return changed
-	}
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		a.log.Warn("the configuration file cannot be watched and is looked at every 30 seconds; after a change, SIGHUP is quicker", "err", err)
-	}
-	ctx := a.ctx
-	a.background.Go(func() {
-		var events chan fsnotify.Event // nil without a watcher
-		var failures chan error
-		if watcher != nil {
-			defer watcher.Close()
-			events, failures = watcher.Events, watcher.Errors
-		}
-		seen := last
-		settle := time.NewTimer(0) // the file may have changed already
-		soon := false              // settle ends within settleTime: a busy folder must not put it off
-		hasten := func() {
-			if !soon {
-				settle.Reset(settleTime)
-				soon = true
-			}
-		}
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-events:
-				hasten()
-			case err := <-failures:
-				a.log.Debug("watching the configuration file", "err", err)
-				hasten()
-			case <-settle.C:
-				soon = false
-				follow(watcher, path)
-				now := stamp(path)
-				switch {
-				case now == last || now == (fileStamp{}):
-					settle.Reset(lookEvery)
-				case now != seen: // not quiet yet
-					hasten()
-				default:
-					last = now
-					settle.Reset(lookEvery)
-					select {
-					case changed <- struct{}{}:
-					case <-ctx.Done():
-						return
-					}
-				}
-				seen = now
-			}
-		}
-	})
-	return changed
-}
-
-// follow makes w watch the folders on the way to a file, and no others.
-func follow(w *fsnotify.Watcher, path string) {
-	if w == nil {
-		return
-	}
-	folders := file.Folders(path)
-	for _, folder := range folders {
-		_ = w.Add(folder) // one that is not there may come: lookEvery finds it
-	}
-	for _, folder := range w.WatchList() {
-		if !slices.Contains(folders, folder) {
-			_ = w.Remove(folder)
-		}
-	}
-}
-
-// fileStamp tells one version of a file from another; zero: there is none.
-type fileStamp struct {
-	size     int64
-	mtime    time.Time
-	dev, ino uint64 // of what links lead to
-}
-
-func stamp(path string) fileStamp {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fileStamp{}
-	}
-	s := fileStamp{size: info.Size(), mtime: info.ModTime()}
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		s.dev, s.ino = uint64(sys.Dev), sys.Ino //nolint:unconvert,gosec // a signed number elsewhere
-	}
-	return s
 }

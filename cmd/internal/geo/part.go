@@ -135,7 +135,7 @@ func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ";
 
 // reload reads the databases again after a file has changed. The old ones stay when
 // one is bad.
-func (p *Part) reload(path string) {
+func (p *Part) reload(paths []string) {
 	p.mu.Lock()
 	config := p.config
 	p.mu.Unlock()
@@ -150,7 +150,7 @@ func (p *Part) reload(path string) {
 	p.trouble.set("databases", nil)
 	p.databases = v
 	p.publish()
-	p.d.Log.Info("the database of countries was read again", "file", path, "source", v.Source(), "date", v.Date())
+	p.d.Log.Info("the database of countries was read again", "files", paths, "source", v.Source(), "date", v.Date())
 }
 
 // Apply takes over other settings. A database that cannot be read is an error, and the

@@ -88,7 +88,7 @@ const oldest = 24 * time.Hour
 func New(c Config, d Dependencies) (*Part, error) {
 	p := &Part{d: d, config: c, trouble: map[string]string{}}
 	p.names.Store(&names{local: new(bart.Lite)})
-	p.files = watch.New(d.Log, func(string) { p.read() })
+	p.files = watch.New(d.Log, func([]string) { p.read() })
 	return p, nil
 }
 

@@ -7,10 +7,8 @@ package watch
 import (
 	"context"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -20,16 +18,22 @@ import (
 
 const (
 	settle      = 400 * time.Millisecond
-	settleMax   = 10 * time.Second // a file that never stands still is read as it is
+	settleGone  = 1200 * time.Millisecond // of what is gone or empty: more often half of a write
+	settleMax   = 10 * time.Second        // a file that never stands still is read as it is
 	lookPending = 100 * time.Millisecond
 	lookQuiet   = 30 * time.Second // network file systems tell no events
 	lookBlind   = time.Second      // no events at all
 )
 
-// Files watches files, which need not exist. Set may be called at any time.
+// Files watches files and folders of files, which need not exist. Set may be called at
+// any time.
 type Files struct {
+	// KeepGone: a file that is gone has not changed, unless another one comes. It is set
+	// before Run.
+	KeepGone bool
+
 	log     *slog.Logger
-	changed func(path string) // on Run's goroutine
+	changed func(paths []string) // on Run's goroutine
 
 	mu    sync.Mutex
 	paths map[string]*state
@@ -37,33 +41,39 @@ type Files struct {
 }
 
 type state struct {
-	read    stamp     // the version that was told last
-	seen    stamp     // at the last look
+	read    version   // the one that was told last
+	seen    version   // at the last look
 	since   time.Time // when seen first differed from read; zero: it does not
 	changed time.Time // when a look last saw a change
 }
 
-// stamp tells one version of a file from another; zero: there is none.
-type stamp struct {
-	size     int64
-	time     time.Time
-	dev, ino uint64
+// due reports whether there is a new version at path that has settled.
+func (s *state) due(path string, now time.Time, keepGone bool) bool {
+	v := look(path)
+	if v == s.read || keepGone && v == (version{}) {
+		s.since = time.Time{}
+		return false
+	}
+	if s.since.IsZero() {
+		s.since, s.seen = now, s.read
+	}
+	if v != s.seen {
+		s.seen, s.changed = v, now
+	}
+	wait := settle
+	if v.size == 0 {
+		wait = settleGone
+	}
+	if now.Sub(s.changed) < wait && now.Sub(s.since) < settleMax {
+		return false
+	}
+	s.read, s.since = v, time.Time{}
+	return true
 }
 
-func look(path string) (s stamp) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return s
-	}
-	s = stamp{size: info.Size(), time: info.ModTime()}
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		s.dev, s.ino = uint64(sys.Dev), sys.Ino //nolint:unconvert,gosec // a signed number elsewhere
-	}
-	return s
-}
-
-// New returns Files that watches nothing yet and tells changes to changed.
-func New(log *slog.Logger, changed func(path string)) *Files {
+// New returns Files that watches nothing yet and tells changes to changed, those that
+// settled at the same time together.
+func New(log *slog.Logger, changed func(paths []string)) *Files {
 	return &Files{log: log, changed: changed, paths: map[string]*state{}, news: make(chan struct{}, 1)}
 }
 
@@ -74,11 +84,8 @@ func (f *Files) Set(paths []string) {
 	defer f.mu.Unlock()
 	next := make(map[string]*state, len(paths))
 	for _, p := range paths {
-		if s, ok := f.paths[p]; ok {
-			next[p] = s
-		} else {
-			v := look(p)
-			next[p] = &state{read: v, seen: v}
+		if next[p] = f.paths[p]; next[p] == nil {
+			next[p] = &state{read: look(p)}
 		}
 	}
 	f.paths = next
@@ -138,27 +145,15 @@ func (f *Files) poll(now time.Time) (pending bool) {
 	var due []string
 	f.mu.Lock()
 	for path, s := range f.paths {
-		v := look(path)
-		switch {
-		case v == s.read:
-			s.since = time.Time{}
-			continue
-		case s.since.IsZero():
-			s.since, s.seen, s.changed = now, v, now
-		case v != s.seen:
-			s.seen, s.changed = v, now
-		}
-		if now.Sub(s.changed) >= settle || now.Sub(s.since) >= settleMax {
-			s.read, s.since = v, time.Time{}
+		if s.due(path, now, f.KeepGone) {
 			due = append(due, path)
-		} else {
-			pending = true
 		}
+		pending = pending || !s.since.IsZero()
 	}
 	f.mu.Unlock()
-	slices.Sort(due)
-	for _, path := range due {
-		f.changed(path)
+	if len(due) > 0 {
+		slices.Sort(due)
+		f.changed(due)
 	}
 	return pending
 }
@@ -171,9 +166,12 @@ func (f *Files) follow(w *fsnotify.Watcher) bool {
 	}
 	wanted := map[string]bool{}
 	f.mu.Lock()
-	for path := range f.paths {
+	for path, s := range f.paths {
 		for _, dir := range file.Folders(path) {
 			wanted[dir] = true
+		}
+		if s.read.folder {
+			wanted[path] = true
 		}
 	}
 	f.mu.Unlock()

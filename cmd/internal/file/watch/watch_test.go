@@ -24,7 +24,11 @@ func TestFiles(t *testing.T) {
 	}
 	write(a, "one")
 	told := make(chan string, 10)
-	f := New(slog.New(slog.DiscardHandler), func(path string) { told <- path })
+	f := New(slog.New(slog.DiscardHandler), func(paths []string) {
+		for _, path := range paths {
+			told <- path
+		}
+	})
 	f.Set([]string{a, b, c})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -68,4 +72,83 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(link)
+}
+
+// A folder of files changes with any file that counts in it. A file that is gone is no
+// change where that is asked for.
+func TestFolders(t *testing.T) {
+	dir := t.TempDir()
+	list, config := filepath.Join(dir, "lists"), filepath.Join(dir, "config")
+	for _, path := range []string{list, config} {
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(config, "a")
+	put := func(path string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(path), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(file)
+	told := make(chan string, 10)
+	f := New(slog.New(slog.DiscardHandler), func(paths []string) { told <- filepath.Base(paths[0]) })
+	f.KeepGone = true
+	f.Set([]string{list, file})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { f.Run(ctx); close(done) }()
+	defer func() { cancel(); <-done }()
+	expect := func(want string) {
+		t.Helper()
+		select {
+		case got := <-told:
+			if got != want {
+				t.Fatalf("%s changed, want %s", got, want)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("no change of %s was told", want)
+		}
+	}
+	put(filepath.Join(list, ".hidden"))
+	put(filepath.Join(list, "b~"))
+	if err := os.Rename(file, file+".aside"); err != nil {
+		t.Fatal(err)
+	}
+	put(filepath.Join(list, "c"))
+	expect("lists")
+	if err := os.Rename(file+".aside", file); err != nil { // the same version again
+		t.Fatal(err)
+	}
+	put(filepath.Join(list, "d"))
+	expect("lists")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	put(file)
+	expect("a")
+}
+
+// A file that never stands still is read all the same.
+func TestDueAtLast(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	s := state{read: look(path)}
+	now := time.Now()
+	begin := now
+	for text := "x"; ; text += "x" {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s.due(path, now, false) {
+			break
+		}
+		if s.since.IsZero() || now.Sub(begin) > settleMax {
+			t.Fatalf("not due after %v", now.Sub(begin))
+		}
+		now = now.Add(settle / 2)
+	}
+	if now.Sub(begin) < settleMax {
+		t.Errorf("due after %v, though it kept changing", now.Sub(begin))
+	}
 }

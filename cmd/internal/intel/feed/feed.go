@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/file/watch"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -80,6 +81,10 @@ type Feeds struct {
 	running chan struct{} // closed when Run begins
 	stopped chan struct{} // closed when Run has ended
 
+	files     *watch.Files    // those that feeds are read from
+	reading   context.Context // of Run
+	rereading sync.Mutex      // held while files are read again
+
 	swapping sync.Mutex // held while a Set is built and handed out
 	telling  sync.Mutex // guards told of sources
 
@@ -98,7 +103,6 @@ type source struct {
 	state State
 	told  State    // the last one that was
 	waits bool     // good is not in a Set yet: how much of it is in use is not known
-	watch watch    // of a feed that is read from Path
 	net   *network // nil: it is read from Path
 }
 
@@ -145,6 +149,7 @@ func open(cfgs []Source, o Options) (*Feeds, error) {
 		changed: make(chan struct{}, 1),
 		running: make(chan struct{}), stopped: make(chan struct{}),
 	}
+	f.files = watch.New(f.o.Log, f.filesChanged)
 	names := make(map[string]bool)
 	for _, c := range cfgs {
 		if err := c.check(); err != nil {
@@ -192,13 +197,19 @@ func (f *Feeds) last(c Source, otherwise State) (content, State) {
 // that of ctx, in which case nothing was handed out.
 func (f *Feeds) Load(ctx context.Context) error {
 	start := time.Now()
+	var paths []string
+	for _, s := range f.sources {
+		if s.net == nil {
+			paths = append(paths, s.cfg.Path)
+		}
+	}
+	f.files.Set(paths) // before they are read
 	var failed []error
 	for _, s := range f.sources {
 		var err error
 		if s.net != nil {
 			err = f.restore(ctx, s)
 		} else {
-			s.watch = watch{read: look(s.cfg.Path)}
 			err = f.reload(ctx, s)
 		}
 		if err != nil {

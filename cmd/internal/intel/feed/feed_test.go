@@ -122,7 +122,7 @@ func (b *bench) quiet() {
 		b.t.Fatal("an unexpected set")
 	case s := <-b.states:
 		b.t.Fatalf("an unexpected state: %s %s", s.Status, s.Message)
-	case <-time.After(settleGone + settle):
+	case <-time.After(1600 * time.Millisecond):
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/file/watch"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -210,7 +211,7 @@ func filesOf(path string) ([]string, error) {
 	if err != nil || !info.IsDir() {
 		return []string{path}, nil //nolint:nilerr // opening it says what is wrong
 	}
-	names, err := folderNames(path)
+	names, err := watch.Names(path)
 	if err != nil {
 		return nil, err
 	}
@@ -222,8 +223,8 @@ func filesOf(path string) ([]string, error) {
 		}
 	}
 	switch {
-	case len(paths) > maxFiles:
-		return nil, fmt.Errorf("%s holds more than %d files", path, maxFiles)
+	case len(paths) > watch.MaxFiles:
+		return nil, fmt.Errorf("%s holds more than %d files", path, watch.MaxFiles)
 	case len(paths) == 0:
 		return nil, fmt.Errorf("%s holds no files", path)
 	}

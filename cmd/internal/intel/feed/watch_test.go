@@ -71,7 +71,7 @@ func TestHalfWritten(t *testing.T) {
 		if _, err := file.WriteString(part); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(settle / 2)
+		time.Sleep(100 * time.Millisecond) // a quarter of what a file must stand still
 	}
 	if err := file.Close(); err != nil {
 		t.Fatal(err)
@@ -213,29 +213,5 @@ func TestFolderRemovedAndBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.nextState(Stale, "does not exist")
-	}
-}
-
-// A file that never stands still is read all the same.
-func TestDueAtLast(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "a")
-	w := watch{read: look(path)}
-	now := time.Now()
-	begin := now
-	for text := "x"; ; text += "x" {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if w.due(path, now) {
-			break
-		}
-		if !w.pending() || now.Sub(begin) > settleMax {
-			t.Fatalf("not due after %v", now.Sub(begin))
-		}
-		now = now.Add(settle / 2)
-	}
-	if now.Sub(begin) < settleMax {
-		t.Errorf("due after %v, though it kept changing", now.Sub(begin))
 	}
 }

@@ -1,4 +1,4 @@
-package feed
+package watch
 
 import (
 	"errors"
@@ -11,14 +11,16 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
-// maxFiles is how many files of a folder are read at most.
-const maxFiles = 10_000
+// MaxFiles is how many files of a folder count at most.
+const MaxFiles = 10_000
 
-// fingerprint tells one content of a file or folder from the next without reading it.
-// The zero fingerprint is one that is not there or cannot be opened.
-type fingerprint struct {
+// version tells one content of a file or folder from the next without reading it. The
+// zero version is one that is not there or cannot be opened.
+type version struct {
 	sum    uint64 // of each file's name, identity, size and time
 	size   int64  // of all files
 	folder bool
@@ -26,16 +28,16 @@ type fingerprint struct {
 
 // look opens the file, because no other way tells whether its reader may: modes,
 // owners, access lists and folders have a say in it. Of a folder it only asks.
-func look(path string) fingerprint {
+func look(path string) version {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return lookInto(path)
 	}
-	file, info, err := openFile(path)
+	f, info, err := file.Open(path)
 	if err != nil {
-		return fingerprint{}
+		return version{}
 	}
-	_ = file.Close()
-	v := fingerprint{size: info.Size()}
+	_ = f.Close()
+	v := version{size: info.Size()}
 	h := fnv.New64a()
 	stamp(h, "", info)
 	v.sum = h.Sum64()
@@ -43,9 +45,9 @@ func look(path string) fingerprint {
 }
 
 // lookInto is look for a folder.
-func lookInto(path string) fingerprint {
-	v := fingerprint{folder: true}
-	names, err := folderNames(path)
+func lookInto(path string) version {
+	v := version{folder: true}
+	names, err := Names(path)
 	if err != nil {
 		return v
 	}
@@ -69,16 +71,16 @@ func stamp(h io.Writer, name string, info fs.FileInfo) {
 	_, _ = fmt.Fprintf(h, "%s\x00%d %d %v %v\n", name, info.Size(), info.ModTime().UnixNano(), ino, dev) // a hash takes all
 }
 
-// folderNames returns the names of a folder that do not hide and that no editor or
-// copy leaves behind for a moment, sorted, one more than maxFiles at most.
-func folderNames(path string) ([]string, error) {
+// Names returns the names of a folder that do not hide and that no editor or copy leaves
+// behind for a moment, sorted, one more than MaxFiles at most.
+func Names(path string) ([]string, error) {
 	dir, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = dir.Close() }()
 	var names []string
-	for len(names) <= maxFiles {
+	for len(names) <= MaxFiles {
 		some, err := dir.Readdirnames(1000)
 		for _, name := range some {
 			if !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") && !strings.HasSuffix(name, ".tmp") {
@@ -96,4 +98,4 @@ func folderNames(path string) ([]string, error) {
 	return names, nil
 }
 
-func (v fingerprint) empty() bool { return v.size == 0 }
+func (v version) empty() bool { return v.size == 0 }
