@@ -26,14 +26,12 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
-	"github.com/flowhound/flowhound/cmd/internal/alert/output"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output/run"
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
 	"github.com/flowhound/flowhound/cmd/internal/file/watch"
-	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
@@ -357,47 +355,6 @@ func (a *Agent) newWorker() *stage.Worker {
 	return a.stage.NewWorker(stage.Options{
 		Templates: a.templates.Store(), Pass: a.emit.Intake().Pass, Sinks: []stage.Sink{a.geo.NewSink(), a.history.Lane(false)},
 	})
-}
-
-// health is the answer of /healthz.
-func (a *Agent) health() web.Health {
-	h := web.Health{Version: a.options.Version, UptimeSeconds: int64(time.Since(a.started).Seconds())}
-	if a.stage.State().Set.Len() == 0 {
-		h.Problems = append(h.Problems, "no indicators are loaded: nothing can match")
-	}
-	for _, f := range a.feeds.States() {
-		if f.Status != feed.OK && f.Status != feed.Pending {
-			h.Problems = append(h.Problems, f.Message)
-		}
-	}
-	var found finding.List
-	a.dnsbl.Findings(&found)
-	a.exports.Findings(&found)
-	a.history.Health(&found)
-	a.hunter.Findings(&found)
-	a.templates.Findings(&found)
-	a.geo.Findings(&found)
-	a.hosts.Findings(&found)
-	for _, f := range found {
-		h.Problems = append(h.Problems, f.What)
-	}
-	for _, f := range a.findAlerts() {
-		if f.Level == finding.Bad {
-			h.Problems = append(h.Problems, f.What)
-		}
-	}
-	for _, o := range a.outputs.States() {
-		if o.Status == output.Down || o.Status == output.Dropping {
-			h.Problems = append(h.Problems, "output "+o.Name+": "+o.Problem)
-		}
-	}
-	if a.noControl != "" {
-		h.Problems = append(h.Problems, a.noControl)
-	}
-	if why := a.refused.Load(); why != nil {
-		h.Problems = append(h.Problems, *why)
-	}
-	return h
 }
 
 // say writes an agent line.

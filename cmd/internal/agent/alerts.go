@@ -14,7 +14,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/output/run"
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/config"
-	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -98,15 +97,4 @@ func (a *Agent) stopAlerts(ctx context.Context) (errs []error) {
 		errs = append(errs, a.series.Stop(ctx))
 	}
 	return errs
-}
-
-// findAlerts says how those are that stand between a match and who is told.
-func (a *Agent) findAlerts() (l finding.List) {
-	a.journal.Findings(&l)
-	a.emit.Findings(&l)
-	a.file.Findings(&l)
-	if a.series != nil {
-		a.series.Findings(&l)
-	}
-	return l
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
@@ -31,12 +29,13 @@ func (a *Agent) openPages(starting context.Context, cfg *config.Config) (err err
 	if err := a.api.Start(starting); err != nil {
 		return err
 	}
-	if a.web, err = web.Start(web.Options{Config: cfg.Web, API: a.api, Metrics: a.metrics, Health: a.health, Log: a.log}); err != nil {
+	a.web, err = web.Start(web.Options{
+		Config: cfg.Web, API: a.api, Metrics: a.metrics, Log: a.log, Version: a.options.Version, Started: a.started, Findings: a.health,
+	})
+	if err != nil {
 		return err
 	}
-	a.metrics.MustRegister(a.web, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "flowhound_problems", Help: "Problems that /healthz lists.",
-	}, func() float64 { return float64(len(a.health().Problems)) }))
+	a.metrics.MustRegister(a.web)
 	return nil
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/web/api"
 	"github.com/flowhound/flowhound/cmd/internal/web/users"
 )
@@ -61,8 +62,8 @@ func startPages(t *testing.T, c Config) *Server {
 	}
 	s, err := Start(Options{
 		Config: c, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
-		Health: func() Health { return Health{Version: "v1", Problems: []string{"a secret problem"}} },
-		API:    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { api.Answer(w, r, api.CallerOf(r.Context())) }),
+		Version: "v1", Findings: func() finding.List { return finding.List{{Level: finding.Bad, What: "a secret problem"}} },
+		API: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { api.Answer(w, r, api.CallerOf(r.Context())) }),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -429,7 +430,7 @@ func TestStartNeedsUsers(t *testing.T) {
 		"web.tls":                 {TLS: TLS{Cert: "none.pem", Key: "none.key"}},
 	} {
 		c.Listen = "127.0.0.1:0"
-		_, err := Start(Options{Config: c, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Health: healthy})
+		_, err := Start(Options{Config: c, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Findings: healthy})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}

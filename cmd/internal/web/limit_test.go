@@ -16,12 +16,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flowhound/flowhound/plugin/plugintest/peer"
+
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
-func startServer(t *testing.T, c Config, health func() Health) *Server {
+func startServer(t *testing.T, c Config, findings func() finding.List) *Server {
 	t.Helper()
 	c.Listen = "127.0.0.1:0"
-	s, err := Start(Options{Config: c, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Health: health})
+	s, err := Start(Options{Config: c, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Findings: findings})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +36,7 @@ func startServer(t *testing.T, c Config, health func() Health) *Server {
 	return s
 }
 
-func healthy() Health { return Health{Version: "v1"} }
+func healthy() finding.List { return nil }
 
 func open(t *testing.T, s *Server, from string) net.Conn {
 	t.Helper()

@@ -7,7 +7,6 @@ package web
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,29 +20,28 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sys/unix"
 
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/metric"
 	"github.com/flowhound/flowhound/cmd/internal/web/users"
 )
-
-// Health is the answer of /healthz: status 200 when Problems is empty, else 503.
-type Health struct {
-	Status        string   `json:"status"` // "ok" or "degraded"; set by the server
-	Version       string   `json:"version"`
-	UptimeSeconds int64    `json:"uptime_seconds"`
-	Problems      []string `json:"problems,omitempty"`
-}
 
 // Options are what a Server needs. All fields but API are required.
 type Options struct {
 	Config
 	API     http.Handler // answers below /api/v1/; nil: there are no pages either
 	Metrics prometheus.Gatherer
-	Health  func() Health // called concurrently
 	Log     *slog.Logger
+
+	// What /healthz tells. Findings is called concurrently, and often: it must not look
+	// at many files.
+	Version  string
+	Started  time.Time
+	Findings func() finding.List
 }
 
 // Server is a running HTTP server.
 type Server struct {
+	o       Options
 	http    *http.Server
 	limiter *limiter
 	addr    net.Addr
@@ -60,6 +58,7 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("web.listen: %w", err)
 	}
 	s := &Server{
+		o:       o,
 		limiter: newLimiter(ln, min(mostConns, max(1, openFiles()/fileShare))),
 		addr:    ln.Addr(),
 		done:    make(chan struct{}),
@@ -115,9 +114,14 @@ func (s *Server) Addr() net.Addr { return s.addr }
 // Describe sends nothing: what Collect sends depends on nothing.
 func (s *Server) Describe(chan<- *prometheus.Desc) {}
 
-// Collect sends how many connections were dropped for newer ones.
+var descProblems = metric.Desc("problems", "Problems that /healthz lists.")
+
+// Collect sends how many connections were dropped for newer ones, and how many problems
+// there are.
 func (s *Server) Collect(ch chan<- prometheus.Metric) {
-	metric.To(ch).Counter(metric.QueueDropped, s.limiter.dropped.Load(), "web")
+	to := metric.To(ch)
+	to.Counter(metric.QueueDropped, s.limiter.dropped.Load(), "web")
+	to.Gauge(descProblems, float64(len(s.o.health().Problems)))
 }
 
 // openFiles is how many files the process may have open. The Go runtime has raised
@@ -147,19 +151,8 @@ func handler(o Options, g *gate) http.Handler {
 		MaxRequestsInFlight: 4,
 	})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
-		h := o.Health()
-		h.Status = "ok"
-		code := http.StatusOK
-		if len(h.Problems) > 0 {
-			h.Status, code = "degraded", http.StatusServiceUnavailable
-		}
-		if _, known := g.caller(r, time.Now()); !known { // a load balancer needs no more
-			h = Health{Status: h.Status}
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(code)
-		_ = json.NewEncoder(w).Encode(h) // the client may have gone
+		_, known := g.caller(r, time.Now())
+		o.answerHealth(w, known)
 	})
 	if o.API == nil {
 		return mux

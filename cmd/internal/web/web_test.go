@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 )
 
 func TestServer(t *testing.T) {
@@ -18,10 +20,10 @@ func TestServer(t *testing.T) {
 	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "flowhound_records_total", Help: "Flow records."})
 	reg.MustRegister(c)
 	c.Add(42)
-	var problems []string
+	var found finding.List
 	s, err := Start(Options{
 		Config: Config{Listen: "127.0.0.1:0"}, Metrics: reg, Log: slog.New(slog.DiscardHandler),
-		Health: func() Health { return Health{Version: "v1", Problems: problems} },
+		Version: "v1", Findings: func() finding.List { return found },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -50,10 +52,14 @@ func TestServer(t *testing.T) {
 	if code, body := get("/healthz"); code != 200 || !strings.Contains(body, `"status":"ok"`) {
 		t.Errorf("healthy: %d %s", code, body)
 	}
-	problems = []string{"no indicators are loaded"}
+	found.Warn("wait", "feed otx: never fetched yet")
+	if code, body := get("/healthz"); code != 200 || !strings.Contains(body, `"status":"ok"`) || !strings.Contains(body, `"warnings":["feed otx: never fetched yet"]`) {
+		t.Errorf("a warning: %d %s", code, body)
+	}
+	found.Bad("flowhound feed list", "no indicators are loaded")
 	code, body := get("/healthz")
 	var h Health
-	if err := json.Unmarshal([]byte(body), &h); err != nil || code != 503 || h.Status != "degraded" || h.Problems[0] != problems[0] {
+	if err := json.Unmarshal([]byte(body), &h); err != nil || code != 503 || h.Status != "degraded" || len(h.Problems) != 1 || h.Problems[0] != "no indicators are loaded" || h.Version != "v1" {
 		t.Errorf("degraded: %d %s %v", code, body, err)
 	}
 	if code, _ := get("/"); code != 404 {
@@ -63,7 +69,7 @@ func TestServer(t *testing.T) {
 
 func TestAddressInUseIsSaid(t *testing.T) {
 	t.Parallel()
-	o := Options{Config: Config{Listen: "127.0.0.1:0"}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Health: func() Health { return Health{} }}
+	o := Options{Config: Config{Listen: "127.0.0.1:0"}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Findings: healthy}
 	s, err := Start(o)
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,9 @@ type dead struct {
 	dir   string
 	max   int64
 	dirty bool // there are letters that are not synced
+
+	letters int // in the files as they were seen
+	seen    [3]os.FileInfo
 }
 
 func (d *dead) configure(dir string, most int64) {
@@ -107,12 +110,36 @@ func deadLine(payload []byte, r reason) ([]byte, error) {
 	return append(line, "}\n"...), nil
 }
 
+var letterFiles = [...]string{replayName, deadName + ".1", deadName}
+
 // Letters counts the dead letters in a folder, which it reads.
 func Letters(dir string) (n int) {
-	for _, name := range []string{replayName, deadName + ".1", deadName} {
+	for _, name := range letterFiles {
 		n += countLines(filepath.Join(dir, name))
 	}
 	return n
+}
+
+// Letters counts the dead letters, which it reads only where they have changed.
+func (out *Output) Letters() int {
+	d := &out.dead
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	changed := false
+	for i, name := range letterFiles {
+		info, _ := os.Stat(filepath.Join(d.dir, name)) // nil: there is none
+		old := d.seen[i]
+		d.seen[i] = info
+		if info == nil || old == nil {
+			changed = changed || info != old
+		} else {
+			changed = changed || info.Size() != old.Size() || info.ModTime() != old.ModTime()
+		}
+	}
+	if changed {
+		d.letters = Letters(d.dir)
+	}
+	return d.letters
 }
 
 func countLines(path string) (n int) {

@@ -148,12 +148,10 @@ func (k *Keeper) Findings(l *finding.List) {
 	for _, s := range k.States() {
 		switch s.Status {
 		case OK:
-		case Error:
-			l.Bad(s.fix(), "%s", s.Message)
 		case Pending:
 			l.Warn(s.fix(), "feed %s: %s", s.Name, s.Message)
 		default:
-			l.Warn(s.fix(), "%s", s.Message)
+			l.Bad(s.fix(), "%s", s.Message)
 		}
 	}
 }

@@ -191,10 +191,11 @@ func (o *Outputs) Findings(l *finding.List) {
 		default:
 			l.Bad(tryIt, "output %s is %s: %s; %d hits wait, %d are lost", s.Name, s.Status, s.Problem, s.Depth, s.Dropped)
 		}
-		dir := c.DeadDir(s.Name)
-		if n := output.Letters(dir); n > 0 {
-			l.Warn("see why in "+dir+", then: flowhound output replay-dead "+s.Name,
-				"output %s has %d dead letters: hits that its target refused, or could not take for too long", s.Name, n)
+	}
+	for _, d := range o.look() {
+		if n := d.out.Letters(); n > 0 {
+			l.Warn("see why in "+c.DeadDir(d.cfg.Name)+", then: flowhound output replay-dead "+d.cfg.Name,
+				"output %s has %d dead letters: hits that its target refused, or could not take for too long", d.cfg.Name, n)
 		}
 	}
 	if fine > 0 {

@@ -189,7 +189,7 @@ func (x *Keeper) Holding(addr netip.Addr, listed []intel.Indicator) []Holding {
 func (x *Keeper) Findings(l *finding.List) {
 	for _, s := range x.states() {
 		if s.problem != "" {
-			l.Warn(fixOf(s.path, s.problem), "export %s: %s", s.path, s.problem)
+			l.Bad(fixOf(s.path, s.problem), "export %s: %s", s.path, s.problem)
 		}
 	}
 }
