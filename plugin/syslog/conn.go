@@ -45,6 +45,9 @@ func dial(ctx context.Context, t target, timeout time.Duration, files tlsFiles) 
 	settle := min(max(2*time.Since(start), minSettle), maxSettle)
 	if err := c.wait(ctx, settle); err != nil {
 		c.Close()
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("the peer ended the connection at once (does it allow this host, and its certificate?): %w", err)
 	}
 	return c, nil

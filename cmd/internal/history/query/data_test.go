@@ -201,6 +201,7 @@ func TestTopAgrees(t *testing.T) {
 
 // TestTopBeyondMemory: what does not fit into memory is answered all the same.
 func TestTopBeyondMemory(t *testing.T) {
+	peer.Long(t)
 	rnd := rand.New(rand.NewPCG(5, 6))
 	var records []flow.Record
 	for i := range 20000 {
