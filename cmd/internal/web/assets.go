@@ -78,6 +78,19 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(content) // the browser may have gone
 }
 
+// notFound answers what nobody knows: a person with a page, a program with a line.
+func notFound(w http.ResponseWriter, r *http.Request) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", kinds[".html"])
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = w.Write(assets()["notfound.html"].content) // the browser may have gone
+}
+
 // pages are the paths that people see, and the file of each.
 var pages = map[string]string{
 	"/{$}": "index.html", "/hits": "hits.html",

@@ -165,6 +165,13 @@ func handler(o Options, g *gate) http.Handler {
 	for path, name := range pages {
 		mux.Handle("GET "+path, g.only(assets()[name]))
 	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if _, known := g.caller(r, time.Now()); !known {
+			http.NotFound(w, r)
+			return
+		}
+		notFound(w, r)
+	})
 	mux.Handle("GET /login", assets()["login.html"])
 	mux.HandleFunc("POST /api/v1/session", g.logIn)
 	mux.HandleFunc("DELETE /api/v1/session", g.logOut)

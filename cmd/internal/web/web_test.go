@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -78,5 +80,30 @@ func TestAddressInUseIsSaid(t *testing.T) {
 	o.Listen = s.Addr().String()
 	if _, err := Start(o); err == nil || !strings.Contains(err.Error(), "web.listen") {
 		t.Errorf("second server on one address: %v", err)
+	}
+}
+
+// TestNoSuchPage: a person is shown what there is, a program is told in a line, and a
+// stranger nothing.
+func TestNoSuchPage(t *testing.T) {
+	o := Options{API: http.NotFoundHandler(), Log: slog.New(slog.DiscardHandler)}
+	ask := func(o Options, path, accept string) (int, string) {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		handler(o, newGate(o.Config)).ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+	for _, path := range []string{"/nosuch", "/hits/x", "/index.html/..%2f", "/map.html%00", "/" + strings.Repeat("x", 4000)} {
+		if code, body := ask(o, path, "text/html,*/*"); code != 404 || !strings.Contains(body, "No such page.") {
+			t.Errorf("%.40s: %d %.80s", path, code, body)
+		}
+		if code, body := ask(o, path, "*/*"); code != 404 || strings.Contains(body, "<") {
+			t.Errorf("%.40s, to a program: %d %.80s", path, code, body)
+		}
+	}
+	o.Users = filepath.Join(t.TempDir(), "users")
+	if code, body := ask(o, "/nosuch", "text/html"); code != 404 || strings.Contains(body, "<") {
+		t.Errorf("to a stranger: %d %.80s", code, body)
 	}
 }

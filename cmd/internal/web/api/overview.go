@@ -25,8 +25,16 @@ type Overview struct {
 	LastCritical time.Time `json:"last_critical,omitzero"`
 	// Lanes counts flows that hit by severity. Lists count series.
 	Lanes    []series.Lane `json:"lanes"`
-	Findings finding.List  `json:"findings"` // what is wrong with flowhound itself
+	Findings []Trouble     `json:"findings"` // what is wrong with flowhound itself
 	Vitals   Vitals        `json:"vitals"`
+}
+
+// Trouble is a finding that is not fine, its fix in parts.
+type Trouble struct {
+	finding.Finding
+	Advice  string `json:"advice,omitempty"`  // what to do by hand
+	Command string `json:"command,omitempty"` // what to run
+	Then    string `json:"then,omitempty"`
 }
 
 // Vitals are the numbers that tell whether flowhound works.
@@ -94,11 +102,13 @@ func (a *API) needs(out *Overview, now time.Time) {
 }
 
 // troubles are the findings that are not fine.
-func (a *API) troubles() finding.List {
-	out := finding.List{}
+func (a *API) troubles() []Trouble {
+	out := []Trouble{}
 	for _, f := range a.d.Findings() {
 		if f.Level != finding.OK {
-			out = append(out, f)
+			x := Trouble{Finding: f}
+			x.Advice, x.Command, x.Then = f.Steps()
+			out = append(out, x)
 		}
 	}
 	return out

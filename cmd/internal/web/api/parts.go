@@ -73,6 +73,8 @@ type Muted struct {
 	Cat   string    `json:"cat,omitempty"`
 	Until time.Time `json:"until"`
 	Why   string    `json:"why"`
+	By    string    `json:"by,omitempty"`
+	At    time.Time `json:"at,omitzero"`
 	Over  bool      `json:"over"`
 	Count uint64    `json:"count"`
 }
@@ -86,7 +88,7 @@ func (a *API) feeds(w http.ResponseWriter, r *http.Request) {
 	}
 	now := time.Now()
 	for _, m := range a.d.Policy().Mutes() {
-		x := Muted{Cat: m.Cat, Until: m.Until, Why: m.Why, Over: m.Over(now), Count: m.Count}
+		x := Muted{Cat: m.Cat, Until: m.Until, Why: m.Why, By: m.By, At: m.At, Over: m.Over(now), Count: m.Count}
 		if m.Src.IsValid() {
 			x.Src = m.Src.String()
 		}

@@ -101,6 +101,12 @@ export const pages = {
     'talk',
     `<div class="bar"><div class="id" id="id"></div><div id="tools"></div></div><div id="verdict"></div><div id="limits"></div><div class="two sect" id="body" hidden><div><section aria-labelledby="a1"><div class="bar"><h2 id="a1">Whom it talks to</h2><span id="give"></span></div><div class="scroll" tabindex="0" role="group" aria-label="Peers, scrolls" id="peers"></div><p class="small dim" id="facts"></p></section><section class="sect" aria-labelledby="a2" id="much"><h2 id="a2">How much: sent above, received below</h2><div id="vol"></div></section><section class="sect" aria-labelledby="a3" id="regular" hidden><h2 id="a3" tabindex="-1">How regularly</h2><p id="rhythm"></p><div id="gaps"></div></section></div><div><section aria-labelledby="a4"><h2 id="a4">Which lists name it</h2><div id="lists"></div></section><section class="sect" aria-labelledby="a6"><h2 id="a6">Which exports hold it</h2><div id="exports"></div></section><section class="sect" aria-labelledby="a5"><h2 id="a5">Its hits</h2><div id="hits"></div></section></div></div>`,
   ),
+  notfound: frame(
+    'notfound',
+    'No such page',
+    'notfound',
+    `<div class="blank"><h1>No such page.</h1><div id="what"></div></div>`,
+  ),
   exporters: admin('exporters', 'Exporters'),
   feeds: admin('feeds', 'Feeds'),
   outputs: admin('outputs', 'Outputs'),
@@ -108,5 +114,5 @@ export const pages = {
 </html>
 `,
 };
-export const scripts = ['overview', 'hits', 'map', 'top', 'talk', 'admin', 'login', 'theme'];
+export const scripts = ['overview', 'hits', 'map', 'top', 'talk', 'admin', 'notfound', 'login', 'theme'];
 export const copied = ['icon.svg', 'icons.svg', 'world.json'];

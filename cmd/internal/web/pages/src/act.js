@@ -1,20 +1,45 @@
 // Mute and allow: what will be written is shown before it is written.
 import { h } from './dom.js';
 import { now } from './format.js';
-import { seg, toast } from './parts.js';
+import { cmd, seg, toast } from './parts.js';
 import { send } from './net.js';
 import { me } from './frame.js';
 
 const date = (days) => new Date(now() + days * 864e5).toISOString().slice(0, 10);
 const inward = (x) => x.dir === 'inbound' || x.dir === 'transit';
 
+const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+/** The command that writes the same entry. */
+function command(x, mute, until, why) {
+  if (!mute) return `flowhound allow add ${x.remote} --why ${quote(why)}`;
+  return `flowhound mute add${inward(x) ? '' : ' --src ' + x.src} --ioc ${x.remote} --until ${until} --why ${quote(why)}`;
+}
+
+/** Who may not is told why, and the command for whoever may. */
+function mayNot(text) {
+  const who = me.logs_in ? `${me.name} has the role viewer. ` : 'Nobody logs in here. ';
+  const d = document.body.appendChild(
+    h(
+      'dialog',
+      { 'aria-labelledby': 'nh' },
+      h(
+        'form',
+        { method: 'dialog' },
+        h('h2', { id: 'nh' }, 'You may look, not change.'),
+        h('p', {}, who, 'Muting and allowing take the role operator. Whoever may write the configuration can run this on the host:'),
+        cmd(text),
+        h('div', { class: 'end' }, h('button', { class: 'btn', autofocus: true }, 'Close')),
+      ),
+    ),
+  );
+  d.addEventListener('close', () => d.remove());
+  d.showModal();
+}
+
 /** kind is mute or allow; done is called after something was written. */
 export function act(x, kind, done) {
-  if (me.role !== 'operator') {
-    const who = me.logs_in ? `${me.name} has the role viewer.` : 'Nobody logs in here.';
-    return toast(`You may look, not change. ${who} This takes the role operator.`);
-  }
   const mute = kind === 'mute';
+  if (me.role !== 'operator') return mayNot(command(x, mute, date(7), 'REASON'));
   const body = (dry) => {
     const b = { why: f.why.value || '…', dry };
     if (!mute) return { ...b, what: x.remote };
@@ -22,11 +47,13 @@ export function act(x, kind, done) {
   };
   const shown = h('pre', { class: 'snip', tabindex: '0', 'aria-label': 'What will be written' });
   const where = h('p', { class: 'small dim', role: 'status' });
+  const same = h('div', {});
   let turn = 0;
   const preview = async () => {
     const mine = ++turn;
     const a = await send('POST', kind, body(true)).catch((e) => ({ error: e.message }));
     if (mine !== turn) return; // what was typed since counts
+    same.replaceChildren(cmd(command(x, mute, mute ? f.until.value : '', f.why.value || 'REASON')));
     where.textContent = a.error ? `Cannot be written: ${a.error}` : `Written into ${a.file}:`;
     shown.textContent = a.text || '';
     go.disabled = !!a.error;
@@ -51,6 +78,8 @@ export function act(x, kind, done) {
     ),
     where,
     shown,
+    h('p', { class: 'small dim' }, 'On the command line:'),
+    same,
     h('div', { class: 'end' }, h('button', { class: 'btn', value: 'no', formnovalidate: true }, 'Cancel'), go),
   );
   const d = document.body.appendChild(h('dialog', { 'aria-labelledby': 'ah' }, f));

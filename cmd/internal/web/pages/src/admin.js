@@ -1,7 +1,7 @@
 // Exporters, feeds and outputs share one shape: trouble first, with the reason in a sentence and the command that fixes it.
-import { $, h, said } from './dom.js';
-import { ago, count, num, pct, span, now } from './format.js';
-import { cmd, give, grid, state } from './parts.js';
+import { $, h, said, saying } from './dom.js';
+import { ago, count, num, pct, span, now, when } from './format.js';
+import { cmd, give, grid, redraw, state } from './parts.js';
 import { spark } from './charts.js';
 import { get, trouble } from './net.js';
 import { follow, ready } from './frame.js';
@@ -16,7 +16,7 @@ const verb = (n, one, many) => (n === 1 ? one : many);
 
 const pages = {
   exporters: {
-    command: 'flowhound doctor',
+    commands: ['flowhound status', 'flowhound doctor'],
     rows: (a) => a.exporters.map(exporter),
     says(rows, bad, a) {
       if (!rows.length) return ['No exporter was heard.', 'Listening on ' + a.listening.join(', ')];
@@ -48,7 +48,7 @@ const pages = {
     ],
   },
   feeds: {
-    command: 'flowhound feed list',
+    commands: ['flowhound feed list', 'flowhound mute list', 'flowhound allow list'],
     rows: (a) => a.feeds.map(feed),
     says(rows, bad, a) {
       const mutes = a.mutes.filter((m) => !m.over).length;
@@ -73,9 +73,10 @@ const pages = {
       { t: 'Next', n: 1, c: 'h2', f: (r) => (r.next ? 'in ' + span(Math.max(0, -since(r.next))) : dim('–')) },
       { t: 'Left out', n: 1, c: 'h2', v: (r) => r.dropped, f: (r) => (r.dropped ? num(r.dropped) : dim('0')) },
     ],
+    more: (a) => mutes(a.mutes),
   },
   outputs: {
-    command: 'flowhound output list',
+    commands: ['flowhound output list'],
     rows: (a) => a.outputs.map(output),
     says(rows, bad) {
       if (!rows.length) return ['No outputs are configured.', 'Hits go to the alert log alone.'];
@@ -165,19 +166,43 @@ function output(o) {
   };
 }
 
+/** Mutes below the feeds: what is kept quiet, why, until when, and how it is taken back. */
+function mutes(all) {
+  const box = $('#more') || $('main').appendChild(h('section', { class: 'sect', id: 'more', 'aria-labelledby': 'mh' }));
+  if (!all.length) return box.replaceChildren();
+  const what = (m) => [m.src && `from ${m.src}`, m.ioc && `with ${m.ioc}`, m.cat].filter(Boolean).join(', ');
+  const columns = [
+    { t: 'What', v: what, f: (m) => h('b', {}, said(what(m))) },
+    { t: 'State', f: (m) => (m.over ? state('late', 'over: it is reported again') : state('off', 'kept quiet')) },
+    { t: 'Until', v: (m) => m.until, f: (m) => when(m.until) },
+    { t: 'Why', f: (m) => saying(m.why) },
+    { t: 'By', c: 'h1', f: (m) => (m.by ? [said(m.by), m.at ? [', ', when(m.at)] : ''] : dim('–')) },
+    { t: 'Records', n: 1, v: (m) => m.count, f: (m) => num(m.count) },
+  ];
+  return redraw(box, muted, () =>
+    box.replaceChildren(
+      h('div', { class: 'bar' }, h('h2', { id: 'mh' }, 'Mutes'), give('mutes', () => all)),
+      h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Mutes, scrolls' }, grid('Mutes', columns, all, { key: (m) => `${what(m)} ${m.until}`, memo: muted })),
+      h('p', { class: 'small dim' }, 'Records are those that were kept quiet since the start or the last reload. To take one back: ', h('code', {}, 'flowhound mute remove'), '.'),
+    ),
+  );
+}
+const muted = {};
+
 const page = document.body.dataset.page;
 const P = pages[page];
 const rank = { bad: 0, late: 1, off: 2, ok: 3 };
 let rows = [];
+const memo = {};
 
 const under = (r) =>
   r.why &&
   h(
     'div',
     { class: 'fix' },
-    h('span', {}, said(r.why)),
+    h('span', {}, saying(r.why)),
     r.then && h('span', { class: 'dim' }, r.then),
-    h('span', {}, cmd(r.fix)),
+    r.fix && h('span', {}, cmd(r.fix)),
   );
 
 async function load() {
@@ -189,17 +214,16 @@ async function load() {
     const [head, sub] = P.says(rows, bad, a);
     $('#v').textContent = head;
     $('#sub').textContent = sub;
-    if ($('#tab').contains(document.activeElement)) return; // nothing moves under the reader
-    $('#tab').replaceChildren(
-      rows.length ? grid(page, P.columns, rows, { under, rowClass: (r) => (r.why ? 'trouble' : '') }) : '',
-    );
+    const options = { under, rowClass: (r) => (r.why ? 'trouble' : ''), key: (r) => r.name, memo };
+    redraw($('#tab'), memo, () => $('#tab').replaceChildren(rows.length ? grid(page, P.columns, rows, options) : ''));
+    P.more?.(a);
   } catch (e) {
     trouble(e);
   }
 }
 
-$('#give').append(give(page, () => rows.map(({ day: _, ...r }) => r)));
-$('#cmd').append(cmd(P.command));
+$('#give').append(give(page, () => rows.map(({ st: _, ...r }) => r)));
+$('#cmd').append(...P.commands.flatMap((c) => [cmd(c), ' ']));
 await load();
 follow({ again: load });
 ready();

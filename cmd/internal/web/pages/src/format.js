@@ -42,6 +42,7 @@ export function when(t) {
   if (!(t > 0)) return '–';
   const iso = new Date(t).toISOString();
   let text = clock(t);
-  if (day(t) !== day(now())) text = (now() - t < 5.5 * 864e5 ? weekday.format(t) : day(t)) + ' ' + text;
+  if (day(t) !== day(now())) text = (Math.abs(now() - t) < 5.5 * 864e5 ? weekday.format(t) : day(t)) + ' ' + text;
+  if (Math.abs(now() - t) > 300 * 864e5) text = new Date(t).getFullYear() + ' ' + text;
   return h('time', { datetime: iso, title: iso }, text);
 }

@@ -1,5 +1,5 @@
 // Overview: do I have to act now?
-import { $, h, s, icon, said } from './dom.js';
+import { $, h, s, icon, saying } from './dom.js';
 import { ago, bytes, clock, count, day, now, num, span, when } from './format.js';
 import { cmd, give, sev, state, tip } from './parts.js';
 import { axis, chart, ticks } from './charts.js';
@@ -200,8 +200,10 @@ function self(o) {
       'li',
       {},
       h('div', {}, state(f.level === 'bad' ? 'bad' : 'late', f.level === 'bad' ? 'does not work' : 'look at it')),
-      h('p', { class: 'dim' }, said(f.what)),
-      f.fix && cmd(f.fix),
+      h('p', {}, saying(f.what[0].toUpperCase() + f.what.slice(1))),
+      f.advice && h('p', { class: 'dim' }, saying(f.advice[0].toUpperCase() + f.advice.slice(1)), f.command ? ':' : '.'),
+      f.command && cmd(f.command),
+      f.then && h('p', { class: 'dim' }, saying(f.then)),
     );
   const v = o.vitals;
   const vitals = [

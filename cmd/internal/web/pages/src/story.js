@@ -1,7 +1,7 @@
 // The story of one series: what to do, why, the evidence, who says so.
 import { h, s, icon, said, clean } from './dom.js';
 import { bytes, clock, count, num, now, span, when } from './format.js';
-import { cmd, copy, sev } from './parts.js';
+import { cmd, copy, numbers, sev } from './parts.js';
 import { axis, chart } from './charts.js';
 import { times } from './range.js';
 import { port, steps, title, who, why } from './words.js';
@@ -54,7 +54,7 @@ export function story(x, on) {
         h('h3', {}, 'Evidence'),
         h('p', {}, rhythm(x)),
         strip,
-        h('details', {}, h('summary', { class: 'small' }, 'The same as a table'), lines(x)),
+        lines(x),
       ),
       h(
         'section',
@@ -200,36 +200,17 @@ function draw(el, x) {
 }
 
 const lines = (x) =>
-  h(
-    'table',
-    { class: 'grid' },
-    h('caption', { class: 'vh' }, 'Lines of this series'),
-    h(
-      'thead',
-      {},
-      h(
-        'tr',
-        {},
-        ['Line', 'Severity', 'From', 'To'].map((t) => h('th', { scope: 'col' }, t)),
-        ['Flows', 'Volume'].map((t) => h('th', { scope: 'col', class: 'n' }, t)),
-      ),
-    ),
-    h(
-      'tbody',
-      {},
-      x.spans.map((p) =>
-        h(
-          'tr',
-          {},
-          h('td', {}, p.kind),
-          h('td', {}, sev(p.sev)),
-          h('td', {}, when(p.first)),
-          h('td', {}, when(p.last)),
-          h('td', { class: 'n' }, num(p.count)),
-          h('td', { class: 'n' }, bytes(p.bytes)),
-        ),
-      ),
-    ),
+  numbers(
+    'lines-of-' + x.series,
+    [
+      ['kind'],
+      ['severity', (v) => sev(v)],
+      ['from', when],
+      ['to', when],
+      ['flows', num, 1],
+      ['bytes', bytes, 1],
+    ],
+    () => x.spans.map((p) => [p.kind, p.sev, p.first, p.last, p.count, p.bytes]),
   );
 
 /** A link of a feed is one only when it is to the web. */
