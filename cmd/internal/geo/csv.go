@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,11 +78,16 @@ func guess(line []string) (c columns, err error) {
 		if len(line) > at+1 {
 			c.owner = at + 1
 		}
+	case len(line) >= at+6 && continents[line[at]] && len(line[at+1]) == 2: // DB-IP's cities
+		c.country = at + 1
 	default:
 		c.country = at
 	}
 	return c, nil
 }
+
+// continents are the codes that stand before a country's; some are countries', too.
+var continents = map[string]bool{"AF": true, "AN": true, "AS": true, "EU": true, "NA": true, "OC": true, "SA": true, "ZZ": true}
 
 // systemNumber reads 15169, AS15169 or ASN15169; 0 is none.
 func systemNumber(s string) uint32 {
@@ -111,6 +117,9 @@ func ReadCSV(in io.Reader) (*Data, error) {
 		if n == 0 {
 			named, ok := header(line)
 			if c = named; ok {
+				if c.country < 0 && c.system < 0 && slices.Contains(line, "geoname_id") {
+					return nil, errors.New("line 1: its countries are numbers of another file (geoname_id): take the .mmdb of the same database")
+				}
 				if c.country < 0 && c.system < 0 {
 					return nil, errors.New("line 1: no column is called country_code, country or asn")
 				}

@@ -2,7 +2,9 @@ package geo
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,8 +24,11 @@ func ReadFile(path string) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
+	if content, err = unzipped(content, maxFile); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	var d *Data
-	if strings.HasSuffix(path, ".mmdb") || bytes.Contains(content[max(0, len(content)-128<<10):], []byte("\xab\xcd\xefMaxMind.com")) {
+	if strings.HasSuffix(strings.TrimSuffix(path, ".gz"), ".mmdb") || bytes.Contains(content[max(0, len(content)-128<<10):], []byte("\xab\xcd\xefMaxMind.com")) {
 		d, err = ReadMMDB(content)
 	} else {
 		d, err = ReadCSV(bytes.NewReader(content))
@@ -35,6 +40,23 @@ func ReadFile(path string) (*Data, error) {
 		d.Date = info.ModTime().UTC().Format(time.DateOnly)
 	}
 	return d, nil
+}
+
+// unzipped returns content without the gzip that publishers put around it: most bytes at
+// most.
+func unzipped(content []byte, most int) ([]byte, error) {
+	if !bytes.HasPrefix(content, []byte{0x1f, 0x8b}) {
+		return content, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(content))
+	if err != nil {
+		return nil, err
+	}
+	out, err := io.ReadAll(io.LimitReader(z, int64(most)+1))
+	if err == nil && len(out) > most {
+		err = fmt.Errorf("larger than the limit of %d MiB", most>>20)
+	}
+	return out, err
 }
 
 // torFiles returns the two files of tor-geoipdb that are there.

@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
@@ -17,17 +18,43 @@ import (
 type mmdb struct {
 	nodes [][2]int // above 0: a node; below 0: the place of data, from -1; 0: nothing
 	data  []byte
+	// bits is the size of a record, 24 where it is 0; four: the tree has IPv4 alone.
+	bits int
+	four bool
+	kind string
 }
 
-func (m *mmdb) add(network string, value []byte) {
-	at := -len(m.data) - 1
+func (m *mmdb) add(network string, value []byte) { m.point(network, -m.put(value)-1) }
+
+// put appends a value to the data and returns its place.
+func (m *mmdb) put(value []byte) (at int) {
+	at = len(m.data)
 	m.data = append(m.data, value...)
+	return at
+}
+
+// alias has a network show what IPv4 does, as the databases have 2002::/16 and others.
+func (m *mmdb) alias(network string) {
+	node := 0
+	for range 96 {
+		node = m.nodes[node][0]
+	}
+	m.point(network, node)
+}
+
+// point has a network lead to at: data, or a node.
+func (m *mmdb) point(network string, at int) {
 	p := netip.MustParsePrefix(network)
 	bits, a := p.Bits(), p.Addr().As16()
 	if p.Addr().Is4() {
-		a, bits = [16]byte{}, bits+96
+		a = [16]byte{}
 		four := p.Addr().As4()
-		copy(a[12:], four[:])
+		if m.four {
+			copy(a[:], four[:])
+		} else {
+			copy(a[12:], four[:])
+			bits += 96
+		}
 	}
 	if len(m.nodes) == 0 {
 		m.nodes = append(m.nodes, [2]int{})
@@ -49,6 +76,7 @@ func (m *mmdb) add(network string, value []byte) {
 
 func (m *mmdb) bytes() []byte {
 	var out []byte
+	var records []int
 	for _, n := range m.nodes {
 		for _, r := range n {
 			switch {
@@ -57,15 +85,31 @@ func (m *mmdb) bytes() []byte {
 			case r < 0:
 				r = len(m.nodes) + 16 - r - 1
 			}
-			out = append(out, byte(r>>16), byte(r>>8), byte(r))
+			records = append(records, r)
 		}
+	}
+	size := max(m.bits, 24)
+	for i := 0; i < len(records); i += 2 {
+		left, right := records[i], records[i+1]
+		switch size {
+		case 24:
+			out = append(out, byte(left>>16), byte(left>>8), byte(left), byte(right>>16), byte(right>>8), byte(right))
+		case 28:
+			out = append(out, byte(left>>16), byte(left>>8), byte(left), byte(left>>24<<4|right>>24&15), byte(right>>16), byte(right>>8), byte(right))
+		case 32:
+			out = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(out, uint32(left)), uint32(right))
+		}
+	}
+	version, kind := 6, cmp.Or(m.kind, "Test")
+	if m.four {
+		version = 4
 	}
 	out = append(append(out, make([]byte, 16)...), m.data...)
 	out = append(out, "\xab\xcd\xefMaxMind.com"...)
 	return append(out, dict(
 		"binary_format_major_version", number(5, 2), "binary_format_minor_version", number(5, 0), "build_epoch", number(9, 1780272000),
-		"database_type", str("Test"), "description", dict(), "ip_version", number(5, 6), "languages", []byte{0x00, 0x04},
-		"node_count", number(6, uint64(len(m.nodes))), "record_size", number(5, 24),
+		"database_type", str(kind), "description", dict(), "ip_version", number(5, uint64(version)), "languages", []byte{0x00, 0x04},
+		"node_count", number(6, uint64(len(m.nodes))), "record_size", number(5, uint64(size)),
 	)...)
 }
 
