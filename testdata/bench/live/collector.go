@@ -31,6 +31,9 @@ type collector struct {
 	keepAll bool // a rate counts only when all flows were kept, too
 	// hits: 100 of the flows sent each second are hits.
 	hits bool
+	// beside starts what goes on beside the sending; stop ends it and says what went
+	// wrong. nil: nothing does.
+	beside func(web int) (stop func() error)
 }
 
 // process is a running collector.

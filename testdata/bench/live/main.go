@@ -48,6 +48,8 @@ func run(what []string, only string) error {
 			err = reload(root, binary)
 		case "outputs":
 			err = outputs(root, binary)
+		case "browsers":
+			err = browsers(root, binary)
 		case "memory":
 			err = memory(root, binary)
 		default:
@@ -220,6 +222,10 @@ func measure(root string, c collector, rate float64, d time.Duration) (m measure
 	}
 	defer os.RemoveAll(p.dir)
 	defer s.close()
+	stop := func() error { return nil }
+	if c.beside != nil {
+		stop = c.beside(p.web)
+	}
 	start := time.Now()
 	var each func()
 	var planting error
@@ -227,7 +233,7 @@ func measure(root string, c collector, rate float64, d time.Duration) (m measure
 		each = func() { planting = errors.Join(planting, s.plant(1)) }
 	}
 	err = s.blast(rate, d, each)
-	if err = errors.Join(err, planting); err != nil {
+	if err = errors.Join(err, planting, stop()); err != nil {
 		return m, err
 	}
 	m = measured{rate: float64(s.sent) / time.Since(start).Seconds(), sent: s.sent, keeps: c.dropped != nil}
