@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"time"
 )
@@ -57,53 +59,81 @@ func forged(l *lab) (string, error) {
 	return fmt.Sprintf("%d forged exporters, %d of %d real records, %d MB; %s", forgeries, real, real, memory>>20, seen), err
 }
 
-// connections opens more connections to the web pages than they take, and leaves
-// most of them half open. No hit is lost, and memory and descriptors are bounded.
+// connections holds ten thousand connections to the web pages open at once, half of them
+// with half a request, some that read no events. No hit is lost, the pages answer others,
+// and memory and descriptors are bounded.
 func connections(l *lab) (string, error) {
 	if err := l.start(); err != nil {
 		return "", err
 	}
+	const wanted, unread = 10_000, 64
 	var open []net.Conn
 	defer func() {
 		for _, c := range open {
 			c.Close()
 		}
 	}()
-	refused, most := 0, 0
-	for i := range 4000 {
-		c, err := net.DialTimeout("tcp", l.web, time.Second)
-		if err != nil {
+	refused, most, slowest := 0, 0, time.Duration(0)
+	for i := range wanted {
+		d := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+i%200))}}
+		c, err := d.Dial("tcp", l.web)
+		if err != nil { // also where this program may not open so many
 			refused++
 			continue
 		}
 		open = append(open, c)
-		if i%2 == 0 {
+		switch {
+		case i < unread:
+			fmt.Fprint(c, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		case i%2 == 0:
 			fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: ")
 		}
-		if len(open) > 900 { // of ours
-			open[0].Close()
-			open = open[1:]
-		}
-		if i%200 == 0 {
+		if i%500 == 0 || i == wanted-1 {
 			if err := l.hits(5); err != nil {
 				return "", err
 			}
-			most = max(most, l.descriptors())
+			took, err := l.page("/api/v1/overview")
+			if err != nil {
+				return "", fmt.Errorf("with %d connections: %w", len(open), err)
+			}
+			most, slowest = max(most, l.descriptors()), max(slowest, took)
 		}
 	}
+	held := len(open)
+	memory := l.resident()
 	for _, c := range open {
 		c.Close()
 	}
 	open = nil
 	seen, err := l.agree(1)
-	memory := l.resident()
 	switch {
+	case err == nil && held < wanted/2:
+		err = fmt.Errorf("only %d connections could be opened: raise ulimit -n", held)
 	case err == nil && memory > 192<<20:
 		err = fmt.Errorf("%d MB of memory", memory>>20)
 	case err == nil && most > 700:
 		err = fmt.Errorf("%d descriptors", most)
 	}
-	return fmt.Sprintf("%s; %d connections refused, at most %d descriptors, %d MB", seen, refused, most, memory>>20), err
+	return fmt.Sprintf("%s; %d connections, %d refused, at most %d descriptors, %d MB, a page within %s",
+		seen, held, refused, most, memory>>20, slowest.Round(time.Millisecond)), err
+}
+
+// page asks for a page on a connection of its own, and tells how long that took.
+func (l *lab) page(path string) (time.Duration, error) {
+	begun := time.Now()
+	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + l.web + path)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return 0, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%s: %s", path, resp.Status)
+	}
+	return time.Since(begun), nil
 }
 
 // resident is the agent's memory in bytes.
