@@ -35,7 +35,7 @@ func (a *Agent) openPages(starting context.Context, cfg *config.Config) (err err
 	if err != nil {
 		return err
 	}
-	a.metrics.MustRegister(a.web)
+	a.metrics.MustRegister(a.web, a.api)
 	return nil
 }
 
@@ -47,6 +47,7 @@ func (a *Agent) answers(cfg *config.Config) api.Dependencies {
 		Policy: func() *alert.Policy { return a.stage.State().Policy }, Metrics: a.metrics, Log: a.log,
 		Listed:  func(addr netip.Addr) []intel.Indicator { return a.stage.State().Set.Lookup(addr, time.Now()) },
 		Exports: a.exports.Holding, Own: a.own, About: a.about,
+		Networks: func() []netip.Prefix { return a.config.Load().Networks.Own() },
 		Allowed: func(addr netip.Addr) string {
 			if e, ok := a.stage.State().Set.Allow().Addr(addr); ok {
 				return e.String()
@@ -63,7 +64,6 @@ func (a *Agent) answers(cfg *config.Config) api.Dependencies {
 	}
 	if flows := cfg.Flows(); flows.Enabled {
 		d.History = &api.History{
-			Local:        func() []netip.Prefix { return a.config.Load().Networks.Own() },
 			ServicePorts: func() []uint16 { return a.config.Load().Networks.AllServicePorts() },
 			Open: func(from, to time.Time) (*query.Data, func(), error) {
 				return query.Open(flows.Dir, from, to, a.geo.Letters)

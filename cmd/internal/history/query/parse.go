@@ -15,6 +15,10 @@ type Env struct {
 	// ReadList reads the file of an @FILE; nil refuses such lists, as it must where
 	// the question comes over a network.
 	ReadList func(name string) ([]byte, error)
+	// Has reports whether what is asked has a field; nil: it is flows, which have all.
+	// Of names it in the message that it has not: "a hit".
+	Has func(Field) bool
+	Of  string
 }
 
 // maxExpression and maxDepth bound an expression: a question over the network

@@ -88,6 +88,9 @@ func (p *parser) term() (*node, error) {
 	if nat {
 		n = pair(n.natSrc, n.natDst)
 	}
+	if has := p.env.Has; has != nil && !has(n.src) {
+		return nil, p.fail(t, p.env.Of+" has no "+n.src.String(), "")
+	}
 	if on != either && !n.paired {
 		return nil, p.fail(t, strconv.Quote(t.text)+" has no source and destination", t.text)
 	}

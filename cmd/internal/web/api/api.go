@@ -21,6 +21,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +34,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
+	"github.com/flowhound/flowhound/cmd/internal/metric"
 	"github.com/flowhound/flowhound/cmd/internal/web/users"
 )
 
@@ -58,9 +60,10 @@ type Dependencies struct {
 	// entry of an allow list covers it, "" where none does.
 	Exports func(netip.Addr, []intel.Indicator) []keep.Holding
 	Allowed func(netip.Addr) string
-	// Own reports whether an address is one's own, and About where an address is.
-	Own   func(netip.Addr) bool
-	About func(netip.Addr) About
+	// Networks are the own networks; Own reports whether an address is in one, and About where an address is.
+	Networks func() []netip.Prefix
+	Own      func(netip.Addr) bool
+	About    func(netip.Addr) About
 	// Attribution says where countries come from.
 	Attribution func() Attribution
 	// History is nil where no flows are kept.
@@ -80,9 +83,15 @@ type API struct {
 	rates  *rates
 	live   chan struct{} // holds a token for each stream of events
 	asking chan struct{} // holds a token for each question to the history that is being answered
-	stop   context.CancelFunc
-	ctx    context.Context // ends with Stop
-	tasks  sync.WaitGroup
+	// askTime bounds a question, and leaveTime how long an event may take to leave.
+	askTime, leaveTime time.Duration
+	slow               atomic.Uint64 // readers of events that were cut off
+	said               finding.Moves
+	saying             sync.Mutex // holds said
+
+	stop  context.CancelFunc
+	ctx   context.Context // ends with Stop
+	tasks sync.WaitGroup
 }
 
 // route is one path of the interface, as openapi.json describes it.
@@ -125,7 +134,10 @@ var routes = []route{
 
 // New returns an API that does nothing yet.
 func New(d Dependencies) *API {
-	a := &API{d: d, mux: http.NewServeMux(), rates: newRates(d.Metrics), live: make(chan struct{}, mostStreams), asking: make(chan struct{}, mostAsking)}
+	a := &API{
+		d: d, mux: http.NewServeMux(), rates: newRates(d.Metrics), live: make(chan struct{}, mostStreams), asking: make(chan struct{}, mostAsking),
+		askTime: askTime, leaveTime: leaveTime,
+	}
 	a.ctx, a.stop = context.WithCancel(context.Background())
 	for _, x := range routes {
 		a.mux.HandleFunc(x.pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -160,6 +172,14 @@ func (a *API) Stop(context.Context) error {
 	a.stop()
 	a.tasks.Wait()
 	return nil
+}
+
+// Describe sends nothing: what Collect sends depends on nothing.
+func (a *API) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends how many readers of events were cut off.
+func (a *API) Collect(ch chan<- prometheus.Metric) {
+	metric.To(ch).Counter(metric.QueueDropped, a.slow.Load(), "events")
 }
 
 // ServeHTTP answers a request below /api/.

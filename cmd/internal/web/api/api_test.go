@@ -89,9 +89,10 @@ func newLab(t *testing.T) *lab {
 		Exports: func(_ netip.Addr, listed []intel.Indicator) []keep.Holding {
 			return []keep.Holding{{Format: "nftables", Path: "/etc/nftables.d/flowhound.nft", Held: len(listed) > 0, At: now}}
 		},
-		Allowed: func(netip.Addr) string { return "" },
-		Own:     func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 },
-		About:   func(netip.Addr) About { return About{} },
+		Allowed:  func(netip.Addr) string { return "" },
+		Networks: func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
+		Own:      func(a netip.Addr) bool { return a.Is4() && a.As4()[0] == 10 },
+		About:    func(netip.Addr) About { return About{} },
 		Attribution: func() Attribution {
 			return Attribution{Text: "IP Geolocation by DB-IP", URL: "https://db-ip.com", Date: "2026-06-01"}
 		},

@@ -86,7 +86,7 @@ var fields = []field{
 }
 
 // known are the other parameters of a question about hits.
-var known = []string{"last", "from", "to", "min", "q", "limit", "offset"}
+var known = []string{"last", "from", "to", "min", "q", "expression", "limit", "offset"}
 
 // described says what each parameter means.
 var described = map[string]string{
@@ -94,7 +94,7 @@ var described = map[string]string{
 	"from": "The begin of the range, RFC 3339 or seconds since 1970.", "to": "Its end.",
 	"min": "The lowest severity.", "limit": "How many at most.", "offset": "How many are left out at the begin.",
 	"q":          "Words that must all fit: an address, a network or a port (:443) on either side, or a piece of a name, list, tag or id.",
-	"expression": "Which flows, in the language of flowhound top: src country CH and dst port 443.",
+	"expression": "Which flows, in the language of flowhound top: src country CH and dst port 443. Of hits: src is who opened the connection, bytes and packets are those of the whole series.",
 	"fields":     "What is grouped by, with commas: sip dip sport dport proto scc dcc sas das exporter; ip port cc as of either side; minute 5min hour day.",
 	"value":      "What is added up: bytes, packets, flows, sips or dips.", "count": "How many rows; 0: all, in the order of their fields.",
 	"bottom": "true: the smallest first.", "raw": "true: counts as exported, not multiplied by the sampling rate.", "sort": "start, end, bytes, packets or duration, and -start for the other way.",
@@ -102,8 +102,9 @@ var described = map[string]string{
 }
 
 // filterOf reads which series are wanted: severity=high, not-severity=info and so on,
-// several values of one field with commas; min=medium; q=, see textOf.
-func filterOf(q url.Values, s span) (series.Question, error) {
+// several values of one field with commas; min=medium; q=, see textOf; expression=, see
+// expressionOf.
+func filterOf(q url.Values, s span, local []netip.Prefix) (series.Question, error) {
 	want := series.Question{From: s.from, To: s.to}
 	if text := q.Get("min"); text != "" {
 		if err := want.Severity.UnmarshalText([]byte(text)); err != nil {
@@ -111,6 +112,10 @@ func filterOf(q url.Values, s span) (series.Question, error) {
 		}
 	}
 	text, err := textOf(q.Get("q"))
+	if err != nil {
+		return want, err
+	}
+	expression, err := expressionOf(q.Get("expression"), local)
 	if err != nil {
 		return want, err
 	}
@@ -141,7 +146,7 @@ func filterOf(q url.Values, s span) (series.Question, error) {
 				return false
 			}
 		}
-		return text(x)
+		return text(x) && expression(x)
 	}
 	return want, nil
 }
@@ -204,14 +209,14 @@ func says(x *series.Series, word string) bool {
 }
 
 // asked reads what all questions about hits have; it answers itself where ok is false.
-func asked(w http.ResponseWriter, r *http.Request) (s span, want series.Question, ok bool) {
+func (a *API) asked(w http.ResponseWriter, r *http.Request) (s span, want series.Question, ok bool) {
 	q := r.URL.Query()
 	s, err := spanOf(q, time.Now())
 	if err == nil {
-		want, err = filterOf(q, s)
+		want, err = filterOf(q, s, a.d.Networks())
 	}
 	if err != nil {
-		Refuse(w, http.StatusBadRequest, err.Error())
+		refuseExpression(w, err)
 		return s, want, false
 	}
 	return s, want, true

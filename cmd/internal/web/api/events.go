@@ -2,8 +2,10 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 )
@@ -51,15 +53,29 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
-	s := stream{w: w, control: http.NewResponseController(w)}
-	if s.send("alive", since, a.counts(time.Now())) != nil {
-		return
+	s := stream{w: w, control: http.NewResponseController(w), leaveTime: a.leaveTime}
+	err := s.send("alive", since, a.counts(time.Now()))
+	if err == nil {
+		err = a.follow(r, &s, since)
 	}
-	a.follow(r, &s, since)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		a.cutOff(r)
+	}
+}
+
+// cutOff counts a reader that was too slow, and says so now and then.
+func (a *API) cutOff(r *http.Request) {
+	count := a.slow.Add(1)
+	a.saying.Lock()
+	n := a.said.Since(count, time.Now())
+	a.saying.Unlock()
+	if n > 0 {
+		a.d.Log.Warn("readers of events were too slow and were cut off; they ask again", "readers", n, "last", r.RemoteAddr)
+	}
 }
 
 // follow sends events until the client goes or the server stops.
-func (a *API) follow(r *http.Request, s *stream, since uint64) {
+func (a *API) follow(r *http.Request, s *stream, since uint64) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
@@ -75,34 +91,35 @@ func (a *API) follow(r *http.Request, s *stream, since uint64) {
 			err = s.send("alive", next, a.counts(now))
 		}
 		if err != nil {
-			return
+			return err
 		}
 		since = next
 		pause.Reset(eventEvery)
 		select {
 		case <-pause.C:
 		case <-r.Context().Done():
-			return
+			return nil
 		case <-a.ctx.Done():
-			return
+			return nil
 		}
 		pause.Reset(aliveEvery)
 		select {
 		case <-more:
 		case <-pause.C:
 		case <-r.Context().Done():
-			return
+			return nil
 		case <-a.ctx.Done():
-			return
+			return nil
 		}
 	}
 }
 
 // stream is one client of events.
 type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	sent    time.Time
+	w         http.ResponseWriter
+	control   *http.ResponseController
+	leaveTime time.Duration
+	sent      time.Time
 }
 
 func (s *stream) send(event string, id uint64, v any) error {
@@ -111,7 +128,7 @@ func (s *stream) send(event string, id uint64, v any) error {
 		return err
 	}
 	now := time.Now()
-	if err := s.control.SetWriteDeadline(now.Add(leaveTime)); err != nil {
+	if err := s.control.SetWriteDeadline(now.Add(s.leaveTime)); err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(s.w, "event: %s\nid: %d\ndata: %s\n\n", event, id, b); err != nil {

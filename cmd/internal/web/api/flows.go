@@ -35,7 +35,6 @@ type About struct {
 
 // History is how the flows that are kept can be asked.
 type History struct {
-	Local        func() []netip.Prefix // own networks
 	ServicePorts func() []uint16
 	// Open opens the flows that began between two times.
 	Open func(from, to time.Time) (d *query.Data, done func(), err error)
@@ -83,7 +82,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, answer func(ctx contex
 		Refuse(w, http.StatusConflict, "no flows are kept: history.enabled is false in the configuration")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), askTime)
+	ctx, cancel := context.WithTimeout(r.Context(), a.askTime)
 	defer cancel()
 	q := &asking{begun: time.Now()}
 	values := r.URL.Query()
@@ -97,7 +96,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, answer func(ctx contex
 		Refuse(w, http.StatusBadRequest, fmt.Sprintf("expression is longer than %d characters", mostExpression))
 		return
 	}
-	if q.Filter, err = query.Parse(text, query.Env{Local: a.d.History.Local()}); err != nil {
+	if q.Filter, err = query.Parse(text, query.Env{Local: a.d.Networks()}); err != nil {
 		refuseExpression(w, err)
 		return
 	}
@@ -113,7 +112,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, answer func(ctx contex
 	switch {
 	case r.Context().Err() != nil: // the browser asks something else
 	case errors.Is(err, context.DeadlineExceeded):
-		Refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("Stopped after %s: ask for a shorter time or fewer fields, or let the command line take its time.", askTime))
+		Refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("Stopped after %s: ask for a shorter time or fewer fields, or let the command line take its time.", a.askTime))
 	case err != nil:
 		Refuse(w, http.StatusBadRequest, err.Error())
 	default:
@@ -137,8 +136,12 @@ func (a *API) answerFrom(ctx context.Context, q *asking, answer func(ctx context
 	return answer(ctx, q)
 }
 
-// isDamaged notes a file that cannot be read; the others answer.
-func (q *asking) isDamaged(path string, _ error) {
+// isDamaged notes a file that cannot be read; the others answer. One that is gone has
+// expired since the question began.
+func (q *asking) isDamaged(path string, err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.damaged = append(q.damaged, filepath.Base(path))

@@ -51,7 +51,6 @@ func (l *lab) keepFlows(records []flow.Record) (dir string) {
 		l.t.Fatal(err)
 	}
 	l.api.d.History = &History{
-		Local:        func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} },
 		ServicePorts: func() []uint16 { return []uint16{443} },
 		Open:         func(from, to time.Time) (*query.Data, func(), error) { return query.Open(dir, from, to, places) },
 	}

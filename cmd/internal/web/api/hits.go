@@ -118,7 +118,7 @@ const (
 )
 
 func (a *API) hits(w http.ResponseWriter, r *http.Request) {
-	s, want, ok := asked(w, r)
+	s, want, ok := a.asked(w, r)
 	if !ok {
 		return
 	}

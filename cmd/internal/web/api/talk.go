@@ -123,7 +123,7 @@ func (a *API) pairs(ctx context.Context, q *asking, addr netip.Addr) ([]*hunt.Gr
 	network := netip.PrefixFrom(addr, addr.BitLen())
 	b := intel.NewBuilder("asked")
 	b.Add(intel.Indicator{Prefix: network, Score: intel.DefaultConfidence})
-	finder := hunt.NewFinder(alert.NewPolicy(a.d.History.Local(), a.d.History.ServicePorts(), nil), intel.NewSet(b.Block()), q.begun)
+	finder := hunt.NewFinder(alert.NewPolicy(a.d.Networks(), a.d.History.ServicePorts(), nil), intel.NewSet(b.Block()), q.begun)
 	finder.Bound(mostApart, mostContacts)
 	set := query.NewAddrSet([]flow.Range{flow.RangeOf(network)})
 	alone := q.Filter.All()

@@ -7,6 +7,7 @@ import { last, question, range } from './range.js';
 import { port, title, who } from './words.js';
 import { get, trouble } from './net.js';
 import { follow, live, onkey, ready } from './frame.js';
+import { refused } from './flows.js';
 import { story } from './story.js';
 import { act } from './act.js';
 
@@ -103,10 +104,16 @@ function row(x) {
   );
 }
 
+/** Whether a filter is an expression of the language of flows, and not words to be looked for. */
+const language =
+  /(?:^|[\s(])(?:(?:src|dst|nat|sip|dip|scc|dcc|proto|exporter|router|direction|country|cc)\s+\S|(?:ip|host|net)\s+[@\da-f:]|(?:s|d)?port\s+[\d(]|(?:s|d)?as\s+\d|(?:bytes|packets|duration|domain|sampling|icmp-type)\s*[<>=!\d])/i;
+const isExpression = (text) => language.test(text);
+
 const query = () => {
   const q = question();
   for (const [k, v] of filters()) q.append(k, v);
-  if (params.get('q')) q.set('q', params.get('q'));
+  const text = params.get('q') || '';
+  if (text) q.set(isExpression(text) ? 'expression' : 'q', text);
   return q;
 };
 
@@ -134,11 +141,17 @@ async function load() {
 
 /** A mistake in the filter: the old answer stays. */
 function wrong(e) {
-  $('#wrong').replaceChildren(note('late', e.message));
+  const take = (text) => {
+    $('#f').value = text;
+    filter('q', text);
+  };
+  $('#wrong').replaceChildren(note('late', refused(e, take)));
+  if (e.mistake) $('#f').setAttribute('aria-invalid', 'true');
 }
 
 function draw(counts) {
   $('#wrong').replaceChildren();
+  $('#f').removeAttribute('aria-invalid');
   $('#new').replaceChildren();
   news.clear();
   const focus = document.activeElement?.closest?.('[data-k]')?.dataset.k;
@@ -239,6 +252,10 @@ function command() {
     }
   }
   const q = params.get('q') || '';
+  if (isExpression(q)) {
+    const fields = [...query()].map(([k, v]) => '--data-urlencode ' + quote(`${k}=${v}`));
+    return `curl -sG ${location.origin}/api/v1/hits ${fields.join(' ')} | jq -c '.hits[]'`;
+  }
   if (/^[0-9a-f.:]+(\/\d+)?$/i.test(q) && /[.:].*[.:]/.test(q)) out.push('--address ' + q);
   else if (q) rest.push(`(tostring | ascii_downcase | contains(${JSON.stringify(q.toLowerCase())}))`);
   if (rest.length) out.push(`--json | jq -c ${quote(`select(${rest.join(' and ')})`)}`);
