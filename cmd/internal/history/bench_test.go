@@ -181,45 +181,39 @@ func readRaw(t *testing.T, path string, each func([]flow.Record)) {
 	}
 }
 
-// logAndWrite does what the two goroutines of a History do, one after the other: log,
-// sync, and files of each segment that is full or, with 20 M flows a day, five minutes
-// old.
+// logAndWrite does what the goroutines of a History do, one after the other: log, sync,
+// and files of each segment that is full or, with 20 M flows a day, five minutes old.
 func logAndWrite(t *testing.T, w *dataset.Writer, raw string) (n int) {
 	t.Helper()
-	log := wal.NewWriter(dataset.LogDir(w.Dir))
-	var s *wal.Segment
-	number := uint64(0)
+	r := newRun(&History{})
+	r.log = wal.NewWriter(dataset.LogDir(w.Dir))
+	r.writer.Store(w)
 	began := int64(0)
-	r := &run{h: &History{}}
-	var memory []flow.Record
 	finish := func() {
+		r.seal()
+		s := r.full[0]
+		r.full = nil
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		var err error
-		if memory, err = r.file(w, s.Number, memory); err != nil {
+		if err := r.file(w, sealed{s.Number, s.records}); err != nil {
 			t.Fatal(err)
 		}
-		s = nil
 	}
 	readRaw(t, raw, func(records []flow.Record) {
-		if s != nil && (s.Records+len(records) > column.PartRecords || records[0].Received-began >= int64(interval)*20_000_000/int64(*benchFlows)) {
+		if r.segment != nil && (r.segment.Records+len(records) > column.PartRecords || records[0].Received-began >= int64(interval)*20_000_000/int64(*benchFlows)) {
 			finish()
 		}
-		if s == nil {
-			number++
+		if r.segment == nil {
 			began = records[0].Received
-			var err error
-			if s, err = log.Create(number); err != nil {
-				t.Fatal(err)
-			}
 		}
-		if _, err := s.Append(records); err != nil {
+		if _, err := r.write(records); err != nil {
 			t.Fatal(err)
 		}
 		n += len(records)
 	})
 	finish()
+	r.forget(w)
 	return n
 }
 

@@ -34,25 +34,28 @@ type run struct {
 	// The collector's.
 	log      *wal.Writer
 	segment  *wal.Segment
-	began    time.Time // of segment
-	number   uint64    // of the next segment
-	dirty    bool      // segment holds what is not on disk
-	failedAt time.Time // when a write failed last
+	records  []flow.Record // of segment; nil: there was no memory for them
+	began    time.Time     // of segment
+	number   uint64        // of the next segment
+	dirty    bool          // segment holds what is not on disk
+	failedAt time.Time     // when a write failed last
 
-	full     []*wal.Segment // complete, to be closed
-	waiting  []chan error   // for the sync after the one under way
-	served   []chan error   // for the one under way
+	full     []job        // complete segments, to be closed
+	waiting  []chan error // for the sync after the one under way
+	served   []chan error // for the one under way
 	syncing  bool
 	lastSync time.Time
 
-	asked  chan request
-	synced chan error // answer of the goroutine that syncs
-	syncer chan job
-	sealed chan uint64     // segments that are complete
-	filed  chan chan error // asked of the goroutine that makes files
-	tidy   chan struct{}
-	clock  clock // of the goroutine that tidies up
-	ending chan struct{}
+	asked   chan request
+	synced  chan error // answer of the goroutine that syncs
+	syncer  chan job
+	sealed  chan sealed        // segments that are complete
+	memory  chan []flow.Record // for the records of two segments
+	filed   chan chan error    // asked of the goroutine that makes files
+	tidy    chan struct{}
+	reading []flow.Record // of a segment whose records are not in memory; of the goroutine that makes files
+	clock   clock         // of the goroutine that tidies up
+	ending  chan struct{}
 }
 
 // request is what someone waits for: that records are in the log, or on disk.
@@ -66,12 +69,26 @@ type request struct {
 type job struct {
 	*wal.Segment
 	complete bool
+	records  []flow.Record
 }
+
+// sealed is a segment that is complete, and on the disk. Its records are in memory, too,
+// unless the making of files is behind or they are an earlier run's: then they are read.
+type sealed struct {
+	number  uint64
+	records []flow.Record
+}
+
+// segmentsInMemory: one is filled while files are made of the other, 100 MB in all.
+const segmentsInMemory = 2
 
 func newRun(h *History) *run {
 	r := &run{
 		h: h, asked: make(chan request), synced: make(chan error, 1), syncer: make(chan job),
-		sealed: make(chan uint64, 4096), tidy: make(chan struct{}, 1), filed: make(chan chan error), ending: make(chan struct{}),
+		sealed: make(chan sealed, 4096), memory: make(chan []flow.Record, segmentsInMemory), tidy: make(chan struct{}, 1), filed: make(chan chan error), ending: make(chan struct{}),
+	}
+	for range segmentsInMemory {
+		r.memory <- []flow.Record{}
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -122,7 +139,7 @@ const (
 
 // collect takes flows off the lanes until the run ends.
 func (r *run) collect() {
-	priority.Lower(priority.Low)
+	priority.Lower(priority.Lowest)
 	tick := time.NewTicker(takeEvery)
 	defer tick.Stop()
 	r.lastSync = time.Now()
@@ -173,7 +190,7 @@ func (r *run) nextSync() {
 	switch {
 	case len(r.full) > 0:
 		r.syncing = true
-		r.syncer <- job{r.full[0], true}
+		r.syncer <- r.full[0]
 		r.full = r.full[1:]
 	case r.segment == nil:
 		answer(r.waiting, nil)
@@ -181,7 +198,7 @@ func (r *run) nextSync() {
 	case len(r.waiting) > 0 || r.dirty && time.Since(r.lastSync) >= syncEvery:
 		r.syncing, r.lastSync, r.dirty = true, time.Now(), false
 		r.served, r.waiting = r.waiting, nil
-		r.syncer <- job{r.segment, false}
+		r.syncer <- job{Segment: r.segment}
 	}
 }
 
@@ -238,8 +255,14 @@ func (r *run) write(records []flow.Record) (taken int, err error) {
 		}
 		r.number++
 		r.began = time.Now()
+		select {
+		case r.records = <-r.memory:
+		default:
+		}
 	}
-	if taken, err = r.segment.Append(records); err != nil {
+	taken, err = r.segment.Append(records)
+	r.remember(records[:taken])
+	if err != nil {
 		r.failed(err)
 		return taken, err
 	}
@@ -251,6 +274,20 @@ func (r *run) write(records []flow.Record) (taken int, err error) {
 	return taken, nil
 }
 
+// remember keeps records of the segment in memory. It grows in few steps: each copies
+// what is there.
+func (r *run) remember(records []flow.Record) {
+	if r.records == nil {
+		return
+	}
+	if n := len(r.records) + len(records); n > cap(r.records) {
+		more := make([]flow.Record, len(r.records), max(n, min(2*n, column.PartRecords)))
+		copy(more, r.records)
+		r.records = more
+	}
+	r.records = append(r.records, records...)
+}
+
 // failed notes that the disk did not take what it should.
 func (r *run) failed(err error) {
 	r.failedAt = time.Now()
@@ -259,8 +296,8 @@ func (r *run) failed(err error) {
 
 // seal ends the segment: its records become files once it is on the disk.
 func (r *run) seal() {
-	r.full = append(r.full, r.segment)
-	r.segment, r.dirty = nil, false
+	r.full = append(r.full, job{r.segment, true, r.records})
+	r.segment, r.records, r.dirty = nil, nil, false
 }
 
 // syncLog brings segments to the disk, beside the goroutine that appends to them.
@@ -273,7 +310,7 @@ func (r *run) syncLog() {
 		}
 		err := s.Close()
 		select {
-		case r.sealed <- s.Number:
+		case r.sealed <- sealed{s.Number, s.records}:
 		default: // 4,096 wait already: the next start finds it
 		}
 		r.synced <- err
@@ -370,11 +407,10 @@ func (r *run) end() {
 	answer(r.served, r.ctx.Err())
 	answer(r.waiting, r.ctx.Err())
 	if r.segment != nil {
-		r.full = append(r.full, r.segment)
-		r.segment = nil
+		r.seal()
 	}
 	for _, s := range r.full {
-		r.syncer <- job{s, true}
+		r.syncer <- s
 		r.lastSynced()
 	}
 	close(r.syncer)

@@ -19,29 +19,31 @@ const tidyEvery = time.Minute
 
 // files makes files of segments that are complete, those that an earlier run has left
 // first, and tidies up. What the disk does not take is tried again.
-func (r *run) files(w *dataset.Writer, segments []uint64) {
+func (r *run) files(w *dataset.Writer, old []uint64) {
 	priority.Lower(priority.Lowest)
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
-	var memory []flow.Record
+	var segments []sealed
+	for _, number := range old {
+		segments = append(segments, sealed{number: number})
+	}
 	tidy := true
 	var asked []chan error // by whom segments are waited for
 	for {
 		for more := true; more; { // those that were complete before somebody asked
 			select {
-			case n, ok := <-r.sealed:
+			case s, ok := <-r.sealed:
 				if more = ok; ok {
-					segments = append(segments, n)
+					segments = append(segments, s)
 				}
 			default:
 				more = false
 			}
 		}
 		for len(segments) > 0 && r.ctx.Err() == nil {
-			var err error
-			if memory, err = r.file(w, segments[0], memory); err != nil {
+			if err := r.file(w, segments[0]); err != nil {
 				r.h.setTrouble(notFiled, diskTrouble("files cannot be written", w.Dir, err))
 				retry.Reset(retryEvery)
 				answer(asked, err)
@@ -56,16 +58,16 @@ func (r *run) files(w *dataset.Writer, segments []uint64) {
 			asked = nil
 		}
 		if tidy && r.ctx.Err() == nil {
-			memory = nil // 100 MB after a busy interval, which tidying may need
+			r.forget(w)
 			r.tidyUp(w, len(segments) == 0)
 		}
 		tidy = false
 		select {
-		case n, ok := <-r.sealed:
+		case s, ok := <-r.sealed:
 			if !ok || r.ctx.Err() != nil {
 				return
 			}
-			segments = append(segments, n)
+			segments = append(segments, s)
 		case done := <-r.filed:
 			asked = append(asked, done)
 		case <-retry.C:
@@ -77,34 +79,56 @@ func (r *run) files(w *dataset.Writer, segments []uint64) {
 	}
 }
 
-// file makes files of a segment, and removes it. The memory is for the next one.
-func (r *run) file(w *dataset.Writer, number uint64, memory []flow.Record) ([]flow.Record, error) {
-	path := wal.Path(dataset.LogDir(w.Dir), number)
-	f, _, err := file.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return memory, nil
+// forget lets go of the memory of a busy interval, which tidying may need.
+func (r *run) forget(w *dataset.Writer) {
+	w.FreeMemory()
+	r.reading = nil
+	for range len(r.memory) {
+		<-r.memory
+		r.memory <- []flow.Record{}
 	}
-	if err != nil {
-		return memory, err
+}
+
+// file makes files of a segment, and removes it.
+func (r *run) file(w *dataset.Writer, s sealed) error {
+	path := wal.Path(dataset.LogDir(w.Dir), s.number)
+	records := s.records
+	if records == nil {
+		found, err := r.read(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if found.Lost > 0 && found.Records == 0 {
+			return w.SetAside(path, fmt.Errorf("no record in %d bytes", found.Lost))
+		}
+		records = r.reading
 	}
-	memory = memory[:0]
-	found, unread := wal.Read(f, func(records []flow.Record) error {
-		memory = append(memory, records...)
-		return nil
-	})
-	_ = f.Close()
-	if len(memory) > 0 {
-		if err := w.Part(number, memory); err != nil {
-			return memory, err
+	if len(records) > 0 {
+		if err := w.Part(s.number, records); err != nil {
+			return err
 		}
 	}
-	switch { // what is whole stands in files
-	case unread != nil:
-		return memory, w.SetAside(path, unread)
-	case found.Damaged > 0 || found.Lost > 0 && found.Records == 0:
-		return memory, w.SetAside(path, fmt.Errorf("%d bytes hold no record", found.Lost))
+	if s.records != nil {
+		r.memory <- s.records[:0]
 	}
-	return memory, os.Remove(path)
+	return os.Remove(path)
+}
+
+// read reads the records of a segment into memory.
+func (r *run) read(path string) (found wal.Found, err error) {
+	f, _, err := file.Open(path)
+	if err != nil {
+		return found, err
+	}
+	defer func() { _ = f.Close() }()
+	r.reading = r.reading[:0]
+	return wal.Read(f, func(records []flow.Record) error {
+		r.reading = append(r.reading, records...)
+		return nil
+	})
 }
 
 // tidyUp compacts hours that are over, and removes what is too old or too much: the latter

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,9 +20,10 @@ import (
 	"github.com/flowhound/flowhound/plugin/text"
 )
 
-// LaneBlocks is how many blocks a worker's lane has: 65,536 flows, 12.6 MB once all
-// were in use.
-const LaneBlocks = 64
+// laneBlocks returns how many blocks a worker's lane has. All lanes together have room
+// for 262,144 flows, which a disk that stands still for a moment at a million flows a
+// second fills, and take up to 50 MB then; more where there are more than 8 workers.
+func laneBlocks() int { return max(256/runtime.GOMAXPROCS(0), 32) }
 
 // Dependencies are what a History works with.
 type Dependencies struct {
@@ -88,7 +90,7 @@ type Sink interface{ Flows(*flow.Batch) }
 // Lane returns the way in of one worker. All are made before Start. wait: the worker
 // waits and nothing is dropped, for captures.
 func (h *History) Lane(wait bool) Sink {
-	e := &entrance{lane: lane.New(LaneBlocks, wait, h.wake)}
+	e := &entrance{lane: lane.New(laneBlocks(), wait, h.wake)}
 	h.lanes = append(h.lanes, e)
 	return e
 }

@@ -254,7 +254,7 @@ func TestDroppedIsSaid(t *testing.T) {
 	if got := heard.all(); got != "" {
 		t.Errorf("nothing was dropped, and it says %q", got)
 	}
-	room := LaneBlocks * lane.BlockSize
+	room := laneBlocks() * lane.BlockSize
 	sink.Flows(numbered(0, room+5))
 	for at := now; at.Before(now.Add(finding.SayAgain)); at = at.Add(time.Minute) {
 		h.sayDropped(at)

@@ -90,9 +90,13 @@ func rates(root, binary, only string) error {
 	if err := writeList(list, 100_000); err != nil {
 		return err
 	}
+	wanted := func(name string) bool { return only == "" || slices.Contains(strings.Split(only, ";"), name) }
 	ours := flowhound(binary, list, "")
 	collectors := []collector{keepingAll(ours), ours, flowhound(binary, list, withoutHistory)}
-	for _, peer := range []func() (collector, error){nfcapd, func() (collector, error) { return goflow2(root) }} {
+	for name, peer := range map[string]func() (collector, error){"nfcapd": nfcapd, "goflow2": func() (collector, error) { return goflow2(root) }} {
+		if !wanted(name) {
+			continue
+		}
 		c, err := peer()
 		if err != nil {
 			fmt.Println("left out:", err)
@@ -105,7 +109,7 @@ func rates(root, binary, only string) error {
 	fmt.Println("|---|---|---|---|")
 	slices.Reverse(collectors)
 	for _, c := range collectors {
-		if only != "" && !slices.Contains(strings.Split(only, ";"), c.name) {
+		if !wanted(c.name) {
 			continue
 		}
 		r, kept, err := highestRate(root, c)

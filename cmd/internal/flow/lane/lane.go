@@ -1,7 +1,8 @@
 // Package lane carries the flows of one worker to one consumer that may be slow, such
 // as history. The worker copies records into blocks that go round between the two. It
 // never waits, allocates nothing and takes a lock only where a block changes hands,
-// once in BlockSize records: 5 ns a flow. Flows for which there is no block are
+// once in BlockSize records: 5 ns a flow. As many blocks are used, and take memory, as
+// the consumer is behind. Flows for which there is no block are
 // dropped and counted.
 //
 // There is one Lane for each worker and consumer. Flows come out in the order in which
@@ -9,6 +10,7 @@
 package lane
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -30,11 +32,14 @@ type Lane struct {
 	// that the consumer can take what a quiet exporter has left there.
 	open atomic.Pointer[Block]
 	full chan *Block // filled
-	free chan *Block // to be filled
 	wake chan<- struct{}
 	due  int // filled blocks with which the consumer is woken
 	wait bool
 	seq  uint64 // of the worker
+
+	mu    sync.Mutex
+	free  []*Block      // to be filled; the last one given back comes first: it is in the cache
+	freed chan struct{} // has a value when there may be one, for a worker that waits
 
 	put, taken, dropped atomic.Uint64
 }
@@ -45,9 +50,9 @@ type Lane struct {
 // to be taken too. wait: the worker waits for the consumer and drops nothing, which is
 // for sources that can wait (captures).
 func New(n int, wait bool, wake chan<- struct{}) *Lane {
-	l := &Lane{full: make(chan *Block, n), free: make(chan *Block, n), wake: wake, due: max(n/4, 1), wait: wait}
+	l := &Lane{full: make(chan *Block, n), wake: wake, due: max(n/4, 1), wait: wait, freed: make(chan struct{}, 1)}
 	for range n {
-		l.free <- &Block{Records: make([]flow.Record, 0, BlockSize)}
+		l.free = append(l.free, &Block{Records: make([]flow.Record, 0, BlockSize)})
 	}
 	return l
 }
@@ -100,15 +105,24 @@ func (l *Lane) Put(records []flow.Record) {
 
 // take returns a block to fill, nil where there is none and nobody waits.
 func (l *Lane) take() *Block {
-	if l.wait {
-		return <-l.free
+	for {
+		if block := l.last(); block != nil || !l.wait {
+			return block
+		}
+		<-l.freed
 	}
-	select {
-	case block := <-l.free:
-		return block
-	default:
+}
+
+func (l *Lane) last() *Block {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.free)
+	if n == 0 {
 		return nil
 	}
+	block := l.free[n-1]
+	l.free = l.free[:n-1]
+	return block
 }
 
 // Take calls each with the blocks that are there, oldest first, and returns how many
@@ -142,5 +156,11 @@ func (l *Lane) Take(each func(*Block)) (flows int) {
 func (l *Lane) Done(b *Block) {
 	l.taken.Add(uint64(len(b.Records)))
 	b.Records = b.Records[:0]
-	l.free <- b // there is room for all blocks
+	l.mu.Lock()
+	l.free = append(l.free, b)
+	l.mu.Unlock()
+	select {
+	case l.freed <- struct{}{}:
+	default:
+	}
 }

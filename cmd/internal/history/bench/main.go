@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -24,6 +25,13 @@ import (
 var day = time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)
 
 func main() {
+	if len(os.Args) > 2 && os.Args[1] == measureWord {
+		if err := measure(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	flows := flag.Int("flows", 20_000_000, "how many flows a day has")
 	days := flag.Int("days", 1, "how many days; all are the first one, later")
 	dir := flag.String("dir", "", "where the files go, and stay")
@@ -159,23 +167,43 @@ const duckdbTop = `import duckdb, sys
 c = duckdb.connect(); c.execute("SET threads = 2"); f = "read_parquet('%s')" % sys.argv[1]
 c.execute(f"select ip, port, sum(b) s from (select src ip, sport port, bytes b from {f} where scc = 'NL' union all select dst, dport, rev_bytes from {f} where dcc = 'NL' and rev_packets > 0) group by all order by s desc limit 5").fetchall()`
 
+// spent is what a command took.
 type spent struct {
 	wall, cpu time.Duration
-	memory    float64
+	memory    float64 // MB of resident memory at most
 }
 
-// ask runs a command and says what it took.
+// measureWord has this program run another one: see ask.
+const measureWord = "measure"
+
+// ask runs a command and says what it took. It does so by way of a small process of its
+// own, because what the kernel calls the memory of a process begins with that of the one
+// that started it: here, after a day of flows was made, 800 MB.
 func ask(command []string) (s spent, err error) {
-	c := exec.Command(command[0], command[1:]...)
-	begun := time.Now()
-	out, err := c.CombinedOutput()
+	self, err := os.Executable()
 	if err != nil {
-		return s, fmt.Errorf("%w: %s", err, out)
+		return s, err
 	}
-	s.wall = time.Since(begun)
-	s.cpu = c.ProcessState.UserTime() + c.ProcessState.SystemTime()
-	if usage, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		s.memory = float64(usage.Maxrss) / 1024
+	c := exec.Command(self, append([]string{measureWord}, command...)...)
+	var out, took bytes.Buffer
+	c.Stdout, c.Stderr = &took, &out
+	if err := c.Run(); err != nil {
+		return s, fmt.Errorf("%w: %s", err, &out)
 	}
-	return s, nil
+	_, err = fmt.Sscan(took.String(), &s.wall, &s.cpu, &s.memory)
+	return s, err
+}
+
+// measure runs a command and prints what it took: wall and CPU time in nanoseconds, and
+// MB. What the command itself prints goes to stderr.
+func measure(command []string) error {
+	c := exec.Command(command[0], command[1:]...)
+	c.Stdout, c.Stderr = os.Stderr, os.Stderr
+	begun := time.Now()
+	if err := c.Run(); err != nil {
+		return err
+	}
+	usage := c.ProcessState.SysUsage().(*syscall.Rusage)
+	fmt.Println(time.Since(begun).Nanoseconds(), (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Nanoseconds(), float64(usage.Maxrss)/1024)
+	return nil
 }

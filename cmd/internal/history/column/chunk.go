@@ -33,12 +33,15 @@ type encoder struct {
 	size   int64  // of its pages before they were compressed
 }
 
+// window is how far back the compression looks: two pages. Its default takes 16 MB.
+const window = 256 << 10
+
 func newEncoder(level Level) *encoder {
 	speed := zstd.SpeedFastest
 	if level == Better {
 		speed = zstd.SpeedBetterCompression
 	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true))
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true))
 	if err != nil {
 		panic(err) // the options are wrong
 	}

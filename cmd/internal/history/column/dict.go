@@ -18,11 +18,15 @@ type dict struct {
 
 const dictSlots = 256 // at first
 
-func (d *dict) reset() {
-	if len(d.slots) > dictSlots {
-		d.slots = d.slots[:dictSlots]
+func (d *dict) reset() { d.resetFor(0) }
+
+// resetFor is reset for so many values, or about as many.
+func (d *dict) resetFor(n int) {
+	size := dictSlots
+	for size < 2*n {
+		size <<= 1
 	}
-	d.slots = grow(d.slots, dictSlots)
+	d.slots = grow(d.slots, size)
 	clear(d.slots)
 	d.numbers, d.addresses = d.numbers[:0], d.addresses[:0]
 }

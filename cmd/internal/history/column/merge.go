@@ -64,7 +64,9 @@ type merge struct {
 	encoder  *encoder
 
 	// A column of the inputs: each row's place in dict, or its value.
-	dict   dict
+	dict   *dict
+	others dict    // of all columns but Src and Dst, which have the sorter's
+	sorted []int32 // places in dict, sorted by value; nil: not sorted
 	places []int32
 	values []int64
 	// And of a row group of the output.
@@ -94,15 +96,11 @@ func (m *merge) each(id ID, do func(first int, c *Column) error) error {
 // order finds the order of the output.
 func (m *merge) order(n int) error {
 	s := &m.sorter
-	size := 64
-	for size < 4*n {
-		size <<= 1
-	}
-	s.hash = make([]int32, min(size, 1<<22))
+	s.dict.resetFor(n / 4)
 	s.ids = make([][2]int32, n)
 	for i, id := range []ID{Src, Dst} {
 		err := m.each(id, func(first int, c *Column) error {
-			m.addresses(c)
+			m.number(id, c, &s.dict)
 			for row, at := range c.Index {
 				s.ids[first+row][i] = m.ids[at]
 			}
@@ -131,31 +129,6 @@ func (m *merge) order(n int) error {
 	}
 	s.ids, s.keys, s.tmp = nil, nil, nil
 	return nil
-}
-
-// addresses makes ids the places of a dictionary's addresses in the sorter's list.
-func (m *merge) addresses(c *Column) {
-	if len(m.sorter.addresses)*2 > len(m.sorter.hash) {
-		m.sorter.rehash()
-	}
-	n := len(c.Bytes) / 16
-	m.ids = grow(m.ids, n)
-	for i := range n {
-		m.ids[i] = m.sorter.id(flow.AddrFrom16(c.Bytes[16*i:]))
-	}
-}
-
-// rehash makes the table of addresses larger.
-func (s *sorter) rehash() {
-	s.hash = make([]int32, 4*len(s.hash))
-	mask := uint64(len(s.hash) - 1)
-	for i, a := range s.addresses {
-		p := mix(a.Hi, a.Lo) & mask
-		for s.hash[p] != 0 {
-			p = (p + 1) & mask
-		}
-		s.hash[p] = int32(i + 1)
-	}
 }
 
 // received finds what the times of arrival are in the output, where other arrivals
@@ -244,70 +217,100 @@ func (m *merge) load(id ID) error {
 			return nil
 		})
 	}
-	m.dict.reset()
 	m.places = grow(m.places, len(m.place))
+	m.dict, m.sorted = &m.others, nil
+	if id == Src || id == Dst {
+		m.dict, m.sorted = &m.sorter.dict, m.sorter.order
+	} else {
+		m.dict.reset()
+	}
 	switch id {
 	case ReceivedNth:
-		m.number(m.nth)
+		m.take(m.nth)
 		return nil
 	case RevReceived:
-		m.number(m.rev)
+		m.take(m.rev)
 		return nil
 	}
-	return m.each(id, func(first int, c *Column) error {
+	err := m.each(id, func(first int, c *Column) error {
 		if c.Index == nil {
 			return fmt.Errorf("%w: column %s has no dictionary", ErrDamaged, id)
 		}
-		n := c.values()
-		m.ids = grow(m.ids, n)
-		for i := range n {
-			switch id.Kind() {
-			case Address:
-				m.ids[i] = m.dict.address(flow.AddrFrom16(c.Bytes[16*i:]))
-			case Country:
-				m.ids[i] = m.dict.number(int64(c.Bytes[2*i])<<8 | int64(c.Bytes[2*i+1]))
-			case Int32:
-				m.ids[i] = m.dict.number(int64(c.Int32[i]))
-			default:
-				m.ids[i] = m.dict.number(c.Int64[i])
-			}
-		}
+		m.number(id, c, m.dict)
 		places := m.places[first:]
 		for row, at := range c.Index {
 			places[row] = m.ids[at]
 		}
 		return nil
 	})
+	if id == Bytes || id == RevBytes {
+		m.sorted = m.sorter.numbers(m.dict.numbers)
+	}
+	return err
 }
 
-func (m *merge) number(values []int32) {
+// number makes ids the places of a column's values in a dictionary.
+func (m *merge) number(id ID, c *Column, d *dict) {
+	n := c.values()
+	m.ids = grow(m.ids, n)
+	for i := range n {
+		switch id.Kind() {
+		case Address:
+			m.ids[i] = d.address(flow.AddrFrom16(c.Bytes[16*i:]))
+		case Country:
+			m.ids[i] = d.number(int64(c.Bytes[2*i])<<8 | int64(c.Bytes[2*i+1]))
+		case Int32:
+			m.ids[i] = d.number(int64(c.Int32[i]))
+		default:
+			m.ids[i] = d.number(c.Int64[i])
+		}
+	}
+}
+
+func (m *merge) take(values []int32) {
 	for row, v := range values {
 		m.places[row] = m.dict.number(int64(v))
 	}
 }
 
-// dictionary makes a chunk of the rows of a row group.
+// dictionary makes a chunk of the rows of a row group. Its dictionary has the values in
+// the order in which rows have them first or, where this takes less room, sorted.
 func (m *merge) dictionary(id ID, rows []int32) (chunk, error) {
 	if m.dict.len() == 1 {
-		return m.encoder.dictionary(id, &m.dict, nil, len(rows))
+		return m.encoder.dictionary(id, m.dict, nil, len(rows))
 	}
 	m.own.numbers, m.own.addresses = m.own.numbers[:0], m.own.addresses[:0]
 	m.ownAt = grow(m.ownAt, m.dict.len())
 	clear(m.ownAt)
+	if m.sorted != nil {
+		for _, row := range rows {
+			m.ownAt[m.places[row]] = 1
+		}
+		for _, v := range m.sorted {
+			if m.ownAt[v] != 0 {
+				m.choose(v)
+			}
+		}
+	}
 	m.chosen = grow(m.chosen, len(rows))
 	for i, row := range rows {
 		v := m.places[row]
 		if m.ownAt[v] == 0 {
-			if id.Kind() == Address {
-				m.own.addresses = append(m.own.addresses, m.dict.addresses[v])
-			} else {
-				m.own.numbers = append(m.own.numbers, m.dict.numbers[v])
-			}
-			m.ownAt[v] = int32(m.own.len())
+			m.choose(v)
 		}
 		m.chosen[i] = m.ownAt[v] - 1
 	}
 	return m.encoder.dictionary(id, &m.own, m.chosen, len(rows))
+}
+
+// choose adds a value of dict to own.
+func (m *merge) choose(v int32) {
+	if len(m.dict.addresses) > 0 {
+		m.own.addresses = append(m.own.addresses, m.dict.addresses[v])
+	} else {
+		m.own.numbers = append(m.own.numbers, m.dict.numbers[v])
+	}
+	m.ownAt[v] = int32(m.own.len())
 }
 
 // numbers copies the value of each row.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -68,6 +69,9 @@ func (f *File) Column(group int, id ID, c *Column) (err error) {
 		}
 		if n += int(page.NumRows()); n > rows {
 			return fmt.Errorf("%w: column %s has more than %d rows", ErrDamaged, id, rows)
+		}
+		if len(c.Index) == 0 && page.Dictionary() != nil { // one allocation, not ten
+			c.Index = slices.Grow(c.Index, rows)
 		}
 		err = c.add(id, page)
 		parquet.Release(page)

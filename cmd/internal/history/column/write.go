@@ -14,7 +14,7 @@ const (
 	// many more, or fewer.
 	GroupRows = 65536
 	// PartRecords is how many records a part holds at most.
-	PartRecords = 524288
+	PartRecords = 262144
 	batchRows   = 64 // rows that are made at once: 20 kB, which stay in the nearest cache
 )
 
@@ -57,8 +57,8 @@ const (
 	version      = "1"
 )
 
-// Writer writes files of records. It keeps its memory from file to file, up to 190 MB
-// with 524,288 records, and is for one goroutine.
+// Writer writes files of records. It keeps its memory from file to file, up to 60 MB
+// with 262,144 records, and is for one goroutine.
 type Writer struct {
 	stitcher stitcher
 	sorter   sorter

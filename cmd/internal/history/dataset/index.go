@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"path/filepath"
 	"slices"
@@ -196,20 +195,60 @@ func (w *Writer) index(ctx context.Context, day string) error {
 		return err
 	}
 	want := hourFiles(m)
-	if err := w.indexAddresses(ctx, dir, want); err != nil {
-		return err
+	for _, some := range steps(want, indexedFiles(dir)) {
+		if err := w.indexAddresses(ctx, dir, some); err != nil {
+			return err
+		}
 	}
 	return w.indexCountries(ctx, dir, want)
 }
 
-func (w *Writer) indexAddresses(ctx context.Context, dir string, want []string) error {
-	path := filepath.Join(dir, indexName)
-	old, err := openIndex(path)
-	if err != nil {
-		old = nil // there is none, or it is damaged
-	} else {
-		defer old.close()
+// filesAtOnce is how many files are taken into an index in one step: each takes 15 MB.
+const filesAtOnce = 4
+
+// steps cuts the way from an index of the files of have to one of those of want: each
+// step has filesAtOnce more. There is one at least.
+func steps(want, have []string) (out [][]string) {
+	added := 0
+	var some []string
+	for _, name := range want {
+		if !slices.Contains(have, name) {
+			if added == filesAtOnce {
+				out, added = append(out, slices.Clone(some)), 0
+			}
+			added++
+		}
+		some = append(some, name)
 	}
+	return append(out, some)
+}
+
+// indexedFiles returns the files in the index of a day: none where it has none.
+func indexedFiles(dir string) []string {
+	x, err := openIndex(filepath.Join(dir, indexName))
+	if err != nil {
+		return nil
+	}
+	defer x.close()
+	return names(x.dir.Files)
+}
+
+// indexAddresses makes the index of a day's files, from the one that is there unless it
+// is damaged.
+func (w *Writer) indexAddresses(ctx context.Context, dir string, want []string) error {
+	old, err := openIndex(filepath.Join(dir, indexName))
+	if err != nil {
+		return writeIndex(ctx, dir, want, nil)
+	}
+	defer old.close()
+	if err = writeIndex(ctx, dir, want, old); errors.Is(err, errIndex) {
+		return writeIndex(ctx, dir, want, nil)
+	}
+	return err
+}
+
+func writeIndex(ctx context.Context, dir string, want []string, old *addressIndex) error {
+	path := filepath.Join(dir, indexName)
 	p, err := file.Create(path)
 	if err != nil {
 		return err
@@ -221,7 +260,7 @@ func (w *Writer) indexAddresses(ctx context.Context, dir string, want []string) 
 	if err != nil {
 		return err
 	}
-	if err := mergeIndexed(sources, out.add); err != nil {
+	if err := mergeStreams(sources, out.add); err != nil {
 		return err
 	}
 	if err := out.close(); err != nil {
@@ -235,7 +274,7 @@ func (w *Writer) indexAddresses(ctx context.Context, dir string, want []string) 
 
 // sources are where the addresses of a new index come from: what the old one has of
 // files that are still there, and the files that are new.
-func (w *indexWriter) sources(ctx context.Context, dir string, want []string, old *addressIndex) (sources [][]indexed, err error) {
+func (w *indexWriter) sources(ctx context.Context, dir string, want []string, old *addressIndex) (sources []*stream, err error) {
 	base := map[string]uint32{}
 	next := uint32(0)
 	for _, name := range want {
@@ -246,7 +285,7 @@ func (w *indexWriter) sources(ctx context.Context, dir string, want []string, ol
 		groups := uint32(f.Groups)
 		base[name] = next
 		if old == nil || !slices.Contains(names(old.dir.Files), name) {
-			var s []indexed
+			var s *stream
 			if s, err = addressesOf(ctx, f, next); err == nil {
 				sources = append(sources, s)
 			}
@@ -259,18 +298,21 @@ func (w *indexWriter) sources(ctx context.Context, dir string, want []string, ol
 		next += groups
 	}
 	if old != nil {
-		s, err := old.renumbered(base)
-		if err != nil {
-			return nil, fmt.Errorf("the old index: %w", err)
-		}
-		sources = append(sources, s)
+		sources = append(sources, old.renumbered(base))
 	}
 	return sources, nil
 }
 
-// addressesOf returns the addresses of a file in order, with its row groups counted
-// from base on. It reads dictionaries alone.
-func addressesOf(ctx context.Context, f *column.File, base uint32) ([]indexed, error) {
+// stream gives addresses in order, with the row groups that have them.
+type stream struct {
+	now  indexed // valid until the next call of next
+	ok   bool    // there is one
+	next func(*stream) error
+}
+
+// addressesOf gives the addresses of a file, with its row groups counted from base on.
+// It reads dictionaries alone.
+func addressesOf(ctx context.Context, f *column.File, base uint32) (*stream, error) {
 	var pairs []addressIn
 	var c column.Column
 	for g := range f.Groups {
@@ -295,17 +337,17 @@ func addressesOf(ctx context.Context, f *column.File, base uint32) ([]indexed, e
 		return int(a.group) - int(b.group)
 	})
 	pairs = slices.Compact(pairs)
-	var out []indexed
-	groups := make([]uint32, len(pairs))
-	for i, p := range pairs {
-		groups[i] = p.group
-		if n := len(out); n > 0 && out[n-1].address == p.address {
-			out[n-1].groups = out[n-1].groups[:len(out[n-1].groups)+1]
-			continue
+	return &stream{next: func(s *stream) error {
+		if s.ok = len(pairs) > 0; !s.ok {
+			return nil
 		}
-		out = append(out, indexed{p.address, groups[i : i+1]})
-	}
-	return out, nil
+		s.now.address, s.now.groups = pairs[0].address, s.now.groups[:0]
+		for len(pairs) > 0 && pairs[0].address == s.now.address {
+			s.now.groups = append(s.now.groups, pairs[0].group)
+			pairs = pairs[1:]
+		}
+		return nil
+	}}, nil
 }
 
 type addressIn struct {
@@ -313,28 +355,37 @@ type addressIn struct {
 	group   uint32
 }
 
-// mergeIndexed gives the addresses of several sources to each, in order.
-func mergeIndexed(sources [][]indexed, each func(indexed) error) error {
+// mergeStreams gives the addresses of several sources to each, in order; the groups are
+// valid during the call.
+func mergeStreams(sources []*stream, each func(indexed) error) error {
+	for _, s := range sources {
+		if err := s.next(s); err != nil {
+			return err
+		}
+	}
+	var groups []uint32
 	for {
-		var least flow.Addr
-		found := false
+		var least *stream
 		for _, s := range sources {
-			if len(s) > 0 && (!found || s[0].address.Compare(least) < 0) {
-				least, found = s[0].address, true
+			if s.ok && (least == nil || s.now.address.Compare(least.now.address) < 0) {
+				least = s
 			}
 		}
-		if !found {
+		if least == nil {
 			return nil
 		}
-		x := indexed{address: least}
-		for i, s := range sources {
-			if len(s) > 0 && s[0].address == least {
-				x.groups = append(x.groups, s[0].groups...)
-				sources[i] = s[1:]
+		address := least.now.address
+		groups = groups[:0]
+		for _, s := range sources {
+			if s.ok && s.now.address == address {
+				groups = append(groups, s.now.groups...)
+				if err := s.next(s); err != nil {
+					return err
+				}
 			}
 		}
-		slices.Sort(x.groups)
-		if err := each(x); err != nil {
+		slices.Sort(groups)
+		if err := each(indexed{address, groups}); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package dataset
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
@@ -54,9 +55,9 @@ func (x *addressIndex) readDirectory(size int64) error {
 	return nil
 }
 
-// renumbered returns all addresses with the row groups of files that base has, counted
+// renumbered gives the addresses with the row groups of files that base has, counted
 // from there on.
-func (x *addressIndex) renumbered(base map[string]uint32) (out []indexed, err error) {
+func (x *addressIndex) renumbered(base map[string]uint32) *stream {
 	const gone = 1<<32 - 1
 	var to []uint32
 	for _, f := range x.dir.Files {
@@ -69,23 +70,33 @@ func (x *addressIndex) renumbered(base map[string]uint32) (out []indexed, err er
 			}
 		}
 	}
-	for i := range x.dir.Blocks {
-		err := x.block(i, func(a flow.Addr, groups []uint32) {
-			var kept []uint32
-			for _, g := range groups {
-				if g < uint32(len(to)) && to[g] != gone {
-					kept = append(kept, to[g])
-				}
+	next := 0          // block
+	var some []indexed // of the last block, those that are left
+	var all []uint32   // their groups
+	take := func(a flow.Addr, groups []uint32) {
+		first := len(all)
+		for _, g := range groups {
+			if g < uint32(len(to)) && to[g] != gone {
+				all = append(all, to[g])
 			}
-			if len(kept) > 0 {
-				out = append(out, indexed{a, kept})
-			}
-		})
-		if err != nil {
-			return nil, err
+		}
+		if len(all) > first {
+			some = append(some, indexed{a, all[first:]})
 		}
 	}
-	return out, nil
+	return &stream{next: func(s *stream) error {
+		for len(some) == 0 && next < len(x.dir.Blocks) {
+			some, all = some[:0], all[:0]
+			if err := x.block(next, take); err != nil {
+				return fmt.Errorf("the old index: %w", err)
+			}
+			next++
+		}
+		if s.ok = len(some) > 0; s.ok {
+			s.now, some = some[0], some[1:]
+		}
+		return nil
+	}}
 }
 
 func (x *addressIndex) block(i int, each func(flow.Addr, []uint32)) error {

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -121,6 +122,10 @@ func (w *Writer) Close() error {
 	return errors.Join(err, w.lock.Close())
 }
 
+// FreeMemory lets go of what Part keeps for the next call. It belongs to Part's
+// goroutine.
+func (w *Writer) FreeMemory() { w.files = column.Writer{} }
+
 // Last returns the number of the last segment of the log that stands in files.
 func (w *Writer) Last() uint64 {
 	w.mu.Lock()
@@ -183,12 +188,21 @@ const hour = 3600e9
 // byHour brings records of one hour together, in the order of arrival within it. They
 // nearly always are.
 func byHour(records []flow.Record) {
-	floorHour := func(r flow.Record) int64 {
-		return floorDay(r.Received)*24 + (r.Received-floorDay(r.Received)*24*hour)/hour
+	floorHour := func(received int64) int64 {
+		day := floorDay(received)
+		return day*24 + (received-day*24*hour)/hour
 	}
-	compare := func(a, b flow.Record) int { return int(min(max(floorHour(a)-floorHour(b), -1), 1)) }
-	if !slices.IsSortedFunc(records, compare) {
-		slices.SortStableFunc(records, compare)
+	var begin, end int64 // of the hour of the last record
+	for i := range records {
+		switch at := records[i].Received; {
+		case at >= begin && at < end:
+		case at >= end || i == 0:
+			begin = floorHour(at) * hour
+			end = begin + hour
+		default:
+			slices.SortStableFunc(records, func(a, b flow.Record) int { return cmp.Compare(floorHour(a.Received), floorHour(b.Received)) })
+			return
+		}
 	}
 }
 

@@ -59,6 +59,7 @@ type Segment struct {
 	f       *os.File
 	encoder *encoder
 	torn    bool // a write failed half-way: what is behind it would not be found
+	listed  bool // the folder's entry is on the disk: Sync's
 }
 
 // Writer makes segments, one after the other.
@@ -83,7 +84,6 @@ func (w *Writer) Create(number uint64) (*Segment, error) {
 		_ = os.Remove(f.Name())
 		return nil, errors.Join(err, f.Close())
 	}
-	_ = file.SyncFolder(w.dir)
 	return s, nil
 }
 
@@ -119,10 +119,17 @@ func (s *Segment) write(block []byte) error {
 }
 
 // Sync brings what was appended to the disk. It may be called beside Append.
-func (s *Segment) Sync() error { return s.f.Sync() }
+func (s *Segment) Sync() error {
+	err := s.f.Sync()
+	if err == nil && !s.listed {
+		s.listed = true
+		_ = file.SyncFolder(filepath.Dir(s.f.Name()))
+	}
+	return err
+}
 
 // Close syncs and closes the segment.
-func (s *Segment) Close() error { return errors.Join(s.f.Sync(), s.f.Close()) }
+func (s *Segment) Close() error { return errors.Join(s.Sync(), s.f.Close()) }
 
 // Found is what Read came upon.
 type Found struct {
