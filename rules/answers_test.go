@@ -117,7 +117,7 @@ func TestEngine(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			program := e.find()
 			if program == "" {
-				t.Skipf("SKIPPED: no %s on PATH nor in %s, or not root: the recorded answers of the engine have to do", e.program, e.env)
+				t.Skipf("SKIPPED: no %s in %s, PATH or /var/ossec/bin, or not root: the recorded answers of the engine have to do", e.program, e.env)
 			}
 			for _, s := range sets {
 				if !slices.Contains(s.engines, e) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/flowhound/flowhound/decoders"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 	"github.com/flowhound/flowhound/rules"
 )
 
@@ -59,18 +60,9 @@ func (e *engine) again() string {
 	return fmt.Sprintf("record again, as root: %s=.../bin/%s go test ./rules -update", e.env, e.program)
 }
 
-// find returns the engine's test program that its variable names or PATH has; "":
-// there is none, or this is not root, which it needs to change its root directory.
-func (e *engine) find() string {
-	path := os.Getenv(e.env)
-	if path == "" {
-		path, _ = exec.LookPath(e.program)
-	}
-	if os.Geteuid() != 0 {
-		return ""
-	}
-	return path
-}
+// find returns the engine's test program, "" where there is none or this is not root,
+// which it needs to change its root directory.
+func (e *engine) find() string { return peer.FindEngine(e.env, e.program) }
 
 // ask runs the engine on lines, in a scratch copy of what it reads.
 func (e *engine) ask(t *testing.T, program string, lines []string) (answers []answer, version string) {

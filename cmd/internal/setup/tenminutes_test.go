@@ -1,18 +1,20 @@
 package setup
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // tenMinutes is a host without a service manager, with an OSSEC in its own place ($1 is
 // a copy, $2 the place), a chat that answers as Slack does, and rsyslog's port. It does
 // what stands in the files commands and outputs, which are README's own text.
 const tenMinutes = `mount --bind "$1" "$2"
+rm -f "$2"/var/run/*.pid
 mkdir -p /var/empty
 printf 'DIRECTORY="%s"\n' "$2" >/etc/ossec-init.conf
 sed -i 's:<email_notification>yes:<email_notification>no:' "$2/etc/ossec.conf"
@@ -59,7 +61,7 @@ sh install.sh --uninstall --purge
 var readmeCommand = regexp.MustCompile(`(?m)^    (?:sudo (.+))$`)
 
 // TestTenMinutes does what README says, from the installation to the alert and the
-// message in the chat, with a real OSSEC, which FLOWHOUND_OSSEC_LOGTEST names.
+// message in the chat, with a real OSSEC.
 func TestTenMinutes(t *testing.T) {
 	home := realOSSEC(t)
 	readme := read(t, "../../../README.md")
@@ -124,13 +126,7 @@ func TestTenMinutes(t *testing.T) {
 // realOSSEC returns the home of a real OSSEC, or skips the test.
 func realOSSEC(t *testing.T) (home string) {
 	t.Helper()
-	logtest := os.Getenv("FLOWHOUND_OSSEC_LOGTEST")
-	if logtest == "" {
-		logtest, _ = exec.LookPath("ossec-logtest")
-	}
-	if logtest == "" || os.Geteuid() != 0 {
-		t.Skip("SKIPPED: no ossec-logtest on PATH nor in FLOWHOUND_OSSEC_LOGTEST, or not root")
-	}
+	logtest := peer.OSSEC(t)
 	if out, err := exec.Command("unshare", "-mnpf", "--mount-proc", "true").CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED: this user may not make mount namespaces: %v %s", err, out)
 	}
