@@ -32,8 +32,10 @@ var table = sync.OnceValue(func() map[string]intel.Category {
 // Word is a feed's word as the table of categories has it: lower case, blanks and
 // dashes as "_".
 func Word(s string) string {
-	return strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(strings.TrimSpace(s)))
+	return underscores.Replace(strings.ToLower(strings.TrimSpace(s)))
 }
+
+var underscores = strings.NewReplacer(" ", "_", "-", "_")
 
 // Category reads a feed's word for a category: one of ours, or one that feeds
 // use for it (OTX roles, abuse.ch threat types, common tags, malware families).

@@ -13,7 +13,7 @@ import (
 const maxValue = 4 << 20
 
 // ErrValueTooLong is returned for a document with a value that no feed needs.
-var ErrValueTooLong = fmt.Errorf("a single value is longer than %d MiB", maxValue>>20)
+var ErrValueTooLong = errors.New("a single value is longer than any feed needs")
 
 // JSON reads a document, or several one after the other, piece by piece: it
 // holds no more than one wanted value in memory, and reads over what is not
@@ -71,6 +71,23 @@ func (j *JSON) Decode(v any) (ok bool, err error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Struct reads the next value, of up to limit bytes, into v, a pointer to a struct: faster
+// than field by field. kind is "" for an object, whose fields of another shape than v's
+// stay as they are, else what the value is: array, string, number or bool. null is an empty
+// object.
+func (j *JSON) Struct(v any, limit int64) (kind string, err error) {
+	j.in.limit = j.dec.InputOffset() + limit
+	err = j.dec.Decode(v)
+	var shape *json.UnmarshalTypeError
+	if errors.As(err, &shape) {
+		if shape.Field == "" {
+			kind = shape.Value
+		}
+		return kind, nil
+	}
+	return "", err
 }
 
 // Text reads the next value into s when it is a string, and else reads over it.

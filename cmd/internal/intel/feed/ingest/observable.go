@@ -275,13 +275,15 @@ func validName(name string) bool {
 	return label > 0 && label <= 63 && !digits
 }
 
+var brackets = strings.NewReplacer("[.]", ".", "(.)", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://")
+
 // refang undoes the ways in which people keep an indicator from being clicked.
 func refang(text string) string {
 	if i := strings.IndexAny(text, "[(hH"); i < 0 {
 		return text
 	}
 	if strings.ContainsAny(text, "[(") {
-		text = strings.NewReplacer("[.]", ".", "(.)", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://").Replace(text)
+		text = brackets.Replace(text)
 	}
 	if len(text) > 4 && strings.EqualFold(text[:4], "hxxp") {
 		text = "http" + text[4:]

@@ -88,11 +88,6 @@ func (x *object) useless(now time.Time, base intel.Indicator) ingest.Reason {
 	return ingest.Outdated(base.Expires, now)
 }
 
-// olderThan reports whether x was modified before another version of the object.
-func (x *object) olderThan(other *object) bool {
-	return ingest.When(x.Modified).Before(ingest.When(other.Modified))
-}
-
 // base returns what all that the pattern names has in common, or that its end
 // cannot be read, which must not pass for none.
 func (x *object) base(base intel.Indicator) (_ intel.Indicator, why ingest.Reason) {

@@ -31,7 +31,7 @@ var ErrNotSTIX = errors.New("holds no STIX objects")
 // ends too soon; what was emitted until then should be thrown away.
 func (Format) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, emit)
-	p.held = map[string]*object{}
+	p.held = newVersions()
 	return p.drops, p.read(r)
 }
 
@@ -42,10 +42,7 @@ type parser struct {
 	objects int // of any type
 	drops   ingest.Drops
 
-	// held are the newest versions of the indicator objects of a document, by id;
-	// order is that of their first coming. nil: no id comes twice.
-	held  map[string]*object
-	order []string
+	held *versions // of the document; nil: no id comes twice
 }
 
 func newParser(o ingest.Options, emit ingest.Keep) *parser {
@@ -58,11 +55,13 @@ func (p *parser) read(r io.Reader) error {
 	if err := ingest.Sniff(br); err != nil {
 		return err
 	}
-	d := &document{in: ingest.NewJSON(br), drops: p.drops, each: func(x *object) error { p.meet(x); return nil }}
+	d := &document{in: ingest.NewJSON(br), drops: p.drops, each: p.meet}
 	err := d.read()
 	p.objects = d.objects
-	for _, id := range p.order {
-		p.take(p.held[id])
+	if err == nil && p.held != nil {
+		for i := range p.held.all {
+			p.take(&p.held.all[i])
+		}
 	}
 	if err == nil && d.objects == 0 && d.envelopes == 0 {
 		err = ErrNotSTIX
@@ -70,35 +69,23 @@ func (p *parser) read(r io.Reader) error {
 	return err
 }
 
-// meet holds an object until the newest version of it is known (STIX 2.1, section
-// 3.6): an older one must neither stay nor come back.
-func (p *parser) meet(x *object) {
+// meet holds an object until the newest version of it is known.
+func (p *parser) meet(x *object) error {
 	if x.Type != "indicator" {
-		return
+		return nil
 	}
+	v := newVersion(x, &p.o)
 	if p.held == nil {
-		p.take(x)
-		return
+		p.take(&v)
+		return nil
 	}
-	old := p.held[x.ID]
-	if old == nil {
-		p.order = append(p.order, x.ID)
-	}
-	if old == nil || !x.olderThan(old) {
-		p.held[x.ID] = x
-	}
+	return p.held.meet(x.ID, v)
 }
 
 // take emits what the pattern of an indicator object names.
-func (p *parser) take(x *object) {
-	base, why := x.base(p.o.Template)
-	if why != "" {
-		p.drops.Add(why, 0, x.ValidUntil)
-		return
-	}
-	why = x.useless(p.o.Now, base)
-	if why != "" {
-		p.drops.Add(why, 0, string(x.Pattern))
+func (p *parser) take(v *version) {
+	if v.why != "" {
+		p.drops.Add(v.why, 0, v.pattern)
 		return
 	}
 	keep := func(i intel.Indicator, text string) {
@@ -108,7 +95,7 @@ func (p *parser) take(x *object) {
 		}
 		p.drops.Add(p.emit(i), 0, text)
 	}
-	match(string(x.Pattern), base, keep, func(why ingest.Reason, text string) { p.drops.Add(why, 0, text) })
+	match(v.pattern, v.base(p.o.Template), keep, func(why ingest.Reason, text string) { p.drops.Add(why, 0, text) })
 }
 
 // document walks through bundles, envelopes and arrays of objects.
@@ -131,7 +118,7 @@ func (d *document) read() error {
 		if err == nil {
 			switch token {
 			case json.Delim('{'):
-				err = d.object(true)
+				err = d.object()
 			case json.Delim('['):
 				d.envelopes++
 				err = d.in.Items(d.member)
@@ -145,36 +132,49 @@ func (d *document) read() error {
 	}
 }
 
+// maxObject bounds an object in an array, in bytes: that of a large report.
+const maxObject = 16 << 20
+
 // member reads an element of an array of objects.
 func (d *document) member() error {
-	token, err := d.in.Token()
-	if err != nil {
+	var x object
+	kind, err := d.in.Struct(&x, maxObject)
+	switch {
+	case err != nil:
 		return err
-	}
-	switch token {
-	case json.Delim('{'):
-		return d.object(false)
-	case json.Delim('['):
+	case kind == "array":
 		d.drops.Add(ingest.Unreadable, 0, "array in an array")
-		return d.in.SkipRest()
+		return nil
+	case kind != "":
+		d.drops.Add(ingest.Unreadable, 0, kind+" in the place of an object")
+		return nil
 	}
-	d.drops.Add(ingest.Unreadable, 0, fmt.Sprint(token))
-	return nil
+	return d.whole(&x)
 }
 
-// object reads the rest of an object or, at the top, of a bundle or envelope. An
+// whole hands on an object that was read to its end.
+func (d *document) whole(x *object) error {
+	if x.Type == "" || x.ID == "" {
+		d.drops.Add(ingest.Unreadable, 0, "object without type or id")
+		return nil
+	}
+	d.objects++
+	return d.each(x)
+}
+
+// object reads the rest of an object at the top, or of a bundle or envelope. An
 // empty one is an envelope without objects.
-func (d *document) object(top bool) error {
+func (d *document) object() error {
 	var x object
 	fields, envelope := 0, false
 	err := d.in.Fields(func(key string) error {
 		fields++
-		if key == "objects" && top {
+		if key == "objects" {
 			envelope = true
 			_, err := d.in.Array(d.member)
 			return err
 		}
-		if d.other != nil && top {
+		if d.other != nil {
 			if done, err := d.other(key); done || err != nil {
 				return err
 			}
@@ -184,13 +184,9 @@ func (d *document) object(top bool) error {
 	switch {
 	case err != nil:
 		return err
-	case top && (envelope || fields == 0 || x.Type == "bundle" || d.other != nil):
+	case envelope || fields == 0 || x.Type == "bundle" || d.other != nil:
 		d.envelopes++
-	case x.Type == "" || x.ID == "":
-		d.drops.Add(ingest.Unreadable, 0, "object without type or id")
-	default:
-		d.objects++
-		return d.each(&x)
+		return nil
 	}
-	return nil
+	return d.whole(&x)
 }
