@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -39,10 +40,11 @@ type Log struct {
 
 // Found is what OpenLog read.
 type Found struct {
-	Records int
-	Lost    int64  // bytes that were damaged: they hold no whole record
-	Torn    int64  // bytes at the end, of a record that was never written whole
-	Aside   string // where a file of another kind or version was moved, else empty
+	Records  int
+	Repaired int    // of Records: only their length was damaged
+	Lost     int64  // bytes that were damaged: they hold no whole record
+	Torn     int64  // bytes at the end, of a record that was never written whole
+	Aside    string // where a file of another kind or version was moved, else empty
 }
 
 // OpenLog opens or creates the log at path and gives every whole record to each,
@@ -79,6 +81,25 @@ func OpenLog(path, kind string, each func(record []byte) error) (*Log, Found, er
 	return l, found, nil
 }
 
+// ReadLog gives every whole record of the log at path to each, as OpenLog does, and
+// changes nothing: another process may be writing it. A file that does not exist, or is
+// of another kind, has no records.
+func ReadLog(path, kind string, each func(record []byte) error) error {
+	f, _, err := Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	l := &Log{f: f, kind: kind + "\n"}
+	if _, err = l.read(each); errors.Is(err, errKind) {
+		return nil
+	}
+	return err
+}
+
 var errKind = errors.New("another kind of file")
 
 func (l *Log) read(each func([]byte) error) (found Found, err error) {
@@ -101,6 +122,10 @@ func (l *Log) read(each func([]byte) error) (found Found, err error) {
 	at, torn := l.size, false
 	for {
 		record, err := peekRecord(r)
+		if errors.Is(err, errLength) {
+			found.Repaired++
+			err = nil
+		}
 		if errors.Is(err, errDamaged) { // look for the next one behind it
 			torn = torn || errors.Is(err, errShort) && at == l.size
 			_, _ = r.Discard(1)
@@ -131,9 +156,11 @@ func (l *Log) read(each func([]byte) error) (found Found, err error) {
 var (
 	errDamaged = errors.New("no whole record")
 	errShort   = fmt.Errorf("the file ends in it: %w", errDamaged)
+	errLength  = errors.New("only its length is damaged")
 )
 
-// peekRecord returns the record at which r stands, and io.EOF at the end.
+// peekRecord returns the record at which r stands, and io.EOF at the end. errLength says
+// that the record is whole and its length is not.
 func peekRecord(r *bufio.Reader) ([]byte, error) {
 	head, err := r.Peek(recordHeader)
 	if err != nil {
@@ -145,31 +172,44 @@ func peekRecord(r *bufio.Reader) ([]byte, error) {
 		}
 		return nil, err
 	}
-	n := binary.LittleEndian.Uint32(head[8:])
-	if [4]byte(head) != recordMark || n > MaxRecord {
+	if [4]byte(head) != recordMark {
 		return nil, errDamaged
 	}
-	b, err := r.Peek(recordHeader + int(n))
+	n := binary.LittleEndian.Uint32(head[8:])
+	broken := errDamaged
+	if n <= MaxRecord {
+		b, err := r.Peek(recordHeader + int(n))
+		switch {
+		case errors.Is(err, io.EOF):
+			broken = errShort
+		case err != nil:
+			return nil, err
+		case crc32.Checksum(b[8:], castagnoli) == binary.LittleEndian.Uint32(b[4:]):
+			return b[recordHeader:], nil
+		}
+	}
+	b, err := r.Peek(recordHeader + MaxRecord)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if err != nil {
-		return nil, cut(b)
+	if record := measured(b); record != nil {
+		return record, errLength
 	}
-	if crc32.Checksum(b[8:], castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
-		return nil, errDamaged
-	}
-	return b[recordHeader:], nil
+	return nil, broken
 }
 
-// cut tells a record that was never written whole from the last one of the file, of
-// which only the length is damaged.
-func cut(b []byte) error {
-	length := binary.LittleEndian.AppendUint32(nil, uint32(len(b)-recordHeader))
-	if crc32.Update(crc32.Checksum(length, castagnoli), castagnoli, b[recordHeader:]) == binary.LittleEndian.Uint32(b[4:]) {
-		return errDamaged
+// measured returns the record at the beginning of b if it ends where the next one begins,
+// or where b does, whatever its length says; else nil.
+func measured(b []byte) []byte {
+	record := b[recordHeader:]
+	if end := bytes.Index(record, recordMark[:]); end >= 0 {
+		record = record[:end]
 	}
-	return errShort
+	length := binary.LittleEndian.AppendUint32(nil, uint32(len(record))) //nolint:gosec // MaxRecord at most
+	if crc32.Update(crc32.Checksum(length, castagnoli), castagnoli, record) != binary.LittleEndian.Uint32(b[4:]) {
+		return nil
+	}
+	return record
 }
 
 // Append writes a record with one write(2). After an error nothing of it is left.

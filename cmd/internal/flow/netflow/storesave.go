@@ -68,7 +68,7 @@ func OpenStore(path string) (*Store, error) {
 	}))
 	s.shrink(now.UnixNano())
 	if err != nil {
-		err = fmt.Errorf("read templates: %w; the exporters that it held must send them again", err)
+		err = fmt.Errorf("read templates: %w; exporters must send again what is lost", err)
 	}
 	return s, err
 }
@@ -104,7 +104,7 @@ func (s *Store) open(take func(record []byte) bool) error {
 		return err
 	}
 	s.log = log
-	if s.worn = found.Lost+found.Torn > 0; s.worn {
+	if s.worn = found.Lost+found.Torn > 0 || found.Repaired > 0; s.worn {
 		s.wake()
 	}
 	s.mu.Lock()
@@ -115,7 +115,7 @@ func (s *Store) open(take func(record []byte) bool) error {
 	case found.Aside != "":
 		return fmt.Errorf("%s is of another version and was moved to %s", s.path, found.Aside)
 	case found.Lost > 0 || bad > 0:
-		return fmt.Errorf("%s is damaged: %d bytes and %d records could not be read", s.path, found.Lost, bad)
+		return fmt.Errorf("%s is damaged: %d bytes and %d records could not be read, and %d others could", s.path, found.Lost, bad, found.Records-bad)
 	}
 	return nil
 }
