@@ -96,7 +96,7 @@ func (a *asking) zone() *time.Location {
 // question reads the flags and the expression, and opens the history. done must be
 // called when the question is answered.
 func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d *ask.Data, done func(), err error) {
-	local, dir, geography, err := a.where(cmd)
+	local, dir, places, err := a.where(cmd)
 	if err != nil {
 		return q, nil, nil, err
 	}
@@ -120,7 +120,7 @@ func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d 
 	a.dir = dir
 	q.Raw, q.Damaged, q.Progress = a.raw, a.sayDamaged, a.show
 	a.begun = time.Now()
-	d, closed, err := ask.Open(dir, q.Start, q.End, placesOf(geography, stderrLog(cmd)))
+	d, closed, err := ask.Open(dir, q.Start, q.End, places)
 	if errors.Is(err, fs.ErrNotExist) {
 		return q, nil, nil, fmt.Errorf("there is no history in %s yet: flowhound run writes it", dir)
 	} else if err != nil {
@@ -166,8 +166,8 @@ func readList(ctx context.Context, name string) ([]byte, error) {
 // placesOf says where the addresses are that stand in no file of the history yet. The
 // databases take 0.3 s and 150 MB to read, so that is done when the first one is asked
 // for.
-func placesOf(c geo.Config, log *slog.Logger) column.Places {
-	open := sync.OnceValue(func() *places { return openPlaces(c, log) })
+func placesOf(c geo.Config, learned string, log *slog.Logger) column.Places {
+	open := sync.OnceValue(func() *places { return openPlaces(c, learned, log) })
 	return func(a flow.Addr, at int64) (country [2]byte, as uint32) {
 		if p := open(); p != nil {
 			return p.view.Letters(a, at)
@@ -177,19 +177,19 @@ func placesOf(c geo.Config, log *slog.Logger) column.Places {
 }
 
 // where returns the own networks, the folder of the history and where addresses are.
-func (a *asking) where(cmd *cobra.Command) (local []netip.Prefix, dir string, geography geo.Config, err error) {
+func (a *asking) where(cmd *cobra.Command) (local []netip.Prefix, dir string, places column.Places, err error) {
 	if a.dir != "" && !cmd.Flags().Changed("config") {
 		cfg := config.Default()
-		return cfg.Networks.Own(), a.dir, cfg.Geo, nil
+		return cfg.Networks.Own(), a.dir, placesOf(cfg.Geo, "", stderrLog(cmd)), nil
 	}
 	cfg, err := loadConfig(a.path)
 	if err != nil {
-		return nil, "", geography, err
+		return nil, "", nil, err
 	}
 	if dir = a.dir; dir == "" {
 		dir = cfg.Flows().Dir
 	}
-	return cfg.Networks.Own(), dir, cfg.Geo, nil
+	return cfg.Networks.Own(), dir, placesOf(cfg.Geo, learnedPath(cfg), stderrLog(cmd)), nil
 }
 
 // sayDamaged names a file that cannot be read; the others answer.
@@ -199,6 +199,16 @@ func (a *asking) sayDamaged(path string, err error) {
 	a.clearBar()
 	a.damaged++
 	fmt.Fprintf(a.out, "flowhound: %s is left out: %s\n", text.Screen(path), text.Screen(err.Error()))
+}
+
+// incomplete is the error of an answer that lacks what could not be read, which was said.
+func (a *asking) incomplete() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.damaged == 0 {
+		return nil
+	}
+	return &exitError{code: exitFailed}
 }
 
 // show draws a progress bar on a terminal, once the question takes a second.

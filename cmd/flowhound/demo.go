@@ -69,7 +69,7 @@ the capture has but for its last two minutes at once, those at their own pace.`,
 			table := screen.hitTable(false)
 			printLine := printHit(out, asJSON)
 			options := cfg.Replay(set)
-			if options.Geo, err = geo.Open(cfg.Geo, stderrLog(cmd)); err != nil {
+			if options.Geo, err = geo.Open(cfg.Geo, "", stderrLog(cmd)); err != nil {
 				return err
 			}
 			r := replay.New(options)

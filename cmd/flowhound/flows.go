@@ -35,7 +35,8 @@ An expression joins conditions by and, or, not and brackets:
 VALUES are one, several with commas or in [ ], ranges (80-90), > < >= <= !=, and @FILE.
 
 Counts in the table are multiplied by the sampling rate, unless --raw is given;
-JSON, CSV, Parquet and IPFIX have them as exported, beside the rate.`,
+JSON, CSV, Parquet and IPFIX have them as exported, beside the rate. The exit status
+is 1 when a file could not be read; the others answer all the same.`,
 		Example: `  flowhound flows --last 1h 'src net 10.0.0.0/8 and not dst port 443'
   flowhound flows --start yesterday --end yesterday --any-ip @suspects.txt --biflow
   flowhound flows --last 7d --sort bytes --limit 20 'dst country RU and bytes > 10m'
@@ -73,7 +74,7 @@ JSON, CSV, Parquet and IPFIX have them as exported, beside the rate.`,
 			} else if form.path() != "" {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", form.path(), counted(printed, "record", "records"))
 			}
-			return nil
+			return a.incomplete()
 		},
 	}
 	a.flags(cmd)

@@ -25,7 +25,7 @@ func (e *historyDir) agent(cmd *cobra.Command) (*flows.Agent, error) {
 	if e.dir != "" {
 		a := flows.Of(e.dir)
 		a.Log = log
-		part, err := geo.Open(geo.Config{}, log)
+		part, err := geo.Open(geo.Config{}, "", log)
 		if err == nil {
 			a.Places = part.Letters
 		}
@@ -35,7 +35,7 @@ func (e *historyDir) agent(cmd *cobra.Command) (*flows.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	part, err := geo.Open(cfg.Geo, log)
+	part, err := geo.Open(cfg.Geo, learnedPath(cfg), log)
 	if err != nil {
 		return nil, err
 	}

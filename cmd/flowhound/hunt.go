@@ -37,7 +37,7 @@ flows, bytes, the list and its reference, and how regularly the pair talks.
 Without more it hunts for all live indicators of the feeds. Name addresses or
 networks, @FILE for those of a list, or the id of an OTX pulse, to hunt for these
 alone. An expression and the options of flowhound flows narrow the flows. It exits
-with 3 when nothing matched.`,
+with 3 when nothing matched, and with 1 when a file could not be read.`,
 		Example: `  flowhound hunt
   flowhound hunt 198.51.100.7 203.0.113.0/24 --last 90d
   flowhound hunt @iocs.txt 'src net 10.1.0.0/16 and not dst port 443'
@@ -79,10 +79,15 @@ with 3 when nothing matched.`,
 				}
 				found, err = printFinds(cmd, &huntFor{set, ranges, policy, len(expression)+len(a.filters) == 0}, q, data, done, asJSON)
 			}
-			if err == nil && !found {
+			switch {
+			case err != nil:
+				return err
+			case a.damaged > 0: // maybe it is there
+				return a.incomplete()
+			case !found:
 				return &exitError{code: exitNoMatch}
 			}
-			return err
+			return nil
 		},
 	}
 	a.flags(cmd)

@@ -48,7 +48,11 @@ with 3 when nothing that matches was found.`,
 				return err
 			}
 			policy := ingest.NewPolicy(feeds.Local, feeds.Exporters...)
-			where := openPlaces(cfg.Geo, stderrLog(cmd))
+			learned := ""
+			if len(src.blacklists) == 0 {
+				learned = learnedPath(cfg)
+			}
+			where := openPlaces(cfg.Geo, learned, stderrLog(cmd))
 			found := false
 			for _, q := range queries {
 				a := lookUp(set, cfg.Mute, q, time.Now())

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 )
@@ -17,14 +19,17 @@ type places struct {
 	sources *geo.Sources
 }
 
-// openPlaces reads the databases of a configuration. One that cannot be read is told,
-// and the built-in table answers.
-func openPlaces(c geo.Config, log *slog.Logger) *places {
-	part, err := geo.Open(c, log)
+// learnedPath is the journal of the outside addresses that the agent has learned.
+func learnedPath(cfg *config.Config) string { return filepath.Join(cfg.DataDir, geo.JournalName) }
+
+// openPlaces reads the databases of a configuration, and what the agent has learned. A
+// database that cannot be read is told, and the built-in table answers.
+func openPlaces(c geo.Config, learned string, log *slog.Logger) *places {
+	part, err := geo.Open(c, learned, log)
 	if err != nil {
 		log.Error(err.Error())
 		c.Database, c.ASDatabase, c.Fallback = "", "", ""
-		if part, err = geo.Open(c, log); err != nil {
+		if part, err = geo.Open(c, learned, log); err != nil {
 			return nil
 		}
 	}

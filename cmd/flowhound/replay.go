@@ -112,7 +112,7 @@ func newReplay(cmd *cobra.Command, src *source, flows bool) (*replay.Replay, err
 		fmt.Fprintln(cmd.ErrOrStderr(), "no flow can match: the lists hold no address or network (names and URLs serve lookup and export)")
 	}
 	options := cfg.Replay(set)
-	if options.Geo, err = geo.Open(cfg.Geo, stderrLog(cmd)); err != nil {
+	if options.Geo, err = geo.Open(cfg.Geo, "", stderrLog(cmd)); err != nil {
 		return nil, err
 	}
 	return replay.New(options), nil

@@ -61,7 +61,7 @@ both of its ends; minute 5min hour day, when records began.`,
 			done()
 			if t.Records == 0 && !form.json && !form.csv {
 				a.nothing()
-				return nil
+				return a.incomplete()
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			switch {
@@ -72,7 +72,10 @@ both of its ends; minute 5min hour day, when records began.`,
 			default:
 				err = show.TopTable(out, t, &o, a.zone(), width(cmd.OutOrStdout()))
 			}
-			return errors.Join(err, out.Flush())
+			if err := errors.Join(err, out.Flush()); err != nil {
+				return err
+			}
+			return a.incomplete()
 		},
 	}
 	a.flags(cmd)

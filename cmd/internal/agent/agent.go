@@ -133,7 +133,7 @@ func New(cfg *config.Config, o Options) *Agent {
 		OnSwap: func(set *intel.Set) { a.swapSet(set); a.hunter.Swapped(set); a.exports.Changed() },
 		Say:    a.status,
 	}))
-	a.geo = must(geo.New(cfg.Geo, geo.Dependencies{Path: filepath.Join(cfg.DataDir, "sites"), Say: a.say, Log: o.Log}))
+	a.geo = must(geo.New(cfg.Geo, geo.Dependencies{Path: filepath.Join(cfg.DataDir, geo.JournalName), Say: a.say, Log: o.Log}))
 	a.hosts = must(hosts.New(cfg.HostNames(), hosts.Dependencies{Say: a.say, Log: o.Log}))
 	a.history = must(history.New(cfg.Flows(), history.Dependencies{Places: a.geo.Letters, Say: a.say, Log: o.Log}))
 	if o.Play != nil {

@@ -38,3 +38,28 @@ feeds:
 	r.await("good health", func() bool { status, _ := r.health(); return status == http.StatusOK })
 	r.stop()
 }
+
+// TestTwoAgentsOneHistory: the second agent keeps no flows and says so, alerts all the
+// same, and keeps them when the first has stopped.
+func TestTwoAgentsOneHistory(t *testing.T) {
+	t.Parallel()
+	peer.Long(t)
+	shared := t.TempDir()
+	settings := `history: {dir: "` + shared + `"}
+feeds:
+  - {name: ours, type: list, path: ours.txt, category: c2}
+`
+	first := start(t, writeList(t, t.TempDir()), settings)
+	second := start(t, writeList(t, t.TempDir()), settings)
+	second.awaitLine(`agent status=error .* msg="history: no flows are kept, because another process writes ` + shared)
+	x := second.router("127.0.0.9", 9)
+	x.export(call(always))
+	second.awaitLine(`hit kind=new .* dst=` + always)
+	first.stop()
+	second.await("flows to be kept", func() bool {
+		x.export(call(always))
+		return second.metrics()["flowhound_history_records_total"] >= 1
+	})
+	second.awaitLine(`agent status=alive .* msg="history: flows are kept again`)
+	second.stop()
+}

@@ -118,7 +118,7 @@ func TestLearn(t *testing.T) {
 
 // TestReplayLearns: without a journal and a clock, what a capture tells holds at once.
 func TestReplayLearns(t *testing.T) {
-	p, err := Open(home, slog.New(slog.DiscardHandler))
+	p, err := Open(home, "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestMemory(t *testing.T) {
 
 // TestSinkDoesNotAllocate: it runs on the path of every flow.
 func TestSinkDoesNotAllocate(t *testing.T) {
-	p, err := Open(home, slog.New(slog.DiscardHandler))
+	p, err := Open(home, "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestSinkDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkSink(b *testing.B) {
-	p, err := Open(home, slog.New(slog.DiscardHandler))
+	p, err := Open(home, "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -264,4 +264,30 @@ func TestDatabaseIsReadAgain(t *testing.T) {
 	}
 	awaitCountry(t, p, "8.8.8.8", 0, "DK")
 	awaitCountry(t, p, "8.8.8.9", 0, "US")
+}
+
+// A command says where a learned address is, as the agent does, beside the agent and
+// without changing its journal.
+func TestOpenKnowsWhatWasLearned(t *testing.T) {
+	dir := t.TempDir()
+	p, _ := started(t, home, dir)
+	at := time.Now().UnixNano()
+	p.NewSink().Flows(batch(500, natted("10.20.0.7", "8.8.8.8", at)))
+	awaitCountry(t, p, "8.8.8.8", at, "NO")
+	before, err := os.ReadFile(filepath.Join(dir, JournalName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{filepath.Join(dir, JournalName): "NO home", filepath.Join(dir, "none"): "US ", "": "US "} {
+		asked, err := Open(home, path, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if place := asked.View().Place(addr("8.8.8.8"), at); place.Country.String()+" "+place.Site != want {
+			t.Errorf("journal %q: %s %s, want %s", path, place.Country, place.Site, want)
+		}
+	}
+	if after, err := os.ReadFile(filepath.Join(dir, JournalName)); err != nil || string(after) != string(before) {
+		t.Errorf("the journal has changed: %v", err)
+	}
 }

@@ -62,22 +62,36 @@ func openMemory(path string) (*memory, file.Found, error) {
 	}
 	damaged := int64(0)
 	log, found, err := file.OpenLog(path, journal, func(record []byte) error {
-		var s sighting
-		if json.Unmarshal(record, &s) != nil || s.Site == "" || !s.Addr.IsValid() || s.Last < s.First {
+		if !m.take(record) {
 			damaged += int64(len(record))
-			return nil //nolint:nilerr // it is counted
 		}
-		k := sightingKey{s.Site, s.Addr}
-		if old, ok := m.seen[k]; ok {
-			s.First = min(s.First, old.First)
-			s.Last = max(s.Last, old.Last)
-		}
-		m.seen[k], m.noted[k] = &s, s.Last
 		return nil
 	})
 	found.Lost += damaged
 	m.log = log
 	return m, found, err
+}
+
+// readMemory reads the journal at path, which the agent may be writing.
+func readMemory(path string) (*memory, error) {
+	m, _, _ := openMemory("")
+	err := file.ReadLog(path, journal, func(record []byte) error { _ = m.take(record); return nil })
+	return m, err
+}
+
+// take takes in a record of the journal. It is false for one that is malformed.
+func (m *memory) take(record []byte) bool {
+	var s sighting
+	if json.Unmarshal(record, &s) != nil || s.Site == "" || !s.Addr.IsValid() || s.Last < s.First {
+		return false
+	}
+	k := sightingKey{s.Site, s.Addr}
+	if old, ok := m.seen[k]; ok {
+		s.First = min(s.First, old.First)
+		s.Last = max(s.Last, old.Last)
+	}
+	m.seen[k], m.noted[k] = &s, s.Last
+	return true
 }
 
 // add notes that a site had an address at a time, and reports whether what is known

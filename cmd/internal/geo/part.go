@@ -59,9 +59,12 @@ func New(c Config, d Dependencies) (*Part, error) {
 	return p, nil
 }
 
-// Open returns a Part for one command: it has read the databases of c, keeps no journal
-// and watches nothing.
-func Open(c Config, log *slog.Logger) (*Part, error) {
+// JournalName is the journal of outside addresses, in data_dir.
+const JournalName = "sites"
+
+// Open returns a Part for one command: it has read the databases of c and the journal of
+// an agent, "" for none, which it leaves as it is, and watches nothing.
+func Open(c Config, journal string, log *slog.Logger) (*Part, error) {
 	p, err := New(c, Dependencies{Log: log})
 	if err != nil {
 		return nil, err
@@ -69,6 +72,11 @@ func Open(c Config, log *slog.Logger) (*Part, error) {
 	v, problems := load(&c)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("geo: %s", oneLine(errors.Join(problems...)))
+	}
+	if journal != "" {
+		if p.memory, err = readMemory(journal); err != nil {
+			log.Warn("the outside addresses that the agent has learned cannot be read", "err", err)
+		}
 	}
 	p.databases = v
 	p.inside.Store(newInside(&c))

@@ -146,7 +146,7 @@ func (w *Writer) compact(ctx context.Context, day string, group []entry) error {
 // openAll opens files; those that are damaged are set aside.
 func (w *Writer) openAll(day string, group []entry) (files []*column.File, good []entry, err error) {
 	for _, e := range group {
-		f, err := column.Open(filepath.Join(w.Dir, day, e.Name))
+		f, err := open(filepath.Join(w.Dir, day, e.Name), e.Info)
 		switch {
 		case errors.Is(err, column.ErrDamaged), errors.Is(err, fs.ErrNotExist):
 			if err := w.damage(day, e, err); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
 
 // Forgotten says what Forget removed.
@@ -24,7 +25,8 @@ var errMoving = errors.New("the files change too quickly; try again")
 
 // Forget removes all flows of which an address, before or after translation, lies in the
 // ranges: from the files, the address indexes and the sums by country. Files that were
-// replaced and kept for readers go too. What stands in the log alone it does not see. After
+// replaced and kept for readers go too. What stands in the log alone it does not see. A
+// file that is damaged is set aside as it is; those that were are left alone. After
 // an error some files may still hold what was to be forgotten.
 func (w *Writer) Forget(ctx context.Context, ranges []flow.Range, progress func(done, total int)) (out Forgotten, err error) {
 	ranges = flow.Merge(slices.Clone(ranges))
@@ -66,6 +68,10 @@ func (w *Writer) forgetPass(ctx context.Context, set *Set, ranges []flow.Range, 
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			again = true
+		case errors.Is(err, column.ErrDamaged):
+			if err := w.setAsideFile(f, err); err != nil {
+				return false, err
+			}
 		case err != nil:
 			return false, err
 		case n > 0:
@@ -75,6 +81,13 @@ func (w *Writer) forgetPass(ctx context.Context, set *Set, ranges []flow.Range, 
 		}
 	}
 	return again, nil
+}
+
+// setAsideFile takes a damaged file of a snapshot out of its day.
+func (w *Writer) setAsideFile(f *File, why error) error {
+	w.work.Lock()
+	defer w.work.Unlock()
+	return w.damage(f.Day, entry{f.Name, f.Info}, why)
 }
 
 // inRanges reports whether an address lies in one of a few ranges. The zero address,

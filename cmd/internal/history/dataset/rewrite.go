@@ -19,7 +19,7 @@ func (w *Writer) Rewrite(ctx context.Context, f *File, keep func(*flow.Record) b
 	defer w.work.Unlock()
 	dir := filepath.Join(w.Dir, f.Day)
 	name, _ := parseName(f.Name)
-	opened, err := column.Open(filepath.Join(dir, f.Name))
+	opened, err := open(filepath.Join(dir, f.Name), f.Info)
 	if err != nil {
 		return 0, err
 	}

@@ -50,22 +50,34 @@ func (f *File) Hour() int64 {
 
 // Open opens the file, also when it was replaced since the snapshot was taken. An
 // error that wraps fs.ErrNotExist says that it has expired since; one that wraps
-// column.ErrDamaged that its content is damaged.
+// column.ErrDamaged that its content is damaged, or another's.
 func (f *File) Open() (*column.File, error) {
-	opened, err := column.Open(f.Path)
+	opened, err := open(f.Path, f.Info)
 	if errors.Is(err, fs.ErrNotExist) {
-		if old, oldErr := column.Open(f.Path + oldSuffix); oldErr == nil {
-			return old, nil
+		if opened, err = open(f.Path+oldSuffix, f.Info); errors.Is(err, fs.ErrNotExist) {
+			return nil, errGone
 		}
 	}
 	return opened, err
 }
 
+var errGone = fmt.Errorf("it has expired, or was removed, since the question began: %w", fs.ErrNotExist)
+
+// open opens a file that must be the one of which a manifest speaks.
+func open(path string, want column.Info) (*column.File, error) {
+	f, err := column.Open(path)
+	if err == nil && f.Info != want {
+		_ = f.Close()
+		return nil, fmt.Errorf("%s: %w: it is another file than the day's manifest says", path, column.ErrDamaged)
+	}
+	return f, err
+}
+
 // Snapshot is the data set at one moment. It stays readable for ten minutes whatever
 // the writer does; only what is expired or forgotten goes earlier.
 type Snapshot struct {
-	Files   []*File // in the order of days and hours
-	Damaged []string
+	Files   []*File  // in the order of days and hours
+	Damaged []string // files of these days that were set aside
 	dir     string
 	from    int64
 	to      int64
@@ -151,8 +163,10 @@ func (s *Snapshot) add(day string) error {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	s.done[day] = m.Log
-	for _, d := range m.Damaged {
-		s.Damaged = append(s.Damaged, day+"/"+d.Name)
+	if begin, _ := time.Parse(dayFormat, day); begin.UnixNano() < s.to && begin.AddDate(0, 0, 1).UnixNano() > s.from {
+		for _, d := range m.Damaged {
+			s.Damaged = append(s.Damaged, day+"/"+d.Name)
+		}
 	}
 	slices.SortFunc(m.Files, func(a, b entry) int { return strings.Compare(a.Name, b.Name) })
 	for _, e := range m.Files {
@@ -173,13 +187,14 @@ func (s *Snapshot) Close() {
 
 // Recent gives the records to each that stand in no file yet: of the last minutes. The
 // slice is valid during the call, and times are not looked at. An error of each ends
-// the reading.
+// the reading. A LogError comes when all were given that can be read.
 func (s *Snapshot) Recent(ctx context.Context, each func([]flow.Record) error) error {
+	var damaged error
 	for _, l := range s.log {
 		if _, err := l.f.Seek(0, 0); err != nil {
 			return err
 		}
-		_, err := wal.Read(l.f, func(records []flow.Record) error {
+		found, err := wal.Read(l.f, func(records []flow.Record) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -191,8 +206,21 @@ func (s *Snapshot) Recent(ctx context.Context, each func([]flow.Record) error) e
 		if err != nil {
 			return err
 		}
+		if found.Damaged > 0 && damaged == nil {
+			damaged = &LogError{l.f.Name(), found.Damaged}
+		}
 	}
-	return nil
+	return damaged
+}
+
+// LogError says that a segment of the log is damaged before its end.
+type LogError struct {
+	Path  string
+	Bytes int64 // that hold no record
+}
+
+func (e *LogError) Error() string {
+	return fmt.Sprintf("it is damaged: %d bytes of it hold no record", e.Bytes)
 }
 
 // missing takes out of the records of a segment those that stand in files by now.

@@ -2,10 +2,12 @@ package query
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 )
 
 // Data is the history at one moment: what questions are asked of. Its methods may be
@@ -123,7 +125,7 @@ func (d *Data) recent(ctx context.Context, q *Question, each func(*Conversation,
 		return nil
 	}
 	from, to := q.bounds()
-	return d.Recent(ctx, func(records []flow.Record) error {
+	err := d.Recent(ctx, func(records []flow.Record) error {
 		for i := range records {
 			c := d.unwritten(&records[i])
 			var found [2]bool
@@ -139,6 +141,12 @@ func (d *Data) recent(ctx context.Context, q *Question, each func(*Conversation,
 		}
 		return nil
 	})
+	var damaged *dataset.LogError
+	if errors.As(err, &damaged) && q.Damaged != nil {
+		q.Damaged(damaged.Path, damaged)
+		return nil
+	}
+	return err
 }
 
 // unwritten returns a record as it will stand in a file.
