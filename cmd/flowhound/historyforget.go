@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
 	"github.com/flowhound/flowhound/cmd/internal/control/flows"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -28,8 +30,9 @@ is one of those named: from the files, the log, the index of addresses and the s
 country. It cannot be undone. The running agent does it; where none runs the command
 does. Flows that come afterwards are kept again.
 
-It cannot reach what was told already: the alert log, what outputs have delivered, the
-journal of alerts (a day or so), backups, and what a disk keeps of removed files.`,
+It does not reach what was said of it already: the alert log, the journal of alerts,
+dead letters and the pages' hits in data_dir, what outputs have delivered; nor damaged
+files that were set aside, backups, and what a disk keeps of removed files.`,
 		Example: `  flowhound history forget 10.1.2.3
   flowhound history forget --yes 10.7.0.0/16`,
 		Args: cobra.MinimumNArgs(1),
@@ -103,7 +106,11 @@ func (e *historyDir) tellRest(cmd *cobra.Command, networks []netip.Prefix) error
 			fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: the alert log cannot be read: %v\n", err)
 		}
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: the alert log %s (%s), what %s, the journal in %s, and backups\n",
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: the alert log %s (%s), what %s, journal, dead letters and hits of the pages in %s, and backups\n",
 		cfg.Log.Path, counted(lines, "line tells of it", "lines tell of it"), counted(len(cfg.Outputs), "output has delivered", "outputs have delivered"), cfg.DataDir)
+	if aside, _ := os.ReadDir(dataset.DamagedDir(cfg.Flows().Dir)); err == nil && len(aside) > 0 {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: %s in %s; remove what you do not need\n",
+			counted(len(aside), "damaged file", "damaged files"), dataset.DamagedDir(cfg.Flows().Dir))
+	}
 	return err
 }
