@@ -55,3 +55,15 @@ func IsHostPort(s string) bool {
 func HostPort() Tag {
 	return Tag{Name: "host_port", Is: IsHostPort, Want: "an address such as 127.0.0.1:8055"}
 }
+
+// ByAddr is a map of what is set for addresses, such as {192.0.2.1: 100}.
+type ByAddr[V any] map[netip.Addr]V
+
+// MarshalYAML returns the map under keys that the YAML library can sort.
+func (m ByAddr[V]) MarshalYAML() (any, error) {
+	out := make(map[string]V, len(m))
+	for addr, v := range m {
+		out[addr.String()] = v
+	}
+	return out, nil
+}

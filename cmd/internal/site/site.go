@@ -46,16 +46,7 @@ func (e *Exporters) Named() []netip.Prefix {
 }
 
 // Sampling maps an exporter's address to its sampling rate.
-type Sampling map[netip.Addr]uint32
-
-// MarshalYAML returns the map under keys that the YAML library can sort.
-func (s Sampling) MarshalYAML() (any, error) {
-	m := make(map[string]uint32, len(s))
-	for addr, rate := range s {
-		m[addr.String()] = rate
-	}
-	return m, nil
-}
+type Sampling = settings.ByAddr[uint32]
 
 // The values of OutBytes.
 const (
@@ -64,16 +55,7 @@ const (
 )
 
 // OutBytes maps an exporter's address to OutSame or OutReverse.
-type OutBytes map[netip.Addr]string
-
-// MarshalYAML returns the map under keys that the YAML library can sort.
-func (o OutBytes) MarshalYAML() (any, error) {
-	m := make(map[string]string, len(o))
-	for addr, value := range o {
-		m[addr.String()] = value
-	}
-	return m, nil
-}
+type OutBytes = settings.ByAddr[string]
 
 // Networks says which addresses are one's own and which ports are services.
 type Networks struct {

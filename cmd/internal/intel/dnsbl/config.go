@@ -54,16 +54,7 @@ func (z *ZoneConfig) SetDefaults() {
 const Ignore = "ignore"
 
 // Codes maps answers, such as 127.0.0.4, to a category or Ignore.
-type Codes map[netip.Addr]string
-
-// MarshalYAML returns the map under keys that the YAML library can sort.
-func (c Codes) MarshalYAML() (any, error) {
-	m := make(map[string]string, len(c))
-	for code, meaning := range c {
-		m[code.String()] = meaning
-	}
-	return m, nil
-}
+type Codes = settings.ByAddr[string]
 
 // isResolver takes an IP address, with or without a port.
 func isResolver(s string) bool {

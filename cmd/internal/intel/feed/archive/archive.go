@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
 )
@@ -82,6 +83,21 @@ func Open(dir string, state any) (a *Archive, fresh bool, err error) {
 		}
 	}
 	return a, fresh, nil
+}
+
+// OpenFor is Open for a sync whose state says, at source, what it is of, such as the URL:
+// where that is not what parts tell, or the archive is new, the state begins anew.
+func OpenFor(dir string, state any, source *string, parts ...any) (*Archive, error) {
+	is, err := json.Marshal(parts)
+	if err != nil {
+		return nil, err
+	}
+	a, fresh, err := Open(dir, state)
+	if err == nil && (fresh || *source != string(is)) {
+		reflect.ValueOf(state).Elem().SetZero()
+		*source = string(is)
+	}
+	return a, err
 }
 
 // Read gives the documents of the last Merge in a folder to parse, unless there are

@@ -113,6 +113,48 @@ func (j *JSON) Fields(each func(key string) error) error {
 	return err
 }
 
+// Documents reads top-level values until the end: object reads the rest of one, array
+// that of the other. A bare value is the error none, wrapped. Errors are explained.
+func (j *JSON) Documents(object, array func() error, none error) error {
+	for {
+		token, err := j.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			switch token {
+			case json.Delim('{'):
+				err = object()
+			case json.Delim('['):
+				err = array()
+			default:
+				err = fmt.Errorf("%w: it is a bare %T", none, token)
+			}
+		}
+		if err != nil {
+			return j.Explain(err)
+		}
+	}
+}
+
+// Member reads an element of an array that should hold objects: object reads the rest
+// of one, other is told of anything else, in words.
+func (j *JSON) Member(object func() error, other func(what string)) error {
+	token, err := j.Token()
+	if err != nil {
+		return err
+	}
+	switch token {
+	case json.Delim('{'):
+		return object()
+	case json.Delim('['):
+		other("array in an array")
+		return j.SkipRest()
+	}
+	other(fmt.Sprint(token))
+	return nil
+}
+
 // Items reads the rest of an array whose bracket was read. each is called for
 // every element and must read it.
 func (j *JSON) Items(each func() error) error {

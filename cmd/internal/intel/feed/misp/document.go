@@ -1,11 +1,6 @@
 package misp
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
 
@@ -26,41 +21,11 @@ type document struct {
 
 // read reads top-level values until the end.
 func (d *document) read() error {
-	for {
-		token, err := d.in.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			switch token {
-			case json.Delim('{'):
-				err = d.object()
-			case json.Delim('['):
-				err = d.in.Items(d.member)
-			default:
-				err = fmt.Errorf("%w: it is a bare %T", ErrNoEvents, token)
-			}
-		}
-		if err != nil {
-			return d.in.Explain(err)
-		}
-	}
+	return d.in.Documents(d.object, func() error { return d.in.Items(d.member) }, ErrNoEvents)
 }
 
 // member reads an element of an array that may hold events.
-func (d *document) member() error {
-	token, err := d.in.Token()
-	if err != nil {
-		return err
-	}
-	switch token {
-	case json.Delim('{'):
-		return d.object()
-	case json.Delim('['):
-		return d.in.SkipRest()
-	}
-	return nil
-}
+func (d *document) member() error { return d.in.Member(d.object, func(string) {}) }
 
 // object reads the rest of an object that holds an event, or is one.
 func (d *document) object() error {

@@ -2,9 +2,7 @@ package otx
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
@@ -26,25 +24,11 @@ type document struct {
 
 // read reads top-level values until the end.
 func (d *document) read() error {
-	for {
-		token, err := d.in.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			switch token {
-			case json.Delim('{'):
-				err = d.object(true)
-			case json.Delim('['):
-				err = d.array()
-			default:
-				err = fmt.Errorf("%w: it is a bare %T", ErrNoPulses, token)
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("after %d pulses: %w", d.pulses, d.in.Explain(err))
-		}
+	err := d.in.Documents(func() error { return d.object(true) }, d.array, ErrNoPulses)
+	if err != nil {
+		return fmt.Errorf("after %d pulses: %w", d.pulses, err)
 	}
+	return nil
 }
 
 // recognize tells pulses from other JSON.
@@ -62,19 +46,7 @@ func (d *document) recognize() error {
 func (d *document) array() error {
 	d.pages++
 	return d.in.Items(func() error {
-		token, err := d.in.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'):
-			return d.object(false)
-		case json.Delim('['):
-			d.drops.Add(ingest.Unreadable, 0, "array in an array")
-			return d.in.SkipRest()
-		}
-		d.drops.Add(ingest.Unreadable, 0, fmt.Sprint(token))
-		return nil
+		return d.in.Member(func() error { return d.object(false) }, func(what string) { d.drops.Add(ingest.Unreadable, 0, what) })
 	})
 }
 

@@ -2,7 +2,6 @@ package taxii
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -128,17 +127,10 @@ func newSyncer(c *fetch.Client, dir string, o SyncOptions) (*syncer, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	source, err := json.Marshal([]any{o.URL, o.Collections})
-	if err != nil {
-		return nil, err
-	}
 	s := &syncer{o: o, client: c, newest: map[string]string{}}
-	var fresh bool
-	if s.archive, fresh, err = archive.Open(dir, &s.state); err != nil {
+	var err error
+	if s.archive, err = archive.OpenFor(dir, &s.state, &s.state.Source, o.URL, o.Collections); err != nil {
 		return nil, fmt.Errorf("copy of TAXII collections: %w", err)
-	}
-	if fresh || s.state.Source != string(source) {
-		s.state = state{Source: string(source)}
 	}
 	return s, nil
 }

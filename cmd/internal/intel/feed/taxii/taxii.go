@@ -8,7 +8,6 @@ package taxii
 import (
 	"bufio"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -110,26 +109,11 @@ type document struct {
 
 // read reads top-level values until the end.
 func (d *document) read() error {
-	for {
-		token, err := d.in.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			switch token {
-			case json.Delim('{'):
-				err = d.object()
-			case json.Delim('['):
-				d.envelopes++
-				err = d.in.Items(d.member)
-			default:
-				err = fmt.Errorf("%w: it is a bare %T", ErrNotSTIX, token)
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("after %d objects: %w", d.objects, d.in.Explain(err))
-		}
+	err := d.in.Documents(d.object, func() error { d.envelopes++; return d.in.Items(d.member) }, ErrNotSTIX)
+	if err != nil {
+		return fmt.Errorf("after %d objects: %w", d.objects, err)
 	}
+	return nil
 }
 
 // maxObject bounds an object in an array, in bytes: that of a large report.
