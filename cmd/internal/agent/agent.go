@@ -234,48 +234,16 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	if err := a.openJournal(cfg); err != nil {
 		return err
 	}
-	if err := a.file.Start(starting); err != nil {
-		return err
-	}
-	if a.series != nil {
-		if err := a.series.Start(starting); err != nil {
+	for _, start := range []func(context.Context) error{
+		a.file.Start, a.startSeries, a.openControl, a.templates.Start,
+		a.outputs.Start,                                             // before there is a hit
+		a.geo.Start, a.hosts.Start, a.sockets.Bind, a.history.Start, // once the workers are there
+		a.hunter.Start, a.feeds.Start, a.startBlacklists, a.openPages,
+		a.emit.Start, a.sockets.Start, a.exporters.Start,
+	} {
+		if err := start(starting); err != nil {
 			return err
 		}
-	}
-	if err := a.openControl(cfg); err != nil {
-		return err
-	}
-	if err := a.templates.Start(starting); err != nil {
-		return err
-	}
-	if err := a.outputs.Start(starting); err != nil { // before there is a hit
-		return err
-	}
-	if err := errors.Join(a.geo.Start(starting), a.hosts.Start(starting)); err != nil {
-		return err
-	}
-	if err := a.sockets.Bind(); err != nil {
-		return err
-	}
-	if err := a.history.Start(starting); err != nil { // once the workers are there
-		return err
-	}
-	if err := a.hunter.Start(starting); err != nil {
-		return err
-	}
-	if err := a.feeds.Start(starting); err != nil {
-		return err
-	}
-	if err := a.dnsbl.Start(starting); err != nil { // the feeds are worth running for
-		a.log.Error(err.Error())
-		a.say("error", err.Error())
-	}
-	if err := a.openPages(starting, cfg); err != nil {
-		return err
-	}
-
-	if err := errors.Join(a.emit.Start(starting), a.sockets.Start(starting), a.exporters.Start(starting)); err != nil {
-		return err
 	}
 	if p := a.options.Play; p != nil {
 		ctx, cancel := context.WithCancel(ctx)
@@ -301,6 +269,16 @@ func (a *Agent) Start(starting context.Context) (err error) {
 	return nil
 }
 
+// startBlacklists starts the look-ups. When they cannot be, the feeds are worth running
+// for.
+func (a *Agent) startBlacklists(ctx context.Context) error {
+	if err := a.dnsbl.Start(ctx); err != nil {
+		a.log.Error(err.Error())
+		a.say("error", err.Error())
+	}
+	return nil
+}
+
 // Stop drains what has arrived, says what is held, saves state and releases
 // everything. It takes a few seconds at most.
 func (a *Agent) Stop() error {
@@ -321,8 +299,7 @@ func (a *Agent) Stop() error {
 	}
 	errs = append(errs, a.sockets.Stop(ctx), a.exporters.Stop(ctx))
 	a.cancel()
-	a.feeds.Stop()
-	errs = append(errs, a.dnsbl.Stop(ctx))
+	errs = append(errs, a.feeds.Stop(ctx), a.dnsbl.Stop(ctx))
 	if a.journal != nil {
 		errs = append(errs, a.stopAlerts(ctx)...)
 	}

@@ -1,12 +1,12 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 
-	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/control/doctor"
 	controlfeeds "github.com/flowhound/flowhound/cmd/internal/control/feeds"
@@ -21,8 +21,8 @@ import (
 // openControl opens the socket that commands ask. An agent that shares its run_dir
 // with another is misconfigured and does not start; any other trouble costs the
 // commands only, and is said.
-func (a *Agent) openControl(cfg *config.Config) error {
-	server, err := control.Listen(cfg.RunDir, a.log)
+func (a *Agent) openControl(context.Context) error {
+	server, err := control.Listen(a.config.Load().RunDir, a.log)
 	switch {
 	case errors.Is(err, control.ErrInUse):
 		return fmt.Errorf("%w: stop it, or give this one a run_dir of its own", err)

@@ -21,7 +21,8 @@ import (
 )
 
 // openPages starts what serves the pages, unless web.listen is empty.
-func (a *Agent) openPages(starting context.Context, cfg *config.Config) (err error) {
+func (a *Agent) openPages(starting context.Context) (err error) {
+	cfg := a.config.Load()
 	if cfg.Web.Listen == "" {
 		return nil
 	}
@@ -106,6 +107,14 @@ func changeOf(c *config.Change, err error) (api.Change, error) {
 		return api.Change{}, err
 	}
 	return api.Change{File: c.File, Text: c.Text, Write: c.Write}, nil
+}
+
+// startSeries starts the table of what happened, if there are pages.
+func (a *Agent) startSeries(ctx context.Context) error {
+	if a.series == nil {
+		return nil
+	}
+	return a.series.Start(ctx)
 }
 
 // newSeries returns the table of what happened, for the pages.

@@ -204,7 +204,7 @@ func (c *classifier) event(side match.Side, indicators []intel.Indicator) Event 
 	if e.Local == local.addr {
 		e.LocalAS = local.as
 	}
-	if isICMP(r) && r.Has&flow.HasICMP != 0 {
+	if flow.IsICMP(r.Proto) && r.Has&flow.HasICMP != 0 {
 		e.ICMPType, e.ICMPCode = int(r.ICMPType), int(r.ICMPCode)
 	}
 	e.setTimes(c.raw)

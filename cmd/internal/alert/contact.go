@@ -19,7 +19,7 @@ func (p *Policy) Contacted(r *flow.Record) (remote flow.Addr, ok bool) {
 
 // spoke reports whether a side called or sent data.
 func spoke(r *flow.Record, bytes, packets uint64, flags uint16) bool {
-	if isICMP(r) {
+	if flow.IsICMP(r.Proto) {
 		return r.Has&flow.HasICMP != 0 && kindOfICMP(r) == icmpRequest
 	}
 	called := r.Proto == protoTCP && flags&(flow.SYN|flow.ACK) == flow.SYN

@@ -4,7 +4,6 @@ import "github.com/flowhound/flowhound/cmd/internal/flow"
 
 // IANA protocol numbers that are treated apart.
 const (
-	protoICMP    = 1
 	protoTCP     = 6
 	protoUDP     = 17
 	protoDCCP    = 33
@@ -22,7 +21,7 @@ func (p *Policy) orient(r *flow.Record) (srcOpened, told, seen bool) {
 		return srcOpened, true, true
 	}
 	switch {
-	case isICMP(r):
+	case flow.IsICMP(r.Proto):
 		srcOpened, told = byICMP(r)
 	case r.Proto == protoTCP:
 		srcOpened, told = byFlags(r.TCPFlags)
@@ -134,8 +133,6 @@ func kindOfICMP(r *flow.Record) icmpKind {
 	}
 	return icmpOther
 }
-
-func isICMP(r *flow.Record) bool { return r.Proto == protoICMP || r.Proto == protoICMPv6 }
 
 // hasPorts reports whether the record's ports are ports: NetFlow v5 sends the
 // fields for every protocol.

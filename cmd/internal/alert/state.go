@@ -61,7 +61,7 @@ func hasData(r *flow.Record, bytes, packets uint64) bool {
 	switch {
 	case bytes == 0 && packets == 0:
 		return false
-	case isICMP(r):
+	case flow.IsICMP(r.Proto):
 		return r.Has&flow.HasICMP == 0 || kindOfICMP(r) != icmpError
 	case r.Proto != protoTCP:
 		return true

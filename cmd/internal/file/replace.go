@@ -98,6 +98,16 @@ func Replace(path string, content []byte, mode fs.FileMode) error {
 	return p.Commit()
 }
 
+// BadSuffix ends the name of a file that could not be read and was set aside.
+const BadSuffix = ".bad"
+
+// SetAside renames a file that cannot be read, for whoever wants to look at it, and
+// returns its new name. What cannot be renamed will be written over.
+func SetAside(path string) string {
+	_ = os.Rename(path, path+BadSuffix)
+	return path + BadSuffix
+}
+
 // SyncFolder brings a folder's entries to the disk: files that were created,
 // renamed or removed there.
 func SyncFolder(dir string) error {

@@ -1,8 +1,6 @@
 package match
 
 import (
-	"math"
-
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 )
@@ -116,7 +114,7 @@ func (m *Raw) merge(n *Raw) {
 		first = n.Record.Received
 	}
 	m.First = min(m.First, first)
-	m.Count = sum(m.Count, n.Count)
+	m.Count = flow.Sum(m.Count, n.Count)
 
 	a, b := &m.Record, &n.Record
 	a.Received = max(a.Received, b.Received)
@@ -126,14 +124,6 @@ func (m *Raw) merge(n *Raw) {
 	if a.Has&flow.HasEnd != 0 {
 		a.End = max(a.End, b.End)
 	}
-	a.Bytes, a.Packets = sum(a.Bytes, b.Bytes), sum(a.Packets, b.Packets)
-	a.RevBytes, a.RevPackets = sum(a.RevBytes, b.RevBytes), sum(a.RevPackets, b.RevPackets)
-}
-
-// sum saturates: a counter that lies must not wrap another one to nothing.
-func sum(a, b uint64) uint64 {
-	if b > math.MaxUint64-a {
-		return math.MaxUint64
-	}
-	return a + b
+	a.Bytes, a.Packets = flow.Sum(a.Bytes, b.Bytes), flow.Sum(a.Packets, b.Packets)
+	a.RevBytes, a.RevPackets = flow.Sum(a.RevBytes, b.RevBytes), flow.Sum(a.RevPackets, b.RevPackets)
 }

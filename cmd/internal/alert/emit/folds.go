@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	badSuffix = ".bad"
 	// showDamage is how long what was lost at the start counts as a problem.
 	showDamage = time.Hour
 	// formerJournal ends the path of what earlier versions kept beside the snapshot.
@@ -37,8 +36,7 @@ func (e *Emitter) restore() {
 	case errors.Is(err, throttle.ErrVersion):
 		e.d.Log.Info("repeats are folded anew", "why", err)
 	default:
-		e.damaged("%s: what it held of repeats is lost; it is kept as %s", err, e.d.Folds+badSuffix)
-		_ = os.Rename(e.d.Folds, e.d.Folds+badSuffix)
+		e.damaged("%s: what it held of repeats is lost; it is kept as %s", err, file.SetAside(e.d.Folds))
 	}
 	e.said = record
 	wrong := 0

@@ -37,7 +37,6 @@ const (
 const (
 	segmentSuffix = ".segment"
 	cursorSuffix  = ".cursor"
-	badSuffix     = ".bad"
 	// keepBad is how many damaged segments are kept, for whoever wants to look.
 	keepBad = 4
 	// A segment has a sixteenth of the smallest limit of a cursor, within these.

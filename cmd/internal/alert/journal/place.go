@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // A cursor's file has two slots that are written in turn, so that neither a torn
@@ -34,7 +36,7 @@ func (c *Cursor) load() (what string) {
 		c.at = 1
 		if err == nil {
 			err = errors.New("its checksum is wrong")
-			_ = os.Rename(c.path(), c.path()+badSuffix)
+			file.SetAside(c.path())
 		}
 		what = fmt.Sprintf("the cursor of %s cannot be read (%s): it starts again at the oldest record", c.name, err)
 	}

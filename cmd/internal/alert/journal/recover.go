@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // recover finds out what there is.
@@ -179,7 +181,7 @@ func (j *Journal) clean() (remove func()) {
 		for _, g := range gone {
 			path := j.path(g.first)
 			if g.damaged {
-				_ = os.Rename(path, path+badSuffix)
+				file.SetAside(path)
 				j.removeBad()
 			} else if err := os.Remove(path); err != nil {
 				j.o.Log.Warn("a segment of the journal cannot be removed", "err", err)
@@ -190,7 +192,7 @@ func (j *Journal) clean() (remove func()) {
 
 // removeBad keeps only the last damaged segments.
 func (j *Journal) removeBad() {
-	bad, _ := filepath.Glob(filepath.Join(j.dir, "*"+segmentSuffix+badSuffix)) // the names sort by number
+	bad, _ := filepath.Glob(filepath.Join(j.dir, "*"+segmentSuffix+file.BadSuffix)) // the names sort by number
 	for _, path := range bad[:max(0, len(bad)-keepBad)] {
 		_ = os.Remove(path)
 	}

@@ -20,7 +20,6 @@ import (
 const format = "flowhound-series 1"
 
 const (
-	badSuffix = ".bad"
 	mostSaved = 256 << 20 // of the table as JSON
 )
 
@@ -103,8 +102,7 @@ func (s *Store) restore(now time.Time) {
 	defer s.mu.Unlock()
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			s.d.Log.Error("the table of series cannot be read; it is kept aside and begun anew", "path", s.d.Path+badSuffix, "err", err)
-			_ = os.Rename(s.d.Path, s.d.Path+badSuffix)
+			s.d.Log.Error("the table of series cannot be read; it is kept aside and begun anew", "path", file.SetAside(s.d.Path), "err", err)
 		}
 		if s.d.Seed != nil {
 			s.d.Seed(s.add)

@@ -49,7 +49,7 @@ type told struct {
 type side struct{ records, bytes, packets uint64 }
 
 func (s *side) add(o side) {
-	s.records, s.bytes, s.packets = sum(s.records, o.records), sum(s.bytes, o.bytes), sum(s.packets, o.packets)
+	s.records, s.bytes, s.packets = flow.Sum(s.records, o.records), flow.Sum(s.bytes, o.bytes), flow.Sum(s.packets, o.packets)
 }
 
 // beyond returns what s has more than o.
@@ -190,7 +190,7 @@ func (x *conn) tell(ev *alert.Event) (first bool) {
 	t.remote.add(remote)
 	rest.local, rest.remote = t.local.beyond(most.local), t.remote.beyond(most.remote)
 	fresh := rest.local.records + rest.remote.records
-	ev.Duplicates = sum(ev.Duplicates, ev.Count-fresh)
+	ev.Duplicates = flow.Sum(ev.Duplicates, ev.Count-fresh)
 	ev.Count = fresh
 	ev.LocalBytes, ev.LocalPackets = rest.local.bytes, rest.local.packets
 	ev.RemoteBytes, ev.RemotePackets = rest.remote.bytes, rest.remote.packets

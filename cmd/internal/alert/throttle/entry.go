@@ -1,10 +1,9 @@
 package throttle
 
 import (
-	"math"
-
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/regular"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -62,19 +61,26 @@ func (e *entry) worse() bool {
 
 // hold adds an event to what e holds.
 func (t *Table) hold(e *entry, ev *alert.Event) {
-	h := e.held
-	if h == nil {
-		h = newHeld(ev)
+	one, h := sumsOf(ev), e.held
+	isNew := h == nil
+	if isNew {
+		h = &held{sums: one}
+		h.show(ev)
 		e.held = h
 	}
-	if e.key.scope != scopePair {
-		if ev.Count > 0 || h.behind == nil { // another view may have other addresses
-			h.addAddresses(ev, &t.addrs)
+	if e.key.scope == scopePair {
+		if ev.Severity > h.severity {
+			h.show(ev)
 		}
-	} else if ev.Severity > h.severity {
-		h.show(ev)
+	} else if ev.Count > 0 || h.behind == nil { // another view may have other addresses
+		remotes := h.addAddresses(ev.Local, ev.Remote, ev.LocalOpened, flow.Sum(ev.Count, ev.Duplicates), &t.addrs)
+		if remotes.busiest == ev.Remote {
+			h.show(ev)
+		}
 	}
-	h.add(ev)
+	if !isNew {
+		h.add(&one, ev.Exporter, nil)
+	}
 }
 
 // tick tells the pair's clock of an event.
@@ -87,12 +93,4 @@ func (e *entry) tick(ev *alert.Event) {
 		Start: ev.Start, End: ev.End, Bytes: ev.Told, Exporter: exporterOf(ev),
 		Port: uint16(max(port, 0)), TCP: ev.Proto == 6, SYN: ev.SYN, Sampled: ev.Sampling > 1,
 	})
-}
-
-// sum saturates: counters come from outside and may be anything.
-func sum(a, b uint64) uint64 {
-	if b > math.MaxUint64-a {
-		return math.MaxUint64
-	}
-	return a + b
 }

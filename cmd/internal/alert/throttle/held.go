@@ -11,21 +11,58 @@ import (
 type held struct {
 	// shown is of the event that the line shows: of a pair the first of the most
 	// severe, of a coarse key the latest of the busiest remote address.
-	shown    shown
+	shown shown
+	sums
+
+	// exporters are who told of it, when there are several; nil: shown.exporter did.
+	exporters []share
+	behind    *behind // of a coarse key; nil: of a pair
+}
+
+// sums are what records add up to.
+type sums struct {
 	severity hit.Severity
 	state    uint8 // index in states
 
 	count, duplicates                           uint64
+	told                                        uint64 // bytes, as all records tell them
 	srcBytes, srcPackets                        uint64
 	dstBytes, dstPackets                        uint64
 	start, end, first, last                     int64
 	clientPort, servicePort, icmpType, icmpCode int32 // hit.NoPort where the records differ
+}
 
-	// exporters are who told of it, when there are several; nil: shown.exporter did.
-	exporters []share
-	told      uint64 // bytes, as all records tell them
+func sumsOf(ev *alert.Event) sums {
+	s := sums{
+		severity: ev.Severity, state: stateRank(ev.State), count: ev.Count, duplicates: ev.Duplicates, told: ev.Told,
+		srcBytes: ev.RemoteBytes, srcPackets: ev.RemotePackets, dstBytes: ev.LocalBytes, dstPackets: ev.LocalPackets,
+		start: ev.Start, end: ev.End, first: ev.First, last: ev.Last,
+		clientPort: int32(ev.ClientPort()), servicePort: int32(ev.ServicePort()), icmpType: int32(ev.ICMPType), icmpCode: int32(ev.ICMPCode),
+	}
+	if ev.LocalOpened {
+		s.srcBytes, s.srcPackets, s.dstBytes, s.dstPackets = s.dstBytes, s.dstPackets, s.srcBytes, s.srcPackets
+	}
+	return s
+}
 
-	behind *behind // of a coarse key; nil: of a pair
+func (s *sums) bytes() uint64 { return flow.Sum(s.srcBytes, s.dstBytes) }
+
+func (s *sums) add(o *sums) {
+	s.severity, s.state = max(s.severity, o.severity), max(s.state, o.state)
+	s.count, s.duplicates, s.told = flow.Sum(s.count, o.count), flow.Sum(s.duplicates, o.duplicates), flow.Sum(s.told, o.told)
+	s.srcBytes, s.srcPackets = flow.Sum(s.srcBytes, o.srcBytes), flow.Sum(s.srcPackets, o.srcPackets)
+	s.dstBytes, s.dstPackets = flow.Sum(s.dstBytes, o.dstBytes), flow.Sum(s.dstPackets, o.dstPackets)
+	s.start, s.end = min(s.start, o.start), max(s.end, o.end)
+	s.first, s.last = min(s.first, o.first), max(s.last, o.last)
+	agree(&s.clientPort, o.clientPort)
+	agree(&s.servicePort, o.servicePort)
+	agree(&s.icmpType, o.icmpType)
+	agree(&s.icmpCode, o.icmpCode)
+}
+
+// share is what one exporter told of them.
+func (s *sums) share(exporter flow.Addr) share {
+	return share{exporter, flow.Sum(s.count, s.duplicates), s.told}
 }
 
 // shown is what a line shows of one event.
@@ -56,16 +93,6 @@ const maxShares = 8
 // behind are the addresses behind a coarse key.
 type behind struct{ sources, targets addrSet }
 
-func newHeld(ev *alert.Event) *held {
-	h := &held{
-		severity: ev.Severity, state: uint8(stateRank(ev.State)),
-		start: ev.Start, end: ev.End, first: ev.First, last: ev.Last,
-		clientPort: int32(ev.ClientPort()), servicePort: int32(ev.ServicePort()), icmpType: int32(ev.ICMPType), icmpCode: int32(ev.ICMPCode),
-	}
-	h.show(ev)
-	return h
-}
-
 // show makes ev the event that the line shows.
 func (h *held) show(ev *alert.Event) {
 	h.shown = shown{
@@ -76,117 +103,46 @@ func (h *held) show(ev *alert.Event) {
 	}
 }
 
-func (h *held) bytes() uint64 { return sum(h.srcBytes, h.dstBytes) }
-
-func (h *held) add(ev *alert.Event) {
-	h.severity = max(h.severity, ev.Severity)
-	h.state = max(h.state, uint8(stateRank(ev.State)))
-	h.share(ev)
-	h.told = sum(h.told, ev.Told)
-	h.count, h.duplicates = sum(h.count, ev.Count), sum(h.duplicates, ev.Duplicates)
-	srcBytes, srcPackets, dstBytes, dstPackets := ev.RemoteBytes, ev.RemotePackets, ev.LocalBytes, ev.LocalPackets
-	if ev.LocalOpened {
-		srcBytes, srcPackets, dstBytes, dstPackets = dstBytes, dstPackets, srcBytes, srcPackets
-	}
-	h.srcBytes, h.srcPackets = sum(h.srcBytes, srcBytes), sum(h.srcPackets, srcPackets)
-	h.dstBytes, h.dstPackets = sum(h.dstBytes, dstBytes), sum(h.dstPackets, dstPackets)
-	h.start, h.end = min(h.start, ev.Start), max(h.end, ev.End)
-	h.first, h.last = min(h.first, ev.First), max(h.last, ev.Last)
-	agree(&h.clientPort, int32(ev.ClientPort()))
-	agree(&h.servicePort, int32(ev.ServicePort()))
-	agree(&h.icmpType, int32(ev.ICMPType))
-	agree(&h.icmpCode, int32(ev.ICMPCode))
-}
-
-// share counts what each exporter told, from the second one on.
-func (h *held) share(ev *alert.Event) {
-	if h.exporters == nil {
-		if ev.Exporter == h.shown.exporter {
-			return
+// add adds what else was told, by one exporter or by several.
+func (h *held) add(o *sums, exporter flow.Addr, several []share) {
+	if h.exporters != nil || several != nil || exporter != h.shown.exporter {
+		if h.exporters == nil {
+			h.exporters = []share{h.share(h.shown.exporter)}
 		}
-		h.exporters = h.shares()
+		if several == nil {
+			h.addShare(o.share(exporter))
+		}
+		for _, s := range several {
+			h.addShare(s)
+		}
 	}
-	h.shareOf(share{ev.Exporter, sum(ev.Count, ev.Duplicates), ev.Told})
+	h.sums.add(o)
 }
 
-func (h *held) shareOf(s share) {
+func (h *held) addShare(s share) {
 	for i := range h.exporters {
 		x := &h.exporters[i]
 		if x.exporter == s.exporter || i == maxShares-1 {
-			x.count, x.bytes = sum(x.count, s.count), sum(x.bytes, s.bytes)
+			x.count, x.bytes = flow.Sum(x.count, s.count), flow.Sum(x.bytes, s.bytes)
 			return
 		}
 	}
 	h.exporters = append(h.exporters, s)
 }
 
-// addAddresses counts who is behind a coarse key, and shows the event of the
-// busiest remote address.
-func (h *held) addAddresses(ev *alert.Event, budget *addrBudget) {
-	src, dst := ev.Remote, ev.Local
-	if ev.LocalOpened {
-		src, dst = dst, src
-	}
+// addAddresses counts who is behind a coarse key, by n records, and returns the set
+// of the remote sides.
+func (h *held) addAddresses(local, remote flow.Addr, localOpened bool, n uint64, budget *addrBudget) (remotes *addrSet) {
 	if h.behind == nil {
 		h.behind = new(behind)
 	}
-	n := sum(ev.Count, ev.Duplicates)
-	budget.add(&h.behind.sources, src, n)
-	budget.add(&h.behind.targets, dst, n)
-	remotes := &h.behind.sources
-	if ev.LocalOpened {
-		remotes = &h.behind.targets
+	locals, remotes := &h.behind.targets, &h.behind.sources
+	if localOpened {
+		locals, remotes = remotes, locals
 	}
-	if remotes.busiest == ev.Remote {
-		h.show(ev)
-	}
-}
-
-// join adds what another key holds.
-func (h *held) join(o *held) {
-	h.severity, h.state = max(h.severity, o.severity), max(h.state, o.state)
-	switch {
-	case h.exporters == nil && o.exporters == nil && h.shown.exporter == o.shown.exporter:
-	default:
-		if h.exporters == nil {
-			h.exporters = h.shares()
-		}
-		for _, s := range o.shares() {
-			h.shareOf(s)
-		}
-	}
-	h.told = sum(h.told, o.told)
-	h.count, h.duplicates = sum(h.count, o.count), sum(h.duplicates, o.duplicates)
-	h.srcBytes, h.srcPackets = sum(h.srcBytes, o.srcBytes), sum(h.srcPackets, o.srcPackets)
-	h.dstBytes, h.dstPackets = sum(h.dstBytes, o.dstBytes), sum(h.dstPackets, o.dstPackets)
-	h.start, h.end = min(h.start, o.start), max(h.end, o.end)
-	h.first, h.last = min(h.first, o.first), max(h.last, o.last)
-	agree(&h.clientPort, o.clientPort)
-	agree(&h.servicePort, o.servicePort)
-	agree(&h.icmpType, o.icmpType)
-	agree(&h.icmpCode, o.icmpCode)
-}
-
-// stand counts the pair that o speaks of among those behind h.
-func (h *held) stand(o *held, budget *addrBudget) {
-	if h.behind == nil {
-		h.behind = new(behind)
-	}
-	src, dst := o.shown.remote, o.shown.local
-	if o.shown.localOpened {
-		src, dst = dst, src
-	}
-	n := sum(o.count, o.duplicates)
-	budget.add(&h.behind.sources, src, n)
-	budget.add(&h.behind.targets, dst, n)
-}
-
-// shares returns who told how much, also where it is one exporter.
-func (h *held) shares() []share {
-	if h.exporters != nil {
-		return h.exporters
-	}
-	return []share{{h.shown.exporter, sum(h.count, h.duplicates), h.told}}
+	budget.add(locals, local, n)
+	budget.add(remotes, remote, n)
+	return remotes
 }
 
 // agree keeps a port that all records have in common.
@@ -199,10 +155,10 @@ func agree(port *int32, other int32) {
 // states in the order of how far a conversation came.
 var states = [...]hit.State{hit.Attempt, hit.Unknown, hit.Established}
 
-func stateRank(s hit.State) int {
+func stateRank(s hit.State) uint8 {
 	for i, name := range states {
 		if name == s {
-			return i
+			return uint8(i)
 		}
 	}
 	return 0
@@ -236,7 +192,7 @@ func (b *addrBudget) add(s *addrSet, a flow.Addr, n uint64) {
 	if !ok {
 		*b++
 	}
-	c = sum(c, n)
+	c = flow.Sum(c, n)
 	s.counts[a] = c
 	if c > s.counts[s.busiest] {
 		s.busiest = a

@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/regular"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -17,7 +18,7 @@ func (h *held) hit(e *entry) *hit.Hit {
 		Severity: h.severity, Direction: directions[s.direction], State: states[h.state],
 		Category: best.Category.String(), Feed: best.Feed, IOC: best.Prefix, Score: int(best.Confidence()), Ref: best.Ref, Name: best.Name,
 		SrcPort: int(h.clientPort), DstPort: int(h.servicePort), Proto: s.proto,
-		Count: h.count, Duplicates: h.duplicates, Bytes: h.bytes(), Packets: sum(h.srcPackets, h.dstPackets),
+		Count: h.count, Duplicates: h.duplicates, Bytes: h.bytes(), Packets: flow.Sum(h.srcPackets, h.dstPackets),
 		SrcBytes: h.srcBytes, DstBytes: h.dstBytes, SrcPackets: h.srcPackets, DstPackets: h.dstPackets,
 		Exporter: s.exporter.IP(), Domain: s.domain, Sampling: s.sampling,
 		Start: stamp(h.start), End: stamp(h.end), First: stamp(h.first), Last: stamp(h.last),
@@ -25,7 +26,7 @@ func (h *held) hit(e *entry) *hit.Hit {
 		Indicators: alert.Indicators(s.indicators, s.others),
 		Shared:     best.Shared, Scanner: best.Scanner,
 	}
-	if isICMP(s.proto) {
+	if flow.IsICMP(s.proto) {
 		out.SrcPort, out.DstPort = int(h.icmpType), int(h.icmpCode)
 	} else if isNoise(e.key) {
 		out.DstPort = int(e.key.port)
@@ -103,5 +104,3 @@ func matched(s *shown) hit.Matched {
 	}
 	return hit.MatchedSrc
 }
-
-func isICMP(proto uint8) bool { return proto == 1 || proto == 58 }

@@ -6,30 +6,40 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 )
 
-// maxFirstSenders bounds each of the two generations of firstSenders: 1 MB together.
-const maxFirstSenders = 8192
-
-// firstSenders remembers who was first seen to send between pairs whose
-// conversations look alike from both sides (equal ports, as of NTP and SIP) and
-// whose first record is noise, so that they have no entry yet. It forgets after
-// one to two windows.
-type firstSenders struct {
-	window    int64
-	now, then map[key]bool // whether the local side was first
+// recently is a map that forgets what was put into it one to two generations ago, and
+// sooner when there is much: each generation is bounded.
+type recently[V any] struct {
+	generation int64
+	now, then  map[key]V
 }
 
-// settle turns an event whose opener is not told to the pair's first sender.
-func (f *firstSenders) settle(pair key, ev *alert.Event, window int64) {
-	if f.now == nil || f.window != window || len(f.now) >= maxFirstSenders {
-		f.window, f.then, f.now = window, f.now, make(map[key]bool)
+// turn begins another generation where that of before is another, or has most entries.
+func (r *recently[V]) turn(generation int64, most int) {
+	if r.now == nil || r.generation != generation || len(r.now) >= most {
+		r.generation, r.then, r.now = generation, r.now, make(map[key]V)
 	}
-	local, ok := f.now[pair]
+}
+
+func (r *recently[V]) get(k key) (v V, ok bool) {
+	if v, ok = r.now[k]; !ok {
+		v, ok = r.then[k]
+	}
+	return v, ok
+}
+
+// maxFirstSenders bounds each generation of Table.first: 1 MB together.
+const maxFirstSenders = 8192
+
+// settleOpener turns an event whose opener is not told to the pair's first sender, as
+// far as one to two windows remember: of conversations that look alike from both sides
+// (equal ports, as of NTP and SIP) and begin as noise, so that they have no entry yet.
+func (t *Table) settleOpener(pair key, ev *alert.Event) {
+	t.first.turn(t.now/int64(t.o.Window), maxFirstSenders)
+	local, ok := t.first.get(pair)
 	if !ok {
-		if local, ok = f.then[pair]; !ok {
-			local = ev.LocalOpened
-		}
-		f.now[pair] = local
+		local = ev.LocalOpened
 	}
+	t.first.now[pair] = local
 	if local != ev.LocalOpened {
 		ev.LocalOpened = local
 		ev.Judge()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
 const (
@@ -17,12 +18,10 @@ const (
 )
 
 // natView remembers by which key a conversation was last told as seen from inside, where
-// addresses are translated: those of networks.nat, and what natLearner found. Two
-// generations bound it.
+// addresses are translated: those of networks.nat, and what natLearner found.
 type natView struct {
-	since     int64 // when the newer generation began
-	last      int64 // when the last view from inside came
-	now, then map[key]key
+	recently[key]
+	last int64 // when the last view from inside came
 	// early are the keys of conversations that were seen from outside first.
 	early   map[key]key
 	outside map[key]*tally
@@ -56,9 +55,7 @@ func (t *Table) remember(ev *alert.Event, e *entry) {
 	if !n.active(ev) || n.translated(ev) || !ev.LocalNetwork.IsValid() {
 		return
 	}
-	if n.now == nil || t.now-n.since > insideFor || len(n.now) >= maxInside {
-		n.since, n.then, n.now = t.now, n.now, make(map[key]key)
-	}
+	n.turn(t.now/insideFor, maxInside)
 	n.now[outer(ev)], n.last = e.key, t.now
 }
 
@@ -79,7 +76,7 @@ func (t *Table) joinEarly(ev *alert.Event, e *entry) {
 		t.nat.count(e, first.sent, first.received)
 	}
 	h := first.held
-	h.duplicates, h.count = sum(h.duplicates, h.count), 0
+	h.duplicates, h.count = flow.Sum(h.duplicates, h.count), 0
 	h.srcBytes, h.srcPackets, h.dstBytes, h.dstPackets = 0, 0, 0, 0
 	h.clientPort = e.held.clientPort
 	h.shown.local, h.shown.natLocal = ev.Local, h.shown.local
@@ -97,11 +94,7 @@ func (t *Table) yield(ev *alert.Event) *entry {
 	if !n.translated(ev) {
 		return nil
 	}
-	o := outer(ev)
-	k, ok := n.now[o]
-	if !ok {
-		k, ok = n.then[o]
-	}
+	k, ok := n.get(outer(ev))
 	e := t.entries[k]
 	if !ok || e == nil {
 		return nil
@@ -125,7 +118,7 @@ func (t *Table) yield(ev *alert.Event) *entry {
 	} else if raised {
 		return nil // nobody keeps the volume of one pair there
 	}
-	ev.Duplicates, ev.Count = sum(ev.Duplicates, ev.Count), 0
+	ev.Duplicates, ev.Count = flow.Sum(ev.Duplicates, ev.Count), 0
 	ev.LocalBytes, ev.LocalPackets, ev.RemoteBytes, ev.RemotePackets = 0, 0, 0, 0
 	return e
 }
@@ -140,7 +133,7 @@ func (n *natView) count(e *entry, sent, received uint64) *tally {
 		x = new(tally)
 		n.outside[e.key] = x
 	}
-	x.sent.all, x.received.all = sum(x.sent.all, sent), sum(x.received.all, received)
+	x.sent.all, x.received.all = flow.Sum(x.sent.all, sent), flow.Sum(x.received.all, received)
 	return x
 }
 
@@ -155,7 +148,7 @@ func (n *natView) settle(e *entry) {
 	if !e.held.shown.localOpened {
 		sent, received = received, sent
 	}
-	e.held.srcBytes, e.held.dstBytes = sum(e.held.srcBytes, sent), sum(e.held.dstBytes, received)
+	e.held.srcBytes, e.held.dstBytes = flow.Sum(e.held.srcBytes, sent), flow.Sum(e.held.dstBytes, received)
 }
 
 // beyond returns what was seen outside and not inside: as of the line before, because the
@@ -166,8 +159,8 @@ func (x *seen) beyond(inside uint64) uint64 {
 	if (x.all-x.before)/2 > inside-min(inside, x.inside) {
 		until = x.all
 	}
-	d := until - min(until, sum(inside, x.given))
-	x.before, x.inside, x.given = x.all, inside, sum(x.given, d)
+	d := until - min(until, flow.Sum(inside, x.given))
+	x.before, x.inside, x.given = x.all, inside, flow.Sum(x.given, d)
 	return d
 }
 

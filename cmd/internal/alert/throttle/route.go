@@ -22,7 +22,7 @@ func (t *Table) route(ev *alert.Event, c *conn, first bool) (e *entry, isNew boo
 	if e != nil {
 		e.meet(ev)
 	} else if !ev.OpenerTold {
-		t.first.settle(pair, ev, t.now/int64(t.o.Window))
+		t.settleOpener(pair, ev)
 	}
 	t.weigh(e, ev, c, first)
 	if k, ok := noiseKey(ev); ok {
@@ -92,13 +92,14 @@ func (t *Table) surrender(e, shared *entry) {
 	if e.held == nil {
 		return
 	}
+	o := e.held
 	if shared.held == nil {
-		shared.held = e.held
+		shared.held = o
 	} else {
-		shared.held.join(e.held)
+		shared.held.add(&o.sums, o.shown.exporter, o.exporters)
 	}
 	if shared.key.scope != scopePair {
-		shared.held.stand(e.held, &t.addrs)
+		shared.held.addAddresses(o.shown.local, o.shown.remote, o.shown.localOpened, flow.Sum(o.count, o.duplicates), &t.addrs)
 	}
 	e.held = nil
 }
@@ -148,7 +149,7 @@ func (t *Table) weigh(e *entry, ev *alert.Event, c *conn, first bool) {
 	}
 	sent, received, raised := volume(ev)
 	if e != nil {
-		e.sent, e.received = sum(e.sent, sent), sum(e.received, received)
+		e.sent, e.received = flow.Sum(e.sent, sent), flow.Sum(e.received, received)
 		if !e.raised && tooMuch(e.sent, e.received) {
 			e.raised, e.mustSay = true, true
 		}

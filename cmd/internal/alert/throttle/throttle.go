@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -86,7 +87,7 @@ type Table struct {
 	crowds  crowds
 	spreads map[key]*spread
 	nat     natView
-	first   firstSenders
+	first   recently[bool] // whether the local side sent first, by pair
 	addrs   addrBudget
 
 	changed bool   // since the last snapshot
@@ -238,7 +239,7 @@ func (t *Table) say(e *entry, at int64) {
 	t.until(e, saturate(at, t.nextWindow(e)))
 	t.stats.Duplicates += held.duplicates
 	if held.severity < t.o.MinSeverity {
-		t.stats.Muted += sum(held.count, held.duplicates)
+		t.stats.Muted += flow.Sum(held.count, held.duplicates)
 		t.drop(e)
 		return
 	}

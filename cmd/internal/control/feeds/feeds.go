@@ -202,6 +202,6 @@ func (a *Agent) Update(ctx context.Context, log *slog.Logger, names []string, ea
 	if err := k.Start(ctx); err != nil {
 		return err
 	}
-	defer k.Stop()
+	defer func() { _ = k.Stop(ctx) }() // never fails
 	return update(ctx, k, names, each)
 }

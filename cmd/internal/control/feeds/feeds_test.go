@@ -122,7 +122,7 @@ func TestWithAnAgent(t *testing.T) {
 	if err := k.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer k.Stop()
+	defer func() { _ = k.Stop(t.Context()) }()
 	s, err := control.Listen(a.RunDir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

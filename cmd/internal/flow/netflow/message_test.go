@@ -2,6 +2,7 @@ package netflow
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -112,5 +113,38 @@ func TestOptionsTemplateWithScopeLengthZero(t *testing.T) {
 				t.Errorf("sampling %d, want 100", got[0].Sampling)
 			}
 		})
+	}
+}
+
+// The memory of a batch is used again: what v5 does not send is cleared, whatever stood
+// there.
+func TestV5LeavesNothingOver(t *testing.T) {
+	t.Parallel()
+	var full flow.Record
+	var fill func(v reflect.Value)
+	fill = func(v reflect.Value) {
+		for i := range v.NumField() {
+			switch f := v.Field(i); {
+			case v.Type().Field(i).Name == "_":
+			case f.Kind() == reflect.Struct:
+				fill(f)
+			case f.CanInt():
+				f.SetInt(77)
+			default:
+				f.SetUint(77)
+			}
+		}
+	}
+	fill(reflect.ValueOf(&full).Elem())
+	decode := func(memory []flow.Record) flow.Record {
+		t.Helper()
+		out := flow.Batch{Records: memory[:0]}
+		if err := NewDecoder(Options{}).Decode(v5Datagram(1, 0, v5Record()), testExporter, testReceived, &out); err != nil || len(out.Records) != 1 {
+			t.Fatal(err, len(out.Records))
+		}
+		return out.Records[0]
+	}
+	if got, want := decode([]flow.Record{full}), decode(make([]flow.Record, 1)); got != want {
+		t.Errorf("in used memory\n%+v\nwant\n%+v", got, want)
 	}
 }

@@ -65,7 +65,7 @@ func (m *message) plainRecords(t *template, base flow.Record, from, to int) ([]f
 		out = append(out, base)
 		r := &out[len(out)-1]
 		m.run(t.ops, at, r)
-		if r.Has&needSettling != 0 || !t.hasICMP && isICMP(r) {
+		if r.Has&needSettling != 0 || !t.hasICMP && flow.IsICMP(r.Proto) {
 			m.settle(t, r)
 		}
 		if look {
@@ -118,7 +118,7 @@ func (m *message) specialRecords(k *known, base flow.Record, from, to int, sampl
 			out = m.lists(t, out)
 			continue
 		}
-		if r.Has&needSettling != 0 || !t.hasICMP && isICMP(r) {
+		if r.Has&needSettling != 0 || !t.hasICMP && flow.IsICMP(r.Proto) {
 			m.settle(t, r)
 		}
 		if look {

@@ -233,16 +233,14 @@ func (k mask) hasHost6(b []byte) bool {
 	return a.Lo != 0 || a.Hi&(1<<(64-k.bits)-1) != 0
 }
 
-func isICMP(r *flow.Record) bool { return r.Proto == protoICMP || r.Proto == protoICMPv6 }
-
 // settle draws the conclusions that need more than one field.
 func (m *message) settle(t *template, r *flow.Record) {
 	switch {
-	case t.hasICMP && r.Has&flow.HasProto != 0 && !isICMP(r):
+	case t.hasICMP && r.Has&flow.HasProto != 0 && !flow.IsICMP(r.Proto):
 		// One template for all protocols: the elements mean nothing here.
 		r.Has &^= flow.HasICMP
 		r.ICMPType, r.ICMPCode = 0, 0
-	case !t.hasICMP && isICMP(r) && r.Has&flow.HasPorts != 0 && r.SrcPort == 0:
+	case !t.hasICMP && flow.IsICMP(r.Proto) && r.Has&flow.HasPorts != 0 && r.SrcPort == 0:
 		// As in v5, some exporters put type and code in the destination port.
 		r.ICMPType, r.ICMPCode = uint8(r.DstPort>>8), uint8(r.DstPort)
 		r.Has |= flow.HasICMP

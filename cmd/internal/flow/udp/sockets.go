@@ -38,7 +38,7 @@ func New(at []Address, d Dependencies) *Sockets { return &Sockets{d: d, at: at} 
 
 // Bind binds the addresses: datagrams queue in the kernel from here on, and are
 // handed out after Start.
-func (s *Sockets) Bind() error {
+func (s *Sockets) Bind(context.Context) error {
 	for _, a := range s.at {
 		l, err := Listen(a.String(), Options{Log: s.d.Log, NewHandler: func(int) Handler { return s.d.NewHandler() }})
 		if err != nil {

@@ -24,7 +24,7 @@ func mirror(f *flow.Record) flow.Record {
 	if f.NATSrc != (flow.Addr{}) {
 		r.Dst, r.DstPort, r.NATDst, r.NATDstPort = f.NATSrc, f.NATSrcPort, f.Src, f.SrcPort
 	}
-	if isICMP(f.Proto) {
+	if flow.IsICMP(f.Proto) {
 		mirrorICMP(f, &r)
 	}
 	return r
@@ -33,8 +33,6 @@ func mirror(f *flow.Record) flow.Record {
 // Mirror returns what the exporter of f would report of the opposite direction: see
 // mirror. Times, counters, flags, ToS and Has are zero.
 func Mirror(f *flow.Record) flow.Record { return mirror(f) }
-
-func isICMP(proto uint8) bool { return proto == 1 || proto == 58 }
 
 // mirrorICMP: an echo request is answered by a reply of the same code. Type and code
 // often stand in the destination port, which is no port then; others number both
@@ -158,7 +156,7 @@ func opens(w, a *flow.Record) bool {
 	switch {
 	case w.Start != a.Start:
 		return w.Start < a.Start
-	case isICMP(w.Proto) && w.ICMPType != a.ICMPType:
+	case flow.IsICMP(w.Proto) && w.ICMPType != a.ICMPType:
 		return w.ICMPType == 8 || w.ICMPType == 128
 	}
 	return w.DstPort <= a.DstPort
@@ -171,7 +169,7 @@ func conversation(a *flow.Record) uint64 {
 		src, port = a.NATSrc, a.NATSrcPort
 	}
 	dport := a.DstPort
-	if isICMP(a.Proto) {
+	if flow.IsICMP(a.Proto) {
 		port, dport = 0, 0
 	}
 	h := mix(mix(src.Hi, src.Lo), uint64(port)) + mix(mix(a.Dst.Hi, a.Dst.Lo), uint64(dport))

@@ -2,7 +2,6 @@ package hunt
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 
@@ -59,7 +58,7 @@ type share struct {
 	srcPackets, dstPacks uint64
 }
 
-func (s *share) bytes() uint64 { return sum(s.srcBytes, s.dstBytes) }
+func (s *share) bytes() uint64 { return flow.Sum(s.srcBytes, s.dstBytes) }
 
 // Finder sums up flow records by who talked to which listed address.
 type Finder struct {
@@ -137,7 +136,7 @@ func (g *Group) add(e *alert.Event) {
 	if rank(e.State) > rank(g.state) {
 		g.state = e.State
 	}
-	g.count = sum(g.count, e.Count)
+	g.count = flow.Sum(g.count, e.Count)
 	g.start, g.end = min(g.start, e.Start), max(g.end, e.End)
 	g.first, g.last = min(g.first, e.First), max(g.last, e.Last)
 	g.sampled = g.sampled || e.Sampling > 1
@@ -145,13 +144,13 @@ func (g *Group) add(e *alert.Event) {
 		g.clientPort = hit.NoPort
 	}
 	s := g.share(e.Exporter)
-	s.count = sum(s.count, e.Count)
+	s.count = flow.Sum(s.count, e.Count)
 	srcBytes, srcPackets, dstBytes, dstPackets := e.RemoteBytes, e.RemotePackets, e.LocalBytes, e.LocalPackets
 	if e.LocalOpened {
 		srcBytes, srcPackets, dstBytes, dstPackets = dstBytes, dstPackets, srcBytes, srcPackets
 	}
-	s.srcBytes, s.dstBytes = sum(s.srcBytes, srcBytes), sum(s.dstBytes, dstBytes)
-	s.srcPackets, s.dstPacks = sum(s.srcPackets, srcPackets), sum(s.dstPacks, dstPackets)
+	s.srcBytes, s.dstBytes = flow.Sum(s.srcBytes, srcBytes), flow.Sum(s.dstBytes, dstBytes)
+	s.srcPackets, s.dstPacks = flow.Sum(s.srcPackets, srcPackets), flow.Sum(s.dstPacks, dstPackets)
 }
 
 // meet lets the two directions of a conversation, each in a record of its own, tell
@@ -219,12 +218,4 @@ func rank(s hit.State) int {
 		return 1
 	}
 	return 0
-}
-
-// sum saturates: counters come from outside and may be anything.
-func sum(a, b uint64) uint64 {
-	if b > math.MaxUint64-a {
-		return math.MaxUint64
-	}
-	return a + b
 }

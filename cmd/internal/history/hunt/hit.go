@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -25,7 +26,7 @@ func (g *Group) Sums() *hit.Hit {
 		Kind: hit.Retro, Severity: e.Severity, Direction: e.Direction, State: g.state,
 		Category: best.Category.String(), Feed: best.Feed, IOC: best.Prefix, Score: int(best.Confidence()), Ref: best.Ref, Name: best.Name,
 		SrcPort: int(g.clientPort), DstPort: int(g.key.port), Proto: e.Proto,
-		Count: m.count, Duplicates: g.count - m.count, Bytes: m.bytes(), Packets: sum(m.srcPackets, m.dstPacks),
+		Count: m.count, Duplicates: g.count - m.count, Bytes: m.bytes(), Packets: flow.Sum(m.srcPackets, m.dstPacks),
 		SrcBytes: m.srcBytes, DstBytes: m.dstBytes, SrcPackets: m.srcPackets, DstPackets: m.dstPacks,
 		Exporter: m.exporter.IP(), Domain: e.Domain, Sampling: e.Sampling,
 		Start: stamp(g.start), End: stamp(g.end), First: stamp(g.first), Last: stamp(g.last),

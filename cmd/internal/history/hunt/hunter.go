@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,7 +31,6 @@ const Cursor = "hunt"
 const (
 	// cursorLimit bounds the journal that is kept for a hunt. It says some 200 lines.
 	cursorLimit = 64 << 20
-	badSuffix   = ".bad"
 	retryFirst  = 10 * time.Second
 	retryMost   = 10 * time.Minute
 	// showDamage is how long a damaged file counts as a problem.
@@ -223,12 +221,11 @@ func (h *Hunter) edit(change func(*ledger) bool) bool {
 // setAside keeps a damaged ledger for whoever wants to look. What is listed now counts as
 // hunted then, so that nothing is said twice.
 func (h *Hunter) setAside(why error) (l ledger) {
-	text := fmt.Sprintf("the file of what was hunted cannot be read: %s; it is kept as %s, and what is listed now counts as hunted: flowhound hunt looks back by hand", why, h.d.Path+badSuffix)
+	text := fmt.Sprintf("the file of what was hunted cannot be read: %s; it is kept as %s, and what is listed now counts as hunted: flowhound hunt looks back by hand", why, file.SetAside(h.d.Path))
 	h.damaged.Store(&text)
 	h.damagedAt.Store(time.Now().Unix())
 	h.d.Log.Error(text)
 	h.d.Say("error", text)
-	_ = os.Rename(h.d.Path, h.d.Path+badSuffix)
 	if set := h.set.Load(); set != nil {
 		now := time.Now()
 		l.swap(now.UnixNano(), 0, RangesOf(set, now, nil))

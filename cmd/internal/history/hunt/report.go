@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -43,7 +44,7 @@ func report(groups []*Group, beyond uint64, t *Task, now time.Time) []*hit.Hit {
 	if len(rest) > 0 {
 		h := coarse(rest, t.ID, now)
 		h.ID = id(t.ID, &groupKey{port: hit.NoPort})
-		h.Count = sum(h.Count, beyond)
+		h.Count = flow.Sum(h.Count, beyond)
 		more := fmt.Sprintf("%d more", len(rest))
 		if beyond > 0 {
 			more = fmt.Sprintf("at least %d more", len(rest))
@@ -70,10 +71,10 @@ func coarse(groups []*Group, seed uint64, now time.Time) *hit.Hit {
 	sources, targets, ports := map[netip.Addr]bool{h.Src: true}, map[netip.Addr]bool{h.Dst: true}, true
 	for _, g := range groups[1:] {
 		x := g.Hit(seed, now)
-		h.Count, h.Duplicates = sum(h.Count, x.Count), sum(h.Duplicates, x.Duplicates)
-		h.Bytes, h.Packets = sum(h.Bytes, x.Bytes), sum(h.Packets, x.Packets)
-		h.SrcBytes, h.SrcPackets = sum(h.SrcBytes, x.SrcBytes), sum(h.SrcPackets, x.SrcPackets)
-		h.DstBytes, h.DstPackets = sum(h.DstBytes, x.DstBytes), sum(h.DstPackets, x.DstPackets)
+		h.Count, h.Duplicates = flow.Sum(h.Count, x.Count), flow.Sum(h.Duplicates, x.Duplicates)
+		h.Bytes, h.Packets = flow.Sum(h.Bytes, x.Bytes), flow.Sum(h.Packets, x.Packets)
+		h.SrcBytes, h.SrcPackets = flow.Sum(h.SrcBytes, x.SrcBytes), flow.Sum(h.SrcPackets, x.SrcPackets)
+		h.DstBytes, h.DstPackets = flow.Sum(h.DstBytes, x.DstBytes), flow.Sum(h.DstPackets, x.DstPackets)
 		h.Start, h.First = earlier(h.Start, x.Start), earlier(h.First, x.First)
 		h.End, h.Last = later(h.End, x.End), later(h.Last, x.Last)
 		sources[x.Src], targets[x.Dst] = true, true

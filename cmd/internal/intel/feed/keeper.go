@@ -98,7 +98,7 @@ func (k *Keeper) Apply(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	k.Stop()
+	_ = k.Stop(ctx)
 	return k.run(ctx, next)
 }
 
@@ -119,7 +119,7 @@ func (k *Keeper) run(ctx context.Context, feeds *Feeds) error {
 }
 
 // Stop stops keeping the Set fresh. It may be called again.
-func (k *Keeper) Stop() {
+func (k *Keeper) Stop(context.Context) error {
 	k.mu.Lock()
 	stop := k.stop
 	k.stop = nil
@@ -127,6 +127,7 @@ func (k *Keeper) Stop() {
 	if stop != nil {
 		stop()
 	}
+	return nil
 }
 
 func (k *Keeper) now() *Feeds {
