@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -41,8 +42,8 @@ type History struct {
 }
 
 const (
-	// askTime bounds a question, and mostAsking how many are answered at once: one
-	// worker each, so that the flows that come have the other cores.
+	// askTime bounds a question, and mostAsking how many are answered at once: with few
+	// workers, so that the flows that come have the other cores.
 	askTime    = 10 * time.Second
 	mostAsking = 2
 	// askMemory bounds the tables of a question.
@@ -52,6 +53,9 @@ const (
 	// mostExpression bounds an expression.
 	mostExpression = 2000
 )
+
+// askWorkers is how many cores a question may take: one of four, and one at least.
+func askWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/4), 4) }
 
 var errBusy = errors.New("busy")
 
@@ -100,7 +104,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, answer func(ctx contex
 		refuseExpression(w, err)
 		return
 	}
-	q.Start, q.End, q.Workers, q.Raw, q.Damaged = q.from, q.to, 1, values.Get("raw") == "true", q.isDamaged
+	q.Start, q.End, q.Workers, q.Raw, q.Damaged = q.from, q.to, askWorkers(), values.Get("raw") == "true", q.isDamaged
 	end, err := a.turn(ctx)
 	if err != nil {
 		w.Header().Set("Retry-After", "5")

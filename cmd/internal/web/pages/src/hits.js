@@ -132,6 +132,7 @@ async function load() {
     if (e.name === 'AbortError') return null;
     trouble(e);
     if (e.status) wrong(e);
+    chips();
     return null;
   } finally {
     clearTimeout(slow);
