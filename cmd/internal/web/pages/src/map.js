@@ -317,9 +317,16 @@ async function load(calm) {
       both: 'Where traffic comes from and goes to',
     }[side()];
     $('#share').textContent = `Share of ${measure() === 'hits' ? 'hit flows' : measure()}`;
-    if (sel && by[sel]) await open(sel, true);
-    else redraw($('#side'), memo.countries, list);
-    await volume();
+    if (!sel || !by[sel]) {
+      redraw($('#side'), memo.countries, list);
+      await volume();
+    } else {
+      if (!$('#side').children.length) {
+        list(); // until the country's own table is there
+        $('#side').classList.add('stale');
+      }
+      await Promise.all([volume(), open(sel, true)]);
+    }
   } catch (e) {
     trouble(e);
     if (e.status && !(calm === true && e.status === 503)) $('#side').replaceChildren(noAnswer(e, command(sel)));

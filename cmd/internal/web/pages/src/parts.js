@@ -184,7 +184,7 @@ export function numbers(name, heads, rows) {
   const draw = () =>
     d.open &&
     body.replaceChildren(
-      grid(name, heads.map(([k, f, n], i) => ({ t: k, n, f: (r) => (f ? f(r[i]) : String(r[i])) })), rows()),
+      grid(name, heads.map(([k, f, n], i) => ({ t: k[0].toUpperCase() + k.slice(1).replace(/_s$/, ''), n, f: (r) => (f ? f(r[i]) : String(r[i])) })), rows()),
     );
   d.addEventListener('toggle', draw);
   d.redraw = draw;

@@ -140,7 +140,12 @@ async function load(calm) {
   const o = asked();
   asking?.abort();
   asking = new AbortController();
-  const slow = calm !== true && setTimeout(() => $('#tab').classList.add('stale'), 300);
+  const slow =
+    calm !== true &&
+    setTimeout(() => {
+      $('#tab').classList.add('stale');
+      if (!answer) $('#facts').textContent = 'Asking …';
+    }, 300);
   $('#cmd').replaceChildren(cmd(command(o)));
   try {
     answer = await top({ expression: o.q, fields: o.fields, value: o.value, count: o.count }, asking.signal);
@@ -164,6 +169,7 @@ async function load(calm) {
     trouble(e);
     if (!e.status || (calm === true && e.status === 503)) return;
     $('#err').hidden = !e.mistake && e.status !== 400;
+    if (!answer) $('#facts').textContent = '';
     if ($('#err').hidden) return $('#limits').replaceChildren(noAnswer(e, command(o)));
     $('#err').replaceChildren(
       h(

@@ -118,6 +118,11 @@ await page.getByLabel('Filter', { exact: true }).fill('192.0.2.99');
 await page.keyboard.press('Enter');
 await page.getByRole('heading', { name: 'No hits for this filter and range.' }).waitFor();
 check('a filter stands in the address', page.url().includes('q=192.0.2.99') && (await text('#count')).startsWith('0'));
+await page.getByLabel('Filter', { exact: true }).fill('dst contry NL and bytes > 1');
+await page.keyboard.press('Enter');
+await page.getByRole('button', { name: 'Use country' }).click();
+await page.locator('#wrong:empty').waitFor({ state: 'attached' });
+check('the filter takes the language of flows', (await text('#list')).includes('203.0.113.200') && (await text('#cmd code')).includes('expression=dst country NL'));
 await go(page, '/hits');
 
 /* A hit arrives while one looks: it waits behind a button. */
