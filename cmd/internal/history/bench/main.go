@@ -5,16 +5,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -25,8 +22,8 @@ import (
 var day = time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)
 
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == measureWord {
-		if err := measure(os.Args[2:]); err != nil {
+	if len(os.Args) > 3 && os.Args[1] == measureWord {
+		if err := measure(os.Args[2], os.Args[3:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -37,14 +34,15 @@ func main() {
 	dir := flag.String("dir", "", "where the files go, and stay")
 	program := flag.String("flowhound", "flowhound", "the program that is asked")
 	rounds := flag.Int("rounds", 5, "how often each question is asked")
+	only := flag.String("only", "", "ask only questions whose name has this")
 	flag.Parse()
-	if err := run(*dir, *program, *flows, *days, *rounds); err != nil {
+	if err := run(*dir, *program, *only, *flows, *days, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(dir, program string, flows, days, rounds int) error {
+func run(dir, program, only string, flows, days, rounds int) error {
 	if dir == "" {
 		return fmt.Errorf("give -dir")
 	}
@@ -54,21 +52,29 @@ func run(dir, program string, flows, days, rounds int) error {
 			return err
 		}
 	}
-	fmt.Printf("%-34s %10s %10s %10s %9s\n", "", "median s", "least s", "cpu s", "MB")
-	for _, q := range questions(history, filepath.Join(dir, "nfcapd"), program, days) {
-		var all []spent
-		for range rounds {
-			s, err := ask(q.command)
-			if err != nil {
-				return fmt.Errorf("%s: %w", strings.Join(q.command, " "), err)
-			}
-			all = append(all, s)
+	nfcapd := filepath.Join(dir, "nfcapd")
+	if _, err := os.Stat(nfcapd); err != nil && installed("nfcapd") {
+		fmt.Println("sending the day to nfcapd")
+		if err := capture(nfcapd, flows); err != nil {
+			return err
 		}
-		slices.SortFunc(all, func(a, b spent) int { return int(a.wall - b.wall) })
-		m := all[len(all)/2]
-		fmt.Printf("%-34s %10.3f %10.3f %10.3f %9.0f\n", q.name, m.wall.Seconds(), all[0].wall.Seconds(), m.cpu.Seconds(), m.memory)
+	}
+	if err := makeSets(history, dir, flows); err != nil {
+		return err
+	}
+	for _, q := range questions(dir, program, days) {
+		if strings.Contains(q.name, only) {
+			if err := compare(&q, rounds); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+func installed(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
 }
 
 // fill writes the history, whose hours are made one and indexed.
@@ -127,83 +133,4 @@ func record(f *flowgen.Flow) flow.Record {
 		r.Has |= flow.HasNATDst
 	}
 	return r
-}
-
-type question struct {
-	name    string
-	command []string
-}
-
-// questions are asked of each program that is there.
-func questions(history, nfcapd, program string, days int) (out []question) {
-	first, last := day.Format(time.DateOnly), day.AddDate(0, 0, days-1).Format(time.DateOnly)
-	ours := func(name, command string, more ...string) {
-		args := append(strings.Fields(program+" "+command+" --history "+history+" --utc"), more...)
-		out = append(out, question{"flowhound: " + name, args})
-	}
-	aDay := []string{"--start", first, "--end", first}
-	ours("top 5 sip,sport of NL, a day", "top --fields sip,sport --scc NL --count 5", aDay...)
-	ours("top 5 sip,sport of a /4, a day", "top --fields sip,sport --sip 64.0.0.0/4 --count 5", aDay...)
-	ours("top 5 sip,sport, a day", "top --fields sip,sport --count 5", aDay...)
-	ours("one address, a day", "flows --limit 1000 --any-ip 10.20.0.7 --json", aDay...)
-	ours("country by hour, all days", "top --fields hour,scc --count 0", "--start", first, "--end", last)
-	if days > 1 {
-		ours("one address, all days", "flows --limit 1000 --any-ip 10.20.0.7 --json", "--start", first, "--end", last)
-	}
-	theirs, _ := filepath.Glob(filepath.Join(nfcapd, "nfcapd.2*"))
-	if len(theirs) == 1 {
-		for name, filter := range map[string]string{"top 5 sip,sport of a /4, a day": "src net 64.0.0.0/4", "one address, a day": "ip 10.20.0.7"} {
-			out = append(out, question{"nfdump: " + name, []string{"nfdump", "-r", theirs[0], "-A", "srcip,srcport", "-s", "record/bytes", "-n", "5", filter}})
-		}
-	}
-	if exec.Command("python3", "-c", "import duckdb").Run() == nil {
-		files := filepath.Join(history, first, "*.parquet")
-		out = append(out, question{"DuckDB: top 5 sip,sport of NL, a day", []string{"python3", "-c", duckdbTop, files}})
-	}
-	return out
-}
-
-const duckdbTop = `import duckdb, sys
-c = duckdb.connect(); c.execute("SET threads = 2"); f = "read_parquet('%s')" % sys.argv[1]
-c.execute(f"select ip, port, sum(b) s from (select src ip, sport port, bytes b from {f} where scc = 'NL' union all select dst, dport, rev_bytes from {f} where dcc = 'NL' and rev_packets > 0) group by all order by s desc limit 5").fetchall()`
-
-// spent is what a command took.
-type spent struct {
-	wall, cpu time.Duration
-	memory    float64 // MB of resident memory at most
-}
-
-// measureWord has this program run another one: see ask.
-const measureWord = "measure"
-
-// ask runs a command and says what it took. It does so by way of a small process of its
-// own, because what the kernel calls the memory of a process begins with that of the one
-// that started it: here, after a day of flows was made, 800 MB.
-func ask(command []string) (s spent, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return s, err
-	}
-	c := exec.Command(self, append([]string{measureWord}, command...)...)
-	var out, took bytes.Buffer
-	c.Stdout, c.Stderr = &took, &out
-	if err := c.Run(); err != nil {
-		return s, fmt.Errorf("%w: %s", err, &out)
-	}
-	_, err = fmt.Sscan(took.String(), &s.wall, &s.cpu, &s.memory)
-	return s, err
-}
-
-// measure runs a command and prints what it took: wall and CPU time in nanoseconds, and
-// MB. What the command itself prints goes to stderr.
-func measure(command []string) error {
-	c := exec.Command(command[0], command[1:]...)
-	c.Stdout, c.Stderr = os.Stderr, os.Stderr
-	begun := time.Now()
-	if err := c.Run(); err != nil {
-		return err
-	}
-	usage := c.ProcessState.SysUsage().(*syscall.Rusage)
-	fmt.Println(time.Since(begun).Nanoseconds(), (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Nanoseconds(), float64(usage.Maxrss)/1024)
-	return nil
 }
