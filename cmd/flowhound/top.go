@@ -29,13 +29,15 @@ all until there. Both directions of a conversation are records of their own, who
 source is the sender. "flowhound flows --help" describes expressions.
 
 Fields: sip dip nat_src nat_dst exporter (also sip/24, or sip/24/64 with a length for
-IPv6) sport dport proto flags tos icmp_type icmp_code scc dcc sas das in out domain
+IPv6) sport dport proto service flags tos icmp_type icmp_code scc dcc sas das in out domain
 version sampling firewall; ip port cc as if for either side, where a record counts for
-both of its ends; minute 5min hour day, when records began.`,
+both of its ends; minute 5min hour day, when records began. Sums by country, service,
+proto, hour and day come from roll-ups, so that a month takes a moment.`,
 		Example: `  flowhound top --fields sip --last 1h
   flowhound top --fields sip,sport --value bytes --count 5 --scc NL --start yesterday --end yesterday
   flowhound top --fields dip --value sips --last 7d 'direction inbound and flags S/SA'
-  flowhound top --fields hour,scc --count 0 --last 30d --csv`,
+  flowhound top --fields hour,scc --count 0 --last 30d --csv
+  flowhound top --fields day,service --count 0 --last 30d --scc NL`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if err := readTop(cmd, &o, fields, value, threshold); err != nil {
 				return usageError(err)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/crc32"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -166,6 +167,9 @@ func (w *Writer) indexed(day string, m *manifest) bool {
 		return len(hourFiles(m)) == 0
 	}
 	defer x.close()
+	if _, err := os.Stat(filepath.Join(w.Dir, day, servicesName)); err != nil {
+		return false // an earlier version made the others
+	}
 	return slices.Equal(names(x.dir.Files), hourFiles(m))
 }
 
@@ -200,7 +204,7 @@ func (w *Writer) index(ctx context.Context, day string) error {
 			return err
 		}
 	}
-	return w.indexCountries(ctx, dir, want)
+	return w.rollUp(ctx, dir, want)
 }
 
 // filesAtOnce is how many files are taken into an index in one step: each takes 15 MB.

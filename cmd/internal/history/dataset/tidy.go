@@ -58,7 +58,7 @@ func Summarize(dir string) (s Summary, err error) {
 		for _, d := range m.Damaged {
 			s.Damaged = append(s.Damaged, day+"/"+d.Name)
 		}
-		for _, name := range []string{manifestName, indexName, countriesName} {
+		for _, name := range []string{manifestName, indexName, countriesName, servicesName} {
 			s.Bytes += sizeOf(filepath.Join(dir, day, name))
 		}
 	}

@@ -138,10 +138,10 @@ func TestCountries(t *testing.T) {
 		t.Fatal(err)
 	}
 	type sums struct{ flows, bytes, packets uint64 }
-	expect, got := map[hourPair]sums{}, map[hourPair]sums{}
+	expect, got := map[serviceKey]sums{}, map[serviceKey]sums{}
 	for i := range want {
 		r := &want[i]
-		key := hourPair{r.Start / 3600e9 * 3600, [2]byte{'x', 'p'}, [2]byte{'N', 'O'}}
+		key := serviceKey{hour: r.Start / 3600e9 * 3600, src: [2]byte{'x', 'p'}, dst: [2]byte{'N', 'O'}}
 		if r.Src.V4()>>24 != 10 {
 			key.src, key.dst = key.dst, key.src
 		}
@@ -150,7 +150,7 @@ func TestCountries(t *testing.T) {
 	}
 	snap := snapshot(t, w.Dir)
 	covered, err := snap.Countries(func(c CountryHour) error {
-		key := hourPair{c.Hour, c.Src, c.Dst}
+		key := serviceKey{hour: c.Hour, src: c.Src, dst: c.Dst}
 		s := got[key]
 		got[key] = sums{s.flows + c.Flows, s.bytes + c.Bytes, s.packets + c.Packets}
 		return nil

@@ -49,7 +49,7 @@ func VerifyAll(ctx context.Context, dir string, damaged func(name string, err er
 		case err == nil:
 			good++
 		case errors.Is(err, fs.ErrNotExist):
-		case errors.Is(err, column.ErrDamaged), errors.Is(err, errIndex), errors.Is(err, errCountries), errors.Is(err, errManifest), errors.Is(err, errLog):
+		case errors.Is(err, column.ErrDamaged), errors.Is(err, errIndex), errors.Is(err, errCountries), errors.Is(err, errServices), errors.Is(err, errManifest), errors.Is(err, errLog):
 			bad++
 			damaged(name, err)
 		default:
@@ -67,7 +67,7 @@ func VerifyAll(ctx context.Context, dir string, damaged func(name string, err er
 		return good, bad, err
 	}
 	for _, day := range days {
-		for name, check := range map[string]func(string) error{manifestName: verifyManifest, indexName: verifyIndex, countriesName: verifyCountries} {
+		for name, check := range map[string]func(string) error{manifestName: verifyManifest, indexName: verifyIndex, countriesName: verifyCountries, servicesName: verifyServices} {
 			if err := found(day+"/"+name, check(filepath.Join(dir, day, name))); err != nil {
 				return good, bad, err
 			}
@@ -114,19 +114,33 @@ func verifyIndex(path string) error {
 }
 
 func verifyCountries(path string) error {
+	return verifySections(path, countriesMagic, errCountries, func(rows []byte) error {
+		return decodeCountries(rows, func(CountryHour) error { return nil })
+	})
+}
+
+func verifyServices(path string) error {
+	return verifySections(path, servicesMagic, errServices, func(content []byte) error {
+		_, err := decodeServices(content)
+		return err
+	})
+}
+
+// verifySections reads a roll-up, all of which must be whole sections.
+func verifySections(path, magic string, damaged error, check func([]byte) error) error {
 	b, err := file.Read(path, countriesLimit)
 	if err != nil {
 		return err
 	}
-	size := len(countriesMagic)
-	for name, rows := range readCountries(filepath.Dir(path)) {
-		if err := decodeCountries(rows, func(CountryHour) error { return nil }); err != nil {
+	size := len(magic)
+	for name, content := range readSections(path, magic) {
+		if err := check(content); err != nil {
 			return err
 		}
-		size += 8 + 1 + len(name) + len(rows)
+		size += 8 + 1 + len(name) + len(content)
 	}
 	if size != len(b) {
-		return errCountries
+		return damaged
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ type Data struct {
 	// Countries, unless it is nil, gives what countries sent each other in each hour, and
 	// returns for which of Files that stands.
 	Countries func(each func(*CountryHour) error) ([]bool, error)
+	// Services is Countries for each service.
+	Services func(each func(*ServiceHour) error) ([]bool, error)
 	// Aside names files that were found damaged before and are not among Files.
 	Aside []string
 	// Places says where the addresses of Recent's records are; nil: nobody knows.

@@ -97,6 +97,8 @@ func naive(all []Record, q Question, o TopOptions) *Top {
 					key = append(key, r.Address(f).IP())
 				case fields[f].form == formCountry:
 					key = append(key, r.Country(f))
+				case f == Service:
+					key = append(key, serviceName(column.Service(r.Proto, r.SrcPort, r.DstPort)))
 				default:
 					n, _ := r.Number(f, q.Raw)
 					key = append(key, n)
@@ -168,7 +170,7 @@ func TestTopAgrees(t *testing.T) {
 		all := everything(t, d)
 		for range 40 {
 			names := []string{"sip", "dip", "sip/24", "dip/31/127", "nat_src", "nat_dst", "sport", "dport", "nat_sport", "nat_dport", "proto", "flags", "tos", "icmp_type", "icmp_code", "scc", "dcc", "sas", "das",
-				"in", "out", "exporter", "domain", "version", "sampling", "minute", "hour", "ip", "port", "cc", "as", "if"}
+				"in", "out", "exporter", "domain", "version", "sampling", "minute", "hour", "ip", "port", "cc", "as", "if", "service"}
 			rnd.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 			text := strings.Join(names[:1+rnd.IntN(9)], ",")
 			keys, err := ParseKeys(text)

@@ -37,6 +37,7 @@ const (
 	PacketSize
 	SrcCountry
 	DstCountry
+	Service // column.Service: a protocol and the port of its servers
 	fieldCount
 )
 
@@ -52,6 +53,7 @@ const (
 	formAS
 	formDuration
 	formCountry
+	formService
 )
 
 // fields is what is known of each field. Its name is that of the JSON form and of
@@ -92,6 +94,7 @@ var fields = [fieldCount]struct {
 	PacketSize: {"bpp", formCount, 1<<63 - 1, "a number of bytes a packet, such as 100"},
 	SrcCountry: {"scc", formCountry, 0, wantCountry},
 	DstCountry: {"dcc", formCountry, 0, wantCountry},
+	Service:    {"service", formService, 1<<24 - 1, "a service: tcp/443, udp/53, 443 (of any protocol), tcp/other, icmp"},
 }
 
 const (

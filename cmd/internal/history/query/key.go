@@ -207,6 +207,8 @@ func (k *Key) value(b []byte) (any, []byte) {
 		return netip.PrefixFrom(a, k.Bits6), rest
 	case fields[k.Field].form == formCountry:
 		return countryName(v), rest
+	case k.Field == Service:
+		return serviceName(uint32(binary.BigEndian.Uint32(v))), rest
 	case n == 1:
 		return uint64(v[0]), rest
 	case n == 2:

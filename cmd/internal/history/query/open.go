@@ -17,13 +17,20 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 	for _, f := range snap.Files {
 		d.Files = append(d.Files, Part{Path: f.Path, Info: f.Info, Open: f.Open})
 	}
-	d.Countries = func(each func(*CountryHour) error) ([]bool, error) {
-		covered, err := snap.Countries(func(h dataset.CountryHour) error { return each(&h) })
+	stands := func(covered map[*dataset.File]bool) []bool {
 		out := make([]bool, len(snap.Files))
 		for i, f := range snap.Files {
 			out[i] = covered[f]
 		}
-		return out, err
+		return out
+	}
+	d.Countries = func(each func(*CountryHour) error) ([]bool, error) {
+		covered, err := snap.Countries(func(h dataset.CountryHour) error { return each(&h) })
+		return stands(covered), err
+	}
+	d.Services = func(each func(*ServiceHour) error) ([]bool, error) {
+		covered, err := snap.Services(each)
+		return stands(covered), err
 	}
 	d.Select = func(set *AddrSet) ([][]int, error) { return selected(snap, set), nil }
 	return d

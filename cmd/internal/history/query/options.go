@@ -22,6 +22,7 @@ var Options = []Option{
 	{"dport", []Field{DstPort}, "destination `port`s"},
 	{"any-port", []Field{SrcPort, DstPort}, "`port`s of either side"},
 	{"proto", []Field{Proto}, "`protocol`s by name or number"},
+	{"service", []Field{Service}, "`service`s: tcp/443, 53 (of any protocol), icmp; of either direction"},
 	{"flags", []Field{Flags}, "TCP `flags`: S (set), S/SA (SYN without ACK), =S, none"},
 	{"tos", []Field{ToS}, "`type`s of service, 0 to 255"},
 	{"icmp-type", []Field{ICMPType}, "ICMP `type`s"},

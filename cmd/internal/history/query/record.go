@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
 
 // Record is one flow record of the history, with what was known of its addresses when
@@ -122,6 +123,8 @@ func (r *Record) Number(f Field, raw bool) (n uint64, ok bool) {
 		return uint64(r.Firewall), true
 	case Duration:
 		return r.Millis(), true
+	case Service:
+		return uint64(column.Service(r.Proto, r.SrcPort, r.DstPort)), true
 	}
 	return derived(f, r.scale(r.Bytes, raw), r.scale(r.Packets, raw), r.Millis()), true
 }

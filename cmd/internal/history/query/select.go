@@ -147,7 +147,7 @@ func answerHas(has flow.Fields) flow.Fields {
 // calculated reports whether the values of a field follow from several columns.
 func (g *group) calculated(f Field) bool {
 	switch f {
-	case Duration, BitRate, PacketRate, PacketSize:
+	case Duration, BitRate, PacketRate, PacketSize, Service:
 		return true
 	case Bytes, Packets:
 		return !g.unsampled()
@@ -169,6 +169,8 @@ func (g *group) numbers(f Field, w way, sel []int32, out []uint64) []uint64 {
 	switch f {
 	case Duration:
 		return g.millis(w, sel, out)
+	case Service:
+		return g.services(w, sel, out)
 	case Bytes, Packets:
 		return g.counts(f, w, sel, out)
 	case BitRate, PacketRate, PacketSize:
@@ -182,6 +184,17 @@ func (g *group) numbers(f Field, w way, sel []int32, out []uint64) []uint64 {
 	out = append(out, make([]uint64, len(sel))...)
 	for _, p := range g.parts(f, w, sel) {
 		g.scatter(p, sel, out[first:])
+	}
+	return out
+}
+
+// services appends the services of the rows of sel.
+func (g *group) services(w way, sel []int32, out []uint64) []uint64 {
+	mark := g.mark()
+	defer func() { g.release(mark) }()
+	src, dst, protos := g.numbers(SrcPort, w, sel, nil), g.numbers(DstPort, w, sel, nil), g.numbers(Proto, w, sel, nil)
+	for i := range sel {
+		out = append(out, uint64(column.Service(uint8(protos[i]), uint16(src[i]), uint16(dst[i]))))
 	}
 	return out
 }

@@ -147,7 +147,7 @@ func randomExpression(rnd *rand.Rand, depth int) string {
 	term := pick(
 		side+"ip 10.0.1.2", side+"net 10.0.1.0/30", side+"ip 2001:db8::/32", side+"nat ip 10.0.3.1", side+"nat net 10.0.3.0/31,10.0.4.0/30", side+"ip 10.0.1.1-10.0.2.3", side+"ip 10.0.1.1,10.0.2.2,2001:db8::2", side+"nat ip ::/0",
 		side+"port 443", side+"port 0", side+"port < 100", side+"port 40001,53", side+"nat port 40001", side+"nat port 443-41000", side+"port != 80",
-		"proto tcp", "proto icmp,icmp6", "flags S", "flags S/SA", "flags none", "flags = A", "tos 0", "tos 1", "icmp-type 0", "icmp-type 8,129", "icmp-code 0", side+"as 64500", side+"as 0",
+		"proto tcp", "proto icmp,icmp6", "service tcp/443", "service 53,icmp", "service tcp/other,udp", "service != 443", "flags S", "flags S/SA", "flags none", "flags = A", "tos 0", "tos 1", "icmp-type 0", "icmp-type 8,129", "icmp-code 0", side+"as 64500", side+"as 0",
 		side+"country NO", side+"country private", side+"country --,NL", "exporter 192.0.0.1", side+"if 1", "in if 0", "out if 2", "domain 1", "sampling 100", "version 9", "firewall 0",
 		"bytes > 1k", "bytes 0", "bytes < 500", "packets 1", "packets >= 100", "duration > 10s", "duration 0", "bps > 1k", "bps 0", "pps < 1", "bpp 100-1000", "ipv6", "any")
 	if rnd.IntN(4) == 0 {

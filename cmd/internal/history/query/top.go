@@ -197,8 +197,8 @@ func (r *reading) sum(ctx context.Context, part share, bounded bool) (*sums, err
 	if err != nil {
 		return nil, err
 	}
-	if rolledUp(q, o) && r.d.Countries != nil {
-		if parts, err = r.d.addRollups(q, workers[0], parts); err != nil {
+	if from := rolledUp(q, o); from != noRollup {
+		if parts, err = r.d.addRollups(q, o.Keys, from, workers[0], parts); err != nil {
 			return nil, err
 		}
 	}

@@ -53,6 +53,8 @@ func (c *collector) add(text string) *mistake {
 		return c.addFlags(text)
 	case formCountry:
 		return c.addCountry(text)
+	case formService:
+		return c.addService(text)
 	}
 	if n, _, ok := c.number(text); ok {
 		c.nums = append(c.nums, numRange{n, n})
@@ -94,7 +96,7 @@ func (c *collector) addCompared(op, text string) *mistake {
 		}
 		return c.add(text)
 	}
-	if f.form == formAddress || f.form == formFlags || f.form == formCountry {
+	if f.form == formAddress || f.form == formFlags || f.form == formCountry || f.form == formService {
 		return &mistake{f.name + " has no order: " + op + " does not apply", ""}
 	}
 	n, suggestion, ok := c.number(text)
