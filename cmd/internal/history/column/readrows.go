@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
@@ -16,6 +17,12 @@ import (
 // last step of a search, for the rows that are wanted. only names the columns that are read,
 // the others are zero; none: all.
 func (f *File) Rows(group int, rows []int32, to []Row, only ...ID) ([]Row, error) {
+	return f.RowsWith(group, rows, to, func(ID) *Column { return nil }, only...)
+}
+
+// RowsWith is Rows for a reader that has read some columns of the row group already: have
+// returns these, nil for the others.
+func (f *File) RowsWith(group int, rows []int32, to []Row, have func(ID) *Column, only ...ID) ([]Row, error) {
 	first := len(to)
 	to = append(to, make([]Row, len(rows))...)
 	out := to[first:]
@@ -29,7 +36,9 @@ func (f *File) Rows(group int, rows []int32, to []Row, only ...ID) ([]Row, error
 		if len(only) > 0 && !slices.Contains(only, id) {
 			continue
 		}
-		if err := f.pick(group, id, rows, out); err != nil {
+		if c := have(id); c != nil {
+			c.fill(out, id, rows, 0)
+		} else if err := f.pick(group, id, rows, out); err != nil {
 			return nil, err
 		}
 	}
@@ -56,6 +65,20 @@ func (c *Column) fill(out []Row, id ID, rows []int32, before int32) {
 	}
 }
 
+// picked are the columns in which pick keeps dictionaries, of each kind.
+var picked [Country + 1]sync.Pool
+
+// clear empties a column that is filled with values of the same kind again.
+func (c *Column) clear(id ID) {
+	*c = Column{Int32: c.Int32[:0], Int64: c.Int64[:0], Bytes: c.Bytes[:0], two: id.Kind() == Country}
+	if id.Kind() != Int32 { // a column has no values of other kinds, rather than none
+		c.Int32 = nil
+	}
+	if id.Kind() != Int64 {
+		c.Int64 = nil
+	}
+}
+
 // pick sets one column of rows, from the pages that hold them.
 func (f *File) pick(group int, id ID, rows []int32, out []Row) (err error) {
 	defer recovered(&err)
@@ -67,7 +90,12 @@ func (f *File) pick(group int, id ID, rows []int32, out []Row) (err error) {
 	}
 	pages := f.parquet.RowGroups()[group].ColumnChunks()[f.place[id]].Pages()
 	defer func() { err = errors.Join(err, pages.Close()) }()
-	c := Column{two: id.Kind() == Country}
+	c, _ := picked[id.Kind()].Get().(*Column)
+	if c == nil {
+		c = &Column{}
+	}
+	defer picked[id.Kind()].Put(c)
+	c.clear(id)
 	for before := int32(0); len(rows) > 0; {
 		page, err := pages.ReadPage()
 		if err != nil {

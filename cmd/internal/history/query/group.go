@@ -24,6 +24,7 @@ const (
 type group struct {
 	file *column.File
 	at   int
+	part int // of the scan
 	rows int
 	raw  bool
 
