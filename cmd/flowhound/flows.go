@@ -20,12 +20,14 @@ func flowsCommand() *cobra.Command {
 	var o ask.RecordOptions
 	var sort string
 	var form outputForm
+	var join joining
 	cmd := &cobra.Command{
 		Use:   "flows [-c FILE | --history DIR] [EXPRESSION]",
 		Short: "List flows of the history",
 		Long: `flows lists the flow records of the history that an expression and options
 describe. Both directions of a conversation are records of their own, whose source
-is the sender; with --biflow a line is a conversation, found by either direction.
+is the sender; with --biflow a line is a conversation, found by either direction, and
+with --join also the pieces in which routers report a long one are one line.
 Every option that filters has a form with --not- before its name.
 
 An expression joins conditions by and, or, not and brackets:
@@ -39,11 +41,15 @@ JSON, CSV, Parquet and IPFIX have them as exported, beside the rate. The exit st
 is 1 when a file could not be read; the others answer all the same.`,
 		Example: `  flowhound flows --last 1h 'src net 10.0.0.0/8 and not dst port 443'
   flowhound flows --start yesterday --end yesterday --any-ip @suspects.txt --biflow
+  flowhound flows --last 7d --join --sort duration --limit 20 'src net 10.0.0.0/8'
   flowhound flows --last 7d --sort bytes --limit 20 'dst country RU and bytes > 10m'
   flowhound flows --last 30d --any-ip 198.51.100.7 --parquet found.parquet`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if o.Sort, err = form.order(cmd, sort, &o.Limit); err != nil {
 				return usageError(err)
+			}
+			if o.Join = join.option(cmd); o.Join != nil {
+				o.Biflow = true
 			}
 			q, d, done, err := a.question(cmd, args)
 			if err != nil {
@@ -67,6 +73,7 @@ is 1 when a file could not be read; the others answer all the same.`,
 				return err
 			}
 			done()
+			join.say(cmd)
 			if n == 0 {
 				a.nothing()
 			} else if uint64(printed) < n {
@@ -80,6 +87,7 @@ is 1 when a file could not be read; the others answer all the same.`,
 	a.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.Biflow, "biflow", false, "a line for each conversation, with the counters of both directions")
+	join.flag(cmd)
 	f.StringVar(&sort, "sort", "start", "the `order`: start, bytes, packets, duration, bps, pps, bpp, sport, dport; + or - before it")
 	f.IntVar(&o.Limit, "limit", 1000, "how many are printed; 0: all, in the order of the files. Files get all")
 	form.flags(cmd)

@@ -27,6 +27,7 @@ func huntCommand() *cobra.Command {
 	var a asking
 	var w wanted
 	var records, asJSON bool
+	var join joining
 	cmd := &cobra.Command{
 		Use:   "hunt [-c FILE | --history DIR] [ADDRESS|NETWORK|@FILE|PULSE...] [EXPRESSION]",
 		Short: "Hold the flows of the past against indicators",
@@ -71,14 +72,15 @@ with 3 when nothing matched, and with 1 when a file could not be read.`,
 			q.Filter = q.Filter.And(hunt.Listed(ask.NewAddrSet(ranges)))
 			var found bool
 			if records {
-				found, err = printRecords(cmd, &a, q, data, asJSON)
+				found, err = printRecords(cmd, &a, q, data, asJSON, join.option(cmd))
 			} else {
 				policy := cfg.Policy()
 				if len(w.targets)+len(w.lists) > 0 { // what is asked for by name is told, muted or not
 					policy = alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil)
 				}
-				found, err = printFinds(cmd, &huntFor{set, ranges, policy, len(expression)+len(a.filters) == 0}, q, data, done, asJSON)
+				found, err = printFinds(cmd, &huntFor{set, ranges, policy, len(expression)+len(a.filters) == 0, join.option(cmd)}, q, data, done, asJSON)
 			}
+			join.say(cmd)
 			switch {
 			case err != nil:
 				return err
@@ -95,6 +97,7 @@ with 3 when nothing matched, and with 1 when a file could not be read.`,
 	cmd.Flags().StringVar(&w.feed, "feed", "", "only indicators of the `feed` of that name")
 	cmd.Flags().StringVar(&w.category, "category", "", "only indicators of a `category`, such as c2")
 	cmd.Flags().StringVar(&w.since, "listed-since", "", "only what the agent has seen being listed since this `time`")
+	join.flag(cmd)
 	cmd.Flags().BoolVar(&records, "records", false, "print every flow record instead of who talked to whom")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	return cmd
@@ -111,14 +114,14 @@ func (a *asking) config(cmd *cobra.Command, w *wanted) (*config.Config, error) {
 	return loadConfig(a.path)
 }
 
-func printRecords(cmd *cobra.Command, a *asking, q ask.Question, data *ask.Data, asJSON bool) (bool, error) {
+func printRecords(cmd *cobra.Command, a *asking, q ask.Question, data *ask.Data, asJSON bool, join *ask.Join) (bool, error) {
 	form := outputForm{json: asJSON}
-	out, err := form.open(cmd, a, false)
+	out, err := form.open(cmd, a, join != nil)
 	if err != nil {
 		return false, err
 	}
 	defer out.discard()
-	n, err := data.Records(cmd.Context(), q, ask.RecordOptions{}, func(f *ask.Found) error { return out.Flow(f) })
+	n, err := data.Records(cmd.Context(), q, ask.RecordOptions{Biflow: join != nil, Join: join}, func(f *ask.Found) error { return out.Flow(f) })
 	if err == nil {
 		err = out.commit()
 	}
@@ -131,13 +134,16 @@ type huntFor struct {
 	ranges []flow.Range
 	policy *alert.Policy
 	alone  bool // no expression and no option narrows the flows
+	join   *ask.Join
 }
 
 // find asks the history.
 func (h *huntFor) find(ctx context.Context, q ask.Question, data *ask.Data) (groups []*hunt.Group, beyond uint64, err error) {
 	finder := hunt.NewFinder(h.policy, h.set, time.Now())
 	holds := ask.NewAddrSet(h.ranges).Contains
-	_, err = data.Records(ctx, q, hunt.Options(h.alone), func(f *ask.Found) error {
+	o := hunt.Options(h.alone)
+	o.Join = h.join
+	_, err = data.Records(ctx, q, o, func(f *ask.Found) error {
 		finder.Add(&f.Record.Record, hunt.Sides(&f.Record.Record, holds))
 		return nil
 	})

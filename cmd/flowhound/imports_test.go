@@ -93,9 +93,9 @@ cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/set
 cmd/internal/flow/lane: cmd/internal/flow
 cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/flow/lane cmd/internal/metric cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/text
 cmd/internal/history/column: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/ github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/
-cmd/internal/history/dataset: cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal
+cmd/internal/history/dataset: cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal github.com/klauspost/compress/
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
-cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset testdata/bench/flowgen
+cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset cmd/internal/history/query cmd/internal/history/query/show testdata/bench/flowgen
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset plugin/nearest
 cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed

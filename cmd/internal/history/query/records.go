@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
@@ -23,6 +24,9 @@ type RecordOptions struct {
 	// Limit is how many are returned, the first of the order. 0: all, which only the
 	// order of the files allows.
 	Limit int
+	// Join, unless it is nil, puts the pieces of long conversations together: Biflow must be
+	// set. Conditions hold for the pieces, order and limit for the whole.
+	Join *Join
 	// Only names the columns that are read of what was found; what stands in others is
 	// zero. Reading few takes half the time. nil: all.
 	Only []column.ID
@@ -83,18 +87,77 @@ func (d *Data) Records(ctx context.Context, q Question, o RecordOptions, each fu
 	if err != nil {
 		return 0, err
 	}
-	f := &finder{o: &o, q: &q, each: each}
-	s := scan{q: &q, parts: parts, inOrder: o.Sort == nil && !o.AnyOrder, symmetric: o.Biflow && o.Symmetric, visit: f.visit}
+	f := &finder{o: &o, q: &q, each: each, beside: make([]buffer, q.workers())}
+	s := scan{q: &q, parts: parts, inOrder: o.Sort == nil && !o.AnyOrder || o.Join != nil, symmetric: o.Biflow && o.Symmetric, visit: f.visit}
+	if o.Join != nil {
+		if err := f.join(ctx, d, parts); err != nil {
+			return 0, err
+		}
+	}
 	if err := s.run(ctx); err != nil {
 		return f.records, err
 	}
 	if f.enough() {
 		return f.records, nil
 	}
-	if err := d.recent(ctx, &q, f.recent); err != nil && !errors.Is(err, errEnough) {
+	err = d.recent(ctx, &q, f.recent)
+	if err == nil && f.joiner != nil {
+		err = f.joiner.finish()
+	}
+	if err != nil && !errors.Is(err, errEnough) {
 		return f.records, err
 	}
 	return f.records, f.finish()
+}
+
+// join makes the finder put pieces together. Before a file it hands on what neither that
+// nor a later one can continue, nor the records that are in no file yet.
+func (f *finder) join(ctx context.Context, d *Data, parts []Part) error {
+	f.joiner = newJoiner(f.o.Join, f.whole)
+	f.begins = make([]int64, len(parts))
+	least := int64(math.MaxInt64)
+	err := d.recent(ctx, f.q, func(c *Conversation, _ [2]bool) error {
+		least = min(least, c.first())
+		return nil
+	})
+	for i, p := range slices.Backward(parts) {
+		least = min(least, p.Info.Start)
+		f.begins[i] = least
+	}
+	return err
+}
+
+// whole takes a conversation whose pieces are together.
+func (f *finder) whole(c *Conversation) error {
+	one := &Found{Record: c.Both(), Conversation: c}
+	f.records++
+	if f.o.Sort != nil {
+		f.add(f.o.Sort.key(one, f.q.Raw), one)
+		return nil
+	}
+	err := f.each(one)
+	if err == nil && f.enough() {
+		return errEnough
+	}
+	return err
+}
+
+// pieces gives what was found in a row group to the joiner.
+func (f *finder) pieces(g *group, rows []int32) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.joiner.from(f.begins[g.part]); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(rows, chunk) {
+		f.rows, f.found = g.materialise(some, f.rows, f.found[:0], f.o.Only...)
+		for i := range f.found {
+			if err := f.joiner.add(&f.found[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // finder collects what is found, or hands it on.
@@ -107,9 +170,18 @@ type finder struct {
 	records uint64
 	rows    []column.Row
 	found   []Conversation
+	beside  []buffer // of each worker
+	joiner  *joiner
+	begins  []int64  // when the first flow of each file and all later ones began
 	best    []ranked // with Sort: the first ones, and as many again
 	worst   int64    // with Sort: the key of the last of the first, once there are enough
 	full    bool
+}
+
+// buffer is where a worker reads rows.
+type buffer struct {
+	rows  []column.Row
+	found []Conversation
 }
 
 // ranked is a record with its place in the order.
@@ -126,13 +198,19 @@ func (f *finder) enough() bool {
 }
 
 // visit takes what was found in a row group.
-func (f *finder) visit(_ int, g *group, found [2][]int32) error {
+func (f *finder) visit(worker int, g *group, found [2][]int32) error {
 	rows := union(found[forward], found[reverse], g.list())
+	if len(rows) > chunk {
+		g.load(f.o.Only)
+	}
+	if f.joiner != nil {
+		return f.pieces(g, rows)
+	}
 	if f.o.Sort != nil {
 		return f.rank(g, rows, found)
 	}
 	if f.o.AnyOrder {
-		return f.visitBeside(g, rows, found)
+		return f.visitBeside(&f.beside[worker], g, rows, found)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -149,12 +227,12 @@ func (f *finder) visit(_ int, g *group, found [2][]int32) error {
 }
 
 // visitBeside is visit in any order: only handing on is done by one worker at a time.
-func (f *finder) visitBeside(g *group, rows []int32, found [2][]int32) error {
+func (f *finder) visitBeside(b *buffer, g *group, rows []int32, found [2][]int32) error {
 	for some := range slices.Chunk(rows, chunk) {
-		_, conversations := g.materialise(some, nil, nil, f.o.Only...)
+		b.rows, b.found = g.materialise(some, b.rows, b.found[:0], f.o.Only...)
 		f.mu.Lock()
 		for i, row := range some {
-			if err := f.give(&conversations[i], accept(&found, row)); err != nil {
+			if err := f.give(&b.found[i], accept(&found, row)); err != nil {
 				f.mu.Unlock()
 				return err
 			}
@@ -176,6 +254,9 @@ func accept(found *[2][]int32, row int32) (accepted [2]bool) {
 }
 
 func (f *finder) recent(c *Conversation, accepted [2]bool) error {
+	if f.joiner != nil {
+		return f.joiner.add(c)
+	}
 	if f.o.Sort == nil {
 		return f.give(c, accepted)
 	}

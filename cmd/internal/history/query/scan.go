@@ -250,6 +250,7 @@ func (s *scan) search(worker int, g *group, at int) (err error) {
 		return nil
 	}
 	g.open(file, t.group)
+	g.part = t.file
 	found := s.find(g, s.parts[t.file].Info)
 	s.await(at)
 	if len(found[forward])+len(found[reverse]) == 0 || s.stopped() {
