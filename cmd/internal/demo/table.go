@@ -54,6 +54,9 @@ type row struct {
 
 // Add counts one hit.
 func (t *Table) Add(h *hit.Hit) {
+	if t.Top > 0 && h.IsTest() {
+		return // its bytes never flowed
+	}
 	t.hits++
 	t.counts[h.Severity] += h.Count
 	k := key{severity: h.Severity, local: h.Local, remote: h.Remote}

@@ -141,7 +141,9 @@ func (e *Emitter) tell(h *hit.Hit, change []byte, to ...string) (uint64, error) 
 	if e.d.Locate != nil {
 		e.d.Locate(h)
 	}
-	e.hits.WithLabelValues(string(h.Kind), h.Severity.String(), string(h.Direction)).Inc()
+	if !h.IsTest() { // nothing happened
+		e.hits.WithLabelValues(string(h.Kind), h.Severity.String(), string(h.Direction)).Inc()
+	}
 	seq, err := e.d.Journal.Append(&journal.Record{To: append(e.d.Wants(h), to...), Said: change, Hit: h})
 	if err != nil {
 		e.unsaid.Add(1)
