@@ -323,13 +323,3 @@ func whoami() string {
 	}
 	return ""
 }
-
-// oneArg wants one argument and says what it is.
-func oneArg(what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return errors.New(what)
-		}
-		return nil
-	}
-}

@@ -28,7 +28,7 @@ alone. To have a file kept as the indicators change, see exports: in the
 configuration.`,
 		Example: `  flowhound export nftables | nft -f -
   flowhound export rpz --category phishing --zone phishing.rpz.flowhound -o /var/lib/bind/phishing.rpz`,
-		Args:      cobra.ExactArgs(1),
+		Args:      oneArg("name one format: " + strings.Join(export.Formats(), ", ")),
 		ValidArgs: export.Formats(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Format = args[0]

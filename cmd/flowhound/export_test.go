@@ -69,8 +69,8 @@ func TestExportRefusesWrongUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for args, want := range map[string]string{
-		"":                         "accepts 1 arg",
-		"plain zeek":               "accepts 1 arg",
+		"":                         "name one format: rpz, silk",
+		"plain zeek":               "name one format: rpz, silk",
 		"csv":                      "one of rpz silk zeek",
 		"plain --zone rpz.example": "for rpz",
 		"zeek --name x":            "for nftables and ipset",

@@ -35,7 +35,7 @@ dead letters and the pages' hits in data_dir, what outputs have delivered; nor d
 files that were set aside, backups, and what a disk keeps of removed files.`,
 		Example: `  flowhound history forget 10.1.2.3
   flowhound history forget --yes 10.7.0.0/16`,
-		Args: cobra.MinimumNArgs(1),
+		Args: someArgs("name an address or a network, for example: flowhound history forget 10.1.2.3"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			networks, err := forgetful(args, yes)
 			if err != nil {

@@ -61,7 +61,7 @@ the day on which they arrived: what is older than history.keep does not stay. In
 are not hunted for in them: flowhound hunt does that.`,
 		Example: `  nfdump -R /var/cache/nfdump -o json | flowhound history import --timezone Europe/Oslo -
   flowhound history import --history /tmp/flows old.pcap.gz`,
-		Args: cobra.MinimumNArgs(1),
+		Args: someArgs("name a file, for example: flowhound history import nfdump.csv"),
 		RunE: func(cmd *cobra.Command, files []string) (err error) {
 			if zone != "" {
 				if o.Zone, err = time.LoadLocation(zone); err != nil {

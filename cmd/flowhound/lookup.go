@@ -32,7 +32,7 @@ history all who talked to it: first, last, how much, and how regularly. It exits
 with 3 when nothing that matches was found.`,
 		Example: `  flowhound lookup 198.51.100.23 bad.example hxxp://bad[.]example/gate.php
   flowhound lookup 198.51.100.0/24`,
-		Args: cobra.MinimumNArgs(1),
+		Args: someArgs("name an address, a network, a domain or a URL, for example: flowhound lookup 198.51.100.7"),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			queries, err := parseQueries(names)
 			if err != nil {

@@ -84,9 +84,7 @@ decode. Start with "flowhound demo".`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.Version = buildInfo().String()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-	})
+	root.SetFlagErrorFunc(flagMistake)
 	return root
 }
 
@@ -96,7 +94,7 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs // RunE says it better
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usageError(fmt.Errorf("unknown command %q; see %s --help", args[0], cmd.CommandPath()))
+			return usageError(unknownCommand(cmd, args[0]))
 		}
 		return cmd.Help()
 	}
@@ -105,17 +103,4 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 		c.Args = usageArgs(c.Args)
 	}
 	return cmd
-}
-
-// usageArgs makes a wrong number of arguments a usage error.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if check == nil {
-			return nil
-		}
-		if err := check(cmd, args); err != nil {
-			return usageError(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
-		}
-		return nil
-	}
 }

@@ -133,7 +133,7 @@ func outputSetupCommand() *cobra.Command {
 		Use:               "setup [-c FILE] NAME",
 		ValidArgsFunction: completeOutputs(&path),
 		Short:             "Prepare the target of an output: install templates, create what must be there",
-		Args:              cobra.ExactArgs(1),
+		Args:              oneArg("name an output; flowhound output list shows them"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := openOutputs(cmd, path)
 			if err != nil {
@@ -157,7 +157,7 @@ func outputReplayCommand() *cobra.Command {
 		Use:               "replay-dead [-c FILE] [--json] NAME",
 		ValidArgsFunction: completeOutputs(&path),
 		Short:             "Queue an output's dead letters for delivery again",
-		Args:              cobra.ExactArgs(1),
+		Args:              oneArg("name an output; flowhound output list shows them"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := openOutputs(cmd, path)
 			if err != nil {

@@ -37,7 +37,7 @@ the same option.`,
 		Example: `  flowhound replay --blacklist bad.txt router.pcap
   flowhound replay --flows --json router.pcap | jq .src
   tcpdump -w - udp port 2055 | flowhound replay --flows -`,
-		Args: cobra.MinimumNArgs(1),
+		Args: someArgs("name a capture file, for example: flowhound replay router.pcap"),
 		RunE: func(cmd *cobra.Command, captures []string) (err error) {
 			out := bufio.NewWriter(cmd.OutOrStdout())
 			defer func() { err = errors.Join(err, out.Flush()) }()
