@@ -37,7 +37,7 @@ var build = sync.OnceValue(func() error {
 })
 
 // program returns the path of flowhound, as a release has it.
-func program(t *testing.T) string {
+func program(t testing.TB) string {
 	t.Helper()
 	peer.Long(t)
 	if err := build(); err != nil {
@@ -47,7 +47,7 @@ func program(t *testing.T) string {
 }
 
 // release lays out what a release has: install.sh, what it installs, and binaries.
-func release(t *testing.T) (dir string) {
+func release(t testing.TB) (dir string) {
 	t.Helper()
 	program := program(t)
 	dir = t.TempDir()
