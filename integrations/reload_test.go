@@ -22,7 +22,7 @@ func reloadScript(t *testing.T, dir string) string {
 	if m == nil {
 		t.Fatal("the unit runs something else")
 	}
-	script := strings.ReplaceAll(m[1], "\\\n", " ") // as systemd joins lines
+	script := strings.ReplaceAll(m[1], "\\\n", " ")      // as systemd joins lines
 	script = strings.ReplaceAll(script, "sleep 1; ", "") // for those to come
 	if strings.ContainsAny(script, "%\\'") || strings.Contains(script, "${") {
 		t.Error("systemd would read more into the script")

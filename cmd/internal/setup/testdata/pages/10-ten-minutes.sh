@@ -50,6 +50,7 @@ await 'curl -sf -o /dev/null https://www.spamhaus.org/'
 if [ -d "${OSSEC:-}" ]; then # a real one
 	mkdir -p /var/empty
 	ln -sfn "$OSSEC" /var/ossec
+	rm -f "$OSSEC"/var/run/*.pid
 	printf 'DIRECTORY="%s"\n' "$OSSEC" >/etc/ossec-init.conf
 	sed -i 's:<email_notification>yes:<email_notification>no:' "$OSSEC/etc/ossec.conf"
 	"$OSSEC/bin/ossec-control" start >/dev/null
