@@ -67,15 +67,11 @@ func (m *message) v5Records(records []byte, rate uint32) {
 		}
 		r := &out[n]
 		n++
-		// Each field by itself, and not *r = base first: it is 1 ns a flow quicker.
+		*r = base
 		r.Src = flow.Addr4(binary.BigEndian.Uint32(b[0:]))
 		r.Dst = flow.Addr4(binary.BigEndian.Uint32(b[4:]))
 		r.InIf = uint32(binary.BigEndian.Uint16(b[12:]))
 		r.OutIf = uint32(binary.BigEndian.Uint16(b[14:]))
-		r.NATSrc, r.NATDst, r.Exporter, r.Received = flow.Addr{}, flow.Addr{}, base.Exporter, base.Received
-		r.RevBytes, r.RevPackets, r.Has, r.Domain, r.Sampling = 0, 0, base.Has, base.Domain, base.Sampling
-		r.NATSrcPort, r.NATDstPort, r.RevTCPFlags, r.Version = 0, 0, 0, base.Version
-		r.ICMPType, r.ICMPCode, r.Firewall, r.Direction = 0, 0, 0, 0
 		r.Packets = uint64(binary.BigEndian.Uint32(b[16:]))
 		r.Bytes = uint64(binary.BigEndian.Uint32(b[20:]))
 		r.Start, r.End = now.clamp(now.atUptime(binary.BigEndian.Uint32(b[24:]))+now.slow, now.atUptime(binary.BigEndian.Uint32(b[28:]))+now.slow)
