@@ -61,10 +61,11 @@ func (e *entry) worse() bool {
 
 // hold adds an event to what e holds.
 func (t *Table) hold(e *entry, ev *alert.Event) {
-	one, h := sumsOf(ev), e.held
+	h := e.held
 	isNew := h == nil
 	if isNew {
-		h = &held{sums: one}
+		h = new(held)
+		h.of(ev)
 		h.show(ev)
 		e.held = h
 	}
@@ -79,6 +80,8 @@ func (t *Table) hold(e *entry, ev *alert.Event) {
 		}
 	}
 	if !isNew {
+		var one sums
+		one.of(ev)
 		h.add(&one, ev.Exporter, nil)
 	}
 }

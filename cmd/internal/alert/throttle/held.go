@@ -32,17 +32,15 @@ type sums struct {
 	clientPort, servicePort, icmpType, icmpCode int32 // hit.NoPort where the records differ
 }
 
-func sumsOf(ev *alert.Event) sums {
-	s := sums{
-		severity: ev.Severity, state: stateRank(ev.State), count: ev.Count, duplicates: ev.Duplicates, told: ev.Told,
-		srcBytes: ev.RemoteBytes, srcPackets: ev.RemotePackets, dstBytes: ev.LocalBytes, dstPackets: ev.LocalPackets,
-		start: ev.Start, end: ev.End, first: ev.First, last: ev.Last,
-		clientPort: int32(ev.ClientPort()), servicePort: int32(ev.ServicePort()), icmpType: int32(ev.ICMPType), icmpCode: int32(ev.ICMPCode),
-	}
+// of sets what one event adds.
+func (s *sums) of(ev *alert.Event) {
+	s.severity, s.state, s.count, s.duplicates, s.told = ev.Severity, stateRank(ev.State), ev.Count, ev.Duplicates, ev.Told
+	s.srcBytes, s.srcPackets, s.dstBytes, s.dstPackets = ev.RemoteBytes, ev.RemotePackets, ev.LocalBytes, ev.LocalPackets
 	if ev.LocalOpened {
-		s.srcBytes, s.srcPackets, s.dstBytes, s.dstPackets = s.dstBytes, s.dstPackets, s.srcBytes, s.srcPackets
+		s.srcBytes, s.srcPackets, s.dstBytes, s.dstPackets = ev.LocalBytes, ev.LocalPackets, ev.RemoteBytes, ev.RemotePackets
 	}
-	return s
+	s.start, s.end, s.first, s.last = ev.Start, ev.End, ev.First, ev.Last
+	s.clientPort, s.servicePort, s.icmpType, s.icmpCode = int32(ev.ClientPort()), int32(ev.ServicePort()), int32(ev.ICMPType), int32(ev.ICMPCode)
 }
 
 func (s *sums) bytes() uint64 { return flow.Sum(s.srcBytes, s.dstBytes) }
