@@ -34,6 +34,7 @@ const conditions = {
   dport: 'dst port',
   port: 'port',
   proto: 'proto',
+  service: 'service',
   scc: 'src country',
   dcc: 'dst country',
   cc: 'country',

@@ -9,7 +9,11 @@ import { follow, has, ready } from './frame.js';
 import { address, limits, listed, noAnswer, owner, series, step, top } from './flows.js';
 import { title } from './words.js';
 
-const A = (params.get('a') || '').trim();
+/* What people paste has a port, or brackets; links from elsewhere may call the parameter by its name. */
+const A = (params.get('a') || params.get('address') || '')
+  .trim()
+  .replace(/^\[(.*)\](?::\d+)?$/, '$1')
+  .replace(/^(\d+(?:\.\d+){3}):\d+$/, '$1');
 let pairs = []; // the answer's, with what is known of the peer
 let volume = []; // [time, sent, received]
 let gaps; // of the pair that is chosen
@@ -212,14 +216,46 @@ async function talk(x) {
   regularity();
 }
 
-async function load(calm) {
-  if (!A) {
-    $('#id').replaceChildren(
-      h('h1', {}, 'Talk'),
-      h('p', {}, 'Type an address into the box above, or press ', h('kbd', {}, '/'), '.'),
-    );
-    return;
+/** Without an address: those of the worst and newest hits, to begin with. */
+async function offer() {
+  let a;
+  try {
+    a = await get('hits?limit=200&' + question());
+    trouble();
+  } catch (e) {
+    return trouble(e);
   }
+  const column = (head, key, empty) => {
+    const all = [...new Map(a.hits.toReversed().map((x) => [x[key], x])).values()].reverse().slice(0, 10);
+    const one = (x) =>
+      h(
+        'li',
+        {},
+        h('span', {}, sev(x.sev), ' ', h('a', { href: '/talk?a=' + encodeURIComponent(x[key]), 'data-k': x[key] }, x[key])),
+        h('span', { class: 'dim' }, when(x.last)),
+        h('span', { class: 'dim' }, title(x)),
+      );
+    return h('section', {}, h('h2', {}, head), all.length ? h('ul', { class: 'lists' }, all.map(one)) : h('p', { class: 'dim' }, empty));
+  };
+  $('#id').replaceChildren(
+    h('h1', {}, 'Whose talk?'),
+    h('p', {}, 'Type an address into the box above (', h('kbd', {}, '/'), '), or take one of the worst hits of this range.'),
+  );
+  return redraw($('#verdict'), {}, () =>
+    $('#verdict').replaceChildren(
+      h(
+        'div',
+        { class: 'two sect' },
+        column('Your hosts in hits', 'local', 'No host of yours is in a hit of this range.'),
+        column('Listed addresses they met', 'remote', 'None in this range.'),
+      ),
+      h('p', { class: 'sect' }, 'Those with the most traffic: ', h('a', { href: '/top?fields=ip' }, 'addresses in Top'), '.'),
+    ),
+  );
+}
+
+async function load(calm) {
+  if (!A) return offer();
   const slow = calm !== true && setTimeout(() => $('#body').classList.add('stale'), 300);
   try {
     const x = await get('addresses/' + encodeURIComponent(A));
@@ -235,7 +271,11 @@ async function load(calm) {
     $('#cmd').replaceChildren(cmd(`flowhound hunt ${x.address} ${flags()}`), ' ', cmd('flowhound lookup ' + x.address));
   } catch (e) {
     trouble(e);
-    if (e.status && !(calm === true && e.status === 503)) $('#limits').replaceChildren(noAnswer(e, `flowhound hunt ${A} ${flags()}`));
+    if (e.status === 400) {
+      $('#verdict').replaceChildren(
+        note('late', saying(e.message), '. ', h('a', { href: '/hits?last=30d&q=' + encodeURIComponent(A) }, 'Look for it in hits'), ', or type an address into the box above.'),
+      );
+    } else if (e.status && !(calm === true && e.status === 503)) $('#limits').replaceChildren(noAnswer(e, `flowhound hunt ${A} ${flags()}`));
     if (!$('#id').children.length) $('#id').append(h('h1', {}, clean(A)));
   } finally {
     clearTimeout(slow);
@@ -256,7 +296,8 @@ $('#give').append(
     pairs.map(({ about, gaps: _, rhythm: r, ...p }) => ({ ...p, owner: about?.owner || '', list: about?.feed || '', rhythm: r?.words || '' })),
   ),
 );
-$('#cmd').append(cmd('flowhound lookup ' + (A || 'ADDRESS')));
+$('#cmd').append(cmd(A ? 'flowhound lookup ' + A : `flowhound hits --since ${question().get('last') || '24h'}`));
+$('#give').hidden = !A;
 await load();
-follow({ again: A ? () => load(true) : undefined, every: 30_000 });
+follow({ again: () => load(true), every: 30_000 });
 ready();

@@ -34,6 +34,7 @@ const titles = {
   dport: 'Destination port',
   port: 'Port',
   proto: 'Protocol',
+  service: 'Service',
   scc: 'From',
   dcc: 'To',
   cc: 'Country',

@@ -156,8 +156,11 @@ await page.getByRole('button', { name: 'Use country' }).click();
 await page.locator('#err[hidden]').waitFor({ state: 'attached' });
 check('a mistake is fixed with one press', page.url().includes('src+country+CH'));
 
-/* Talk of one address. */
-await go(page, '/talk?a=203.0.113.200');
+/* Talk of one address: which ones there are to begin with, and one of them. */
+await go(page, '/talk');
+await page.locator('#verdict').getByRole('link', { name: '203.0.113.200' }).click();
+await page.waitForURL('**/talk?a=203.0.113.200');
+await ready(page);
 check(
   'talk knows its lists and hits',
   (await text('#lists')).includes('pulses') && (await text('#hits')).includes('malware'),

@@ -8,6 +8,7 @@ const pages = [
   '/map?cc=CH&region=europe',
   '/top',
   '/top?q=src+contry+CH',
+  '/talk',
   '/talk?a=198.51.100.200',
   '/exporters',
   '/feeds',
