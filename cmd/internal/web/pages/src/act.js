@@ -1,5 +1,5 @@
 // Mute and allow: what will be written is shown before it is written.
-import { h } from './dom.js';
+import { arg, h } from './dom.js';
 import { now } from './format.js';
 import { cmd, seg, toast } from './parts.js';
 import { send } from './net.js';
@@ -8,11 +8,10 @@ import { me } from './frame.js';
 const date = (days) => new Date(now() + days * 864e5).toISOString().slice(0, 10);
 const inward = (x) => x.dir === 'inbound' || x.dir === 'transit';
 
-const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 /** The command that writes the same entry. */
 function command(x, mute, until, why) {
-  if (!mute) return `flowhound allow add ${x.remote} --why ${quote(why)}`;
-  return `flowhound mute add${inward(x) ? '' : ' --src ' + x.src} --ioc ${x.remote} --until ${until} --why ${quote(why)}`;
+  if (!mute) return `flowhound allow add ${x.remote} --why ${arg(why)}`;
+  return `flowhound mute add${inward(x) ? '' : ' --src ' + x.src} --ioc ${x.remote} --until ${arg(until)} --why ${arg(why)}`;
 }
 
 /** Who may not is told why, and the command for whoever may. */

@@ -30,6 +30,9 @@ export const clean = (text) =>
     .slice(0, 2000)
     .replace(unseen, '\ufffd');
 
+/** One argument of a command line: what a link or a flow says must not become a command of its own. */
+export const arg = (v) => (/^[\w.:,/@%+=][\w.:,/@%+=-]*$/.test(v) ? v : `'${clean(v).replaceAll("'", `'\\''`)}'`);
+
 export const params = new URLSearchParams(location.search);
 /** Sets parameters of the address. What is empty or the default does not stand in it, so that links stay short. */
 export function setParams(all) {

@@ -1,5 +1,5 @@
 // Hits: what happened, why so severe, what next?
-import { $, $$, h, icon, said, params, setParams } from './dom.js';
+import { $, $$, arg, h, icon, said, params, setParams } from './dom.js';
 import { bytes, count, num, when } from './format.js';
 import { SEV, cmd, copy, give, note, sev, toast } from './parts.js';
 import { ticks } from './charts.js';
@@ -235,15 +235,14 @@ function chips() {
 }
 
 const KEYS = { severity: 'sev', direction: 'dir', category: 'cat' };
-const quote = (v) => (/^[\w.:/-]+$/.test(v) ? v : `'${v.replaceAll("'", `'\\''`)}'`);
 /** The command that gives the same answer; what hits has no option for, jq leaves out of its JSON. */
 function command() {
   const out = ['flowhound hits'];
-  if (last()) out.push('--since ' + last());
-  const rest = params.has('from') ? [`.last >= "${params.get('from')}"`, `.first < "${params.get('to') || '9'}"`] : [];
+  if (last()) out.push('--since ' + arg(last()));
+  const rest = params.has('from') ? [`.last >= ${JSON.stringify(params.get('from'))}`, `.first < ${JSON.stringify(params.get('to') || '9')}`] : [];
   for (const [k, v] of filters()) {
-    if (k === 'min') out.push('--severity ' + v);
-    else if ((k === 'feed' || k === 'category') && !v.includes(',')) out.push(`--${k} ${quote(v)}`);
+    if (k === 'min') out.push('--severity ' + arg(v));
+    else if ((k === 'feed' || k === 'category') && !v.includes(',')) out.push(`--${k} ${arg(v)}`);
     else {
       const is = v
         .split(',')
@@ -254,12 +253,12 @@ function command() {
   }
   const q = params.get('q') || '';
   if (isExpression(q)) {
-    const fields = [...query()].map(([k, v]) => '--data-urlencode ' + quote(`${k}=${v}`));
+    const fields = [...query()].map(([k, v]) => '--data-urlencode ' + arg(`${k}=${v}`));
     return `curl -sG ${location.origin}/api/v1/hits ${fields.join(' ')} | jq -c '.hits[]'`;
   }
   if (/^[0-9a-f.:]+(\/\d+)?$/i.test(q) && /[.:].*[.:]/.test(q)) out.push('--address ' + q);
   else if (q) rest.push(`(tostring | ascii_downcase | contains(${JSON.stringify(q.toLowerCase())}))`);
-  if (rest.length) out.push(`--json | jq -c ${quote(`select(${rest.join(' and ')})`)}`);
+  if (rest.length) out.push(`--json | jq -c ${arg(`select(${rest.join(' and ')})`)}`);
   return out.join(' ');
 }
 

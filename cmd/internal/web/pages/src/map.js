@@ -1,5 +1,5 @@
 // Map: where does traffic go? The picture is for a glance; the table beside it says the same and is the way in.
-import { $, $$, h, s, icon, params, setParams } from './dom.js';
+import { $, $$, arg, h, s, icon, params, setParams } from './dom.js';
 import { bytes, clock, day, num, pct } from './format.js';
 import { SEV, barcell, cmd, give, grid, numbers, redraw, seg, sev, tip } from './parts.js';
 import { area } from './charts.js';
@@ -195,8 +195,10 @@ function list() {
 async function open(c, quiet) {
   sel = c;
   setParams({ cc: c });
-  tip.hide();
-  lit(c);
+  if (!quiet) {
+    tip.hide();
+    lit(c);
+  }
   const mine = ++turn;
   const [, ip, port, , condition] = sides[side()];
   const slow = !quiet && setTimeout(() => $('#side').classList.add('stale'), 300);
@@ -292,7 +294,7 @@ function drill(c, a, ip, port) {
 function command(c) {
   const [field, ip, port] = sides[side()];
   const option = { src: '--scc', dst: '--dcc', both: '--any-cc' }[side()];
-  const what = c ? `${option} ${c} --fields ${ip},${port}` : `--fields ${field}`;
+  const what = c ? `${option} ${arg(c)} --fields ${ip},${port}` : `--fields ${field}`;
   return `flowhound top ${what} --value ${value()} --count ${c ? 15 : 0} ${hours().flags}`;
 }
 

@@ -148,13 +148,14 @@ export function redraw(box, memo, draw) {
   const scrolled = () => [box, ...$$('.scroll', box)];
   const before = scrolled().map((e) => [e.scrollLeft, e.scrollTop]);
   const page = [scrollX, scrollY];
+  const had = document.activeElement;
   const focused = whereabouts(box);
   memo.keep = !!memo.order && (box.matches(':hover') || !!focused);
   draw();
   memo.keep = false;
   scrolled().forEach((e, i) => before[i] && e.scrollTo(...before[i]));
   scrollTo(...page);
-  focused?.()?.focus({ preventScroll: true });
+  if (!had.isConnected) focused?.()?.focus({ preventScroll: true });
 }
 
 /** How to find what has the focus in a box once that is drawn again; null where it is elsewhere. */

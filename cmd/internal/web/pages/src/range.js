@@ -1,5 +1,5 @@
 // The range of time, the same on every page: all choices in sight, one press each, and in the address.
-import { h, $, $$, icon, params, setParams } from './dom.js';
+import { h, $, $$, arg, icon, params, setParams } from './dom.js';
 import { now } from './format.js';
 import { seg, toast } from './parts.js';
 
@@ -38,8 +38,8 @@ export function wholeHours() {
 /** The range in the words of the command line. */
 export const flags = () =>
   params.has('from')
-    ? `--start ${params.get('from')}` + (params.has('to') ? ` --end ${params.get('to')}` : '')
-    : `--last ${last()}`;
+    ? `--start ${arg(params.get('from'))}` + (params.has('to') ? ` --end ${arg(params.get('to'))}` : '')
+    : `--last ${arg(last())}`;
 
 const iso = (t) => new Date(Math.round(t / 6e4) * 6e4).toISOString().replace('.000', '');
 const local = (t) => {

@@ -1,5 +1,5 @@
 // Talk: one address. When, with whom, how much, how regularly, who lists it.
-import { $, h, said, saying, clean, icon, params, setParams } from './dom.js';
+import { $, arg, h, said, saying, clean, icon, params, setParams } from './dom.js';
 import { bytes, clock, count, day, num, span, when } from './format.js';
 import { cmd, give, grid, note, numbers, redraw, sev, state } from './parts.js';
 import { bars, mirror } from './charts.js';
@@ -103,6 +103,7 @@ function lists(x) {
     );
   $('#lists').replaceChildren(
     x.lists.length ? h('ul', { class: 'lists' }, x.lists.map(one)) : h('p', { class: 'dim' }, 'None.'),
+    x.lists.length > 1 ? h('p', { class: 'dim' }, h('b', {}, `Together ${x.about.score} of 100.`)) : '',
   );
   const hit = (s) =>
     h(
@@ -119,7 +120,7 @@ function lists(x) {
 }
 
 /** Which files and zones of ours hold it, and why the others do not. */
-function exports_(x) {
+function holders(x) {
   const word = (e) => {
     if (!e.held) return state('off', e.why);
     if (e.problem) return state('bad', 'not written');
@@ -260,10 +261,7 @@ async function load(calm) {
   try {
     const x = await get('addresses/' + encodeURIComponent(A));
     trouble();
-    who(x);
-    verdict(x);
-    lists(x);
-    exports_(x);
+    redraw($('main'), {}, () => [who, verdict, lists, holders].forEach((draw) => draw(x)));
     $('#a1').textContent = x.own ? 'Whom it talks to' : 'Who talks to it';
     $('#a2').textContent = x.own ? 'How much: sent above, received below' : 'How much: from it above, to it below';
     $('#body').hidden = false;
@@ -275,7 +273,7 @@ async function load(calm) {
       $('#verdict').replaceChildren(
         note('late', saying(e.message), '. ', h('a', { href: '/hits?last=30d&q=' + encodeURIComponent(A) }, 'Look for it in hits'), ', or type an address into the box above.'),
       );
-    } else if (e.status && !(calm === true && e.status === 503)) $('#limits').replaceChildren(noAnswer(e, `flowhound hunt ${A} ${flags()}`));
+    } else if (e.status && !(calm === true && e.status === 503)) $('#limits').replaceChildren(noAnswer(e, `flowhound hunt ${arg(A)} ${flags()}`));
     if (!$('#id').children.length) $('#id').append(h('h1', {}, clean(A)));
   } finally {
     clearTimeout(slow);
@@ -296,7 +294,7 @@ $('#give').append(
     pairs.map(({ about, gaps: _, rhythm: r, ...p }) => ({ ...p, owner: about?.owner || '', list: about?.feed || '', rhythm: r?.words || '' })),
   ),
 );
-$('#cmd').append(cmd(A ? 'flowhound lookup ' + A : `flowhound hits --since ${question().get('last') || '24h'}`));
+$('#cmd').append(cmd(A ? 'flowhound lookup ' + arg(A) : `flowhound hits --since ${arg(question().get('last') || '24h')}`));
 $('#give').hidden = !A;
 await load();
 follow({ again: () => load(true), every: 30_000 });

@@ -1,5 +1,5 @@
 // Top: who sends the most, where, when. The same question as flowhound top.
-import { $, h, params, setParams } from './dom.js';
+import { $, arg, h, params, setParams } from './dom.js';
 import { clock, day, num, pct } from './format.js';
 import { barcell, cmd, give, grid, numbers, redraw } from './parts.js';
 import { area } from './charts.js';
@@ -134,7 +134,7 @@ async function lines(o, signal) {
 }
 
 const command = (o) =>
-  `flowhound top ${o.q ? `'${o.q.replaceAll("'", `'\\''`)}' ` : ''}--fields ${o.fields.replace(/\s/g, '')} --value ${o.value} --count ${o.count} ${flags()}`;
+  `flowhound top ${o.q ? arg(o.q) + ' ' : ''}--fields ${arg(o.fields.replace(/\s/g, ''))} --value ${arg(o.value)} --count ${arg(o.count)} ${flags()}`;
 
 /** calm: nobody asked, the time has come. */
 async function load(calm) {

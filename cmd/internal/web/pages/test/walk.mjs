@@ -172,6 +172,13 @@ check(
 );
 check('talk names its command', (await text('#cmd')).includes('flowhound hunt 203.0.113.200 --last 24h'));
 
+/* A link cannot put a command of its own into the one that is copied. */
+for (const to of ['/top?fields=sip;reboot', '/top?count=1|reboot', '/talk?a=192.0.2.1;reboot', '/map?cc=CH;reboot', '/hits?min=low;reboot', '/hits?last=$(reboot)', '/top?from=x&to=`reboot`']) {
+  await go(page, to);
+  const commands = await page.locator('#cmd code, #limits code').allInnerTexts();
+  check(`${to} is quoted`, commands.length > 0 && commands.every((c) => !c.replace(/'[^']*'/g, '').includes('reboot')));
+}
+
 /* A page refreshes itself, and the reader loses nothing. */
 await page.clock.install();
 await go(page, '/map');
