@@ -139,7 +139,7 @@ func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 	why := ""
 	if compact {
 		if err := w.Tidy(r.ctx, now); err != nil {
-			why = diskTrouble("files cannot be made one", w.Dir, err)
+			why = diskTrouble("files cannot be compacted", w.Dir, err)
 		}
 	}
 	limits := dataset.Limits{Now: now, Keep: c.Keep, MaxSize: int64(c.MaxSize)}

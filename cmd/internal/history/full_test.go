@@ -15,6 +15,7 @@ import (
 // onDisk starts a History on a small disk.
 func onDisk(t *testing.T, size int) (peer.Disk, *History, *said) {
 	t.Helper()
+	peer.Long(t)
 	disk := peer.SmallDisk(t, size)
 	c := config(disk.Dir + "/flows")
 	c.MaxSize = settings.MB
@@ -180,6 +181,7 @@ func TestLimitsOnFullDisk(t *testing.T) {
 
 // A folder that may not be written is said, and taken when it may.
 func TestReadOnly(t *testing.T) {
+	peer.Long(t)
 	disk := peer.SmallDisk(t, 4<<20)
 	disk.SetReadOnly(true)
 	c := config(disk.Dir + "/flows")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
@@ -33,7 +34,7 @@ func Verify(path string) error {
 }
 
 // VerifyAll verifies all files of a data set, its indexes and its log, and names those
-// that are damaged. What goes away meanwhile is no error.
+// that are damaged or missing. What the writer takes away meanwhile is no error.
 func VerifyAll(ctx context.Context, dir string, damaged func(name string, err error)) (good, bad int, err error) {
 	set, err := Open(dir)
 	if err != nil {
@@ -83,11 +84,20 @@ func VerifyAll(ctx context.Context, dir string, damaged func(name string, err er
 
 func (f *File) verify() error {
 	opened, err := f.Open()
+	if errors.Is(err, fs.ErrNotExist) && f.listed() {
+		return fmt.Errorf("%w: it is missing", column.ErrDamaged)
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = opened.Close() }()
 	return opened.Verify()
+}
+
+// listed reports whether the day's manifest still has the file.
+func (f *File) listed() bool {
+	m, _, err := readManifest(filepath.Dir(f.Path))
+	return err == nil && slices.ContainsFunc(m.Files, func(e entry) bool { return e.Name == f.Name })
 }
 
 func verifyManifest(path string) error {

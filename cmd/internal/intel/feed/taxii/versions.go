@@ -10,7 +10,7 @@ import (
 )
 
 // maxHeld bounds what is held of a document's indicator objects until its end, in bytes:
-// some 800,000 objects. A TAXII server's collections have no such bound.
+// some 500,000 objects. A TAXII server's collections have no such bound.
 const maxHeld = 256 << 20
 
 var errHeld = fmt.Errorf("the indicator objects of one document take more than %d MiB", maxHeld>>20)
