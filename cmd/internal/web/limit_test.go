@@ -15,9 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
-	"github.com/flowhound/flowhound/plugin/plugintest/peer"
-
 	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func startServer(t *testing.T, c Config, findings func() finding.List) *Server {

@@ -96,7 +96,8 @@ func (b *browser) ask(ctx context.Context, i, n int, failed *atomic.Uint64) {
 			}
 			_, _ = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
-			if resp.StatusCode != http.StatusOK && !(strings.HasPrefix(q, "top") && resp.StatusCode == http.StatusServiceUnavailable) { // two questions at once
+			busy := resp.StatusCode == http.StatusServiceUnavailable && strings.HasPrefix(q, "top") // two questions at once
+			if resp.StatusCode != http.StatusOK && !busy {
 				failed.Add(1)
 			}
 		}

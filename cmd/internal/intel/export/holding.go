@@ -33,7 +33,7 @@ func Holding(set *intel.Set, addr netip.Addr, listed []intel.Indicator, o Option
 		if why = o.Filter.without(&i, f.kinds); why != "" {
 			continue
 		}
-		if why = o.leaves(&i, &f); why == "" {
+		if why = o.leaves(&i); why == "" {
 			if o.Filter.Max == 0 || covers(o.Filter.entries(set, f.kinds, o.Now, &Stats{}), addr) {
 				return true, ""
 			}
@@ -68,7 +68,7 @@ func (f *Filter) without(i *intel.Indicator, kinds []Kind) string {
 }
 
 // leaves tells why the format cannot hold i, "" where it can: it is written on its own.
-func (o *Options) leaves(i *intel.Indicator, f *format) string {
+func (o *Options) leaves(i *intel.Indicator) string {
 	if r := unsafe(i); r != "" {
 		return "left out: " + string(r)
 	}

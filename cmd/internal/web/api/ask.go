@@ -95,7 +95,7 @@ var described = map[string]string{
 	"min": "The lowest severity.", "limit": "How many at most.", "offset": "How many are left out at the begin.",
 	"q":          "Words that must all fit: an address, a network or a port (:443) on either side, or a piece of a name, list, tag or id.",
 	"expression": "Which flows, in the language of flowhound top: src country CH and dst port 443. Of hits: src is who opened the connection, bytes and packets are those of the whole series.",
-	"fields":     "What is grouped by, with commas: sip dip sport dport proto scc dcc sas das exporter; ip port cc as of either side; minute 5min hour day.",
+	"fields":     "What is grouped by, with commas: sip dip sport dport proto service scc dcc sas das exporter; ip port cc as of either side; minute 5min hour day.",
 	"value":      "What is added up: bytes, packets, flows, sips or dips.", "count": "How many rows; 0: all, in the order of their fields.",
 	"bottom": "true: the smallest first.", "raw": "true: counts as exported, not multiplied by the sampling rate.", "sort": "start, end, bytes, packets or duration, and -start for the other way.",
 	"since": "Begin after this change: \"change\" of the answer to hits, or the id of an event.",

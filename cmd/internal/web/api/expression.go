@@ -14,7 +14,7 @@ import (
 func hitHas(f query.Field) bool {
 	switch f {
 	case query.SrcIP, query.DstIP, query.NATSrcIP, query.NATDstIP, query.Exporter, query.Domain, query.Sampling,
-		query.SrcPort, query.DstPort, query.Proto, query.ICMPType, query.ICMPCode, query.SrcAS, query.DstAS,
+		query.SrcPort, query.DstPort, query.Proto, query.Service, query.ICMPType, query.ICMPCode, query.SrcAS, query.DstAS,
 		query.SrcCountry, query.DstCountry, query.Bytes, query.Packets, query.Duration:
 		return true
 	}

@@ -152,7 +152,7 @@ func TestEmptyHistory(t *testing.T) {
 		var b bytes.Buffer
 		_, _ = b.ReadFrom(resp.Body)
 		resp.Body.Close()
-		if resp.StatusCode != 200 || !strings.Contains(b.String(), want) || strings.Contains(b.String(), `"first"`) {
+		if resp.StatusCode != http.StatusOK || !strings.Contains(b.String(), want) || strings.Contains(b.String(), `"first"`) {
 			t.Errorf("%s: %d %s", route, resp.StatusCode, b.String())
 		}
 	}
@@ -251,7 +251,7 @@ func TestHitsExpression(t *testing.T) {
 		l.say(h)
 	}
 	for expression, want := range map[string]string{
-		"": "in many out ping", "dst ip 198.51.100.7": "out", "src net 203.0.113.0/24": "in", "net 203.0.113.0/24": "in many ping", "dst port 443": "out", "port 22": "in",
+		"": "in many out ping", "dst ip 198.51.100.7": "out", "src net 203.0.113.0/24": "in", "net 203.0.113.0/24": "in many ping", "dst port 443": "out", "port 22": "in", "service tcp/22": "in",
 		"dst country NL": "out", "src country CH": "in", "dst country NO and as 64500": "in", "bytes > 1m": "out", "proto icmp": "ping", "icmp-type 8": "ping", "not proto tcp": "ping",
 		"direction in": "in", "src country private and proto tcp": "many out", "exporter 192.0.2.1 and (port 443 or port 22)": "in out", "host 198.51.100.7 or host 203.0.113.9": "in out",
 	} {
