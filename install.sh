@@ -82,6 +82,7 @@ bash_completion=$prefix/share/bash-completion/completions/flowhound
 zsh_completion=$prefix/share/zsh/site-functions/_flowhound
 fish_completion=$prefix/share/fish/vendor_completions.d/flowhound.fish
 work=
+signed=
 saves=0
 made=
 
@@ -405,7 +406,10 @@ service() {
 # signature: a release that is signed must be as it was signed. The key of what is
 # installed counts: who changes a release may change the key in it too.
 signature() {
-	[ -f "$here/SHA256SUMS.minisig" ] || return 0
+	if [ ! -f "$here/SHA256SUMS.minisig" ]; then
+		[ ! -e "$destdir$plugins/signed" ] || say "note: $here has no signature, and what is installed had one: make sure where it comes from"
+		return 0
+	fi
 	key=$destdir$plugins/release.pub
 	[ -f "$key" ] || key=$here/integrations/packages/release.pub
 	if ! command -v minisign >/dev/null; then
@@ -418,6 +422,7 @@ signature() {
 	[ "$(find "$here" -type f ! -name SHA256SUMS ! -name SHA256SUMS.minisig | wc -l)" -eq "$(wc -l <"$here/SHA256SUMS")" ] ||
 		fail "$here has files that were not signed: unpack the release into a folder of its own"
 	say "checked the signature of the release with $key"
+	signed=yes
 }
 
 # pages: all man pages at once, as there are many; what an older version had goes.
@@ -454,6 +459,13 @@ extras() {
 	put "$from/completion/_flowhound" "$zsh_completion" 0644 root:root
 	put "$from/completion/flowhound.fish" "$fish_completion" 0644 root:root
 	keep "$here/integrations/packages/release.pub" "$plugins/release.pub" 0644 root:root
+	if [ -n "$signed" ]; then # the next one without a signature is then told of
+		printf 'The installed release was signed.\n' >"$work/signed"
+		put "$work/signed" "$plugins/signed" 0644 root:root
+	else
+		[ ! -e "$destdir$plugins/signed" ] || note "printf 'The installed release was signed.\\n' >'$destdir$plugins/signed'"
+		gone "$plugins/signed"
+	fi
 	# --uninstall removes the folders that were made for them, and no others.
 	if [ "$dry" = yes ]; then return 0; fi
 	{
@@ -577,7 +589,7 @@ uninstall() {
 		fi
 	fi
 	for p in "$units/flowhound.service" "$units/flowhound-reload.service" "$units/flowhound-reload.path" "$units/flowhound.service.d" \
-		/etc/init.d/flowhound /etc/sysctl.d/60-flowhound.conf "$bin" "$bash_completion" "$zsh_completion" "$fish_completion" "$plugins/release.pub"; do
+		/etc/init.d/flowhound /etc/sysctl.d/60-flowhound.conf "$bin" "$bash_completion" "$zsh_completion" "$fish_completion" "$plugins/release.pub" "$plugins/signed"; do
 		gone "$p"
 	done
 	for p in "$destdir$man"/flowhound*.8*; do gone "${p#"$destdir"}"; done

@@ -114,7 +114,14 @@ func folders(t *testing.T) []string {
 func TestREADMEs(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`(?s)^# \w+\n\n## Name\n\n_.+\n\n## Description\n\n.+\n\n## Syntax\n\n.+\n\n## Examples\n\n`)
+	index, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, dir := range folders(t) {
+		if !strings.Contains(string(index), "("+dir+"/README.md)") {
+			t.Errorf("README.md does not link %s", dir)
+		}
 		readme := read(t, dir+"/README.md")
 		if !form.MatchString(readme) {
 			t.Errorf("%s/README.md has not the sections Name, Description, Syntax and Examples", dir)

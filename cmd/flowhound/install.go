@@ -41,7 +41,8 @@ func wiringCommand(do func(context.Context, setup.Options) error, cmd *cobra.Com
 	var o setup.Options
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := takeLog(&o, path, cmd.Flags().Changed("config")); err != nil {
+		// What is taken out is found by its marks: a mistake in the configuration keeps nobody from it.
+		if err := takeLog(&o, path, cmd.Flags().Changed("config")); err != nil && cmd.Name() != "uninstall" {
 			return err
 		}
 		o.Say = func(format string, args ...any) { fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...) }
@@ -66,6 +67,7 @@ func takeLog(o *setup.Options, path string, given bool) error {
 	case errors.Is(err, fs.ErrNotExist) && !given:
 		cfg = config.Default()
 	case err != nil:
+		o.LogPath = config.Default().Log.Path
 		return usageError(err)
 	}
 	o.LogPath, o.JSONLog = cfg.Log.Path, cfg.Log.Format == logfile.JSON

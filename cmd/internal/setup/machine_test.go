@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -125,8 +126,11 @@ umount "$d" && rmdir "$d"`
 
 // run has a machine's root do a script, in the folder /flowhound.
 func (m *machine) run(script string) (out string, err error) {
-	cmd := exec.CommandContext(m.t.Context(), "nsenter", "-t", strconv.Itoa(m.pid), "-a", "-r/proc/"+strconv.Itoa(m.pid)+"/root", "-w/proc/"+strconv.Itoa(m.pid)+"/root/flowhound",
+	ctx, cancel := context.WithTimeout(m.t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(m.pid), "-a", "-r/proc/"+strconv.Itoa(m.pid)+"/root", "-w/proc/"+strconv.Itoa(m.pid)+"/root/flowhound",
 		"env", "-i", "HOME=/root", "TERM=dumb", "LANG=C.UTF-8", "PATH="+machinePath, "sh", "-ec", script)
+	cmd.WaitDelay = time.Minute // for what a script leaves running with its output
 	b, err := cmd.CombinedOutput()
 	return string(b), err
 }

@@ -40,6 +40,19 @@ func TestSignedRelease(t *testing.T) {
 	if out, err := install(); err != nil || !strings.Contains(out, root+"/usr/local/lib/flowhound/release.pub") {
 		t.Errorf("the key of what is installed does not count: %v\n%s", err, out)
 	}
+	minisig := filepath.Join(dir, "SHA256SUMS.minisig")
+	if err := os.Rename(minisig, filepath.Join(root, "minisig")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := install(); err != nil || !strings.Contains(out, "has no signature, and what is installed had one") {
+		t.Errorf("without a signature after one with it: %v\n%s", err, out)
+	}
+	if out, err := install(); err != nil || strings.Contains(out, "signature") {
+		t.Errorf("without a signature once more: %v\n%s", err, out)
+	}
+	if err := os.Rename(filepath.Join(root, "minisig"), minisig); err != nil {
+		t.Fatal(err)
+	}
 	refuses := func(what, words string) {
 		t.Helper()
 		if out, err := install(); err == nil || !strings.Contains(out, words) {

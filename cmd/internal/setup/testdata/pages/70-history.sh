@@ -2,6 +2,7 @@
 page cmd/internal/history/query/README.md
 cd /tmp/reader
 flowhound flows --last 1h "$(text 'src net')"
+block 'flowhound top --fields day'
 text 'flowhound: unknown word' >wanted
 if flowhound flows --last 1h "$(sed -n 2p wanted | sed 's/^ *//')" >said 2>&1; then fail "it is taken"; fi
 sed 's/^ *//' wanted >a
