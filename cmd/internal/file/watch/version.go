@@ -97,5 +97,3 @@ func Names(path string) ([]string, error) {
 	slices.Sort(names)
 	return names, nil
 }
-
-func (v version) empty() bool { return v.size == 0 }
