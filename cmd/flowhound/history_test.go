@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -83,4 +86,126 @@ func TestQuestionInterrupted(t *testing.T) {
 	if err != nil || len(left) != 2 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// TestSearchInterrupted: an interrupt in the middle of a search ends it with status 130 and
+// leaves nothing behind. The search is held up where it tells of a damaged file, as nobody
+// reads what it tells.
+func TestSearchInterrupted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w, err := dataset.Create(filepath.Join(dir, "flows"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	noon := time.Date(2026, 6, 7, 0, 0, 0, 0, time.UTC)
+	var records []flow.Record
+	for h := range 24 {
+		at := noon.Add(time.Duration(h) * time.Hour).UnixNano()
+		records = append(records, flow.Record{Src: flow.Addr4(0x0a010203), Dst: flow.Addr4(0xc6336407), Start: at, End: at, Received: at, Bytes: 1, Packets: 1, Has: flow.HasStart | flow.HasEnd | flow.HasBytes | flow.HasPackets})
+	}
+	for _, err := range []error{w.Add(records), w.Flush(), w.Tidy(t.Context(), noon.AddDate(1, 0, 0)), w.Close()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, err := filepath.Glob(filepath.Join(dir, "flows", "2026-06-07", "00-*.parquet"))
+	if err != nil || len(first) != 1 {
+		t.Fatal(first, err)
+	}
+	if err := os.Truncate(first[0], 100); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"flows": {"flows", "--parquet", "found.parquet"},
+		"join":  {"flows", "--join", "--csv"},
+		"top":   {"top", "--fields", "sip,dport"},
+		"hunt":  {"hunt", "198.51.100.7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args = append(args, "--history", "flows", "--start", "2026-06-07", "--end", "2026-06-07", "--utc")
+			status := 0
+			for range 5 { // a loaded machine may be late to tell the search of the interrupt
+				if status = interrupted(t, dir, args); status == exitInterrupted {
+					break
+				}
+			}
+			if status != exitInterrupted {
+				t.Errorf("it ended with status %d, want %d", status, exitInterrupted)
+			}
+			left, err := os.ReadDir(dir)
+			if err != nil || len(left) != 1 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// interrupted starts a question, interrupts it in the middle of its search, and returns how
+// it ended.
+func interrupted(t *testing.T, dir string, args []string) int {
+	t.Helper()
+	r, stderr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	fill(t, stderr)
+	cmd := exec.CommandContext(t.Context(), "flowhound", args...) // testscript.Main put it on PATH
+	cmd.Dir, cmd.Stderr = dir, stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stderr.Close()
+	for deadline := time.Now().Add(time.Minute); !blocked(t, cmd.Process.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the search is not held up")
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	_, _ = io.Copy(io.Discard, r)
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// fill fills a pipe up, so that the next one who writes waits.
+func fill(t *testing.T, pipe *os.File) {
+	t.Helper()
+	raw, err := pipe.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		for n := 1 << 16; n > 0; {
+			if _, err := syscall.Write(int(fd), make([]byte, n)); err != nil {
+				n /= 2
+			}
+		}
+		_ = syscall.SetNonblock(int(fd), false) // the program waits
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// blocked reports whether a thread of a process waits to write to its standard error.
+func blocked(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "syscall"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range threads {
+		b, _ := os.ReadFile(path) // of a thread that runs it says "running"
+		if strings.HasPrefix(string(b), strconv.Itoa(syscall.SYS_WRITE)+" 0x2 ") {
+			return true
+		}
+	}
+	return false
 }

@@ -69,12 +69,13 @@ type Finder struct {
 	groups   map[groupKey]*Group
 	contacts int
 	beyond   uint64 // records of groups that there was no room for
+	listed   map[flow.Addr][]intel.Indicator
 	raw      match.Raw
 }
 
 // NewFinder returns an empty Finder that judges by a policy and by what a set lists now.
 func NewFinder(policy *alert.Policy, set *intel.Set, now time.Time) *Finder {
-	f := &Finder{policy: policy, set: set, now: now, groups: map[groupKey]*Group{}}
+	f := &Finder{policy: policy, set: set, now: now, groups: map[groupKey]*Group{}, listed: map[flow.Addr][]intel.Indicator{}}
 	f.Bound(maxGroups, maxAllContacts)
 	return f
 }
@@ -116,6 +117,7 @@ func (f *Finder) Add(r *flow.Record, sides match.Side) bool {
 			f.beyond++
 			return true
 		}
+		e.Indicators = f.indicators(k.remote, e.Indicators)
 		g = &Group{key: k, event: e, state: e.State, start: e.Start, end: e.End, first: e.First, last: e.Last, clientPort: int32(e.ClientPort())}
 		f.groups[k] = g
 	}
@@ -125,6 +127,18 @@ func (f *Finder) Add(r *flow.Record, sides match.Side) bool {
 		f.contacts++
 	}
 	return true
+}
+
+// indicators returns those of a remote address, once for all groups where they are the
+// same: of 50,000 pairs they would take 10 MB.
+func (f *Finder) indicators(remote flow.Addr, all []intel.Indicator) []intel.Indicator {
+	known, ok := f.listed[remote]
+	if !ok {
+		f.listed[remote] = all
+	} else if slices.Equal(known, all) {
+		return known
+	}
+	return all
 }
 
 // add takes one more event of the group.
