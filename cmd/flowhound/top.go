@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,10 @@ import (
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/cmd/internal/history/query/show"
 )
+
+// topLimit is memoryLimit for top, whose tables are what it has most of: they are given up
+// all at once, when there are too many groups.
+const topLimit = 88 << 20
 
 func topCommand() *cobra.Command {
 	var a asking
@@ -56,6 +61,7 @@ proto, hour and day come from roll-ups, so that a month takes a moment.`,
 					o.Keys[i].Offset = -time.Duration(offset) * time.Second
 				}
 			}
+			debug.SetMemoryLimit(topLimit)
 			t, err := d.Top(cmd.Context(), q, o)
 			if err != nil {
 				return err

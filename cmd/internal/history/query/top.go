@@ -25,7 +25,7 @@ type TopOptions struct {
 	Percent float64
 	// ByKey orders the groups by key rather than by value: for series in time.
 	ByKey bool
-	// Memory is how many bytes the tables may take; 0: 56 MB. A question that needs
+	// Memory is how many bytes the tables may take; 0: 48 MB. A question that needs
 	// more reads the files twice or more often.
 	Memory int
 }
@@ -55,7 +55,7 @@ type TopRow struct {
 }
 
 const (
-	topMemory = 56 << 20
+	topMemory = 48 << 20
 	maxPasses = 64
 )
 
