@@ -46,8 +46,8 @@ func questions(dir, program string, days int) (out []question) {
 		duckdbTop("src, sport", "dst, dport", in4("src"), in4("dst")))
 	ask("top 5 sip of all, a day", first, "top --fields sip --count 5", top("srcip", "any"), duckdbTop("src", "dst", "true", "true"))
 	ask("top 5 sip,sport of all, a day", first, "top --fields sip,sport --count 5", top("srcip,srcport", "any"), duckdbTop("src, sport", "dst, dport", "true", "true"))
-	ask("one address, a day", first, "flows --limit 1000 --any-ip 10.20.0.7 --json", []string{"ip 10.20.0.7"},
-		"c.execute(f\"select * from {f} where src = $1 or dst = $1 or nat_src = $1 or nat_dst = $1\", [bytes(10) + bytes([255, 255, 10, 20, 0, 7])]).fetchall()")
+	ask("one address, a day", first, "flows --limit 1000 --any-ip 60.38.102.81 --json", []string{"ip 60.38.102.81"},
+		"c.execute(f\"select * from {f} where src = $1 or dst = $1 or nat_src = $1 or nat_dst = $1\", [bytes(10) + bytes([255, 255, 60, 38, 102, 81])]).fetchall()")
 	ask("country by hour, all days", last, "top --fields hour,scc --count 0", nil, "")
 	ask("service by hour, all days", last, "top --fields hour,dport,proto --count 1000", nil, "")
 	for _, h := range [][2]string{{"none", "none"}, {"0.01%", "few"}, {"1%", "many"}} {
@@ -60,7 +60,7 @@ func questions(dir, program string, days int) (out []question) {
 	}
 	ask("hunt 100,000 networks, none listed, a day", first, "hunt @"+filepath.Join(dir, "networks.txt")+" --json", nil, "")
 	if days > 1 {
-		ask("one address, all days", last, "flows --limit 1000 --any-ip 10.20.0.7 --json", nil, "")
+		ask("one address, all days", last, "flows --limit 1000 --any-ip 60.38.102.81 --json", nil, "")
 		ask("hunt 100,000 indicators, none listed, all days", last, "hunt @"+filepath.Join(dir, "none.txt")+" --json", nil, "")
 	}
 	return out
