@@ -3,6 +3,7 @@ package column
 import (
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -36,7 +37,7 @@ func (d *dict) len() int { return max(len(d.numbers), len(d.addresses)) }
 // number returns the place of v, which is added if it is new.
 func (d *dict) number(v int64) int32 {
 	mask := uint64(len(d.slots) - 1)
-	for p := mix(uint64(v), 0) & mask; ; p = (p + 1) & mask {
+	for p := hashNumber(v) & mask; ; p = (p + 1) & mask {
 		at := d.slots[p]
 		if at == 0 {
 			d.numbers = append(d.numbers, v)
@@ -48,6 +49,13 @@ func (d *dict) number(v int64) int32 {
 			return at - 1
 		}
 	}
+}
+
+// hashNumber is mix for one number: the upper half of a product with a secret number
+// depends on all of its bits.
+func hashNumber(v int64) uint64 {
+	high, low := bits.Mul64(uint64(v)+seed[1], seed[0])
+	return high ^ low
 }
 
 // address is number for addresses.
@@ -83,7 +91,7 @@ func (d *dict) widen(n int) {
 		d.slots[p] = int32(i + 1)
 	}
 	for i, v := range d.numbers {
-		put(mix(uint64(v), 0), i)
+		put(hashNumber(v), i)
 	}
 	for i, a := range d.addresses {
 		put(mix(a.Hi, a.Lo), i)

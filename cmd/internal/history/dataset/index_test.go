@@ -76,3 +76,41 @@ func TestDamagedBlock(t *testing.T) {
 		t.Errorf("%d of %d files are in the index", len(found), len(snap.Files))
 	}
 }
+
+// Files that somebody puts into a day while it is written, whatever their names say,
+// cost no flow, and a segment that is filed twice stands there once.
+func TestForeignFiles(t *testing.T) {
+	w := create(t, t.TempDir())
+	dir := filepath.Join(w.Dir, dayOf(noon.UnixNano()))
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile("../column/testdata/version1.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"00-h0000000780.parquet": old, "00-h0000000781.parquet": old[:9000], "00-h0000000782.parquet": {}, "00-h0000000783.parquet": []byte("of another kind")} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := conversations(200, noon)
+	for number := range uint64(2) {
+		for range 2 {
+			if err := w.Part(number+1, slices.Clone(want[100*number:100*number+100])); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	snap := snapshot(t, w.Dir)
+	if len(snap.Files) != 3 || len(snap.Damaged) != 3 {
+		t.Errorf("%d files, %q are damaged", len(snap.Files), snap.Damaged)
+	}
+	var got []flow.Record
+	for _, r := range records(t, snap) {
+		if r.Received >= noon.Add(-time.Hour).UnixNano() && r.Received <= noon.Add(time.Hour).UnixNano() {
+			got = append(got, r)
+		}
+	}
+	same(t, "beside foreign files", got, want)
+}

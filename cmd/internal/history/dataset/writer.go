@@ -33,6 +33,8 @@ type Writer struct {
 	added []flow.Record
 	next  uint64
 	old   []retired
+	first uint64            // next when the data set was opened
+	filed map[string]uint64 // by day: the last segment whose records this Writer made files of; Part's
 }
 
 func (w *Writer) say(format string, args ...any) {
@@ -57,11 +59,12 @@ func Create(dir string) (*Writer, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
-	w := &Writer{Dir: dir, lock: lock}
+	w := &Writer{Dir: dir, lock: lock, filed: map[string]uint64{}}
 	if err := w.clean(); err != nil {
 		_ = lock.Close()
 		return nil, err
 	}
+	w.first = w.next
 	return w, nil
 }
 
@@ -216,7 +219,7 @@ func (w *Writer) partOfDay(number uint64, records []flow.Record) error {
 	if err == nil && rebuilt { // a day begins
 		err = w.write(day, m)
 	}
-	if err != nil || m.Log >= number {
+	if err != nil || w.isFiled(day, m, number) {
 		return err
 	}
 	var made []entry
@@ -233,10 +236,24 @@ func (w *Writer) partOfDay(number uint64, records []flow.Record) error {
 		made = append(made, e)
 		records = records[n:]
 	}
-	return w.change(day, func(m *manifest) {
+	err = w.change(day, func(m *manifest) {
 		m.Log = number
 		m.Files = append(m.Files, made...)
 	})
+	if err == nil {
+		w.filed[day] = number
+	}
+	return err
+}
+
+// isFiled reports whether the records of a day stand in files that a segment of the log
+// has. A manifest knows of the segments that were there when the data set was opened;
+// one that names a later one was made of files that somebody has put there since.
+func (w *Writer) isFiled(day string, m *manifest, number uint64) bool {
+	if number > w.first {
+		return w.filed[day] == number
+	}
+	return m.Log >= number
 }
 
 func hourOf(received int64) int {

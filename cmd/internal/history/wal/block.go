@@ -165,7 +165,7 @@ func gather(v []uint64, memory []byte, f field) {
 
 // appendField writes the least value, the width of the differences in bytes, and
 // these byte by byte: all lowest bytes first, so that those that are zero stand
-// together. It spoils v.
+// together.
 func appendField(b []byte, v []uint64) []byte {
 	least, most := v[0], v[0]
 	for _, x := range v {
@@ -177,18 +177,13 @@ func appendField(b []byte, v []uint64) []byte {
 		width++
 	}
 	b = append(b, byte(width))
-	if least != 0 {
-		for i := range v {
-			v[i] -= least
-		}
-	}
 	n := len(b)
 	b = slices.Grow(b, width*len(v))[:n+width*len(v)]
-	for plane := b[n:]; width > 0; width-- {
+	plane := b[n:]
+	for shift := 0; len(plane) > 0; shift += 8 {
 		out := plane[:len(v)]
 		for i := range v {
-			out[i] = byte(v[i])
-			v[i] >>= 8
+			out[i] = byte((v[i] - least) >> (shift & 63))
 		}
 		plane = plane[len(v):]
 	}
