@@ -25,7 +25,7 @@ usage: ./install.sh [option ...]
   --no-ossec      leave OSSEC and Wazuh alone: flowhound install wires them later
   --uninstall     take everything out but configuration, data and logs
   --purge         with --uninstall: those too, and the user
-  --dry-run       say what would change and change nothing
+  --dry-run       show what would change, and change nothing
   --help
 END
 }
@@ -102,7 +102,7 @@ undo() { # undo STATUS: ends with it
 	trap '' HUP INT TERM # a second signal would leave the rest
 	trap - EXIT
 	if [ "$status" -ne 0 ] && [ -n "$work" ] && [ -s "$work/undo" ]; then
-		say "install.sh failed: taking back what it changed" >&2
+		say "install.sh failed: undoing its changes" >&2
 		sed -n '1!G;h;$p' "$work/undo" >"$work/undo.sh"
 		(
 			set +e
@@ -113,7 +113,7 @@ undo() { # undo STATUS: ends with it
 		if [ -z "$left" ]; then
 			say "everything is as it was before" >&2
 		else
-			say "this is left, look at it and remove it by hand:" >&2
+			say "these are left; check them and remove them by hand:" >&2
 			say "$left" >&2
 		fi
 	fi
@@ -227,7 +227,7 @@ into() {
 
 put() { # put SOURCE PATH MODE OWNER
 	target=$destdir$2
-	[ ! -L "$target" ] || fail "$2 is a symbolic link, and nothing is written through one: remove it, or put a file in its place"
+	[ ! -L "$target" ] || fail "$2 is a symbolic link, and root does not write through links: remove it, or put a file in its place"
 	if [ -f "$target" ] && cmp -s "$1" "$target"; then return 0; fi
 	[ ! -d "$target" ] || fail "$2 is a folder, and a file belongs there"
 	would "write $2" && return 0
@@ -338,7 +338,7 @@ folders() {
 		say "made /var/lib/flowhound/export"
 	elif [ ! -d "$destdir/var/lib/flowhound/export" ] && ! would "make /var/lib/flowhound/export"; then
 		if on_host; then
-			as_user 'mkdir -m 0755 /var/lib/flowhound/export' || fail "$user cannot make /var/lib/flowhound/export: see whose /var/lib/flowhound is"
+			as_user 'mkdir -m 0755 /var/lib/flowhound/export' || fail "$user cannot make /var/lib/flowhound/export: check the owner of /var/lib/flowhound"
 		else
 			mkdir -m 0755 "$destdir/var/lib/flowhound/export"
 			own "$user:$user" "$destdir/var/lib/flowhound/export"
@@ -359,7 +359,7 @@ configuration() {
 		trusted "$key"
 		chmod 0640 "$key"
 		own "root:$user" "$key"
-		say "closed ${key#"$destdir"} to others"
+		say "made ${key#"$destdir"} private"
 	done
 }
 
@@ -418,7 +418,7 @@ signature() {
 	fi
 	minisign -V -q -p "$key" -m "$here/SHA256SUMS" >/dev/null 2>&1 ||
 		fail "SHA256SUMS is not signed with the key in $key: download the release again; if the project has a new key, put that there"
-	(cd "$here" && sha256sum -c SHA256SUMS >/dev/null 2>&1) || fail "files in $here are not those that were signed: download the release again"
+	(cd "$here" && sha256sum -c SHA256SUMS >/dev/null 2>&1) || fail "files in $here differ from those that were signed: download the release again"
 	[ "$(find "$here" -type f ! -name SHA256SUMS ! -name SHA256SUMS.minisig | wc -l)" -eq "$(wc -l <"$here/SHA256SUMS")" ] ||
 		fail "$here has files that were not signed: unpack the release into a folder of its own"
 	say "checked the signature of the release with $key"
@@ -513,7 +513,7 @@ start() {
 			systemctl enable --quiet --now flowhound
 			say "started flowhound; it starts with the system from now on"
 		else
-			say "flowhound runs on as it is: systemctl restart flowhound"
+			say "flowhound was not restarted; to use this version: systemctl restart flowhound"
 		fi
 		;;
 	openrc)
@@ -522,7 +522,7 @@ start() {
 		if [ "$upgrade" = yes ]; then rc-service flowhound restart; else rc-service flowhound start; fi
 		;;
 	none)
-		say "no systemd or OpenRC here. Have these two lines run at each boot, as root (integrations/openrc/README.md):"
+		say "no systemd or OpenRC here. Run these two lines at each boot, as root (integrations/openrc/README.md):"
 		say "  install -d -m 0700 -o $user -g $user /run/flowhound"
 		say "  su -s /bin/sh $user -c 'exec $bin run' >/dev/null 2>&1 &"
 		;;
@@ -533,7 +533,7 @@ start() {
 # neither is installed there is nothing to do.
 wire() {
 	if [ "$ossec" = no ]; then
-		[ "$1" = uninstall ] || say "left OSSEC and Wazuh alone; to wire flowhound in later: sudo $bin install --restart"
+		[ "$1" = uninstall ] || say "OSSEC and Wazuh were not changed; to connect flowhound later: sudo $bin install --restart"
 		return 0
 	fi
 	program=$destdir$bin
@@ -550,7 +550,7 @@ wire() {
 	case $out in
 	*"neither OSSEC nor Wazuh"*) say "note: ${out#flowhound: }" ;;
 	*"flowhound: not wired: "*) # a person has to change something there; flowhound works without
-		say "note: OSSEC or Wazuh was left as it is, ${out#*flowhound: }"
+		say "note: OSSEC or Wazuh was not changed: ${out#*flowhound: }"
 		;;
 	*) fail "$out" ;;
 	esac
@@ -577,7 +577,7 @@ uninstall() {
 			;;
 		esac
 	fi
-	stop_agents || fail "flowhound still runs, process $(agents | tr '\n' ' '): end it, then run this again; nothing was removed"
+	stop_agents || fail "flowhound is still running, process $(agents | tr '\n' ' '): stop it, then run this again; nothing was removed"
 	wire uninstall
 	was=$(was_buffer)
 	ours=$(sed -n 's/^net.core.rmem_max = //p' "$here/integrations/systemd/sysctl.conf")
@@ -645,4 +645,4 @@ service
 paths
 start
 wire install
-[ -n "$destdir" ] || [ "$dry" = yes ] || say "done: put feeds into /etc/flowhound/flowhound.yaml, point your routers at UDP port 2055 of this host, and ask: flowhound doctor"
+[ -n "$destdir" ] || [ "$dry" = yes ] || say "done: put feeds into /etc/flowhound/flowhound.yaml, point your routers at UDP port 2055 of this host, then check with: flowhound doctor"

@@ -197,7 +197,7 @@ func TestContainerFiles(t *testing.T) {
 		case line[0] == '[':
 			section = line
 		case section == "" || !strings.Contains(line, "="):
-			t.Errorf("%q is no line of a unit", line)
+			t.Errorf("%q is not a line of a unit", line)
 		}
 	}
 }

@@ -127,13 +127,13 @@ func newer(t *testing.T, a, b string) bool {
 	t.Helper()
 	x, y := strings.Split(a, "."), strings.Split(b, ".")
 	if len(x) != 3 || len(y) != 3 {
-		t.Fatalf("%q or %q is no version", a, b)
+		t.Fatalf("%q or %q is not a version", a, b)
 	}
 	for i := range x {
 		m, err1 := strconv.Atoi(x[i])
 		n, err2 := strconv.Atoi(y[i])
 		if err1 != nil || err2 != nil {
-			t.Fatalf("%q or %q is no version", a, b)
+			t.Fatalf("%q or %q is not a version", a, b)
 		}
 		if m != n {
 			return m > n

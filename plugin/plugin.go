@@ -1,7 +1,7 @@
 // Package plugin is what the author of an output imports: Output, which delivers
-// hits somewhere, the errors that say what is to become of a hit that could not
-// be delivered, and Hit itself. An output is a program of its own that flowhound
-// starts; what crosses between the two is the business of packages below.
+// hits somewhere, the errors that say whether a hit that could not be delivered is
+// retried, and Hit itself. An output is a program of its own that flowhound
+// starts; the protocol between the two is in packages below.
 //
 // The program is named flowhound-output-<type>, and its main calls Serve with a
 // pointer to a struct that is both the Output and its settings:
@@ -16,9 +16,9 @@
 //
 //	func main() { plugin.Serve(&out{}) }
 //
-// flowhound keeps every hit until Write has said what became of it: see Permanent,
-// RetryAfter and Partial. Log with slog. The example below is whole; the README
-// tells what is promised and demanded, and package plugintest tests an output.
+// flowhound keeps every hit until Write has reported its result: see Permanent,
+// RetryAfter and Partial. Log with slog. The example below is complete; the README
+// has the contract, and package plugintest tests an output.
 package plugin
 
 import (

@@ -65,7 +65,7 @@ func TestStartedByAPerson(t *testing.T) {
 	}{
 		"by hand":       {nil, 2, []string{"is an output of flowhound, which starts it itself", "flowhound check", "    url                      secret     required,http_url\n    timeout                  duration   min=1s\n"}},
 		"no lifeline":   {[]string{"FLOWHOUND_OUTPUT=b6f0c2d79b6e4a3f8d1e5c7a902d4f11", "PLUGIN_CLIENT_CERT=x"}, 1, []string{`"@level":"error","@message":"cannot start"`, "FLOWHOUND_LIFELINE_FD"}},
-		"no encryption": {[]string{"FLOWHOUND_OUTPUT=b6f0c2d79b6e4a3f8d1e5c7a902d4f11"}, 1, []string{"no certificate"}},
+		"no encryption": {[]string{"FLOWHOUND_OUTPUT=b6f0c2d79b6e4a3f8d1e5c7a902d4f11"}, 1, []string{"has not sent its certificate"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			self, err := os.Executable()

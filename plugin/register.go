@@ -68,7 +68,7 @@ func (s *server) call(ctx context.Context, f func() error, want ...state) (err e
 			return f()
 		}
 	}
-	return errors.New("out of turn: outputs are configured, opened, written to and closed, in this order")
+	return errors.New("called in the wrong order: outputs are configured, opened, written to and closed, in this order")
 }
 
 // Configure hands over the settings, and says what is wrong with them.

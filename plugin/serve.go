@@ -42,7 +42,7 @@ func Serve(out Output) {
 	s := newServer(out, level)
 	slog.SetDefault(slog.New(logHandler(os.Stderr, level, &s.secrets)))
 	if os.Getenv("PLUGIN_CLIENT_CERT") == "" {
-		fail(errors.New("flowhound has sent no certificate to know it by"))
+		fail(errors.New("flowhound has not sent its certificate"))
 	}
 	alone, err := lifeline()
 	if err != nil {
@@ -71,7 +71,7 @@ func fail(err error) {
 func lifeline() (*os.File, error) {
 	fd, err := strconv.Atoi(os.Getenv(pb.LifelineEnv))
 	if err != nil || fd < 3 {
-		return nil, fmt.Errorf("%s does not name the pipe that tells when flowhound ends", pb.LifelineEnv)
+		return nil, fmt.Errorf("%s does not name the pipe that signals the end of flowhound", pb.LifelineEnv)
 	}
 	syscall.CloseOnExec(fd)
 	if err := syscall.SetNonblock(fd, true); err != nil { // so that waiting for it takes no thread

@@ -152,7 +152,7 @@ func FuzzConfigure(f *testing.F) {
 	})
 }
 
-// TestReadSecretDoesNotWait: a pipe that nobody writes to is no secret.
+// TestReadSecretDoesNotWait: a pipe that nobody writes to is not a secret.
 func TestReadSecretDoesNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

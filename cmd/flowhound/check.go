@@ -58,7 +58,7 @@ func checkCommand() *cobra.Command {
 	}
 	configFlag(cmd, &path)
 	cmd.Flags().BoolVar(&severity, "severity", false, "print which severity each category, direction and state gets")
-	cmd.Flags().BoolVar(&categories, "categories", false, "print which category each word of a feed gets")
+	cmd.Flags().BoolVar(&categories, "categories", false, "print the category that each word of a feed maps to")
 	cmd.Flags().BoolVar(&paths, "paths", false, "print the folders, besides its own, that the agent writes to: what a service manager has to allow")
 	cmd.Flags().BoolVar(&show, "print", false, "print the whole configuration with its defaults; values from the environment show their name only")
 	return cmd

@@ -105,7 +105,7 @@ const liveDemo = 2 * time.Minute
 // demoWeb runs an agent on the demo's data, in dir, until it is told to stop.
 func demoWeb(cmd *cobra.Command, cfg *config.Config, dir, listen string) error {
 	if addr, err := netip.ParseAddrPort(listen); err != nil || !addr.Addr().IsLoopback() {
-		return usageError(fmt.Errorf("--listen: %q is no address of this host alone, such as 127.0.0.1:8055", listen))
+		return usageError(fmt.Errorf("--listen: %q is not an address of this host alone, such as 127.0.0.1:8055", listen))
 	}
 	cfg.Listen = []udp.Address{{Scheme: "udp", Host: "127.0.0.1:0"}}
 	cfg.DataDir, cfg.RunDir, cfg.Log.Path = filepath.Join(dir, "data"), filepath.Join(dir, "run"), filepath.Join(dir, "alerts.log")

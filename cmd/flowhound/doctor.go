@@ -26,7 +26,7 @@ func doctorCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor [-c FILE]",
-		Short: "Say what is wrong with this host's flowhound and how to fix it",
+		Short: "Check flowhound on this host and show how to fix what is wrong",
 		Long: `doctor looks at the configuration, the running agent, its exporters and feeds, the
 kernel's buffers, the clock, the disks and the OSSEC or Wazuh that reads the alert
 log. Each finding comes with what fixes it. It changes nothing. The exit status is
@@ -52,7 +52,7 @@ log. Each finding comes with what fixes it. It changes nothing. The exit status 
 		},
 	}
 	configFlag(cmd, &path)
-	cmd.Flags().StringVar(&o.Home, "home", "", "`folder` of OSSEC or Wazuh (default: found, or /var/ossec)")
+	cmd.Flags().StringVar(&o.Home, "home", "", "`folder` of OSSEC or Wazuh (default: detected, or /var/ossec)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each finding")
 	return cmd
 }

@@ -22,7 +22,7 @@ func feedRemoveCommand() *cobra.Command {
 	var dry bool
 	cmd := &cobra.Command{
 		Use:   "remove [-c FILE] NAME",
-		Short: "Take a feed out of the configuration",
+		Short: "Remove a feed from the configuration",
 		Long: `remove takes the block of a feed out of the configuration; everything else in the
 file stays as it is, comments too. A running flowhound takes it over by itself. The
 feed's own file or key stays where it is.`,
@@ -41,7 +41,7 @@ feed's own file or key stays where it is.`,
 func allowCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "allow",
-		Short: "Allow an address, network or name whatever feeds say of it, or take that back",
+		Short: "Manage the allow lists: what is on them is never reported",
 	}, allowAddCommand(), allowRemoveCommand())
 }
 
@@ -52,7 +52,7 @@ func allowAddCommand() *cobra.Command {
 	var end ending
 	cmd := &cobra.Command{
 		Use:   "add [-c FILE] ADDRESS|NETWORK|NAME --why REASON",
-		Short: "Put an entry into an allow list: no feed may name it any more",
+		Short: "Add an entry to an allow list, so that no feed can report it",
 		Long: `add writes a line into the first list of allow in the configuration, or makes
 allow.txt beside it where there is none. A name stands for itself, .example.com for
 example.com and all names below it. A running flowhound takes it over by itself. To
@@ -82,7 +82,7 @@ func allowRemoveCommand() *cobra.Command {
 	var dry bool
 	cmd := &cobra.Command{
 		Use:     "remove [-c FILE] ADDRESS|NETWORK|NAME",
-		Short:   "Take an entry out of the allow lists",
+		Short:   "Remove an entry from the allow lists",
 		Example: "  flowhound allow remove 198.51.100.7",
 		Args:    oneArg("name an address, a network or a domain, as the list has it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,7 +97,7 @@ func allowRemoveCommand() *cobra.Command {
 func muteCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "mute",
-		Short: "Keep alerts quiet for a while, with a reason, or take that back",
+		Short: "Mute alerts for a while, with a reason, or unmute them",
 	}, muteListCommand(), muteAddCommand(), muteRemoveCommand())
 }
 
@@ -175,7 +175,7 @@ func muteRemoveCommand() *cobra.Command {
 	var what muted
 	cmd := &cobra.Command{
 		Use:     "remove [-c FILE] ADDRESS|NETWORK|CATEGORY...",
-		Short:   "Report again what an entry has muted",
+		Short:   "Remove a mute, so that its alerts are reported again",
 		Example: "  flowhound mute remove 10.1.2.3 scanner",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := what.parse(path, args)
@@ -195,8 +195,8 @@ func muteRemoveCommand() *cobra.Command {
 type muted struct{ src, ioc, cat string }
 
 func (w *muted) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&w.src, "src", "", "`address` or network that calls")
-	cmd.Flags().StringVar(&w.ioc, "ioc", "", "`address` or network that lists name")
+	cmd.Flags().StringVar(&w.src, "src", "", "source `address` or network of your own")
+	cmd.Flags().StringVar(&w.ioc, "ioc", "", "listed `address` or network")
 	cmd.Flags().StringVar(&w.cat, "cat", "", "`category`, such as scanner")
 	completeFlag(cmd, "cat", fixed(categories()...))
 }
@@ -226,15 +226,15 @@ func (w *muted) parse(path string, args []string) (m alert.Mute, err error) {
 		case err == nil && !own(p) && w.ioc == "":
 			w.ioc = a
 		case err == nil:
-			return m, fmt.Errorf("%s is one address too many: an entry has one of your own and one that lists name", a)
+			return m, fmt.Errorf("%s is one address too many: an entry has one source address and one listed address", a)
 		case w.cat == "" && isCategory(a):
 			w.cat = a
 		default:
-			return m, fmt.Errorf("%.100q is no address, network or category (%s)", a, strings.Join(categories(), ", "))
+			return m, fmt.Errorf("%.100q is not an address, network or category (%s)", a, strings.Join(categories(), ", "))
 		}
 	}
 	if w.cat != "" && !isCategory(w.cat) {
-		return m, fmt.Errorf("%.100q is no category (%s)", w.cat, strings.Join(categories(), ", "))
+		return m, fmt.Errorf("%.100q is not a category (%s)", w.cat, strings.Join(categories(), ", "))
 	}
 	m.Cat = w.cat
 	for _, side := range []struct {
@@ -288,7 +288,7 @@ func (e *ending) time(needed bool) (time.Time, error) {
 
 func editFlags(cmd *cobra.Command, path *string, dry *bool) {
 	configFlag(cmd, path)
-	cmd.Flags().BoolVar(dry, "dry-run", false, "say what would change and change nothing")
+	cmd.Flags().BoolVar(dry, "dry-run", false, "show what would change, and change nothing")
 }
 
 // carryOut writes a change and says what it was.
@@ -308,7 +308,7 @@ func carryOut(cmd *cobra.Command, c *config.Change, err error, what string, dry 
 // editError says what to do where the file is root's.
 func editError(cmd *cobra.Command, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w: only its owner may change it: run sudo %s again", err, cmd.CommandPath())
+		return fmt.Errorf("%w: only its owner may change it; run: sudo %s again", err, cmd.CommandPath())
 	}
 	return usageError(err)
 }

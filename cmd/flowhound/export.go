@@ -44,7 +44,7 @@ configuration.`,
 	src.flags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&path, "output", "o", "", "write to this `file` instead of standard output")
-	f.StringArrayVar(&o.Filter.Feeds, "feed", nil, "only what this feed `name` says (repeatable)")
+	f.StringArrayVar(&o.Filter.Feeds, "feed", nil, "only indicators of the feed of this `name` (repeatable)")
 	f.StringSliceVar(&categories, "category", nil, "only these `categories`, such as c2,malware")
 	f.StringSliceVar(&kinds, "kind", nil, "only these `kinds` of address, prefix, domain and url")
 	f.IntVar(&o.Filter.MinScore, "min-score", 0, "only what has this `score` or more")

@@ -76,9 +76,9 @@ func TestExportRefusesWrongUsage(t *testing.T) {
 		"zeek --name x":            "for nftables and ipset",
 		"rpz --action block":       "unknown action",
 		"plain --category c3":      `unknown category "c3"`,
-		"silk --kind url":          "nothing of kind url",
+		"silk --kind url":          "cannot contain indicators of kind url",
 		"plain --kind ip":          `unknown kind "ip"`,
-		"plain --min-score 101":    "0 to 100",
+		"plain --min-score 101":    "between 0 and 100",
 		"plain --feed otx":         `no feed "otx"`,
 		"plain --max many":         "--help",
 	} {

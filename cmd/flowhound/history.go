@@ -52,7 +52,7 @@ func historyCommand() *cobra.Command {
 	var asJSON bool
 	cmd := group(&cobra.Command{
 		Use:   "history [-c FILE | --history DIR] [COMMAND]",
-		Short: "Say what the history holds; check it, add to it, forget an address",
+		Short: "Show what the history contains; verify it, import flows, forget an address",
 		Long: `history says how many flows are kept, since when, in how much room, and how many of
 them found their other direction. It needs no running agent.`,
 		Example: `  flowhound history

@@ -71,7 +71,7 @@ files that were set aside, backups, and what a disk keeps of removed files.`,
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "also a network of more than a /24, or a /64 of IPv6")
+	cmd.Flags().BoolVar(&yes, "yes", false, "also a network larger than a /24, or a /64 of IPv6")
 	return cmd
 }
 
@@ -80,7 +80,7 @@ func forgetful(args []string, yes bool) (networks []netip.Prefix, err error) {
 	for _, arg := range args {
 		n, err := addressOf(arg)
 		if err != nil || !n.IsValid() {
-			return nil, fmt.Errorf("%q is no address or network", arg)
+			return nil, fmt.Errorf("%q is not an address or network", arg)
 		}
 		if n.Addr().Is4In6() && n.Bits() >= 96 {
 			n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96).Masked()

@@ -47,7 +47,7 @@ func historyImportCommand(e *historyDir) *cobra.Command {
 	var o printed.Options
 	cmd := &cobra.Command{
 		Use:   "import [-c FILE | --history DIR] FILE...",
-		Short: "Add flows that nfdump, SiLK or a capture holds",
+		Short: "Import flows from nfdump, SiLK or a capture",
 		Long: `import reads captures of NetFlow and IPFIX datagrams (pcap, pcapng, gzip, zstd) and
 text that other tools print, "-" is standard input:
 
@@ -65,13 +65,13 @@ are not hunted for in them: flowhound hunt does that.`,
 		RunE: func(cmd *cobra.Command, files []string) (err error) {
 			if zone != "" {
 				if o.Zone, err = time.LoadLocation(zone); err != nil {
-					return usageError(fmt.Errorf("--timezone: %q is no time zone such as UTC or Europe/Oslo", zone))
+					return usageError(fmt.Errorf("--timezone: %q is not a time zone such as UTC or Europe/Oslo", zone))
 				}
 			}
 			if exporter != "" {
 				a, err := netip.ParseAddr(exporter)
 				if err != nil {
-					return usageError(fmt.Errorf("--exporter: %q is no address", exporter))
+					return usageError(fmt.Errorf("--exporter: %q is not an address", exporter))
 				}
 				o.Exporter = flow.AddrFrom(a)
 			}
@@ -99,9 +99,9 @@ are not hunted for in them: flowhound hunt does that.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&zone, "timezone", "", "the `zone` of times that name none, such as UTC or Europe/Oslo")
-	cmd.Flags().StringVar(&exporter, "exporter", "", "the `address` of the exporter, where the text names none")
-	cmd.Flags().Uint32Var(&o.Sampling, "sampling", 0, "packets for `one` that was counted, where the counters are not multiplied yet")
+	cmd.Flags().StringVar(&zone, "timezone", "", "the time `zone` of times that do not name one, such as UTC or Europe/Oslo")
+	cmd.Flags().StringVar(&exporter, "exporter", "", "the `address` of the exporter, if the input does not name it")
+	cmd.Flags().Uint32Var(&o.Sampling, "sampling", 0, "the sampling `rate`, if the counters are not yet multiplied by it")
 	return cmd
 }
 

@@ -31,7 +31,7 @@ func hitsCommand() *cobra.Command {
 	var filter logged.Filter
 	cmd := &cobra.Command{
 		Use:   "hits [-c FILE]",
-		Short: "Show the hits of the alert log as a table, or as they come",
+		Short: "Show the hits of the alert log as a table, or follow them live",
 		Long: `hits reads the alert log and its rotated files and sums up, the worst first, who
 talked to whom: how often, how much, since when, and which list knows it. Under the
 table stand the references, with how regularly a pair talks. Own hosts have the
@@ -82,9 +82,9 @@ shown as they come, until Ctrl-C.`,
 	cmd.Flags().StringVar(&address, "address", "", "an address or network on either side")
 	cmd.Flags().StringVar(&filter.Feed, "feed", "", "the name of a feed")
 	cmd.Flags().StringVar(&filter.Category, "category", "", "a category, such as c2")
-	cmd.Flags().StringVar(&filter.Series, "series", "", "the `id` of one matter: what the ids of its lines begin with")
+	cmd.Flags().StringVar(&filter.Series, "series", "", "the `id` of one series: the part that the ids of its lines begin with")
 	cmd.Flags().IntVar(&top, "top", 0, "only the `N` pairs with most bytes")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "show hits as they come")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "print new hits as they arrive")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each line of the log")
 	colorFlag(cmd, &color)
 	completeFlag(cmd, "severity", fixed(severities()...))
@@ -193,7 +193,7 @@ func networkOf(text string) (netip.Prefix, error) {
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%.100q is no address or network", text)
+		return netip.Prefix{}, fmt.Errorf("%.100q is not an address or network", text)
 	}
 	return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
 }

@@ -30,12 +30,12 @@ func huntCommand() *cobra.Command {
 	var join joining
 	cmd := &cobra.Command{
 		Use:   "hunt [-c FILE | --history DIR] [ADDRESS|NETWORK|@FILE|PULSE...] [EXPRESSION]",
-		Short: "Hold the flows of the past against indicators",
-		Long: `hunt looks in the flows that are kept for addresses that are listed now, in the last
-30 days unless a time is given, and prints who talked to whom: first and last time,
+		Short: "Search past flows for indicators",
+		Long: `hunt searches the kept flows for addresses that are listed now, in the last 30 days
+unless a time is given, and prints who talked to whom: first and last time,
 flows, bytes, the list and its reference, and how regularly the pair talks.
 
-Without more it hunts for all live indicators of the feeds. Name addresses or
+Without arguments it hunts for all live indicators of the feeds. Name addresses or
 networks, @FILE for those of a list, or the id of an OTX pulse, to hunt for these
 alone. An expression and the options of flowhound flows narrow the flows. It exits
 with 3 when nothing matched, and with 1 when a file could not be read.`,
@@ -96,7 +96,7 @@ with 3 when nothing matched, and with 1 when a file could not be read.`,
 	cmd.Flags().Lookup("last").Usage = "flows that began in the last 30m, 24h, 7d; 30d unless --start or --end is given"
 	cmd.Flags().StringVar(&w.feed, "feed", "", "only indicators of the `feed` of that name")
 	cmd.Flags().StringVar(&w.category, "category", "", "only indicators of a `category`, such as c2")
-	cmd.Flags().StringVar(&w.since, "listed-since", "", "only what the agent has seen being listed since this `time`")
+	cmd.Flags().StringVar(&w.since, "listed-since", "", "only indicators that the agent first saw at this `time` or later")
 	join.flag(cmd)
 	cmd.Flags().BoolVar(&records, "records", false, "print every flow record instead of who talked to whom")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
@@ -107,7 +107,7 @@ with 3 when nothing matched, and with 1 when a file could not be read.`,
 func (a *asking) config(cmd *cobra.Command, w *wanted) (*config.Config, error) {
 	if a.dir != "" && !cmd.Flags().Changed("config") {
 		if len(w.targets)+len(w.lists) == 0 {
-			return nil, usageError(errors.New("name what to hunt for, or a configuration with -c, whose feeds say it"))
+			return nil, usageError(errors.New("name what to hunt for, or with -c a configuration with feeds"))
 		}
 		return config.Default(), nil
 	}

@@ -42,7 +42,7 @@ func (w *wanted) read(args []string, now time.Time) (expression []string, err er
 	if len(expression) > 0 {
 		var i intel.Indicator
 		if word := expression[0]; len(expression) == 1 && ingest.Parse(word, &i) != ingest.Unreadable && strings.Contains(word, ".") && !strings.ContainsAny(word, " <>=") {
-			return nil, fmt.Errorf("%q is no address: flows have addresses and no names; flowhound lookup %s tells its listings", word, word)
+			return nil, fmt.Errorf("%q is not an address: flows have addresses and no names; flowhound lookup %s shows its indicators", word, word)
 		}
 	}
 	named := len(w.targets)+len(w.lists) > 0
@@ -50,7 +50,7 @@ func (w *wanted) read(args []string, now time.Time) (expression []string, err er
 	case named && len(w.pulses) > 0:
 		return nil, errors.New("name addresses and lists, or pulses, not both")
 	case named && (w.feed != "" || w.category != "" || w.since != ""):
-		return nil, errors.New("--feed, --category and --listed-since are about the feeds' indicators; addresses and lists are hunted for whoever lists them")
+		return nil, errors.New("--feed, --category and --listed-since choose indicators of the feeds; they have no effect on addresses and lists that you name")
 	}
 	if w.category != "" {
 		var c intel.Category
@@ -60,7 +60,7 @@ func (w *wanted) read(args []string, now time.Time) (expression []string, err er
 	}
 	if w.since != "" {
 		if w.listed, err = time.Parse(time.RFC3339, w.since); err != nil {
-			return nil, fmt.Errorf("--listed-since: %q is no time such as %s", w.since, now.UTC().Format(time.RFC3339))
+			return nil, fmt.Errorf("--listed-since: %q is not a time such as %s", w.since, now.UTC().Format(time.RFC3339))
 		}
 	}
 	return expression, nil

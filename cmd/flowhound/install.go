@@ -17,7 +17,7 @@ import (
 func installCommand() *cobra.Command {
 	return wiringCommand(setup.Install, &cobra.Command{
 		Use:   "install [-c FILE]",
-		Short: "Teach this host's OSSEC or Wazuh to read flowhound's lines",
+		Short: "Configure this host's OSSEC or Wazuh to read flowhound's alerts",
 		Long: `install finds OSSEC 3 or 4 or Wazuh 4 and wires flowhound in: a manager gets
 decoders, rules and the log, an agent the log alone. The engine checks its own
 configuration before and after; when it complains, everything is put back. It is
@@ -29,7 +29,7 @@ restarted with --restart only. Running it again takes a newer version over.`,
 func uninstallCommand() *cobra.Command {
 	return wiringCommand(setup.Uninstall, &cobra.Command{
 		Use:   "uninstall [-c FILE]",
-		Short: "Take flowhound out of this host's OSSEC or Wazuh, byte for byte",
+		Short: "Remove flowhound from this host's OSSEC or Wazuh, byte for byte",
 		Long: `uninstall removes what install has put into OSSEC or Wazuh and nothing else. The
 program, its configuration and its data stay: install.sh --uninstall removes those.`,
 	})
@@ -50,8 +50,8 @@ func wiringCommand(do func(context.Context, setup.Options) error, cmd *cobra.Com
 	}
 	configFlag(cmd, &path)
 	cmd.Flags().StringVar(&o.Root, "root", "/", "`folder` that is the host's root, for images and packages")
-	cmd.Flags().StringVar(&o.Home, "home", "", "`folder` of OSSEC or Wazuh, below root (default: found, or /var/ossec)")
-	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would change and change nothing")
+	cmd.Flags().StringVar(&o.Home, "home", "", "`folder` of OSSEC or Wazuh, below root (default: detected, or /var/ossec)")
+	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "show what would change, and change nothing")
 	cmd.Flags().BoolVar(&o.Restart, "restart", false, "restart OSSEC or Wazuh afterwards")
 	return cmd
 }

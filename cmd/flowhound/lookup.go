@@ -20,16 +20,16 @@ func lookupCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "lookup [-c FILE | --blacklist LIST...] ADDRESS|NETWORK|DOMAIN|URL...",
-		Short: "Tell which indicators cover an address, a network, a domain or a URL, and why",
+		Short: "Show which indicators cover an address, a network, a domain or a URL, and why",
 		Long: `lookup reads the feeds and prints every indicator that covers each address,
 network, domain or URL: which feed says so and why, when it was seen, how its
-score came about, what the feeds are worth together, and which mutes hold its
-alerts back. Those that an allow list takes away are there too, and those that
-expired in the last 90 days. Of a network it also tells which indicators lie
-within. It says where an address is and whose, and where databases of countries
-disagree. With a configuration the alerts of the last 7 days follow, and from the
-history all who talked to it: first, last, how much, and how regularly. It exits
-with 3 when nothing that matches was found.`,
+score was computed, the score of all feeds together, and which mutes apply.
+Indicators that an allow list removes are shown too, and those that expired in the
+last 90 days. For a network it also shows the indicators inside it. It shows the
+country and the owner of an address, and whether country databases disagree. With a
+configuration it adds the alerts of the last 7 days, and from the history all hosts
+that talked to the address: first, last, how much, and how regularly. The exit status
+is 3 when nothing matched.`,
 		Example: `  flowhound lookup 198.51.100.23 bad.example hxxp://bad[.]example/gate.php
   flowhound lookup 198.51.100.0/24`,
 		Args: someArgs("name an address, a network, a domain or a URL, for example: flowhound lookup 198.51.100.7"),
@@ -94,7 +94,7 @@ with 3 when nothing that matches was found.`,
 type query struct {
 	text    string // as given
 	network netip.Prefix
-	name    string // of a domain, or of a URL whose host is no address
+	name    string // of a domain, or of a URL whose host is not an address
 	url     string
 	unused  ingest.Reason // why no feed can list it; "": one can
 }

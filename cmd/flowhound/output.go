@@ -19,7 +19,7 @@ import (
 func outputCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "output",
-		Short: "State of the outputs; send a test hit, set up a target, replay dead letters",
+		Short: "Show the state of the outputs; send a test hit, set up a target, replay dead letters",
 		Long: `output looks after the outputs, which deliver hits to other systems. It asks the
 running agent; without one it works on data_dir itself.`,
 	}, outputListCommand(), outputTestCommand(), outputSetupCommand(), outputReplayCommand())
@@ -49,7 +49,7 @@ func outputListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list [-c FILE] [--json]",
-		Short: "How each output is doing",
+		Short: "Show the state of each output",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := openOutputs(cmd, path)
@@ -93,7 +93,7 @@ func outputTestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "test [-c FILE] [NAME]",
 		ValidArgsFunction: completeOutputs(&path),
-		Short:             "Deliver a test hit now, past what waits and the filters; without NAME, to every output",
+		Short:             "Deliver a test hit now, ahead of the queue and without filters; without NAME, to every output",
 		Args:              cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o, err := openOutputs(cmd, path)

@@ -23,9 +23,9 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [-c FILE]",
 		Short: "Run the agent: receive flows, match them, write alert lines",
-		Long: `run listens for NetFlow and IPFIX until it is told to stop (SIGTERM, SIGINT).
-SIGHUP, or a change of the configuration or of a list, reloads: the new state is
-built beside the old one and swapped; if it is bad, the old one stays.`,
+		Long: `run listens for NetFlow and IPFIX until it is stopped (SIGTERM, SIGINT). SIGHUP, or
+a change of the configuration or of a list, reloads. A configuration that is not
+valid is rejected, and the old one stays in use.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(path)

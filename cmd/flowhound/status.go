@@ -44,7 +44,7 @@ func statusCommand() *cobra.Command {
 	var watch, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status [-c FILE]",
-		Short: "Show on one screen how the running agent is",
+		Short: "Show the state of the running agent on one screen",
 		Long: `status asks the running agent: what is wrong, who sends flows and how many, how the
 feeds, outputs and exports are, and the last hits. --watch draws it again every two
 seconds until Ctrl-C. It exits with 1 when no agent runs; doctor tells what to do
@@ -79,7 +79,7 @@ about a problem and looks at the host, too.`,
 		},
 	}
 	configFlag(cmd, &path)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "draw it again every two seconds")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "refresh every two seconds")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	colorFlag(cmd, &color)
 	return cmd

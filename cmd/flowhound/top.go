@@ -29,8 +29,8 @@ func topCommand() *cobra.Command {
 		Use:   "top [-c FILE | --history DIR] [EXPRESSION]",
 		Short: "Rank the flows of the history: who sends the most, where, when",
 		Long: `top groups the flow records of the history by fields, adds up a value for each
-group (a bin), and prints the largest, with their share of the total and the share of
-all until there. Both directions of a conversation are records of their own, whose
+group (a bin), and prints the largest, with their share of the total and the
+cumulative share. Both directions of a conversation are records of their own, whose
 source is the sender. "flowhound flows --help" describes expressions.
 
 Fields: sip dip nat_src nat_dst exporter (also sip/24, or sip/24/64 with a length for

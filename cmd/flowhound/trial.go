@@ -24,7 +24,7 @@ func testCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "test [-c FILE]",
-		Short: "Plant one marked flow and follow it to the log, the SIEM and each output",
+		Short: "Send one marked test flow and follow it to the log, the SIEM and each output",
 		Long: `test has the running agent receive one flow through its real socket, and tells when
 its hit was matched, written to the alert log, raised as an alert by OSSEC or Wazuh,
 and delivered to each output, with the seconds since it was sent. The hit is of the
@@ -71,7 +71,7 @@ whatever they filter. The exit status is 1 when a step fails.`,
 		},
 	}
 	configFlag(cmd, &path)
-	cmd.Flags().StringVar(&o.Home, "home", "", "`folder` of OSSEC or Wazuh (default: found, or /var/ossec)")
+	cmd.Flags().StringVar(&o.Home, "home", "", "`folder` of OSSEC or Wazuh (default: detected, or /var/ossec)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each step")
 	colorFlag(cmd, &color)
 	return cmd

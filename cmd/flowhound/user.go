@@ -19,7 +19,7 @@ func userCommand() *cobra.Command {
 	var path string
 	cmd := group(&cobra.Command{
 		Use:   "user",
-		Short: "Say who may log in to the pages",
+		Short: "Manage who may log in to the web pages",
 		Long: `user keeps the file that web.users names: who may see the pages, and who may mute
 and allow from there (the role operator). The running agent follows it at once; a
 user who is removed is logged out.`,
@@ -157,7 +157,7 @@ func askPassword(cmd *cobra.Command, name string) ([]byte, error) {
 	if !ok || !term.IsTerminal(int(stdin.Fd())) {
 		line, err := bufio.NewReader(cmd.InOrStdin()).ReadBytes('\n')
 		if line = bytes.TrimRight(line, "\r\n"); len(line) == 0 {
-			return nil, usageError(fmt.Errorf("no password came on standard input: %w", err))
+			return nil, usageError(fmt.Errorf("standard input has no password: %w", err))
 		}
 		return line, nil
 	}
@@ -172,7 +172,7 @@ func askPassword(cmd *cobra.Command, name string) ([]byte, error) {
 	}
 	again, err := ask("The same again: ")
 	if err == nil && !bytes.Equal(first, again) {
-		err = usageError(errors.New("these were two passwords; nothing was changed"))
+		err = usageError(errors.New("the two passwords differ; nothing was changed"))
 	}
 	return first, err
 }

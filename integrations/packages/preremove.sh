@@ -9,7 +9,7 @@ remove | purge | 0)
 		systemctl disable --quiet --now flowhound.service flowhound-reload.path || true
 	fi
 	if [ -d /var/ossec ]; then
-		flowhound uninstall || echo "flowhound: OSSEC or Wazuh were left as they are"
+		flowhound uninstall || echo "flowhound: OSSEC or Wazuh was not changed"
 	fi
 	;;
 esac

@@ -46,9 +46,9 @@ func parseAnswer(body []byte, ids []string) ([]error, error) {
 		it := a.Items[i].Create
 		switch {
 		case it == nil:
-			return nil, fmt.Errorf("result %d is not that of a create", i)
+			return nil, fmt.Errorf("result %d is not the result of a create", i)
 		case it.FailureStore != "used" && it.ID != id: // the failure store gives ids of its own
-			return nil, fmt.Errorf("result %d is that of another document", i)
+			return nil, fmt.Errorf("result %d belongs to another document", i)
 		}
 		results[i] = it.result()
 	}

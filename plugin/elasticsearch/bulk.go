@@ -132,7 +132,7 @@ func (o *output) sendOnce(ctx context.Context, b *bulk, from, to int, errs []err
 	}
 	results, err := parseAnswer(body, b.ids[from:to])
 	if err != nil {
-		return fmt.Errorf("the answer of %s is no answer to the request: %w", o.Flavor, err)
+		return fmt.Errorf("the answer of %s does not match the request: %w", o.Flavor, err)
 	}
 	for n, i := range b.hits[from:to] {
 		errs[i] = results[n]

@@ -246,7 +246,7 @@ func (o *output) do(ctx context.Context, r esapi.Request, limit int64) ([]byte, 
 	case int64(len(body)) > limit:
 		return nil, fmt.Errorf("the answer of %s is longer than %d bytes", o.Flavor, limit)
 	case o.Flavor == elasticFlavor && res.Header.Get("X-Elastic-Product") != "Elasticsearch":
-		return nil, errors.New("what answers is not Elasticsearch: set flavor: opensearch for OpenSearch and the Wazuh indexer, else see what stands between")
+		return nil, errors.New("the server is not Elasticsearch: set flavor: opensearch for OpenSearch and the Wazuh indexer; otherwise check for a proxy in between")
 	}
 	return body, nil
 }

@@ -81,7 +81,7 @@ func (o *output) checkTemplate(ctx context.Context) error {
 	case status.status == http.StatusNotFound && status.reasoned:
 		return errNoTemplate
 	case status.status == http.StatusForbidden && status.reasoned:
-		slog.Warn("cannot see whether flowhound output setup was run: the credentials may not read index templates", "template", templateName)
+		slog.Warn("cannot check whether flowhound output setup was run: the credentials may not read index templates", "template", templateName)
 		return nil
 	}
 	return fmt.Errorf("looking for index template %s: %w", templateName, err)

@@ -132,7 +132,7 @@ func TestOpenMayNotSeeTemplates(t *testing.T) {
 		return r.Method == http.MethodGet
 	}
 	o := unopened(f)
-	if err := o.Open(deadline(t, time.Minute)); err != nil || !strings.Contains(log.String(), "cannot see whether") {
+	if err := o.Open(deadline(t, time.Minute)); err != nil || !strings.Contains(log.String(), "cannot check whether") {
 		t.Errorf("%v, log %q", err, log.String())
 	}
 	if err := o.Write(deadline(t, time.Minute), someHits(2)); err != nil || len(f.docs) != 2 {

@@ -228,7 +228,7 @@ func (p *Place) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// What Place.Country is where it is no country's code.
+// What Place.Country is where it is not a country's code.
 const (
 	NoCountry = "--"
 	Private   = "private"   // an address that is not routed on the Internet

@@ -62,7 +62,7 @@ func (p *proto) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// decimal is a number of which JSON has two digits after the point. What is no number
+// decimal is a number of which JSON has two digits after the point. What is not a number
 // is 0.
 type decimal float64
 

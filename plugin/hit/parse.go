@@ -11,7 +11,7 @@ import (
 )
 
 // errNoHit is what ParseLine says of anything but the body of a hit's line.
-var errNoHit = errors.New("hit: this is no line of a hit")
+var errNoHit = errors.New("hit: this is not a line of a hit")
 
 // behindSuffix is how many stand behind a coarse line, at the end of its name.
 var behindSuffix = regexp.MustCompile(`^(.*?) ?\(\+(\d{1,18}) sources, (\d{1,18}) targets\)$`)

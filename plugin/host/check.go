@@ -50,7 +50,7 @@ func Setup(ctx context.Context, o Options) error {
 func once(ctx context.Context, o Options, f func(*process, wire.Config) error) error {
 	dir, err := os.MkdirTemp("", "flowhound-")
 	if err != nil {
-		return fmt.Errorf("make a socket directory: %w", err)
+		return fmt.Errorf("create a socket directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	p, err := start(ctx, o, filepath.Join(dir, "s"), defaultTimes())

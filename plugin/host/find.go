@@ -95,9 +95,9 @@ func checkDirs(dir string) error {
 		case !info.IsDir():
 			return fmt.Errorf("%s is not a directory", d)
 		case !trusted(info):
-			return fmt.Errorf("%s belongs to user %d; it must belong to root or to the user flowhound runs as, as who owns it can put a program there", d, ownerOf(info))
+			return fmt.Errorf("%s belongs to user %d; it must belong to root or to the user that flowhound runs as, because its owner can put a program there", d, ownerOf(info))
 		case info.Mode()&0o022 != 0 && !sticky:
-			return fmt.Errorf("%s can be written to by others (mode %04o), who could put a program there; chmod go-w it", d, info.Mode().Perm())
+			return fmt.Errorf("%s can be written to by others (mode %04o), who could put a program there; run: chmod go-w on it", d, info.Mode().Perm())
 		}
 		if d == filepath.Dir(d) {
 			return nil

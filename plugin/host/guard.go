@@ -61,7 +61,7 @@ func pluginPID(report *os.File) (int, error) {
 	n, err := readReport(report, true)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("its guard does not start: %w", err)
+		return 0, fmt.Errorf("its guard process did not start: %w", err)
 	case n <= 0:
 		return 0, syscall.Errno(-n)
 	}

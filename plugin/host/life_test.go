@@ -124,7 +124,7 @@ func TestPathOfTheSocketIsTooLong(t *testing.T) {
 	o.RunDir = filepath.Join(o.RunDir, strings.Repeat("x", 80))
 	p := runPlugin(t, o)
 	s := until(t, p, "refused", func(s State) bool { return s.Restarts > 0 })
-	if !strings.Contains(s.Problem, "use a shorter run directory") {
+	if !strings.Contains(s.Problem, "use a shorter run_dir") {
 		t.Error(s.Problem)
 	}
 }

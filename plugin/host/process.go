@@ -22,7 +22,7 @@ import (
 )
 
 // errEnded says that the process ended by itself; explain says how.
-var errEnded = errors.New("ended by itself")
+var errEnded = errors.New("exited")
 
 // process is one running plugin. go-plugin does the handshake and the encrypted
 // connection; starting and ending the process and reading what it prints is done
@@ -109,11 +109,11 @@ func (p *process) startError(ctx context.Context, err error) error {
 	case m != nil && m[1] != fmt.Sprint(pb.Version):
 		return fmt.Errorf("%s speaks version %.9s of the plugin protocol, this flowhound speaks %d; upgrade the older of the two", p.run.path, m[1], pb.Version)
 	case p.late:
-		return fmt.Errorf("%s did not shake hands within %v", p.run.path, p.times.start)
+		return fmt.Errorf("%s did not complete the handshake within %v", p.run.path, p.times.start)
 	case first == "":
-		return p.explain(fmt.Errorf("%s ended before it was ready", p.run.path))
+		return p.explain(fmt.Errorf("%s exited before it was ready", p.run.path))
 	}
-	return p.explain(fmt.Errorf("%s cannot be talked to: %w", p.run.path, err))
+	return p.explain(fmt.Errorf("%s cannot be reached: %w", p.run.path, err))
 }
 
 // explain adds to err how the process ended and its last words, if it ended by
@@ -157,11 +157,11 @@ func (p *process) healthy(ctx context.Context, within time.Duration) error {
 	r, err := grpc_health_v1.NewHealthClient(p.conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("hangs: it did not say within %v that it is alive", within)
+		return fmt.Errorf("hangs: it did not answer the health check within %v", within)
 	case err != nil:
 		return &wire.Lost{Err: err}
 	case r.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING:
-		return fmt.Errorf("says that it is %v", r.GetStatus())
+		return fmt.Errorf("reports the health status %v", r.GetStatus())
 	}
 	return nil
 }
@@ -231,13 +231,13 @@ const maxSocketPath = 107
 // makeSocketDir makes dir an empty directory that nobody else can look into.
 func makeSocketDir(dir string) error {
 	if n := len(dir) + len("/plugin4294967295"); n > maxSocketPath {
-		return fmt.Errorf("the path of the plugin's socket in %s would have %d bytes, more than the %d a socket's may have; use a shorter run directory", dir, n, maxSocketPath)
+		return fmt.Errorf("the path of the plugin's socket in %s would have %d bytes, and the limit is %d; use a shorter run_dir", dir, n, maxSocketPath)
 	}
 	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("sweep the socket directory: %w", err)
+		return fmt.Errorf("clean up the socket directory: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the socket directory: %w", err)
+		return fmt.Errorf("create the socket directory: %w", err)
 	}
 	return nil
 }

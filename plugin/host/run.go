@@ -312,7 +312,7 @@ func (r *run) Diagnose(context.Context) string { return "" }
 // PluginToHost allows a socket in the plugin's own directory only.
 func (r *run) PluginToHost(network, address string) (string, string, error) {
 	if network != "unix" || filepath.Dir(address) != r.dir {
-		return "", "", fmt.Errorf("its address %s %.100q is no socket in %s", network, address, r.dir)
+		return "", "", fmt.Errorf("its address %s %.100q is not a socket in %s", network, address, r.dir)
 	}
 	return network, address, nil
 }

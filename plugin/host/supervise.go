@@ -187,7 +187,7 @@ func (p *Plugin) watch(ctx context.Context, proc *process) error {
 			n := residentBytes(proc.pid())
 			p.update(func(s *State) { s.Memory = n })
 			if n > maxMemory {
-				return fmt.Errorf("takes %d MiB of memory, more than the %d MiB it may have", n>>20, maxMemory>>20)
+				return fmt.Errorf("uses %d MiB of memory, and the limit is %d MiB", n>>20, maxMemory>>20)
 			}
 		case <-health.C:
 			if err := proc.healthy(ctx, p.times.health); err != nil && ctx.Err() == nil {

@@ -23,11 +23,11 @@ func TestPluginThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	for typ, want := range map[string]string{
 		"chatty":       `printed "Hello, I am a plugin!" before it was ready`,
-		"dies":         `ended before it was ready (exit status 3): no licence found`,
-		"panics-early": `ended before it was ready (exit status 2): panic: in main: panics-early`,
-		"silent":       `did not shake hands within 1s`,
+		"dies":         `exited before it was ready (exit status 3): no licence found`,
+		"panics-early": `exited before it was ready (exit status 2): panic: in main: panics-early`,
+		"silent":       `did not complete the handshake within 1s`,
 		"future":       `speaks version 7 of the plugin protocol, this flowhound speaks 1`,
-		"elsewhere":    `no socket in`,
+		"elsewhere":    `not a socket in`,
 		"long-line":    `printed "xxxx`,
 	} {
 		t.Run(typ, func(t *testing.T) {

@@ -121,7 +121,7 @@ func TestSetup(t *testing.T) {
 	if err := c.Setup(t.Context()); err == nil || err.Error() != "this output has nothing to set up" {
 		t.Error(err)
 	}
-	if err := c.Write(t.Context(), plugintest.Hits(1)); err == nil || !strings.HasPrefix(err.Error(), "out of turn") {
+	if err := c.Write(t.Context(), plugintest.Hits(1)); err == nil || !strings.HasPrefix(err.Error(), "called in the wrong order") {
 		t.Error(err)
 	}
 }

@@ -147,7 +147,7 @@ func (c *conn) writeAll(ctx context.Context, p []byte, timeout time.Duration) er
 		if _, err := c.Write(p[:n]); err != nil {
 			var late net.Error // at our deadline or the kernel's, of userTimeout
 			if errors.As(err, &late) && late.Timeout() {
-				return errors.Join(fmt.Errorf("the peer does not read any more: %w", err), ctx.Err())
+				return errors.Join(fmt.Errorf("the peer stopped reading: %w", err), ctx.Err())
 			}
 			return err
 		}

@@ -45,7 +45,7 @@ func (o *output) Open(ctx context.Context) error {
 	host := o.Hostname
 	if host == "" && !t.local() { // whoever listens on a local socket knows the host
 		if host, err = os.Hostname(); err != nil {
-			return fmt.Errorf("find this host's name: %w: set hostname", err)
+			return fmt.Errorf("this host's name cannot be found: %w; set hostname", err)
 		}
 	}
 	format := o.formatFor(t)

@@ -89,7 +89,7 @@ var percent = strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", "(", "%28"
 	`"`, "%22", "'", "%27", "`", "%60", "*", "%2A", `\`, "%5C", " ", "%20")
 
 // Link returns a reference as a link that cannot end a markup around it, or ""
-// for what is no web address, names a user, or is longer than limit bytes.
+// for what is not a web address, names a user, or is longer than limit bytes.
 func Link(ref string, limit int) string {
 	u, err := url.Parse(ref)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {

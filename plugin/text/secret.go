@@ -93,7 +93,7 @@ func (r *Redactor) Said(s string, limit int) string {
 
 // URL returns a URL fit for logs and errors: without user and password, the
 // values of its query, its fragment, and elements of its path that look like
-// keys. What is no URL becomes Secret as a whole.
+// keys. What is not a URL becomes Secret as a whole.
 func URL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {

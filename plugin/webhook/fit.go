@@ -77,11 +77,11 @@ func (t *target) encode(doc object) ([]byte, error) {
 	n, unit := len(body), "bytes"
 	if t.service.size != nil {
 		if n, unit = t.service.size(doc), "characters"; n <= t.service.limit && t.service.bytes > 0 && len(body) > t.service.bytes {
-			return nil, fmt.Errorf("the message has %d bytes, %s takes %d", len(body), t.Service, t.service.bytes)
+			return nil, fmt.Errorf("the message has %d bytes, the limit of %s is %d", len(body), t.Service, t.service.bytes)
 		}
 	}
 	if n > t.service.limit {
-		return nil, fmt.Errorf("the message has %d %s, %s takes %d", n, unit, t.Service, t.service.limit)
+		return nil, fmt.Errorf("the message has %d %s, the limit of %s is %d", n, unit, t.Service, t.service.limit)
 	}
 	return body, nil
 }

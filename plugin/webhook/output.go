@@ -82,7 +82,7 @@ func (o *output) Open(context.Context) error {
 		return err
 	}
 	if unencrypted(t.address) {
-		slog.Warn("the address starts with http://: hits and the secret in it cross the network in the clear; use https:// where the server can")
+		slog.Warn("the address starts with http://: hits and the secret in it cross the network unencrypted; use https:// where the server can")
 	}
 	timeout := t.Timeout
 	if timeout == 0 {
@@ -151,7 +151,7 @@ func (o *output) post(ctx context.Context, hits []plugin.Hit) error {
 	started, err := t.service.read(a)
 	switch {
 	case errors.Is(err, errGone):
-		o.gone = fmt.Errorf("%s has ended this webhook for good (410): make a new one, put its URL in the configuration and reload", t.Service)
+		o.gone = fmt.Errorf("%s has deleted this webhook (410): create a new one, put its URL into the configuration and reload", t.Service)
 		return plugin.Permanent(o.gone)
 	case thread != "" && plugin.IsPermanent(err):
 		o.threads.forget(m.Series)                                                    // it may have been removed: the next try begins a new one

@@ -157,7 +157,7 @@ func (a *answer) refusal() error {
 	case a.status == http.StatusGone:
 		return errGone
 	case a.status >= 300 && a.status < 400:
-		return fmt.Errorf("answered %d with a redirect that is not followed, as it leads elsewhere or would lose the message: put the final address in url", a.status)
+		return fmt.Errorf("answered %d with a redirect that is not followed, because it leads to another host or would lose the message: put the final address in url", a.status)
 	case a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable:
 		if wait := a.wait(time.Now()); wait > 0 {
 			return plugin.RetryAfter(err, wait)

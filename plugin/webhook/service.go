@@ -166,7 +166,7 @@ func (v *service) read(a answer) (thread string, err error) {
 		return "", a.refusal()
 	}
 	if a.torn != nil {
-		return "", fmt.Errorf("the answer broke off: %w", a.torn)
+		return "", fmt.Errorf("the answer was cut off: %w", a.torn)
 	}
 	if v.accepted == nil {
 		return "", nil

@@ -22,7 +22,7 @@ import (
 // maxOutput bounds what a template writes, before the service's own limit.
 const maxOutput = 1 << 20
 
-var errTooLong = fmt.Errorf("the template writes more than %d bytes", maxOutput)
+var errTooLong = fmt.Errorf("the output of the template is larger than %d bytes", maxOutput)
 
 // parseTemplate returns the template that s names, nil when none.
 func (s *settings) parseTemplate() (*template.Template, error) {
@@ -90,7 +90,7 @@ func (t *target) render(m *message, thread string) ([]byte, error) {
 	}
 	var doc object
 	if err := json.Unmarshal(out.b.Bytes(), &doc); err != nil || doc == nil {
-		return nil, errors.New("template: it writes no JSON object; values go through json, as in {\"text\": {{json .Title}}}")
+		return nil, errors.New("template: its output is not a JSON object; pass values through json, as in {\"text\": {{json .Title}}}")
 	}
 	t.complete(doc, m, thread)
 	body, err := t.encode(doc)

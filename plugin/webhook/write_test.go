@@ -216,7 +216,7 @@ func TestGoneDisables(t *testing.T) {
 		s.now(says(410, "gone"))
 		for i := range 3 {
 			err := o.Write(t.Context(), plugintest.Hits(2))
-			if outcome(err) != "permanent" || !strings.Contains(err.Error(), "put its URL in the configuration") {
+			if outcome(err) != "permanent" || !strings.Contains(err.Error(), "put its URL into the configuration") {
 				t.Errorf("%s: write %d: %v", name, i, err)
 			}
 		}

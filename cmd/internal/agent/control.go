@@ -27,8 +27,8 @@ func (a *Agent) openControl(context.Context) error {
 	case errors.Is(err, control.ErrInUse):
 		return fmt.Errorf("%w: stop it, or give this one a run_dir of its own", err)
 	case err != nil:
-		a.noControl = "commands cannot ask this agent: " + err.Error()
-		a.log.Error("commands cannot ask this agent", "err", err)
+		a.noControl = "commands cannot reach this agent: " + err.Error()
+		a.log.Error("commands cannot reach this agent", "err", err)
 		a.say("error", a.noControl)
 		return nil
 	}

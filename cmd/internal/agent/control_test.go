@@ -56,8 +56,8 @@ func TestNoRunDir(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := start(t, dir, oursFeed+"run_dir: file/run\n")
-	r.awaitLine(`agent status=error .*commands cannot ask this agent: run_dir: .*not a directory`)
-	if code, h := r.health(); code != 503 || len(h.Problems) != 1 || !strings.Contains(h.Problems[0], "commands cannot ask this agent") {
+	r.awaitLine(`agent status=error .*commands cannot reach this agent: run_dir: .*not a directory`)
+	if code, h := r.health(); code != 503 || len(h.Problems) != 1 || !strings.Contains(h.Problems[0], "commands cannot reach this agent") {
 		t.Errorf("health: %d %v", code, h.Problems)
 	}
 	r.router("127.0.0.1", 9).export(call(always))

@@ -108,7 +108,7 @@ func TestExportKeptWithoutFeeds(t *testing.T) {
 exports:
   - {format: plain, path: all.txt, feeds: [ours]}
 `)
-	r.awaitLine(`export id=all\.txt status=error .*nothing that it is made of could be read; \S+/all\.txt stays as it is`)
+	r.awaitLine(`export id=all\.txt status=error .*none of its sources could be read; \S+/all\.txt stays as it is`)
 	if got := r.read("all.txt"); got != "198.51.100.250\n" {
 		t.Errorf("the file was overwritten with %q", got)
 	}

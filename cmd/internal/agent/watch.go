@@ -34,7 +34,7 @@ func (a *Agent) watch(ctx context.Context) {
 			a.options.Notify("WATCHDOG=1")
 		}
 		if n := lost.Since(a.emit.Lost(), now); n > 0 {
-			a.say("dropping", fmt.Sprintf("%d matching flows lost: more conversations hit at once than could be judged", n))
+			a.say("dropping", fmt.Sprintf("%d matching flows lost: more conversations matched at once than could be processed", n))
 		}
 		for _, msg := range muted.News(a.stage.State().Policy.Mutes(), now) {
 			a.say("error", msg)

@@ -1,5 +1,5 @@
-// Package columns prints tables for people: cells in columns that fit the width there
-// is, and colour that does not disturb them. It decides nothing about what is told.
+// Package columns prints tables for people: cells in columns that fit the width of the
+// terminal, with colour. It does not decide what is printed.
 package columns
 
 import (

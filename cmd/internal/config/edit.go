@@ -55,7 +55,7 @@ func (c *Change) check(path string) error {
 			continue
 		}
 		if _, err := Parse(path, w.next); err != nil {
-			return fmt.Errorf("with this change the configuration would not be valid, so it was left alone:\n%w", err)
+			return fmt.Errorf("with this change the configuration would not be valid, so nothing was changed:\n%w", err)
 		}
 	}
 	return nil
@@ -190,7 +190,7 @@ func removeEntry(path string, old []byte, l *listing, i int) (*Change, error) {
 		}
 	}
 	if !removedOnly(old, next, l.key, i) {
-		return nil, fmt.Errorf("%s: entry %d of %s cannot be told from what is around it: take it out by hand", path, i+1, l.key)
+		return nil, fmt.Errorf("%s: entry %d of %s cannot be separated from the lines around it: remove it by hand", path, i+1, l.key)
 	}
 	c.edit(path, old, next)
 	return c, c.check(path)

@@ -209,7 +209,7 @@ func TestAllowEdits(t *testing.T) {
 		{Allowed{What: "198.51.100.7:80", Why: "x"}, "cannot be allowed"},
 		{Allowed{What: "198.51.100.7"}, "give the reason"},
 		{Allowed{What: "198.51.100.7", Why: "x", Until: at}, "in the past"},
-		{Allowed{What: "198.51.100.7", Why: "x", List: "other.txt"}, "none of the lists"},
+		{Allowed{What: "198.51.100.7", Why: "x", List: "other.txt"}, "other.txt is not in allow:"},
 	} {
 		if _, err := AddAllow(path, tt.a); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v", tt.a, err)

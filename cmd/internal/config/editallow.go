@@ -98,7 +98,7 @@ func RemoveAllow(path, what string) (*Change, error) {
 		}
 	}
 	if len(c.writes) == 0 {
-		return nil, fmt.Errorf("no allow list has a line of exactly %s; flowhound lookup %s tells what allows it", entry, strings.TrimPrefix(what, "."))
+		return nil, fmt.Errorf("no allow list has a line of exactly %s; flowhound lookup %s shows what allows it", entry, strings.TrimPrefix(what, "."))
 	}
 	return c, nil
 }
@@ -113,7 +113,7 @@ func chooseAllow(lists []string, name, folder string) (string, error) {
 		whole = filepath.Join(folder, name)
 	}
 	if !slices.Contains(lists, whole) {
-		return "", fmt.Errorf("%s is none of the lists of allow: %s", name, strings.Join(lists, ", "))
+		return "", fmt.Errorf("%s is not in allow: of the configuration; the lists are %s", name, strings.Join(lists, ", "))
 	}
 	return whole, nil
 }

@@ -73,11 +73,11 @@ func dialError(runDir string, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%w (nothing listens on %s)", ErrNoAgent, SocketPath(runDir))
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s may be opened by the agent's user only: run this as that user, or as root", SocketPath(runDir))
+		return fmt.Errorf("%s can be opened only by the agent's user: run this as that user, or as root", SocketPath(runDir))
 	case PathProblem(runDir) != "":
 		return fmt.Errorf("run_dir %s %s", runDir, PathProblem(runDir))
 	}
-	return fmt.Errorf("asking the agent: %w", err)
+	return fmt.Errorf("request to the agent: %w", err)
 }
 
 func readAnswer(in io.Reader, each func(json.RawMessage) error) error {
@@ -101,7 +101,7 @@ func readAnswer(in io.Reader, each func(json.RawMessage) error) error {
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("the agent's answer: %w", err)
 	}
-	return errors.New("the agent ended in the middle of its answer")
+	return errors.New("the agent stopped in the middle of its answer")
 }
 
 // decodeStrict reads b, which must hold one JSON value without unknown keys.

@@ -1,7 +1,7 @@
-// Package control is the door of a running agent for the commands of this host:
+// Package control connects the commands of this host to the running agent:
 // HTTP with JSON bodies over the unix socket control.sock, which only the agent's
 // user can reach. Commands that need what the agent knows call it; where none
-// runs they are told so (ErrNoAgent) and work on the data themselves.
+// runs they get ErrNoAgent and work on the data themselves.
 //
 // It carries requests and answers and knows none: each part of the agent registers
 // a Handler by path. It never listens on a network.

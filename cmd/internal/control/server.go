@@ -123,7 +123,7 @@ func Listen(runDir string, log *slog.Logger) (*Server, error) {
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("the control socket is closed; commands cannot ask this agent", "err", err)
+			log.Error("the control socket is closed; commands cannot reach this agent", "err", err)
 		}
 	}()
 	return s, nil
@@ -192,7 +192,7 @@ func (s *Server) Close(ctx context.Context) error {
 	s.cancel()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
-		err = fmt.Errorf("control socket: a request does not end: %w", errors.Join(err, s.http.Close()))
+		err = fmt.Errorf("control socket: a request did not finish: %w", errors.Join(err, s.http.Close()))
 	}
 	<-s.done
 	return errors.Join(err, s.lock.Close())

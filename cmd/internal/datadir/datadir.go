@@ -1,5 +1,5 @@
-// Package datadir is the folder of what outlives the process: its lock, and what of it
-// belongs to whom.
+// Package datadir is the folder of all state that survives a restart: its lock, and who
+// owns its files.
 package datadir
 
 import (

@@ -154,7 +154,7 @@ func (l *Log) read(each func([]byte) error) (found Found, err error) {
 }
 
 var (
-	errDamaged = errors.New("no whole record")
+	errDamaged = errors.New("a record is not complete")
 	errShort   = fmt.Errorf("the file ends in it: %w", errDamaged)
 	errLength  = errors.New("only its length is damaged")
 )

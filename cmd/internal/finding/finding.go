@@ -1,5 +1,5 @@
-// Package finding is what doctor says: one thing that was looked at, how it is,
-// and what fixes it. It is data only; the agent and setup both have findings.
+// Package finding is what doctor reports: one thing that was checked, its state, and
+// how to fix it. It is data only; the agent and setup both have findings.
 package finding
 
 import "fmt"

@@ -72,7 +72,7 @@ func (m *Moment) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is no time", b)
+	return fmt.Errorf("%q is not a time", b)
 }
 
 // MarshalText returns m in RFC 3339, in UTC.

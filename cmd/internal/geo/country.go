@@ -9,7 +9,7 @@ import (
 // value is unknown.
 type Country uint16
 
-// What is no country.
+// What is not a country.
 const (
 	Unknown   Country = iota // prints as "--"
 	Private                  // not routed on the Internet: RFC 1918, RFC 4193, loopback, link-local, RFC 6598
@@ -101,7 +101,7 @@ func ParseCountry(s string) (Country, error) {
 	if c := NewCountry(s); c != Unknown {
 		return c, nil
 	}
-	return Unknown, fmt.Errorf("%q is no country: two letters such as no, or -- (unknown), private, multicast", s)
+	return Unknown, fmt.Errorf("%q is not a country: two letters such as no, or -- (unknown), private, multicast", s)
 }
 
 // MarshalText returns what String returns.
@@ -111,7 +111,7 @@ func (c Country) MarshalText() ([]byte, error) { return []byte(c.String()), nil 
 func (c *Country) UnmarshalText(b []byte) error {
 	got := NewCountry(string(b))
 	if !codes[got] {
-		return fmt.Errorf("%q is no country code of two letters (ISO 3166-1)", b)
+		return fmt.Errorf("%q is not a country code of two letters (ISO 3166-1)", b)
 	}
 	*c = got
 	return nil

@@ -156,7 +156,7 @@ func (d *Data) add(line []string, c *columns) error {
 		if country := Published(code); country != Unknown {
 			d.Countries = append(d.Countries, table.Range[Country]{First: first, Last: last, Value: country})
 		} else if code = strings.TrimSpace(code); len(code) > 2 {
-			return fmt.Errorf("%.40q is no country code of two letters", code)
+			return fmt.Errorf("%.40q is not a country code of two letters", code)
 		}
 	}
 	if c.system >= 0 {
@@ -186,7 +186,7 @@ func span(line []string, c *columns) (first, last netip.Addr, err error) {
 		if err != nil {
 			a, err := netip.ParseAddr(strings.TrimSpace(line[c.network]))
 			if err != nil {
-				return first, last, fmt.Errorf("%.60q is no network", line[c.network])
+				return first, last, fmt.Errorf("%.60q is not a network", line[c.network])
 			}
 			return a, a, nil
 		}
@@ -204,7 +204,7 @@ func span(line []string, c *columns) (first, last netip.Addr, err error) {
 		first = netip.AddrFrom16([16]byte{12: b[0], 13: b[1], 14: b[2], 15: b[3]})
 	}
 	if first.Is4() != last.Is4() || last.Less(first) {
-		return first, last, fmt.Errorf("%s to %s is no range", first, last)
+		return first, last, fmt.Errorf("%s to %s is not a range", first, last)
 	}
 	return first, last, nil
 }
@@ -221,7 +221,7 @@ func address(s string) (netip.Addr, error) {
 	if n, ok := new(big.Int).SetString(s, 10); ok && len(s) < 40 && n.Sign() > 0 && n.BitLen() <= 128 {
 		return netip.AddrFrom16([16]byte(n.FillBytes(make([]byte, 16)))).Unmap(), nil
 	}
-	return netip.Addr{}, fmt.Errorf("%.60q is no address", s)
+	return netip.Addr{}, fmt.Errorf("%.60q is not an address", s)
 }
 
 // bounds returns the first and the last address of a network.

@@ -52,11 +52,11 @@ func TestReadCSVRefuses(t *testing.T) {
 		"8.8.8.0,8.8.8.255\n":                  "line 1: no column holds",
 		"network,name\n8.8.8.0/24,US\n":        "line 1: no column is called",
 		"8.8.8.0,8.8.8.255,US\n8.8.8.0,US\n":   "line 2: 2 columns are too few",
-		"8.8.8.0,8.8.8.255,US\nx,8.8.9.1,US\n": `line 2: "x" is no address`,
-		"8.8.9.0,8.8.8.255,US\n":               "line 1: 8.8.9.0 to 8.8.8.255 is no range",
-		"8.8.8.0,2001:db8::,US\n":              "line 1: 8.8.8.0 to 2001:db8:: is no range",
-		"8.8.8.0/33,US\n":                      `line 1: "8.8.8.0/33" is no network`,
-		"\n\n# c\n8.8.8.0/24,Sweden\n":         `line 4: "Sweden" is no country code of two letters`,
+		"8.8.8.0,8.8.8.255,US\nx,8.8.9.1,US\n": `line 2: "x" is not an address`,
+		"8.8.9.0,8.8.8.255,US\n":               "line 1: 8.8.9.0 to 8.8.8.255 is not a range",
+		"8.8.8.0,2001:db8::,US\n":              "line 1: 8.8.8.0 to 2001:db8:: is not a range",
+		"8.8.8.0/33,US\n":                      `line 1: "8.8.8.0/33" is not a network`,
+		"\n\n# c\n8.8.8.0/24,Sweden\n":         `line 4: "Sweden" is not a country code of two letters`,
 	} {
 		if d, err := ReadCSV(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %+v, %v, want %s", text, d, err, want)

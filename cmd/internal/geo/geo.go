@@ -2,7 +2,7 @@
 // owner. It holds a table of DB-IP's countries, takes the operator's own database in
 // its place, and knows his sites and overrides as they were at a flow's time.
 //
-// It asks nobody: all answers come from memory. A look-up takes 10 to 40 ns for IPv4 and
+// It sends no queries: all answers come from memory. A look-up takes 10 to 40 ns for IPv4 and
 // 25 to 100 ns for IPv6 and does not allocate.
 package geo
 

@@ -58,7 +58,7 @@ func TestEmbedded(t *testing.T) {
 	}
 	for c := range map[Country]bool{v.Country(addr("8.8.8.8"), 0): true} {
 		if !codes[c] {
-			t.Errorf("%s is no country", c)
+			t.Errorf("%s is not a country", c)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func TestSizes(t *testing.T) {
 	}
 	for _, c := range embedded().Table.Values() {
 		if c.IsCode() && !codes[c] {
-			t.Errorf("the table has %s, which is no country", c)
+			t.Errorf("the table has %s, which is not a country", c)
 		}
 	}
 }

@@ -244,7 +244,7 @@ func TestDatabaseIsReadAgain(t *testing.T) {
 		if l = nil; true {
 			p.Findings(&l)
 		}
-		if len(l) == 1 && strings.Contains(l[0].What, "no country code") {
+		if len(l) == 1 && strings.Contains(l[0].What, "not a country code") {
 			break
 		}
 		if time.Now().After(end) {

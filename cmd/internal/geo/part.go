@@ -134,7 +134,7 @@ func (p *Part) Start(context.Context) error {
 func (p *Part) told(problems []error) {
 	err := errors.Join(problems...)
 	if err != nil {
-		p.d.Say("error", "geo: "+oneLine(err)+"; the built-in table answers")
+		p.d.Say("error", "geo: "+oneLine(err)+"; the built-in table is used")
 	}
 	p.trouble.set("databases", err)
 }
@@ -158,7 +158,7 @@ func (p *Part) reload(paths []string) {
 	p.trouble.set("databases", nil)
 	p.databases = v
 	p.publish()
-	p.d.Log.Info("the database of countries was read again", "files", paths, "source", v.Source(), "date", v.Date())
+	p.d.Log.Info("the country database was reloaded", "files", paths, "source", v.Source(), "date", v.Date())
 }
 
 // Apply takes over other settings. A database that cannot be read is an error, and the
@@ -238,7 +238,7 @@ func (v *View) fill(to *hit.Place, ip netip.Addr, at time.Time) {
 
 var (
 	descRanges  = metric.Desc("geo_boundaries", "Boundaries in the table of countries, by address family.", "family")
-	descSites   = metric.Desc("geo_learned_addresses", "Outside addresses of sites that flows told.")
+	descSites   = metric.Desc("geo_learned_addresses", "Outside addresses of sites that were learned from flows.")
 	descProblem = metric.Desc("geo_errors_total", "Databases of countries, and sightings of outside addresses, that could not be read or kept.")
 )
 
@@ -265,7 +265,7 @@ func (p *Part) Findings(l *finding.List) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.trouble.errs["databases"]; err != nil {
-		l.Warn("see that the file is a database of countries, .mmdb or CSV, that the service's user may read", "geo: %s", oneLine(err))
+		l.Warn("check that the file is a database of countries, .mmdb or CSV, that the service's user may read", "geo: %s", oneLine(err))
 	}
 	if err := p.trouble.errs["sites"]; err != nil {
 		l.Bad("df -h; ls -l "+p.d.Path, "the outside addresses of sites cannot be kept: %v", err)

@@ -68,7 +68,7 @@ func TestKill(t *testing.T) {
 		lines := bufio.NewScanner(out)
 		for i, end := 0, 1+rand.IntN(15); i < end; i++ {
 			if !lines.Scan() {
-				t.Fatal("the process ended by itself")
+				t.Fatal("the process exited")
 			}
 			if safe, err = strconv.Atoi(lines.Text()); err != nil {
 				t.Fatal(lines.Text())

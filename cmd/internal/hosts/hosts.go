@@ -238,7 +238,7 @@ func (p *Part) Locate(h *hit.Hit) {
 }
 
 var (
-	descNames   = metric.Desc("host_names", "Names of own addresses that files give.")
+	descNames   = metric.Desc("host_names", "Names of own addresses from files.")
 	descAsked   = metric.Desc("host_questions_total", "PTR questions asked about own addresses.")
 	descFailed  = metric.Desc("host_question_errors_total", "PTR questions that no resolver answered.")
 	descDropped = metric.Desc("host_questions_dropped_total", "Own addresses that were not asked about because too many waited.")
@@ -263,7 +263,7 @@ func (p *Part) Findings(l *finding.List) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, about := range slices.Sorted(maps.Keys(p.trouble)) {
-		l.Warn("see that it exists and that the service's user may read it, or remove it from hosts", "%s", p.trouble[about])
+		l.Warn("check that it exists and that the service's user may read it, or remove it from hosts", "%s", p.trouble[about])
 	}
 	if a := p.asker.Load(); a != nil && a.silent() {
 		l.Warn("dig -x ADDRESS @RESOLVER; see hosts.resolvers", "host names: no resolver has answered the last questions")

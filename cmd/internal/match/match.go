@@ -1,5 +1,5 @@
-// Package match holds flow records against a set of indicators: which addresses
-// of a record are listed. It decides nothing about what that means (package
+// Package match matches flow records against a set of indicators: which addresses of
+// a record are listed. It decides nothing about what that means (package
 // alert does), does no I/O and allocates nothing.
 package match
 

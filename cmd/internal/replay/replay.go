@@ -1,5 +1,5 @@
 // Package replay runs captures through the stages of the agent, on the capture's
-// clock. It drops nothing, writes nothing and asks nobody.
+// clock. It drops nothing, writes nothing and uses no network.
 package replay
 
 import (

@@ -21,8 +21,8 @@ func (s Summary) String() string {
 			lines = append(lines, number(n, thing)+" "+what)
 		}
 	}
-	say(s.Refused, "datagram", "left out: from an address that exporters.allow does not list")
-	say(s.SFlow, "datagram", "left out: sFlow, which is not read")
+	say(s.Refused, "datagram", "left out: from an address that is not in exporters.allow")
+	say(s.SFlow, "datagram", "left out: sFlow, which is not supported")
 	if n := s.Netflow.Malformed[netflow.BadVersion] - s.SFlow; n < s.Datagrams {
 		say(n, "datagram", "left out: neither NetFlow v5, v9 nor IPFIX")
 	}
@@ -34,7 +34,7 @@ func (s Summary) String() string {
 	say(s.Netflow.SetsWithoutTemplate-s.Netflow.HeldDecoded, "set", "of flows left out: the template is not in the capture")
 	say(s.Netflow.Lost.Sum(), "flow", "(or datagrams, or records) missing, by the exporters' sequence numbers")
 	say(s.Netflow.Addressless, "record", "left out: no address")
-	say(s.Capture.Truncated, "datagram", "cut when captured (tcpdump -s 0 takes packets whole)")
+	say(s.Capture.Truncated, "datagram", "cut when captured (tcpdump -s 0 captures whole packets)")
 	for reason, n := range s.Capture.Left {
 		what := "left out: " + pcap.Reason(reason).String()
 		if pcap.Reason(reason) == pcap.UnknownLink {

@@ -46,12 +46,12 @@ func TestSummary(t *testing.T) {
 		"sFlow": {
 			Summary{Datagrams: 2, SFlow: 2, Netflow: wrong(2), Capture: capture(2, 2)},
 			[]string{"", "no NetFlow: 2 UDP datagrams, but none of NetFlow v5, v9 or IPFIX; capture the port that exporters send to, for example: tcpdump -w router.pcap udp port 2055",
-				"2 datagrams left out: sFlow, which is not read"},
+				"2 datagrams left out: sFlow, which is not supported"},
 		},
 		"others between": {
 			Summary{Datagrams: 9, Flows: 7, Refused: 1, Netflow: malformed, Capture: capture(12, 10, pcap.FragmentLost, pcap.Tunnel)},
 			[]string{
-				"", "1 datagram left out: from an address that exporters.allow does not list", "1 datagram left out: neither NetFlow v5, v9 nor IPFIX",
+				"", "1 datagram left out: from an address that is not in exporters.allow", "1 datagram left out: neither NetFlow v5, v9 nor IPFIX",
 				"2 parts of datagrams malformed: set_length",
 				"1 packet left out: a tunnel (what it carries is captured on an interface of its own)", "1 packet left out: an IP fragment without the rest of its packet",
 			},

@@ -1,4 +1,4 @@
-// Package resolver asks name servers that are named, or those of the system. It caches
+// Package resolver asks the configured name servers, or those of the system. It caches
 // nothing.
 package resolver
 
@@ -71,7 +71,7 @@ func (r *Resolver) Exchange(ctx context.Context, name string, kind uint16) (*dns
 			failed = fmt.Errorf("resolver %s: %w", server, plainError(err))
 			continue
 		case len(m.Question) != 1 || !strings.EqualFold(m.Question[0].Name, name) || m.Question[0].Qtype != kind:
-			failed = fmt.Errorf("resolver %s answers another question", server)
+			failed = fmt.Errorf("resolver %s sent the answer to another question", server)
 			continue
 		case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
 			last = m

@@ -93,7 +93,7 @@ func (d *Document) anyValue(key string, line int, n *yaml.Node) any {
 	return nil
 }
 
-// anyScalar returns a single value: text stays text, and what is no number in JSON
+// anyScalar returns a single value: text stays text, and what is not a number in JSON
 // does too.
 func (d *Document) anyScalar(key string, line int, n *yaml.Node) any {
 	text, fromEnv := d.expand(key, line, n.Value)

@@ -58,7 +58,7 @@ func (t *transaction) stage(i int) error {
 	case err == nil && info.Mode().Type() == fs.ModeSymlink:
 		return fmt.Errorf("%s is a symbolic link; flowhound does not write through links: edit its target by hand, or put a file in its place", c.says)
 	case err == nil && !info.Mode().IsRegular():
-		return fmt.Errorf("%s is no regular file", c.says)
+		return fmt.Errorf("%s is not a regular file", c.says)
 	case err == nil:
 		t.existed[i] = true
 		c.mode = info.Mode().Perm()

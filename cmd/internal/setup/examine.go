@@ -41,9 +41,9 @@ func examinePorts(l *finding.List, listen []string) {
 		}
 		_, port, _ := net.SplitHostPort(address)
 		if errors.Is(err, syscall.EADDRINUSE) {
-			l.Bad("ss -ulpn 'sport = :"+port+"'", "another program has UDP %s", address)
+			l.Bad("ss -ulpn 'sport = :"+port+"'", "another program uses UDP %s", address)
 		} else {
-			l.Bad("flowhound check", "UDP %s cannot be taken: %v", address, err)
+			l.Bad("flowhound check", "UDP %s cannot be opened: %v", address, err)
 		}
 	}
 }
@@ -105,7 +105,7 @@ func examineEngine(ctx context.Context, l *finding.List, o *Options) {
 	if info, err := os.Stat(filepath.Join(o.root(), o.LogPath)); err != nil {
 		l.Bad("start flowhound, then restart "+string(e.Kind), "the alert log %s is not there: the engine gives up on a missing file", o.LogPath)
 	} else if !info.Mode().IsRegular() {
-		l.Bad("put a file in its place", "the alert log %s is no regular file", o.LogPath)
+		l.Bad("put a file in its place", "the alert log %s is not a regular file", o.LogPath)
 	}
 	examineResponses(l, e)
 	e.askAboutLine(ctx, l, o.JSONLog)
@@ -129,7 +129,7 @@ func examineResponses(l *finding.List, e *Engine) {
 		if level == nil || bytes.Contains(m[1], []byte("<disabled>yes")) {
 			continue
 		}
-		l.Warn("list rule ids there (<rules_id>) instead of a level", "an active response in %s goes by level %s alone; flowhound's rules are exempt (no_ar), rules of yours that build on them are not",
+		l.Warn("list rule ids there (<rules_id>) instead of a level", "an active response in %s triggers on level %s alone; flowhound's rules are exempt (no_ar), but your own rules based on them are not",
 			e.says("etc/ossec.conf"), level[1])
 	}
 }

@@ -55,7 +55,7 @@ func TestDoctorOnTheEngine(t *testing.T) {
 	os.Rename(o.LogPath, o.LogPath+".away")
 	want(finding.Bad, "is not there", "start flowhound")
 	os.Mkdir(o.LogPath, 0o750)
-	want(finding.Bad, "no regular file", "")
+	want(finding.Bad, "not a regular file", "")
 	os.Remove(o.LogPath)
 	os.Rename(o.LogPath+".away", o.LogPath)
 
@@ -96,7 +96,7 @@ func TestDoctorOnTheHost(t *testing.T) {
 	write(t, filepath.Join(root, "etc/logrotate.d/other"), "/var/log/other.log {\n}\n")
 	l := Examine(t.Context(), o, []string{taken.LocalAddr().String(), "127.0.0.1:0"}, filepath.Join(root, "none"), false)
 	for what, level := range map[string]finding.Level{
-		"rmem_max is 212992": finding.Warn, "copytruncate": finding.Bad, "another program has UDP": finding.Bad,
+		"rmem_max is 212992": finding.Warn, "copytruncate": finding.Bad, "another program uses UDP": finding.Bad,
 		"UDP 127.0.0.1:0 is free": finding.OK, "data_dir: " + root: finding.Bad, "nobody here reads": finding.Warn,
 	} {
 		if found := says(l, what); len(found) != 1 || found[0].Level != level || (level == finding.OK) != (found[0].Fix == "") {

@@ -106,7 +106,7 @@ func (a *Alerts) Await(ctx context.Context, id string) (where string, err error)
 		}
 		select {
 		case <-ctx.Done():
-			return a.path, fmt.Errorf("%s has raised no alert of it; see flowhound doctor", a.engine.Kind)
+			return a.path, fmt.Errorf("%s has not raised an alert for it; see flowhound doctor", a.engine.Kind)
 		case <-tick.C:
 		}
 	}

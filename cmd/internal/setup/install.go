@@ -97,9 +97,9 @@ func (e *Engine) again(ctx context.Context, o *Options) error {
 	case s.known && s.stopped != "":
 		o.Say("its files are in place already, but it does not run (no %s)", s.stopped)
 	case created:
-		o.Say("its files are in place already, but it gave up on the alert log, which was not there")
+		o.Say("its files are in place already, but it stopped watching the alert log, because the file was missing")
 	default:
-		o.Say("its files are in place already, but it has not read them: it was started before they were written")
+		o.Say("its files are in place already, but it has not loaded them: it was started before they were written")
 	}
 	if o.DryRun {
 		return nil
@@ -125,7 +125,7 @@ func Uninstall(ctx context.Context, o Options) error {
 		return err
 	}
 	if len(changes) == 0 {
-		o.Say("there is nothing of flowhound in it")
+		o.Say("it has nothing of flowhound")
 		return nil
 	}
 	// What complained before may go on to: that is no reason to stay.

@@ -268,7 +268,7 @@ func TestRefused(t *testing.T) {
 			os.Rename(path, path+".real")
 			os.Symlink(path+".real", path)
 		}), nil, "symbolic link"},
-		"folder in the way": {manager(t, func(home string) { os.MkdirAll(filepath.Join(home, "rules/flowhound_rules.xml"), 0o750) }), nil, "no regular file"},
+		"folder in the way": {manager(t, func(home string) { os.MkdirAll(filepath.Join(home, "rules/flowhound_rules.xml"), 0o750) }), nil, "not a regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, said := options(t, tt.home)

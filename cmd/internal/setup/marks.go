@@ -19,7 +19,7 @@ const (
 
 var (
 	errNotText  = errors.New("is not UTF-8 text")
-	errMarks    = errors.New("has flowhound's marks in a way that flowhound did not write: take the lines from \"flowhound: begin\" to \"flowhound: end\" out by hand")
+	errMarks    = errors.New("has flowhound's markers in an order that flowhound did not write: remove the lines from \"flowhound: begin\" to \"flowhound: end\" by hand")
 	errNoRules  = errors.New("has no section <rules> to put flowhound's rules into")
 	errUnclosed = errors.New("has a comment that does not end")
 )

@@ -103,7 +103,7 @@ func TestScriptIntoFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err = script(t, dir, "--destdir", root, "--prefix", "/usr")
-	if want := "wrote /usr/lib/flowhound/flowhound-output-syslog\nclosed /etc/flowhound/otx.key to others\nfound OSSEC 4.2.0 agent in /var/ossec\nit reads flowhound's lines already\n"; err != nil || out != want {
+	if want := "wrote /usr/lib/flowhound/flowhound-output-syslog\nmade /etc/flowhound/otx.key private\nfound OSSEC 4.2.0 agent in /var/ossec\nit reads flowhound's lines already\n"; err != nil || out != want {
 		t.Errorf("again: %v\n%s", err, out)
 	}
 	if out, err = script(t, dir, "--destdir", root, "--prefix", "/usr", "--uninstall"); err != nil || !exists(filepath.Join(root, "etc/flowhound/flowhound.yaml")) || exists(filepath.Join(root, "usr/bin/flowhound")) {
@@ -128,7 +128,7 @@ func TestScriptTakesBack(t *testing.T) {
 	write(t, filepath.Join(root, "etc/sysctl.d"), "in the way")
 	before := read(t, filepath.Join(root, "usr/local/bin/flowhound"))
 	out, err := script(t, dir, "--destdir", root)
-	if err == nil || !strings.Contains(out, "taking back") {
+	if err == nil || !strings.Contains(out, "undoing its changes") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	left, err := exec.Command("sh", "-c", "cd "+root+" && find . -type f | sort").Output()
@@ -255,7 +255,7 @@ func TestScriptWithSystemd(t *testing.T) {
 	out := inPrivate(t, withSystemd)
 	for _, want := range []string{
 		"(?s)-- first --.*wrote /etc/systemd/system/flowhound.service\n.*systemctl daemon-reload\n.*systemctl enable --quiet --now flowhound\n.*-- again --",
-		"(?s)-- again --.*wrote /etc/systemd/system/flowhound.service.d/paths.conf\n.*flowhound runs on as it is.*ReadWritePaths=-/var/lib/bind\n.*-- upgrade --",
+		"(?s)-- again --.*wrote /etc/systemd/system/flowhound.service.d/paths.conf\n.*flowhound was not restarted.*ReadWritePaths=-/var/lib/bind\n.*-- upgrade --",
 		"(?s)-- upgrade --\nwrote /usr/local/lib/flowhound/flowhound-output-syslog\nsystemctl daemon-reload\n.*systemctl restart flowhound\n.*-- uninstall --",
 		"(?s)-- uninstall --.*systemctl disable --quiet --now flowhound flowhound-reload.path\n.*removed /etc/systemd/system/flowhound.service.d\n.*no trace is left\n\\z",
 	} {
@@ -302,7 +302,7 @@ for link in /etc/flowhound /usr/local/bin/flowhound /etc/sysctl.d/60-flowhound.c
 	theirs=$(mktemp -d) && chmod 1777 $theirs && echo precious >$theirs/file
 	case $link in /etc/flowhound) ln -s $theirs $link ;; *) ln -s $theirs/file $link ;; esac
 	if sh install.sh >out 2>&1; then echo "$link was written through"; fi
-	grep 'install.sh: ' out | grep -v 'taking back'
+	grep 'install.sh: ' out | grep -v 'undoing its changes'
 	[ "$(ls $theirs) $(cat $theirs/file)" = "file precious" ] || echo "something was written behind $link"
 	rm -rf $link $theirs
 done
@@ -343,7 +343,7 @@ grep -q '^done' out && [ $STOP -gt 200 ] || echo "it ended well at command $STOP
 sh install.sh --uninstall --purge >/dev/null
 mount -t tmpfs -o size=1M,mode=755 none /usr/local/bin
 if sh install.sh >out 2>&1; then echo "it fitted"; fi
-grep -q 'taking back' out || cat out
+grep -q 'undoing its changes' out || cat out
 find /usr/local /var/lib /var/log -newer before.etc -name '*flowhound*'
 umount /usr/local/bin
 no_trace
@@ -501,7 +501,7 @@ sh install.sh --uninstall --purge >out 2>&1 || cat out
 same "pasted"
 engine fine
 sh install.sh --no-ossec >out 2>&1 || cat out
-grep '^left OSSEC' out
+grep '^OSSEC and Wazuh' out
 grep -rl flowhound /var/ossec || echo "nothing of flowhound in it"
 install -d -m 0700 -o flowhound -g flowhound /run/flowhound
 if timeout 10 /usr/local/bin/flowhound run 2>err; then echo "root may run it"; fi
@@ -518,10 +518,10 @@ same "purged while it ran"
 func TestScriptUnwired(t *testing.T) {
 	t.Parallel()
 	out := inPrivate(t, unwired)
-	want := `note: OSSEC or Wazuh was left as it is, not wired: /var/ossec/etc/local_decoder.xml has decoder flowhound, pasted by hand, in lines 1 to 2: remove these lines, then: sudo flowhound install --restart
+	want := `note: OSSEC or Wazuh was not changed: not wired: /var/ossec/etc/local_decoder.xml has decoder flowhound, pasted by hand, in lines 1 to 2: remove these lines, then: sudo flowhound install --restart
 the program is there
 pasted: as it was
-left OSSEC and Wazuh alone; to wire flowhound in later: sudo /usr/local/bin/flowhound install --restart
+OSSEC and Wazuh were not changed; to connect flowhound later: sudo /usr/local/bin/flowhound install --restart
 nothing of flowhound in it
 flowhound: data_dir /var/lib/flowhound belongs to flowhound, and root does not work in it: run this as that user, for example with sudo -u flowhound
 root has left no lock

@@ -62,7 +62,7 @@ func TestSignedRelease(t *testing.T) {
 	output := filepath.Join(dir, "bin/flowhound-output-syslog")
 	was := read(t, output)
 	write(t, output, "something else")
-	refuses("a changed program", "are not those that were signed")
+	refuses("a changed program", "differ from those that were signed")
 	write(t, output, was)
 	write(t, filepath.Join(dir, "man/flowhound-more.8"), "not signed")
 	refuses("a file more", "files that were not signed")

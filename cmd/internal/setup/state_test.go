@@ -86,7 +86,7 @@ func TestRestartsWhatIsOlder(t *testing.T) {
 			}
 			said.Reset()
 			o.Restart = true
-			if err := Install(t.Context(), o); err != nil || !strings.Contains(said.String(), "has not read them") || told() != "restart\n" {
+			if err := Install(t.Context(), o); err != nil || !strings.Contains(said.String(), "has not loaded them") || told() != "restart\n" {
 				t.Errorf("%v, %s; told %q", err, said, told())
 			}
 			// And after: nothing is left to do.

@@ -68,7 +68,7 @@ func run(ctx context.Context, limit time.Duration, command ...string) error {
 	case err == nil && !saysError(out):
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("%s did not end within %s\n%s", words, limit, said)
+		return fmt.Errorf("%s did not finish within %s\n%s", words, limit, said)
 	case err == nil || errors.As(err, &exit):
 		return fmt.Errorf("%s says\n%s", words, said)
 	}
@@ -110,7 +110,7 @@ func (e *Engine) restart(ctx context.Context, o *Options) error {
 	case e.Root != "/":
 		return nil // it does not run here
 	case !o.Restart:
-		o.Say("restart it to take this over: sudo flowhound install --restart (or: %s restart)", e.says(control))
+		o.Say("restart it to apply this: sudo flowhound install --restart (or: %s restart)", e.says(control))
 		return nil
 	}
 	o.Say("restarting %s", e.Kind)

@@ -48,7 +48,7 @@ func (c *Counts) mostlyTransit() bool {
 func (s *Stage) Findings(l *finding.List) {
 	for i, r := range s.Refused() {
 		if i == maxSaid {
-			l.Warn("flowhound status", "more exporters are refused than are listed here")
+			l.Warn("flowhound status", "more exporters are rejected than are listed here")
 			break
 		}
 		l.Warn(fmt.Sprintf("add %s to exporters.allow if it is yours, or have it stop sending", r.Address),
@@ -68,7 +68,7 @@ func (s *Stage) Findings(l *finding.List) {
 var (
 	descLookups = metric.Desc("lookups_total", "Addresses looked up.")
 	descMutes   = metric.Desc("muted_total", "Flow records that hit and were muted, by entry.", "mute")
-	descRefused = metric.Desc("datagrams_refused_total", "Datagrams of exporters that exporters.allow does not name.")
+	descRefused = metric.Desc("datagrams_refused_total", "Datagrams of exporters that are not in exporters.allow.")
 )
 
 // Describe sends nothing.

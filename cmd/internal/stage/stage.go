@@ -1,10 +1,10 @@
-// Package stage decodes datagrams and holds their flows against the indicators: the
-// way of every flow, whether it comes from a socket, a capture or Kafka. A Worker
+// Package stage decodes datagrams and matches their flows against the indicators: the
+// path of every flow, whether it comes from a socket, a capture or Kafka. A Worker
 // does it on one goroutine, in order; everything that it touches for each flow is
 // its own.
 //
-// It does not know where datagrams come from, nor what becomes of a match or a flow:
-// those are a function and Sinks.
+// It does not know where datagrams come from, nor where matches and flows go: those are
+// a function and Sinks.
 package stage
 
 import (

@@ -17,7 +17,7 @@ const Version = 1
 // Name is what the one plugin of a process is called within go-plugin.
 const Name = "output"
 
-// Handshake tells that a process was started by flowhound. It is no secret and no
+// Handshake tells that a process was started by flowhound. It is not a secret and no
 // protection: it keeps a person who starts a plugin by hand from a surprise.
 func Handshake() goplugin.HandshakeConfig {
 	return goplugin.HandshakeConfig{MagicCookieKey: "FLOWHOUND_OUTPUT", MagicCookieValue: "b6f0c2d79b6e4a3f8d1e5c7a902d4f11"}

@@ -1,6 +1,6 @@
-// Package emit is the one goroutine between what matched and those who are told: it
-// classifies matches, folds them, and appends the hits to the journal, each together
-// with what it changes in the fold table. It writes no line and delivers nothing.
+// Package emit is the one goroutine between matches and the journal: it classifies
+// matches, folds repeats, and appends the hits to the journal, each together with its
+// change of the fold table. It writes no line and delivers nothing.
 package emit
 
 import (
@@ -243,8 +243,8 @@ func (e *Emitter) Stop(ctx context.Context) (err error) {
 var (
 	descFolded = metric.Desc("hits_folded_total", "Flow records that hit and were folded into a later line.")
 	descMuted  = metric.Desc("hits_below_severity_total", "Hits below alert.min_severity.")
-	descKeys   = metric.Desc("fold_keys", "Keys in the table that folds hits.")
-	descSaves  = metric.Desc("fold_save_errors_total", "Attempts to save the table that folds hits that failed.")
+	descKeys   = metric.Desc("fold_keys", "Keys in the fold table.")
+	descSaves  = metric.Desc("fold_save_errors_total", "Failed attempts to save the fold table.")
 )
 
 // Describe sends nothing.

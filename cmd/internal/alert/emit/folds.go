@@ -34,7 +34,7 @@ func (e *Emitter) restore() {
 	switch {
 	case err == nil || errors.Is(err, fs.ErrNotExist):
 	case errors.Is(err, throttle.ErrVersion):
-		e.d.Log.Info("repeats are folded anew", "why", err)
+		e.d.Log.Info("the fold state is not used; folding starts from nothing", "why", err)
 	default:
 		e.damaged("%s: what it held of repeats is lost; it is kept as %s", err, file.SetAside(e.d.Folds))
 	}

@@ -58,7 +58,7 @@ func (l Lost) Sum() uint64 { return l.Full + l.Memory + l.Damaged }
 
 func (j *Journal) newCursor(name string) *Cursor {
 	c := &Cursor{j: j, name: name, limit: DefaultLimit}
-	c.unsaved = finding.Trouble{Fails: "how far " + name + " is cannot be saved", Costs: "a crash now would deliver again", Log: j.o.Log}
+	c.unsaved = finding.Trouble{Fails: "the cursor of " + name + " cannot be saved", Costs: "after a crash, hits would be delivered again", Log: j.o.Log}
 	j.cursors[name] = c
 	return c
 }

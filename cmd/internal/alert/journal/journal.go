@@ -1,7 +1,7 @@
-// Package journal keeps what is said on disk, once, for all who have to be told:
-// the alert log and every output read the same records, each behind a cursor of
-// its own. A record is on disk before anybody is told of it, so that no kill of
-// this program loses one; Sync says what a power failure may cost.
+// Package journal keeps hits and status lines on disk, once, for all consumers: the
+// alert log and every output read the same records, each with a cursor of its own. A
+// record is on disk before a consumer gets it, so that no kill of this program loses
+// one; Sync says what a power failure may cost.
 //
 // While the disk cannot be written or does not answer, records are delivered from
 // memory, which is bounded. What is lost, to damage, for want of room or with the

@@ -99,7 +99,7 @@ func (j *Journal) recoverSegment(g *segment, end uint64) error {
 		}
 		j.next, j.whole = end, end == want && !s.dirty
 		if torn := g.size - s.good; torn > 0 && !s.dirty {
-			j.o.Log.Warn("the end of the journal was torn by a crash amid a write; nothing that was accepted is in it", "bytes", torn)
+			j.o.Log.Warn("a crash cut the last write to the journal; no accepted hit is lost", "bytes", torn)
 			g.size = s.good
 		}
 	}

@@ -13,7 +13,7 @@ var (
 	descAppended = metric.Desc("journal_records_total", "Records that were put into the journal.")
 	descDirect   = metric.Desc("journal_from_memory_total", "Records that were delivered from memory, because the disk could not be written or did not answer.")
 	descLost     = metric.Desc("journal_lost_total", "Records of the journal that are lost, by reason.", "reason")
-	descErrors   = metric.Desc("journal_errors_total", "Attempts to write or to sync the journal that failed.")
+	descErrors   = metric.Desc("journal_errors_total", "Failed attempts to write or sync the journal.")
 )
 
 // Describe sends nothing.

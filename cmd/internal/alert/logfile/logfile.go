@@ -172,7 +172,7 @@ func (f *File) Stop(ctx context.Context) error {
 		return fmt.Errorf("alert log %s: closing: %w", *f.path.Load(), ctx.Err())
 	}
 	if n := f.Stats().QueueDepth; n > 0 {
-		return fmt.Errorf("alert log %s: %d lines could not be written; they come after the next start", *f.path.Load(), n)
+		return fmt.Errorf("alert log %s: %d lines could not be written; they are written after the next start", *f.path.Load(), n)
 	}
 	return nil
 }

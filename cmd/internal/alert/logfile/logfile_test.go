@@ -347,7 +347,7 @@ func TestDamaged(t *testing.T) {
 	for n := range 10 {
 		f.Hit(numbered(n))
 	}
-	if err := f.shut(); err == nil || !strings.Contains(err.Error(), "10 lines could not be written; they come after the next start") {
+	if err := f.shut(); err == nil || !strings.Contains(err.Error(), "10 lines could not be written; they are written after the next start") {
 		t.Errorf("%v", err)
 	}
 	segments, _ := filepath.Glob(filepath.Join(dir, "*.segment"))

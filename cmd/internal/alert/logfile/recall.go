@@ -57,7 +57,7 @@ func (w *writer) recall() error {
 	return nil
 }
 
-// tail returns the last lines of a file; of what is no regular file there are none.
+// tail returns the last lines of a file; of what is not a regular file there are none.
 func tail(path string) (lines [][]byte, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a pipe
 	if errors.Is(err, fs.ErrNotExist) {

@@ -175,7 +175,7 @@ func (t *target) shift(fresh string) error {
 	return os.Rename(fresh, t.path)
 }
 
-// sync brings the file to the disk. What is no regular file has none.
+// sync brings the file to the disk. What is not a regular file has none.
 func (t *target) sync() error {
 	if !t.info.Mode().IsRegular() {
 		return nil

@@ -128,7 +128,7 @@ func (w *writer) drain() error {
 		}
 		line, err := w.format.line(r)
 		if err != nil {
-			w.d.Log.Error("a line for the alert log could not be made", "err", err)
+			w.d.Log.Error("a line for the alert log could not be formatted", "err", err)
 			w.lost.Add(1)
 			line = nil
 		} else if err := w.put(line); err != nil {

@@ -196,7 +196,7 @@ func (c *condition) tellLosses(now time.Time) {
 	case c.dropping && len(news) == 0 && now.Sub(c.grown) >= dropEvery:
 		c.dropping = false
 		if !c.down {
-			c.say(string(OK), fmt.Sprintf("gives up no hits any more; since the start %d are lost, %d dead letters", c.lost.count, c.dead.count))
+			c.say(string(OK), fmt.Sprintf("drops no more hits; since the start %d are lost, %d dead letters", c.lost.count, c.dead.count))
 		}
 	}
 }

@@ -213,12 +213,12 @@ func (out *Output) replayFile(ctx context.Context, path string, r *Replayed) err
 	}
 	if flushed := out.opts().Journal.Flush(ctx); flushed != nil {
 		*r = before
-		return fmt.Errorf("replay: %w; the letters stay", errors.Join(err, flushed))
+		return fmt.Errorf("replay: %w; the dead letters are kept", errors.Join(err, flushed))
 	}
 	if all {
 		return os.Remove(path)
 	}
-	return errors.Join(fmt.Errorf("replay: %w; %d hits wait for delivery, the rest are dead letters still", err, r.Replayed),
+	return errors.Join(fmt.Errorf("replay: %w; %d hits are queued again, the rest stay dead letters", err, r.Replayed),
 		keepRest(path, line, lines))
 }
 
@@ -244,7 +244,7 @@ func (out *Output) replayLine(ctx context.Context, line []byte, r *Replayed) err
 			return err
 		}
 		if _, bytes, _ := o.Journal.Waiting(CursorOf(o.Name)); bytes+flushEvery*int64(len(line)) > int64(o.Spool)*9/10 {
-			return errors.New("more waits already than nine tenths of spool")
+			return errors.New("more than 90 percent of the spool is in use already")
 		}
 	}
 	if _, err := o.Journal.Append(&journal.Record{To: []string{CursorOf(o.Name)}, Hit: &h}); err != nil {

@@ -1,7 +1,7 @@
 // Package output stands between the journal and one output: it delivers the hits that
 // the output wants in batches, at least once, for as long as it takes. An output that
-// is down, slow or hung costs nobody else anything; what cannot be kept is counted and
-// said.
+// is down, slow or hung does not affect the others; hits that cannot be kept are counted
+// and reported.
 //
 // It does not know what delivers (a Writer): in the agent that is a plugin's process.
 package output
@@ -33,7 +33,7 @@ var (
 	// write to: hits wait, and nothing counts as an attempt.
 	ErrNotReady = errors.New("the output is not ready")
 	// ErrStopped says that the output does not run any more.
-	ErrStopped = errors.New("the output has ended")
+	ErrStopped = errors.New("the output was stopped")
 )
 
 // Writer delivers hits. Its errors are those of package plugin. Write is never

@@ -208,7 +208,7 @@ func TestDeadLetters(t *testing.T) {
 					t.Errorf("%+v", replayed)
 				}
 				break
-			} else if !strings.Contains(err.Error(), "more waits already than nine tenths of spool") || replayed.Replayed == 0 {
+			} else if !strings.Contains(err.Error(), "more than 90 percent of the spool is in use already") || replayed.Replayed == 0 {
 				t.Fatal(err)
 			}
 		}

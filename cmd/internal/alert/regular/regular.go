@@ -1,4 +1,4 @@
-// Package regular tells whether a conversation comes back like a clock. It knows
+// Package regular tells whether a conversation repeats at regular intervals. It knows
 // nothing of addresses and indicators: it is given the records of one pair and port,
 // and keeps 112 bytes of them.
 //

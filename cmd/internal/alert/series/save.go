@@ -102,7 +102,7 @@ func (s *Store) restore(now time.Time) {
 	defer s.mu.Unlock()
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			s.d.Log.Error("the table of series cannot be read; it is kept aside and begun anew", "path", file.SetAside(s.d.Path), "err", err)
+			s.d.Log.Error("the table of series cannot be read; it was renamed, and a new one is started", "path", file.SetAside(s.d.Path), "err", err)
 		}
 		if s.d.Seed != nil {
 			s.d.Seed(s.add)

@@ -1,7 +1,7 @@
 // Package series keeps the hits of the last month by the series they belong to, so
 // that people can ask at once what happened: the newest line of each series, when its
-// lines were said, and how many flows hit in each minute. It is a consumer of the
-// journal, it holds a bounded table in memory, and it never delays who writes a hit.
+// lines were written, and how many flows hit in each minute. It is a consumer of the
+// journal, it holds a bounded table in memory, and it never delays a hit.
 package series
 
 import (

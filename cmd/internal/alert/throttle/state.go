@@ -44,7 +44,7 @@ func (t *Table) Restore(snapshot []byte) (record uint64, err error) {
 	case bytes.HasPrefix(snapshot, []byte(anyMagic)):
 		return 0, ErrVersion
 	}
-	return 0, fmt.Errorf("%w: it does not begin like one", ErrDamaged)
+	return 0, fmt.Errorf("%w: it does not begin like a fold state", ErrDamaged)
 }
 
 // Settle ends Restore: it fits restored times to the clock, which may have been set

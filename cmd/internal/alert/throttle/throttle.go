@@ -1,6 +1,6 @@
 // Package throttle folds repeats: of a stream of events it lets through what is
-// new and what got worse at once, and sums the rest into lines that come ever
-// more rarely. Nothing is folded away: the counts of all lines add up to the
+// new and what got worse at once, and sums the rest into lines at growing
+// intervals. Nothing is folded away: the counts of all lines add up to the
 // records that came in.
 //
 // It keeps one entry for each fold key, in memory; a snapshot, and what each line has

@@ -192,7 +192,7 @@ func (a *Agent) Update(ctx context.Context, log *slog.Logger, names []string, ea
 	}
 	lock, err := datadir.Lock(a.DataDir)
 	if err != nil {
-		return fmt.Errorf("%w; and that one cannot be asked: %w", err, control.ErrNoAgent)
+		return fmt.Errorf("%w; and the agent cannot be reached: %w", err, control.ErrNoAgent)
 	}
 	defer func() { _ = lock.Close() }()
 	k, err := a.keeper(log, true)

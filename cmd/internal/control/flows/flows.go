@@ -1,6 +1,6 @@
-// Package flows is what commands change in the history: flows of elsewhere are added, a
-// person's are forgotten. The running agent is asked to, over its control socket, since it
-// alone writes there; where none runs, the command does it, under the history's lock.
+// Package flows has the commands that change the history: import flows, forget an
+// address. They ask the running agent over its control socket, because it alone writes
+// there; where none runs, the command does it, under the history's lock.
 package flows
 
 import (

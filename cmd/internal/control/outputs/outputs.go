@@ -177,7 +177,7 @@ func (o *Outputs) alone(f func(*journal.Journal) error) error {
 	}
 	lock, err := datadir.Lock(o.Config.DataDir)
 	if err != nil {
-		return fmt.Errorf("the agent cannot be asked: %w", err)
+		return fmt.Errorf("the agent cannot be reached: %w", err)
 	}
 	j, err := journal.Open(journal.Options{Dir: filepath.Join(o.Config.DataDir, "journal"), Log: o.Log})
 	if err == nil {

@@ -1,5 +1,5 @@
-// Package status is what the command status asks the running agent: everything that
-// one screen tells, as data.
+// Package status is what the command status asks the running agent: everything on its
+// screen, as data.
 package status
 
 import (

@@ -1,6 +1,6 @@
-// Package trial plants one flow in a running agent and follows it: through the real
-// socket, the match, the log and each output. Whatever comes of it is of the feed
-// hit.TestFeed and says so in its name. It changes nothing for the flows of exporters.
+// Package trial sends one test flow to a running agent and follows it: through the real
+// socket, the match, the log and each output. Its hits are of the feed hit.TestFeed,
+// and their name says so. It changes nothing for the flows of exporters.
 package trial
 
 import (
@@ -76,7 +76,7 @@ func Run(ctx context.Context, runDir string, each func(Step) error) error {
 func (d *Dependencies) run(ctx context.Context, say func(Step) error) error {
 	to := d.Listening()
 	if len(to) == 0 {
-		return say(Step{What: "send a flow", Detail: "the agent listens nowhere"})
+		return say(Step{What: "send a flow", Detail: "the agent does not listen on any address"})
 	}
 	target := to[0]
 	if target.Addr().IsUnspecified() {

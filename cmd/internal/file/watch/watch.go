@@ -1,5 +1,5 @@
 // Package watch tells when files have changed: when there is a new version that has
-// stood still for a moment, because editors and copies write in several steps. Events
+// not changed for a moment, because editors and copies write in several steps. Events
 // of the kernel only say when to look; what changed is told by a file's identity, size
 // and time, which also holds where links are swapped and where events are lost.
 package watch

@@ -136,7 +136,7 @@ func (x *Exporters) Findings(l *finding.List) {
 		return
 	}
 	if n := forgotten(x.d.Stats()); n > 0 {
-		l.Warn("list your exporters in exporters.allow, or raise exporters.max if all are yours", "%d exporters had to make room for others: more addresses send NetFlow than are kept", n)
+		l.Warn("list your exporters in exporters.allow, or raise exporters.max if all are yours", "%d exporters were evicted: more addresses send NetFlow than are kept", n)
 	}
 	silent, unread, example := 0, uint64(0), ""
 	for _, s := range exporters {
@@ -159,9 +159,9 @@ func (x *Exporters) Findings(l *finding.List) {
 	}
 	switch {
 	case unread == 1:
-		l.Warn("let exporters send their templates every minute", "1 set of flows could not be read: its template had not come")
+		l.Warn("let exporters send their templates every minute", "1 set of flows could not be read: its template had not arrived")
 	case unread > 1:
-		l.Warn("let exporters send their templates every minute", "%d sets of flows could not be read: their templates had not come", unread)
+		l.Warn("let exporters send their templates every minute", "%d sets of flows could not be read: their templates had not arrived", unread)
 	}
 }
 
@@ -170,8 +170,8 @@ var (
 	descRecords     = metric.Desc("records_total", "Flow records decoded, by protocol version.", "version")
 	descMalformed   = metric.Desc("malformed_total", "Parts of datagrams that could not be read, by reason.", "reason")
 	descAddressless = metric.Desc("records_without_address_total", "Data records without any address.")
-	descKept        = metric.Desc("exporters", "Exporters that are remembered: a newcomer has not sent readable flows for some seconds yet, and may be forged.", "state")
-	descForgotten   = metric.Desc("exporters_forgotten_total", "Exporters that had to make room for others.")
+	descKept        = metric.Desc("exporters", "Exporters in the table. A newcomer has not sent readable flows for some seconds yet, and may be forged.", "state")
+	descForgotten   = metric.Desc("exporters_forgotten_total", "Exporters that were evicted to make room for others.")
 
 	descGap          = metric.Desc("exporter_gap_total", "Flows (v5), datagrams (v9) or records (IPFIX) missing by the exporter's sequence numbers.", "exporter")
 	descNoTemplate   = metric.Desc("sets_without_template_total", "Sets that came before their template.", "exporter")

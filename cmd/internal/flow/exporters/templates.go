@@ -100,10 +100,10 @@ func (t *Templates) Findings(l *finding.List) {
 }
 
 var (
-	descFile    = metric.Desc("templates_file_bytes", "Bytes of the file that keeps templates over a restart.")
-	descWritten = metric.Desc("templates_written_bytes_total", "Bytes written to the file that keeps templates.")
-	descDamaged = metric.Desc("templates_damaged_bytes_total", "Bytes of the file that keeps templates which were damaged when it was read.")
-	descFailed  = metric.Desc("templates_save_failures_total", "Failures to write the file that keeps templates.")
+	descFile    = metric.Desc("templates_file_bytes", "Size of the template file, which keeps templates over a restart.")
+	descWritten = metric.Desc("templates_written_bytes_total", "Bytes written to the template file.")
+	descDamaged = metric.Desc("templates_damaged_bytes_total", "Damaged bytes found when the template file was read.")
+	descFailed  = metric.Desc("templates_save_failures_total", "Failures to write the template file.")
 )
 
 // Describe sends nothing: the series are those of Collect.

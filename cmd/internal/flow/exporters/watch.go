@@ -65,7 +65,7 @@ func (c *watch) look(now time.Time, stats []netflow.ExporterStats, forgotten uin
 		*to = append(*to, hit.Status{Part: hit.Collector, Status: status, Exporter: from, Msg: fmt.Sprintf(format, args...)})
 	}
 	if n := c.forgotten.Since(forgotten, now); n > 0 {
-		say(netip.Addr{}, "loss", "%d exporters had to make room for others: more addresses send NetFlow than are kept; if they are forged, list your exporters in exporters.allow, else raise exporters.max", n)
+		say(netip.Addr{}, "loss", "%d exporters were evicted: more addresses send NetFlow than are kept; if they are forged, list your exporters in exporters.allow, else raise exporters.max", n)
 	}
 	present := make(map[netip.Addr]bool, len(stats))
 	for _, s := range stats {
@@ -84,7 +84,7 @@ func (c *watch) look(now time.Time, stats []netflow.ExporterStats, forgotten uin
 			say(s.Exporter, "ok", "sends again after %s", s.LastSeen.Sub(w.lastDatagramAt).Round(time.Second))
 		case !w.silent && !s.Newcomer && now.Sub(s.LastSeen) > silentAfter:
 			w.silent = true
-			say(s.Exporter, "silent", "nothing came since %s: is the exporter up, and does it still export to this host?", s.LastSeen.UTC().Format(time.RFC3339))
+			say(s.Exporter, "silent", "no datagrams since %s: is the exporter up, and does it still export to this host?", s.LastSeen.UTC().Format(time.RFC3339))
 		}
 		w.lastDatagramAt = s.LastSeen
 		if off := (s.Slow - w.slow).Abs(); off > clockMoves || s.Slow == 0 && w.slow != 0 {
@@ -95,11 +95,11 @@ func (c *watch) look(now time.Time, stats []netflow.ExporterStats, forgotten uin
 			say(s.Exporter, "loss", "%s lost between the exporter and this host, by its sequence numbers", lost(&s, n))
 		}
 		if n := w.unread.Since(s.HeldDropped, now); n > 0 && s.Missing.ID != 0 {
-			say(s.Exporter, "template", "template %d of domain %d has not come: %d sets of flows could not be read; let the exporter send its templates every minute",
+			say(s.Exporter, "template", "template %d of domain %d has not arrived: %d sets of flows could not be read; let the exporter send its templates every minute",
 				s.Missing.ID, s.Missing.Domain, n)
 		}
 		if n := w.guessed.Since(s.SamplingGuessed, now); n > 0 {
-			say(s.Exporter, "template", "%d flows name no sampler, and its samplers have different rates: 1 in %d was taken, the last that it told; let its flow records carry the sampler id, or set exporters.sampling",
+			say(s.Exporter, "template", "%d flows name no sampler, and its samplers have different rates: 1 in %d is used, the last one it sent; configure it to send the sampler id with its flow records, or set exporters.sampling",
 				n, s.GuessedRate)
 		}
 	}

@@ -54,7 +54,7 @@ func TestLook(t *testing.T) {
 		{0, 0, nil, "ok sends NetFlow v9"},
 		{5 * time.Second, 4 * time.Second, nil, ""},
 		{304 * time.Second, 4 * time.Second, nil, ""}, // quiet, but not too long
-		{305 * time.Second, 4 * time.Second, nil, "silent nothing came since 2026-06-07T12:00:04Z"},
+		{305 * time.Second, 4 * time.Second, nil, "silent no datagrams since 2026-06-07T12:00:04Z"},
 		{310 * time.Second, 4 * time.Second, nil, ""}, // said once
 		{400 * time.Second, 399 * time.Second, nil, "ok sends again after 6m35s"},
 		{405 * time.Second, 404 * time.Second, lost(3), "loss 3 datagrams lost between the exporter and this host"},
@@ -62,10 +62,10 @@ func TestLook(t *testing.T) {
 		{1004 * time.Second, 1003 * time.Second, lost(8), ""},
 		{1005 * time.Second, 1004 * time.Second, lost(8), "loss 5 datagrams lost"},
 		{1700 * time.Second, 1699 * time.Second, lost(8), ""}, // nothing new
-		{1705 * time.Second, 1704 * time.Second, unread(2), "template template 256 of domain 7 has not come: 2 sets"},
+		{1705 * time.Second, 1704 * time.Second, unread(2), "template template 256 of domain 7 has not arrived: 2 sets"},
 		{1710 * time.Second, 1709 * time.Second, unread(90), ""},
-		{2305 * time.Second, 2304 * time.Second, unread(90), "template template 256 of domain 7 has not come: 88 sets"},
-		{2915 * time.Second, 2914 * time.Second, guessed, "template 12 flows name no sampler, and its samplers have different rates: 1 in 100 was taken"},
+		{2305 * time.Second, 2304 * time.Second, unread(90), "template template 256 of domain 7 has not arrived: 88 sets"},
+		{2915 * time.Second, 2914 * time.Second, guessed, "template 12 flows name no sampler, and its samplers have different rates: 1 in 100 is used"},
 	} {
 		var got []string
 		for _, s := range c.look(noon.Add(step.at), []netflow.ExporterStats{stats(gw, noon.Add(step.seen), step.change)}, 0) {
@@ -162,7 +162,7 @@ func TestForgedExportersLeaveRoomForLines(t *testing.T) {
 	}
 	c := newWatch()
 	got := c.look(noon, newcomers, 20_000)
-	if len(got) != 1+maxNew || !strings.HasPrefix(got[0].Msg, "20000 exporters had to make room for others") {
+	if len(got) != 1+maxNew || !strings.HasPrefix(got[0].Msg, "20000 exporters were evicted") {
 		t.Fatalf("%d lines, the first %+v", len(got), got[0])
 	}
 	proven := stats(gw, noon, func(s *netflow.ExporterStats) { s.Lost[1] = 7 })

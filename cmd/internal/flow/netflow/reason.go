@@ -4,7 +4,7 @@ import "errors"
 
 // ErrNoTemplate says that a datagram held a set whose template has not come
 // yet. The set is held for a few seconds in case it comes.
-var ErrNoTemplate = errors.New("netflow: set without template: the exporter has not sent it yet, its flows cannot be read before it does")
+var ErrNoTemplate = errors.New("netflow: set without template: the exporter has not sent the template yet, and its flows cannot be read without it")
 
 // Reason says why a part of a datagram could not be read. It is an error.
 type Reason uint8

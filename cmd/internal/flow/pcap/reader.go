@@ -131,7 +131,7 @@ func newFormat(r *bufio.Reader) (format, error) {
 func peek(r *bufio.Reader) ([]byte, error) {
 	magic, err := r.Peek(4)
 	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%d bytes are no capture", len(magic))
+		return nil, fmt.Errorf("a file of %d bytes is not a capture", len(magic))
 	}
 	return magic, err
 }

@@ -353,8 +353,8 @@ func TestCompressed(t *testing.T) {
 
 func TestNoCapture(t *testing.T) {
 	for want, file := range map[string][]byte{
-		"0 bytes are no capture":           nil,
-		"3 bytes are no capture":           []byte("\xd4\xc3\xb2"),
+		"0 bytes is not a capture":         nil,
+		"3 bytes is not a capture":         []byte("\xd4\xc3\xb2"),
 		"it begins with 23 20 6e 6f":       []byte("# no capture\n"),
 		"unexpected EOF":                   classic(t, 1)[:23],
 		"link type 201":                    classic(t, 201),

@@ -262,7 +262,7 @@ func setDstAS(p *row, v []byte) (err error) {
 func setEngine(p *row, v []byte) error {
 	kind, id, ok := bytes.Cut(v, []byte("/"))
 	if !ok {
-		return fmt.Errorf("%q is no engine", v)
+		return fmt.Errorf("%q is not an engine", v)
 	}
 	t, err := parseUint(kind, 8)
 	if err != nil {

@@ -23,7 +23,7 @@ type limited struct {
 	left int
 }
 
-var errLong = fmt.Errorf("a flow is longer than the limit of %d bytes: this is no list of flows", maxLine)
+var errLong = fmt.Errorf("a flow is longer than the limit of %d bytes: this is not a list of flows", maxLine)
 
 func (l *limited) Read(b []byte) (int, error) {
 	if l.left <= 0 {

@@ -163,7 +163,7 @@ func (r *Reader) next() ([]byte, error) {
 	r.line++
 	text, err := r.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		return nil, fmt.Errorf("line %d is longer than the limit of %d bytes: this is no list of flows", r.line, maxLine)
+		return nil, fmt.Errorf("line %d is longer than the limit of %d bytes: this is not a list of flows", r.line, maxLine)
 	}
 	if errors.Is(err, io.EOF) && len(text) > 0 {
 		err = nil

@@ -180,7 +180,7 @@ func TestWrongLines(t *testing.T) {
 		{csv, fine, "2026-06-07 10:00:00,,1.0,10.0.0.1,,1,2,TCP,,1,100", "no source and destination"},
 		{csv, fine, "2026-06-07 10:00:00,,1.0,10.0.0.1,192.0.2.1,1,2,,,1,100", "no protocol"},
 		{csv, fine, ",,1.0,10.0.0.1,192.0.2.1,1,2,TCP,,1,100", "no time"},
-		{csv, fine, "yesterday,,1.0,10.0.0.1,192.0.2.1,1,2,TCP,,1,100", "column ts: is no time"},
+		{csv, fine, "yesterday,,1.0,10.0.0.1,192.0.2.1,1,2,TCP,,1,100", "column ts: is not a time"},
 		{csv, fine, "2026-13-07 10:00:00,,1.0,10.0.0.1,192.0.2.1,1,2,TCP,,1,100", "column ts"},
 		{csv, fine, "9999-01-07 10:00:00,,1.0,10.0.0.1,192.0.2.1,1,2,TCP,,1,100", "column ts"},
 		{csv, fine, "2026-06-07 10:00:00,,9000000000.0,10.0.0.1,192.0.2.1,1,2,TCP,,1,100", "duration"},
@@ -192,8 +192,8 @@ func TestWrongLines(t *testing.T) {
 		{text, fineText, "2026-06-07 10:00:00.000 1.000 TCP 10.0.0.1:1 -> 192.0.2.1:2 1 1.2 M 1", "with -N"},
 		{text, fineText, "2026-06-07 10:00:00.000 1.000 UDP 2001:db8:1::42.59094 -> 2001:db..00d::53.53 1 90 1", "extended6"},
 		{text, fineText, "2026-06-07 10:00:00.000 1.000 TCP 10.0.0.1:1 <-> 192.0.2.1:2 1 2 100 200 2", "both directions"},
-		{text, fineText, "rubbish", "no line of"},
-		{text, fineText, "a b c -> d", "no line of"},
+		{text, fineText, "rubbish", "not a line of"},
+		{text, fineText, "a b c -> d", "not a line of"},
 	} {
 		got, bad := read(t, tt.head+tt.line+"\n"+tt.fine, Options{Zone: time.UTC})
 		if len(bad) != 1 || !strings.Contains(bad[0], tt.want) || len(got) != 1 {

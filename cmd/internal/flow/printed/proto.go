@@ -37,5 +37,5 @@ func parseProto(b []byte) (uint8, error) {
 	if n, ok := protoNumbers[strings.ToLower(string(b))]; ok {
 		return n, nil
 	}
-	return 0, fmt.Errorf("%q is no protocol; let nfdump print numbers with -N", b)
+	return 0, fmt.Errorf("%q is not a protocol; let nfdump print numbers with -N", b)
 }

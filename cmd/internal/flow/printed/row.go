@@ -58,7 +58,7 @@ var (
 	errAddresses = errors.New("it has no source and destination address")
 	errProto     = errors.New("it has no protocol")
 	errTime      = errors.New("it has no time")
-	errSpan      = errors.New("its duration is no time of this world")
+	errSpan      = errors.New("its duration is impossible")
 )
 
 // finish makes the record of what was said.

@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	errText = errors.New("it is no line of nfdump's line, long or extended output")
+	errText = errors.New("it is not a line of nfdump's line, long or extended output")
 	errTwo  = errors.New("it counts both directions in one line: print it without -b and -B, or as csv")
 )
 

@@ -21,7 +21,7 @@ type clock struct {
 	at     int64    // Unix seconds of it
 }
 
-var errNoTime = errors.New("is no time")
+var errNoTime = errors.New("is not a time")
 
 // parse reads "2006-01-02 15:04:05.000", with - or / and a space or T, or seconds since
 // 1970 with a fraction. Z or an offset at its end is honoured.
@@ -142,7 +142,7 @@ func parseAddr(b []byte) (flow.Addr, error) {
 	}
 	if ip, err := netip.ParseAddr(text); err == nil {
 		if ip.Zone() != "" {
-			return flow.Addr{}, fmt.Errorf("%q is no address", text)
+			return flow.Addr{}, fmt.Errorf("%q is not an address", text)
 		}
 		return flow.AddrFrom(ip), nil
 	}
@@ -154,13 +154,13 @@ func parseAddr(b []byte) (flow.Addr, error) {
 		for _, p := range parts {
 			n, err := strconv.ParseUint(p, 10, 8)
 			if err != nil || len(p) > 3 {
-				return flow.Addr{}, fmt.Errorf("%q is no address", text)
+				return flow.Addr{}, fmt.Errorf("%q is not an address", text)
 			}
 			v4 = v4<<8 | uint32(n)
 		}
 		return flow.Addr4(v4), nil
 	}
-	return flow.Addr{}, fmt.Errorf("%q is no address; let rwcut print --ip-format=canonical", text)
+	return flow.Addr{}, fmt.Errorf("%q is not an address; let rwcut print --ip-format=canonical", text)
 }
 
 // parseCount reads a counter. One that was rounded for the eye ("1.2 M") is refused.
@@ -172,13 +172,13 @@ func parseCount(b []byte) (uint64, error) {
 	if last := b[max(len(b)-1, 0):]; len(b) > 1 && (bytes.ContainsAny(last, "KMGT") || bytes.Contains(b, []byte("."))) {
 		return 0, fmt.Errorf("%q was rounded: let nfdump print whole numbers with -N", b)
 	}
-	return 0, fmt.Errorf("%q is no whole number", b)
+	return 0, fmt.Errorf("%q is not a whole number", b)
 }
 
 func parseUint(b []byte, bits int) (uint32, error) {
 	n, err := strconv.ParseUint(string(b), 10, bits)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no whole number below %d", b, uint64(1)<<bits)
+		return 0, fmt.Errorf("%q is not a whole number below %d", b, uint64(1)<<bits)
 	}
 	return uint32(n), nil
 }
@@ -196,7 +196,7 @@ func parseFlags(b []byte) (uint16, error) {
 	if len(b) > 0 && b[0] >= '0' && b[0] <= '9' {
 		n, err := strconv.ParseUint(string(b), 0, 8)
 		if err != nil {
-			return 0, fmt.Errorf("%q are no TCP flags", b)
+			return 0, fmt.Errorf("%q are not TCP flags", b)
 		}
 		return uint16(n), nil
 	}
@@ -204,7 +204,7 @@ func parseFlags(b []byte) (uint16, error) {
 	for _, letter := range b {
 		f := flagOf[letter]
 		if f == 0 && letter != '.' && letter != ' ' {
-			return 0, fmt.Errorf("%q are no TCP flags", b)
+			return 0, fmt.Errorf("%q are not TCP flags", b)
 		}
 		flags |= f
 	}

@@ -106,7 +106,7 @@ func (r *Reader) text(in io.Reader, b *batch) error {
 	text, err := printed.NewReader(in, r.options)
 	if err != nil {
 		if errors.Is(err, printed.ErrFormat) {
-			err = fmt.Errorf("it is no capture, and %w", err)
+			err = fmt.Errorf("it is not a capture, and %w", err)
 		}
 		return err
 	}

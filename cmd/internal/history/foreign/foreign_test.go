@@ -65,7 +65,7 @@ func TestBad(t *testing.T) {
 	if err != nil || result.Records != 2 || result.Bad != 9 || len(result.Why) != maxWhy || !strings.HasPrefix(result.Why[0], "line 3: ") {
 		t.Errorf("%v %+v", err, result)
 	}
-	for text, want := range map[string]string{"": "is empty", "hello\n": "it is no capture, and neither nfdump's", "\xd4\xc3\xb2\xa1": "read capture"} {
+	for text, want := range map[string]string{"": "is empty", "hello\n": "it is not a capture, and neither nfdump's", "\xd4\xc3\xb2\xa1": "read capture"} {
 		if _, err := r.Read(t.Context(), strings.NewReader(text), func([]flow.Record) error { return nil }); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}

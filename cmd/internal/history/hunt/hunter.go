@@ -382,7 +382,7 @@ func (h *Hunter) succeed() {
 var (
 	descPending = metric.Desc("hunts_pending", "Hunts for new indicators that wait or run.")
 	descHunts   = metric.Desc("hunts_total", "Hunts for new indicators that are done.")
-	descFinds   = metric.Desc("hunt_lines_total", "Lines that hunts for new indicators have said.")
+	descFinds   = metric.Desc("hunt_lines_total", "Alert lines written by hunts for new indicators.")
 )
 
 // Describe sends nothing.

@@ -215,7 +215,7 @@ func ListedSince(path string, then time.Time) ([]flow.Range, error) {
 	l, fresh, err := readLedger(path)
 	switch {
 	case fresh:
-		return nil, fmt.Errorf("%s: no agent has noted yet what is listed since when", path)
+		return nil, fmt.Errorf("%s: no agent has recorded yet when indicators were first listed", path)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

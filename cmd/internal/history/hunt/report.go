@@ -148,7 +148,7 @@ func (h *Hunter) unsaid(groups []*Group, since time.Time) ([]*Group, error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("what was alerted already cannot be read: %w", err)
+		return nil, fmt.Errorf("the list of earlier alerts cannot be read: %w", err)
 	}
 	return slices.DeleteFunc(groups, func(g *Group) bool {
 		s := told[talkOf(g.event.Local.IP(), g.event.Remote.IP(), g.key.proto, g.key.port)]

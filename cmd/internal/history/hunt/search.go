@@ -47,7 +47,7 @@ func In(dir string, sync func(context.Context) error, log *slog.Logger) Search {
 		}
 		q := query.Question{
 			Filter: Listed(listed), Start: from.Add(-nearby), End: to.Add(nearby), Workers: 1,
-			Damaged: func(path string, err error) { log.Warn("a hunt leaves out a damaged file", "file", path, "err", err) },
+			Damaged: func(path string, err error) { log.Warn("the hunt skips a damaged file", "file", path, "err", err) },
 		}
 		data, closed, err := query.Open(dir, q.Start, q.End, nil)
 		if errors.Is(err, fs.ErrNotExist) {

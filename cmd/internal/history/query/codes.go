@@ -19,7 +19,7 @@ type coded struct {
 	base    int64       // of steps of time
 	group   *group      // which has the dictionaries
 	columns []column.ID // of addresses: in whose dictionaries they stand
-	offsets []uint64    // and from which code on; 0 is no address
+	offsets []uint64    // and from which code on; 0 is not an address
 	size    uint64
 	hashes  []uint64 // of the addresses of all codes
 }

@@ -75,7 +75,7 @@ func parseKey(name string) (k Key, message, suggestion string) {
 	}
 	switch {
 	case !ok:
-		return k, "is no field", nearest.Word(base, keyNames())
+		return k, "is not a field", nearest.Word(base, keyNames())
 	case k.Step == 0 && !groupable(k.Field):
 		return k, "is counted, not grouped", "--value " + base
 	case !networks:

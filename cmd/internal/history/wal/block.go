@@ -58,7 +58,7 @@ var fields = func() (out []field) {
 		case f.Type.Kind() >= reflect.Int && f.Type.Kind() <= reflect.Uint64:
 			out = append(out, field{f.Name, int(f.Offset), int(f.Type.Size())})
 		default:
-			panic("flow.Record." + f.Name + " is no number")
+			panic("flow.Record." + f.Name + " is not a number")
 		}
 	}
 	return out

@@ -121,8 +121,8 @@ func (x *Lists) Findings(l *finding.List) {
 }
 
 var (
-	descAsked  = metric.Desc("dnsbl_lookups_total", "Look-ups in DNS blacklists, by list and what came of them.", "zone", "result")
-	descListed = metric.Desc("dnsbl_listed", "Addresses that a DNS blacklist lists and that were seen lately, by list.", "zone")
+	descAsked  = metric.Desc("dnsbl_lookups_total", "Look-ups in DNS blacklists, by list and result.", "zone", "result")
+	descListed = metric.Desc("dnsbl_listed", "Recently seen addresses that a DNS blacklist lists, by list.", "zone")
 )
 
 // Describe sends nothing: which series exist depends on the configuration.

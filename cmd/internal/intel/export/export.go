@@ -163,18 +163,18 @@ func (o *Options) Check() error {
 	case err != nil:
 		return err
 	case o.Name != "" && !f.named:
-		return fmt.Errorf("name is for nftables and ipset: format %s has none", o.Format)
+		return fmt.Errorf("name is for nftables and ipset, not for format %s", o.Format)
 	case o.Name != "" && !setName.MatchString(o.Name):
-		return fmt.Errorf("name %q: take up to 26 of a-z, 0-9, - and _, a letter first", o.Name)
+		return fmt.Errorf("name %q: use up to 26 of a-z, 0-9, - and _, beginning with a letter", o.Name)
 	case f.serial != nil:
 		if _, err := newZone(nil, o); err != nil {
 			return err
 		}
 	case o.Zone != "" || o.Action != "" || o.CNAME != "":
-		return fmt.Errorf("zone, action and cname are for rpz: format %s has none", o.Format)
+		return fmt.Errorf("zone, action and cname are for rpz, not for format %s", o.Format)
 	}
 	if o.Filter.chooses() && (o.Action == ActionAllow || f.kinds == nil) {
-		return fmt.Errorf("there is nothing to choose: what %s holds does not depend on the feeds", strings.TrimSpace(o.Format+" "+o.Action))
+		return fmt.Errorf("filters cannot be used: the content of %s does not depend on the feeds", strings.TrimSpace(o.Format+" "+o.Action))
 	}
 	return o.Filter.check(f.kinds)
 }

@@ -75,19 +75,19 @@ func openFormer(path string) (*os.File, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("find the former export: %w", err)
+		return nil, fmt.Errorf("find the previous export: %w", err)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("find the former export: %w", err)
+		return nil, fmt.Errorf("find the previous export: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file: it is not replaced", path)
+		return nil, fmt.Errorf("%s is not a regular file, so it was not replaced", path)
 	}
 	return os.Open(path)
 }
 
-// formerSerial reads the serial of the former export and rewinds it; 0 when there
+// formerSerial reads the serial of the previous export and rewinds it; 0 when there
 // is none.
 func formerSerial(former io.ReadSeeker, serial func([]byte) (uint32, bool)) (n uint32, err error) {
 	if serial == nil {
@@ -98,7 +98,7 @@ func formerSerial(former io.ReadSeeker, serial func([]byte) (uint32, bool)) (n u
 		n, found = serial(lines.Bytes())
 	}
 	if err := lines.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) { // no line of an export is
-		return 0, fmt.Errorf("read the former serial: %w", err)
+		return 0, fmt.Errorf("read the previous serial: %w", err)
 	}
 	_, err = former.Seek(0, io.SeekStart)
 	return n, err
@@ -109,7 +109,7 @@ func formerSerial(former io.ReadSeeker, serial func([]byte) (uint32, bool)) (n u
 func sameContent(former, written io.ReadSeeker, serial func([]byte) (uint32, bool)) (bool, error) {
 	for _, f := range []io.Seeker{former, written} {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return false, fmt.Errorf("compare with the former export: %w", err)
+			return false, fmt.Errorf("compare with the previous export: %w", err)
 		}
 	}
 	x, y := bufio.NewReaderSize(former, 64<<10), bufio.NewReaderSize(written, 64<<10)
@@ -125,7 +125,7 @@ func sameContent(former, written io.ReadSeeker, serial func([]byte) (uint32, boo
 		}
 		for _, err := range []error{errA, errB} {
 			if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-				return false, fmt.Errorf("compare with the former export: %w", err)
+				return false, fmt.Errorf("compare with the previous export: %w", err)
 			}
 		}
 	}

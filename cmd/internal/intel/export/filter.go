@@ -78,13 +78,13 @@ type Filter struct {
 func (f *Filter) check(kinds []Kind) error {
 	switch {
 	case f.MinScore < 0 || f.MinScore > 100:
-		return fmt.Errorf("min-score %d: take 0 to 100", f.MinScore)
+		return fmt.Errorf("min-score %d: must be between 0 and 100", f.MinScore)
 	case f.Max < 0:
-		return fmt.Errorf("max %d: take 1 or more, or 0 for all", f.Max)
+		return fmt.Errorf("max %d: must be 1 or more, or 0 for all", f.Max)
 	}
 	for _, k := range f.Kinds {
 		if !slices.Contains(kinds, k) {
-			return fmt.Errorf("the format holds nothing of kind %s", k)
+			return fmt.Errorf("the format cannot contain indicators of kind %s", k)
 		}
 	}
 	return nil

@@ -95,7 +95,7 @@ func newZone(w *bufio.Writer, o *Options) (*zone, error) {
 	name := cmp.Or(o.Zone, DefaultZone(o.Action))
 	name, r := hostName(name)
 	if r != "" {
-		return nil, fmt.Errorf("zone %q is no domain name", o.Zone)
+		return nil, fmt.Errorf("zone %q is not a domain name", o.Zone)
 	}
 	return &zone{w: w, name: name, target: target}, nil
 }
@@ -106,7 +106,7 @@ func newZone(w *bufio.Writer, o *Options) (*zone, error) {
 // is to pass.
 func (o *Options) target() (string, error) {
 	if (o.CNAME != "") != (o.Action == ActionCNAME) {
-		return "", fmt.Errorf("action %q with walled garden %q: action %s alone takes one, and needs one", o.Action, o.CNAME, ActionCNAME)
+		return "", fmt.Errorf("action %q with walled garden %q: only action %s has one, and needs it", o.Action, o.CNAME, ActionCNAME)
 	}
 	switch o.Action {
 	case "", actionNXDomain:
@@ -120,7 +120,7 @@ func (o *Options) target() (string, error) {
 	case ActionCNAME:
 		garden, r := hostName(o.CNAME)
 		if r != "" {
-			return "", fmt.Errorf("walled garden %q is no domain name", o.CNAME)
+			return "", fmt.Errorf("walled garden %q is not a domain name", o.CNAME)
 		}
 		return garden + ".", nil
 	}
@@ -151,7 +151,7 @@ func rpzSerial(line []byte) (uint32, bool) {
 	return uint32(n), err == nil
 }
 
-// nextSerial returns the time, or what follows the former serial when the time
+// nextSerial returns the time, or what follows the previous serial when the time
 // is no later than that in the arithmetic of serials (RFC 1982): a server that
 // sees a serial fall back keeps the old zone.
 func nextSerial(former uint32, now time.Time) uint32 {

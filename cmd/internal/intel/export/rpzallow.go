@@ -18,7 +18,7 @@ const reasonAddress Reason = "address"
 // checkEmpty refuses a filter that chooses: allowed names have no feed or score.
 func (f *Filter) checkEmpty() error {
 	if len(f.Feeds)+len(f.Categories)+len(f.Kinds)+f.MinScore+f.Max > 0 {
-		return errors.New("an allow zone holds what the allow lists do: feeds, categories, kinds, score and number choose nothing in it")
+		return errors.New("an allow zone contains the allow lists; feeds, categories, kinds, min-score and max cannot be used with it")
 	}
 	return nil
 }

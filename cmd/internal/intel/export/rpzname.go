@@ -42,7 +42,7 @@ func hostName(text string) (string, Reason) {
 	return name, checkName(name)
 }
 
-// checkName accepts labels of [a-z0-9_-], the last of which is no number: that
+// checkName accepts labels of [a-z0-9_-], the last of which is not a number: that
 // is an address.
 func checkName(name string) Reason {
 	if len(name) > maxName {

@@ -137,7 +137,7 @@ func (z *zeekItems) removeOthers(w *bufio.Writer, former io.Reader) error {
 		w.WriteString("\tT\n")
 	}
 	if err := lines.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) { // no line of an export is
-		return fmt.Errorf("read the former export: %w", err)
+		return fmt.Errorf("read the previous export: %w", err)
 	}
 	return nil
 }

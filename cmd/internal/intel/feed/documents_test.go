@@ -50,7 +50,7 @@ func TestSeveralDocuments(t *testing.T) {
 
 	p.set("/drop_v4.json", `{"cidr":"192.0.2.4/30","sblid":"SBL1","rir":"x"}`+"\n"+`{"type":"metadata","records":1}`+"\n")
 	p.set("/drop_v6.json", `{"cidr":"2001:db8::/32","sblid":"SBL2","rir":"x"}`+"\n"+`{"type":"metadata","records":9}`+"\n")
-	if o := b.update(); !o.Changed || o.Err == nil || !strings.Contains(o.Err.Error(), "/drop_v6.json: list has 1 records where its metadata counts 9") {
+	if o := b.update(); !o.Changed || o.Err == nil || !strings.Contains(o.Err.Error(), "/drop_v6.json: list has 1 records while its metadata says 9") {
 		t.Errorf("one truncated: %+v", o)
 	}
 	b.nextSet("4", "5", "6", "7")

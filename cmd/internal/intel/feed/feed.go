@@ -156,7 +156,7 @@ func open(cfgs []Source, o Options) (*Feeds, error) {
 			return nil, err
 		}
 		if names[c.Name] {
-			return nil, fmt.Errorf("feed %s: there are two of this name", c.Name)
+			return nil, fmt.Errorf("feed %s: two feeds have this name; rename one", c.Name)
 		}
 		names[c.Name] = true
 		s := &source{cfg: c, state: State{Name: c.Name, Type: c.Type, Path: c.Path}}

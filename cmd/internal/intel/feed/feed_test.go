@@ -196,7 +196,7 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s: %v", says, err)
 		}
 	}
-	if _, err := open([]Source{good, good}, Options{}); err == nil || !strings.Contains(err.Error(), "two of this name") {
+	if _, err := open([]Source{good, good}, Options{}); err == nil || !strings.Contains(err.Error(), "two feeds have this name") {
 		t.Errorf("the same name twice: %v", err)
 	}
 }

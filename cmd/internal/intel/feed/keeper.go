@@ -208,7 +208,7 @@ func LoadSet(ctx context.Context, c Config, dir string, log *slog.Logger) (*inte
 	switch {
 	case bad == 0 || bad < len(c.Feeds):
 	case err == nil:
-		return nil, errors.New("no indicators: none of the feeds was ever fetched")
+		return nil, errors.New("no indicators: no feed was fetched yet")
 	default:
 		return nil, fmt.Errorf("no indicators: %w", err)
 	}

@@ -81,7 +81,7 @@ func (n *network) staleAfter() time.Duration { return max(3*n.every, time.Hour) 
 // next is when to fetch again after a success: the schedule, give or take a tenth,
 // so that not all who use a feed ask for it at one moment.
 func (n *network) next() time.Duration {
-	return n.every*9/10 + rand.N(n.every/5+1) //nolint:gosec // jitter is no secret
+	return n.every*9/10 + rand.N(n.every/5+1) //nolint:gosec // jitter is not a secret
 }
 
 // retry is when to fetch again after failures in a row, the last of which was err:
@@ -97,7 +97,7 @@ func (n *network) retry(failures int, err error) (wait time.Duration, asked bool
 		asked = status.RetryAfter >= wait
 		wait = max(wait, status.RetryAfter)
 	}
-	return wait + rand.N(wait/10+1), asked //nolint:gosec // jitter is no secret
+	return wait + rand.N(wait/10+1), asked //nolint:gosec // jitter is not a secret
 }
 
 // age is how old a time on the wall clock is, 0 for one in the future: then a clock
@@ -124,7 +124,7 @@ func (n *network) resume(now time.Time) {
 		n.due = now
 	}
 	if n.due.Equal(now) && !n.fresh.IsZero() { // there is something to use: do not crowd the start
-		n.due = now.Add(rand.N(min(n.every/10, 10*time.Second))) //nolint:gosec // jitter is no secret
+		n.due = now.Add(rand.N(min(n.every/10, 10*time.Second))) //nolint:gosec // jitter is not a secret
 	}
 }
 

@@ -205,7 +205,7 @@ func TestFirstFetchTellsWhy(t *testing.T) {
 		"tar":          {"list.txt\x00\x00\x00ustar", "is binary, not text"},
 		"bzip2":        {"BZh91AY&SY", "packed with bzip2"},
 		"xz":           {"\xfd7zXZ\x00", "packed with xz"},
-		"half gzip":    {"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "ends before its end"},
+		"half gzip":    {"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "ended early"},
 		"empty":        {"", "the list holds no indicators"},
 		"all left out": {"10.0.0.1\n", "no indicator is left; left out: 1 special-use network (first: line 1, 10.0.0.1)"},
 	} {
@@ -253,7 +253,7 @@ func TestBadAnswers(t *testing.T) {
 		{"cut", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "9999")
 			_, _ = w.Write([]byte(good))
-		}, "ends before its end"},
+		}, "ended early"},
 		{"hangs", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write([]byte(good))
 			w.(http.Flusher).Flush()

@@ -249,7 +249,7 @@ func openUpTo(path string, limit int64) (*os.File, fs.FileInfo, error) {
 	switch {
 	case err != nil:
 	case !info.Mode().IsRegular():
-		err = fmt.Errorf("%s is no regular file", path)
+		err = fmt.Errorf("%s is not a regular file", path)
 	case info.Size() > limit && limit < 1<<20:
 		err = fmt.Errorf("%s is larger than %d KiB", path, limit>>10)
 	case info.Size() > limit:

@@ -38,7 +38,7 @@ func (f *Feeds) restore(ctx context.Context, s *source) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		err = fmt.Errorf("feed %s: the copy on disk: %w; it is fetched anew", s.cfg.Name, err)
+		err = fmt.Errorf("feed %s: the copy on disk: %w; it is fetched again", s.cfg.Name, err)
 		s.state.Status, s.state.Message = Error, err.Error()
 		s.state.Errors++
 		n.saved.Documents, n.due = nil, start

@@ -47,7 +47,7 @@ func (f *Feeds) sync(ctx context.Context, s *source, progress func(Progress)) (c
 func (f *Feeds) syncCopy(ctx context.Context, s *source, key string, progress func(done, total int)) (changed bool, err error) {
 	server, ok := s.typ.format(&s.cfg).(copied)
 	if !ok {
-		return false, errors.New("nothing keeps a copy of type " + s.cfg.Type)
+		return false, errors.New("no copy is kept for feeds of type " + s.cfg.Type)
 	}
 	from := ingest.Server{URL: s.cfg.URL, Key: key, User: s.cfg.Username, Progress: progress}
 	if from.URL == "" {
@@ -72,7 +72,7 @@ func (r *reading) dir(dir string) error {
 	s := r.feed
 	server, ok := s.typ.format(&s.cfg).(copied)
 	if !ok {
-		return errors.New("nothing keeps a copy of type " + s.cfg.Type)
+		return errors.New("no copy is kept for feeds of type " + s.cfg.Type)
 	}
 	drops, err := server.ParseDir(dir, ingest.Options{Template: s.template(), Now: time.Now()}, r.keep)
 	r.drops.Merge(drops)

@@ -10,7 +10,7 @@ import (
 
 var (
 	// ErrNotRunning says that Run has ended, or ended meanwhile.
-	ErrNotRunning = errors.New("the feeds are being replaced: ask again")
+	ErrNotRunning = errors.New("a reload is replacing the feeds: try again")
 	// ErrNotYet says that a feed was not asked, because its publisher does not want to be.
 	ErrNotYet = errors.New("not asked")
 	// ErrNoFeed says that there is no feed of a name, or none that is fetched.
@@ -117,7 +117,7 @@ func (f *Feeds) asked(ctx context.Context, s *source, u *update) Outcome {
 		o.Err = fmt.Errorf("%w: the server asks not to be called before %s", ErrNotYet, n.due.UTC().Format(time.RFC3339))
 		return o
 	case n.saved.Failures == 0 && !n.fresh.IsZero() && now.Sub(n.fresh) < n.least && s.good.loaded():
-		o.Err = fmt.Errorf("%w: it was fetched %s ago, and its publisher wants %s between two fetches", ErrNotYet, now.Sub(n.fresh).Round(time.Second), n.least)
+		o.Err = fmt.Errorf("%w: it was fetched %s ago, and its publisher asks for %s between two fetches", ErrNotYet, now.Sub(n.fresh).Round(time.Second), n.least)
 		return o
 	}
 	o.Changed, o.Err = f.attempt(ctx, s, u.progress)

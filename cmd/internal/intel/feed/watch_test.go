@@ -128,7 +128,7 @@ func TestNotToBeOpened(t *testing.T) {
 	if err := syscall.Mkfifo(b.path("a"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.nextState(Stale, "is no regular file")
+	b.nextState(Stale, "is not a regular file")
 	if err := os.Remove(b.path("a")); err != nil {
 		t.Fatal(err)
 	}

@@ -143,7 +143,7 @@ func networkOf(text string) (netip.Prefix, error) {
 	}
 	a, err := netip.ParseAddr(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%.60q is no address or network", text)
+		return netip.Prefix{}, fmt.Errorf("%.60q is not an address or network", text)
 	}
 	a = a.Unmap()
 	return netip.PrefixFrom(a, a.BitLen()), nil

@@ -330,7 +330,7 @@ func TestActions(t *testing.T) {
 	}
 	var p problem
 	for body, want := range map[string]string{
-		`{"ioc": "x", "until": "2099-01-31", "why": "y"}`: "no address", `{"ioc": "198.51.100.7", "until": "soon", "why": "y"}`: "until", `{"until": "2099-01-31"}`: "reason",
+		`{"ioc": "x", "until": "2099-01-31", "why": "y"}`: "not an address", `{"ioc": "198.51.100.7", "until": "soon", "why": "y"}`: "until", `{"until": "2099-01-31"}`: "reason",
 		`{"colour": 1}`: "unknown field", `{`: "cannot be read", `{"why": "x"} {}`: "more than one",
 	} {
 		if code, _ := l.do("POST", "mute", body, &p); code != 400 || !strings.Contains(p.Error, want) {

@@ -27,7 +27,7 @@ func spanOf(q url.Values, now time.Time) (s span, err error) {
 	if text := q.Get("last"); text != "" {
 		d, err := settings.ParseDuration(text)
 		if err != nil || d <= 0 || d > mostBack {
-			return s, fmt.Errorf("last=%.20s is no time between 1m and 366d, such as 24h", text)
+			return s, fmt.Errorf("last=%.20s is not a time between 1m and 366d, such as 24h", text)
 		}
 		s.from = now.Add(-d)
 	}
@@ -37,7 +37,7 @@ func spanOf(q url.Values, now time.Time) (s span, err error) {
 			continue
 		}
 		if *at, err = parseTime(text); err != nil {
-			return s, fmt.Errorf("%s=%.40s is no time, such as 2026-11-28T02:00:00Z", key, text)
+			return s, fmt.Errorf("%s=%.40s is not a time, such as 2026-11-28T02:00:00Z", key, text)
 		}
 	}
 	switch {
@@ -64,7 +64,7 @@ func numberOf(q url.Values, key string, byDefault, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > most {
-		return 0, fmt.Errorf("%s=%.20s is no number between 0 and %d", key, text, most)
+		return 0, fmt.Errorf("%s=%.20s is not a number between 0 and %d", key, text, most)
 	}
 	return n, nil
 }

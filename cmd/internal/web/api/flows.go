@@ -356,7 +356,7 @@ const mostIndicators = 50
 func addressOf(w http.ResponseWriter, r *http.Request) (addr netip.Addr, ok bool) {
 	addr, err := netip.ParseAddr(r.PathValue("address"))
 	if err != nil {
-		Refuse(w, http.StatusBadRequest, fmt.Sprintf("%.60q is no address", r.PathValue("address")))
+		Refuse(w, http.StatusBadRequest, fmt.Sprintf("%.60q is not an address", r.PathValue("address")))
 		return addr, false
 	}
 	return addr.Unmap().WithZone(""), true

@@ -239,7 +239,7 @@ func (o *Outputs) stopPlugin(p *host.Plugin) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
-		o.d.Log.Warn("a plugin did not end well", "err", err)
+		o.d.Log.Warn("a plugin did not shut down cleanly", "err", err)
 	}
 }
 

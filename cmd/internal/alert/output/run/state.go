@@ -139,12 +139,12 @@ func TestHit(now time.Time) *hit.Hit {
 }
 
 var (
-	descHits   = metric.Desc("output_hits_total", "Hits by output and what became of them; retried counts attempts.", "output", "result")
-	descOldest = metric.Desc("output_oldest_seconds", "How long the oldest hit that an output has not delivered waits.", "output")
+	descHits   = metric.Desc("output_hits_total", "Hits by output and result; retried counts attempts.", "output", "result")
+	descOldest = metric.Desc("output_oldest_seconds", "Age of the oldest hit that an output has not delivered.", "output")
 	descBytes  = metric.Desc("output_spool_bytes", "Bytes of the journal that wait for an output.", "output")
 	descUp     = metric.Desc("output_up", "1 while an output delivers, 0 while it is down.", "output")
 	descMemory = metric.Desc("output_memory_bytes", "Resident memory of an output's plugin.", "output")
-	descStarts = metric.Desc("output_restarts_total", "How often an output's plugin was started again.", "output")
+	descStarts = metric.Desc("output_restarts_total", "Restarts of an output's plugin.", "output")
 )
 
 // Describe sends nothing: which series exist depends on the configuration.
@@ -187,7 +187,7 @@ func (o *Outputs) Findings(l *finding.List) {
 		case output.Trying:
 			l.Warn(tryIt, "output %s does not deliver at the moment: %s; %d hits wait", s.Name, s.Problem, s.Depth)
 		case output.Dropping:
-			l.Bad(tryIt, "output %s gives up hits: %s; %d are lost and %d dead letters since the start", s.Name, s.Problem, s.Dropped, s.Dead)
+			l.Bad(tryIt, "output %s drops hits: %s; %d are lost and %d dead letters since the start", s.Name, s.Problem, s.Dropped, s.Dead)
 		default:
 			l.Bad(tryIt, "output %s is %s: %s; %d hits wait, %d are lost", s.Name, s.Status, s.Problem, s.Depth, s.Dropped)
 		}

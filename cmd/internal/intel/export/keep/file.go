@@ -125,7 +125,7 @@ func (k *keeper) keep() error {
 func (k *keeper) write() error {
 	set := k.d.Set()
 	if !k.loaded(set) {
-		return errors.New("nothing that it is made of could be read")
+		return errors.New("none of its sources could be read")
 	}
 	began := time.Now()
 	stats, changed, err := export.File(k.cfg.Path, set, k.cfg.options())

@@ -195,9 +195,9 @@ func (x *Keeper) Findings(l *finding.List) {
 }
 
 var (
-	descTime = metric.Desc("export_timestamp_seconds", "Unix time at which an export was last found or made up to date, by file.", "export")
-	descSize = metric.Desc("export_indicators", "Indicators that an export holds, by file.", "export")
-	descLeft = metric.Desc("export_left_out", "Indicators that an export cannot hold, by file and reason.", "export", "reason")
+	descTime = metric.Desc("export_timestamp_seconds", "Unix time at which an export was last known to be up to date, by file.", "export")
+	descSize = metric.Desc("export_indicators", "Indicators in an export, by file.", "export")
+	descLeft = metric.Desc("export_left_out", "Indicators that an export cannot contain, by file and reason.", "export", "reason")
 	descFail = metric.Desc("export_failures_total", "Failures to write an export or to run its reload command, by file.", "export")
 )
 

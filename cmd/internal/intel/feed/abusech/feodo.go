@@ -20,7 +20,7 @@ type controller struct {
 // each controller, which returns why it is refused, or "" when it is kept. A bad
 // entry costs that entry; a list without entries is fine. The error is
 // ingest.ErrWebPage, ingest.ErrBinary or ErrNotFeodo, wrapped, says where the
-// JSON is damaged or ends too soon, or is the reader's; what was emitted until
+// JSON is damaged or ended early, or is the reader's; what was emitted until
 // then should be thrown away.
 func ParseFeodo(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, ErrNotFeodo, emit)

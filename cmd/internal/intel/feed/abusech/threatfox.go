@@ -33,7 +33,7 @@ type ioc struct {
 // or "" when it is kept. A URL on an address is two: the URL, and the address with
 // its port. A bad entry costs that entry; a search without results is fine. The
 // error is ingest.ErrWebPage, ingest.ErrBinary or ErrNotThreatFox, wrapped, says
-// where the JSON is damaged or ends too soon, or is the reader's; what was
+// where the JSON is damaged or ended early, or is the reader's; what was
 // emitted until then should be thrown away.
 func ParseThreatFox(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, ErrNotThreatFox, emit)

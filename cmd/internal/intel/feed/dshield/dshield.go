@@ -73,7 +73,7 @@ func Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error
 	case lines.Err() != nil:
 		return drops, lines.Err()
 	case begun && !ended:
-		return drops, fmt.Errorf("list ends too soon, after %d networks: %w", rows, io.ErrUnexpectedEOF)
+		return drops, fmt.Errorf("list ended early, after %d networks: %w", rows, io.ErrUnexpectedEOF)
 	case rows == 0:
 		return drops, fmt.Errorf("%w: it has no rows: %s", ErrNotDShield, drops)
 	}

@@ -19,7 +19,7 @@ import (
 var (
 	ErrHTML      = errors.New("is a web page, not a feed: open the address in a browser to see what it says")
 	ErrTooLarge  = errors.New("is larger than the limit")
-	ErrTruncated = errors.New("ends before its end: the connection was cut")
+	ErrTruncated = errors.New("ended early: the connection was cut")
 	ErrTimeout   = errors.New("timed out")
 	ErrRedirect  = errors.New("redirect refused")
 	ErrArchive   = errors.New("cannot be unpacked")

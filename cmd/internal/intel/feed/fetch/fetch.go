@@ -1,6 +1,5 @@
-// Package fetch is HTTP for feeds: requests that say who asks, take what has not
-// changed for an answer, retry with patience, and return bodies that are bounded
-// in bytes and time. What cannot be a feed (a web page, half a document) is an
+// Package fetch is HTTP for feeds: requests with a User-Agent, conditional (304 Not
+// Modified) and with retries; bodies are bounded in bytes and time. What cannot be a feed (a web page, half a document) is an
 // error, and no key ever reaches a log, an error, another host or a connection
 // without TLS that it was not meant for.
 //
@@ -118,7 +117,7 @@ func New(o Options) *Client {
 		Proxy: func(r *http.Request) (*url.URL, error) {
 			u, err := proxy(r.URL)
 			if err != nil { // its text holds the proxy's password
-				return nil, errors.New("the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY) is no URL")
+				return nil, errors.New("the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY) is not a URL")
 			}
 			return u, nil
 		},
@@ -225,7 +224,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 func (c *Client) request(ctx context.Context, r *Request) (*retryablehttp.Request, error) {
 	u, err := url.Parse(r.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("is no http or https URL")
+		return nil, errors.New("is not an http or https URL")
 	}
 	method := r.Method
 	if method == "" {
@@ -341,5 +340,5 @@ func backoff(least, most time.Duration, attempt int, resp *http.Response) time.D
 		}
 	}
 	wait := retry.Backoff{First: least, Most: most}.After(attempt + 1)
-	return wait*3/4 + rand.N(wait/2+1) //nolint:gosec // jitter is no secret
+	return wait*3/4 + rand.N(wait/2+1) //nolint:gosec // jitter is not a secret
 }

@@ -58,7 +58,7 @@ func CheckURL(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "":
-		return errors.New("is no URL")
+		return errors.New("is not a URL")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return errors.New("begins with neither https:// nor http://")
 	}

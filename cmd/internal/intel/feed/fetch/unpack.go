@@ -31,12 +31,12 @@ func Unpack(r io.ReaderAt, size int64, member string, limit int64) (io.ReadClose
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06")):
 		in, err = unzip(r, size, member)
 	case member != "":
-		err = fmt.Errorf("%w: it is no zip file, so there is no %q in it", ErrArchive, text.Said(member, 80))
+		err = fmt.Errorf("%w: it is not a zip file, so there is no %q in it", ErrArchive, text.Said(member, 80))
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
 		in, err = gzip.NewReader(io.NewSectionReader(r, 0, size))
 		err = packed(err)
 	case foreign(head) != "":
-		err = fmt.Errorf("%w: it is packed with %s, and gzip and zip are what is read", ErrArchive, foreign(head))
+		err = fmt.Errorf("%w: it is packed with %s, but only gzip and zip can be read", ErrArchive, foreign(head))
 	default:
 		in = io.NopCloser(io.NewSectionReader(r, 0, size))
 	}

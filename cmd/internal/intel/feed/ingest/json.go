@@ -240,14 +240,14 @@ func (j *JSON) End() error {
 	return errors.New("more follows the end of the document")
 }
 
-// Explain says where a document is damaged or that it ends too soon, which wraps
+// Explain says where a document is damaged or that it ended early, which wraps
 // io.ErrUnexpectedEOF. It returns nil for nil.
 func (j *JSON) Explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("JSON ends too soon, at byte %d: %w", j.dec.InputOffset(), io.ErrUnexpectedEOF)
+		return fmt.Errorf("JSON ended early, at byte %d: %w", j.dec.InputOffset(), io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("at byte %d: %w", j.dec.InputOffset(), err)
 }

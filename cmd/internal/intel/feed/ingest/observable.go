@@ -250,7 +250,7 @@ func isOther(text string) Reason {
 }
 
 // validName checks length and letters (RFC 1035 and the underscore), and that
-// the last label is no number, which no top-level domain is.
+// the last label is not a number, which no top-level domain is.
 func validName(name string) bool {
 	if name == "" || len(name) > 253 {
 		return false

@@ -135,7 +135,7 @@ func masked(first netip.Addr, mask string) (span Span, found bool) {
 	n := uint32Of(m)
 	if n>>31 == 0 {
 		n = ^n
-		if n == ^uint32(0) { // 0.0.0.0 is no wildcard mask that anybody needs
+		if n == ^uint32(0) { // 0.0.0.0 is not a wildcard mask that anybody needs
 			return span, false
 		}
 	}

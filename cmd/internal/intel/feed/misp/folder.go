@@ -40,7 +40,7 @@ func readManifest(r io.Reader) (entries map[string]entry, bad int, err error) {
 			return nil, 0, fmt.Errorf("manifest is longer than %d MiB", maxManifest>>20)
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, 0, fmt.Errorf("manifest ends too soon: %w", io.ErrUnexpectedEOF)
+			return nil, 0, fmt.Errorf("manifest ended early: %w", io.ErrUnexpectedEOF)
 		}
 		return nil, 0, fmt.Errorf("%w: manifest: %w", ErrNoEvents, err)
 	}
@@ -155,7 +155,7 @@ func (p *parser) file(root *os.Root, name string) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return errors.New("is no regular file") // and opening a pipe would wait
+		return errors.New("is not a regular file") // and opening a pipe would wait
 	case info.Size() > maxEvent:
 		return fmt.Errorf("is longer than %d MiB", maxEvent>>20)
 	}

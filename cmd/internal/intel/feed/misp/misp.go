@@ -24,7 +24,7 @@ var ErrNoEvents = errors.New("holds no MISP events")
 // returns why it is refused, or "" when it is kept. Attributes that are deleted or
 // not meant for detection (to_ids) give none. A composite (ip-dst|port, domain|ip)
 // gives what its parts are. The error is ingest.ErrWebPage, ingest.ErrBinary or
-// ErrNoEvents, wrapped, or says where the JSON is damaged or ends too soon; what
+// ErrNoEvents, wrapped, or says where the JSON is damaged or ended early; what
 // was emitted until then should be thrown away.
 func (Format) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, emit)

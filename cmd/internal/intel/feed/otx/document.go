@@ -14,7 +14,7 @@ const maxPending = 500_000
 // document reads pages, arrays of pulses and pulses.
 type document struct {
 	in    *ingest.JSON
-	drops ingest.Drops           // what is no pulse, or no indicator
+	drops ingest.Drops           // what is not a pulse, or no indicator
 	each  func(pl *pulse) error  // gets each pulse that was read to its end
 	other func(key string) error // reads the other fields of a page; nil: they are skipped
 

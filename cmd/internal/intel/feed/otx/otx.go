@@ -29,7 +29,7 @@ var ErrNoPulses = errors.New("holds no OTX pulses")
 // several of these one after the other, and calls emit for each live indicator,
 // which returns why it is refused, or "" when it is kept. The error is
 // ingest.ErrWebPage, ingest.ErrBinary or ErrNoPulses, wrapped, or says where the
-// JSON is damaged or ends too soon; what was emitted until then should be thrown
+// JSON is damaged or ended early; what was emitted until then should be thrown
 // away.
 func (f Format) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(f.Choice, o, emit)

@@ -128,8 +128,8 @@ func TestRefusedWhole(t *testing.T) {
 	}{
 		"web page":         {"<html>504</html>", ingest.ErrWebPage, ""},
 		"binary":           {"\x00\x01", ingest.ErrBinary, ""},
-		"half a page":      {string(whole[:len(whole)/2]), io.ErrUnexpectedEOF, "too soon"},
-		"without its end":  {string(bytes.TrimRight(whole, "}\n")), io.ErrUnexpectedEOF, "too soon"},
+		"half a page":      {string(whole[:len(whole)/2]), io.ErrUnexpectedEOF, "ended early"},
+		"without its end":  {string(bytes.TrimRight(whole, "}\n")), io.ErrUnexpectedEOF, "ended early"},
 		"OTX's refusal":    {`{"detail": "Authentication required"}`, ErrNoPulses, `"Authentication required"`},
 		"other JSON":       {`{"a":1}`, ErrNoPulses, ""},
 		"a number":         {`7`, ErrNoPulses, ""},

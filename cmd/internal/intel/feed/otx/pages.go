@@ -257,14 +257,14 @@ func nextPage(base, next string, page int) (int, error) {
 	link, err1 := url.Parse(next)
 	from, err2 := url.Parse(base)
 	if err1 != nil || err2 != nil {
-		return 0, errors.New("the link to the next page is no URL")
+		return 0, errors.New("the link to the next page is not a URL")
 	}
 	if link = from.ResolveReference(link); link.Host != from.Host || link.Scheme != from.Scheme {
-		return 0, fmt.Errorf("the next page is said to be at %s://%s: the key is for %s only; if that is right, set url to it", link.Scheme, ingest.Text(link.Host, 100), from.Host)
+		return 0, fmt.Errorf("the link to the next page points to %s://%s, but the key is for %s only; if that is right, set url to it", link.Scheme, ingest.Text(link.Host, 100), from.Host)
 	}
 	n, err := strconv.Atoi(link.Query().Get("page"))
 	if err != nil || n <= page || n > maxPages {
-		return 0, fmt.Errorf("the page after %d is said to be %q", page, ingest.Text(link.Query().Get("page"), 40))
+		return 0, fmt.Errorf("the link to the page after %d says page %q", page, ingest.Text(link.Query().Get("page"), 40))
 	}
 	return n, nil
 }

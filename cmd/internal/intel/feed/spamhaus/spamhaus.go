@@ -19,8 +19,8 @@ import (
 // DefaultLimit is how many indicators a document gives at most; the real ones have some 1,500.
 const DefaultLimit = 1_000_000
 
-// ErrNotDROP is returned, wrapped, for a document that is no DROP list.
-var ErrNotDROP = errors.New("is no Spamhaus DROP list in JSON")
+// ErrNotDROP is returned, wrapped, for a document that is not a DROP list.
+var ErrNotDROP = errors.New("is not a Spamhaus DROP list in JSON")
 
 // Documents returns where the lists are had: IPv4, IPv6, and autonomous systems.
 func Documents() []ingest.Document {
@@ -66,7 +66,7 @@ func Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error
 		}
 		if rec.Type == "metadata" {
 			if rec.Records != nil && *rec.Records != pending {
-				return drops, fmt.Errorf("list has %d records where its metadata counts %d: %w", pending, *rec.Records, io.ErrUnexpectedEOF)
+				return drops, fmt.Errorf("list has %d records while its metadata says %d: %w", pending, *rec.Records, io.ErrUnexpectedEOF)
 			}
 			pending, lists = 0, lists+1
 			continue

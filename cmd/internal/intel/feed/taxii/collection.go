@@ -66,7 +66,7 @@ func (s *syncer) collection(ctx context.Context, at string) error {
 		}
 		same := p.objects > 0 && ids.Sum64() == before || p.objects == 0 && (p.next == "" || p.next == query.Get("next"))
 		if same || empty > maxEmpty {
-			return fmt.Errorf("collection %s, page %d: brings nothing new, and yet more is said to follow", path.Base(at), n)
+			return fmt.Errorf("collection %s, page %d: has nothing new, but says that more follows", path.Base(at), n)
 		}
 		before = ids.Sum64()
 		// What was added before the last moment of this page has come by now, all
@@ -94,7 +94,7 @@ func follow(query url.Values, p *page) error {
 		query.Del("next")
 		query.Set("added_after", p.last)
 	default:
-		return errors.New("more is said to follow, but not where (neither next nor X-TAXII-Date-Added-Last)")
+		return errors.New("the server says that more follows, but not where (neither next nor X-TAXII-Date-Added-Last)")
 	}
 	return nil
 }

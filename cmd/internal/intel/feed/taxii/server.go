@@ -52,7 +52,7 @@ func (s *syncer) collections(ctx context.Context) ([]string, error) {
 	case r.Versions != nil:
 		return s.ofRoot(ctx, at)
 	}
-	return nil, fmt.Errorf("%s is no TAXII 2.1 discovery, API root or collection", fetch.Redact(at))
+	return nil, fmt.Errorf("%s is not a TAXII 2.1 discovery, API root or collection", fetch.Redact(at))
 }
 
 // ofRoots looks for collections in the API roots that a discovery names: the
@@ -75,7 +75,7 @@ func (s *syncer) ofRoots(ctx context.Context, at string, r *resource) ([]string,
 		out, failed = append(out, found...), append(failed, err)
 	}
 	if out == nil {
-		return nil, errors.Join(append(failed, errors.New("the discovery leads to no API root with a collection that may be read"))...)
+		return nil, errors.Join(append(failed, errors.New("the discovery names no API root with a readable collection"))...)
 	}
 	return out, nil
 }
@@ -109,7 +109,7 @@ func (s *syncer) choose(at string, all []collection, own string) ([]string, erro
 		}
 	}
 	if out == nil {
-		return nil, fmt.Errorf("%s has no wanted collection that may be read; there are %d others: %s",
+		return nil, fmt.Errorf("%s has none of the wanted collections, or they may not be read; it has %d others: %s",
 			fetch.Redact(at+own), len(others), strings.Join(others[:min(len(others), 10)], ", "))
 	}
 	return out, nil
@@ -133,10 +133,10 @@ func sameHost(page, link string) (string, error) {
 	from, err1 := url.Parse(page)
 	to, err2 := url.Parse(link)
 	if err1 != nil || err2 != nil {
-		return "", errors.New("an API root is no URL")
+		return "", errors.New("an API root is not a URL")
 	}
 	if to = from.ResolveReference(to); to.Host != from.Host || to.Scheme != from.Scheme {
-		return "", fmt.Errorf("an API root is said to be at %s://%s: the credentials are for %s only; if that is right, set url to it",
+		return "", fmt.Errorf("the discovery names an API root at %s://%s, but the credentials are for %s only; if that is right, set url to it",
 			to.Scheme, ingest.Text(to.Host, 100), from.Host)
 	}
 	return withSlash(to.String()), nil

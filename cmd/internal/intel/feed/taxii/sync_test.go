@@ -257,9 +257,9 @@ func TestSyncFindsCollections(t *testing.T) {
 		{"/api1/collections/" + collectionA, nil, nil, a, ""},
 		{"/taxii2/", nil, []string{other.URL + "/api1/"}, nil, "credentials are for"},
 		{"/taxii2/", nil, []string{"/none/"}, nil, "404"},
-		{"/taxii2/", nil, []string{}, nil, "leads to no API root"},
-		{"/api1/", []string{"locked"}, nil, nil, "there are 2 others: A (" + collectionA + "), B ("},
-		{"/api1/", []string{"../x"}, nil, nil, "no wanted collection"},
+		{"/taxii2/", nil, []string{}, nil, "names no API root"},
+		{"/api1/", []string{"locked"}, nil, nil, "it has 2 others: A (" + collectionA + "), B ("},
+		{"/api1/", []string{"../x"}, nil, nil, "none of the wanted collections"},
 		{"/none/", nil, nil, nil, "404"},
 	} {
 		f.roots = tt.roots
@@ -394,7 +394,7 @@ func TestSyncEndless(t *testing.T) {
 			return true
 		}
 		c := newCopy(t, f.URL+"/api1/")
-		if _, err := c.sync(); err == nil || !strings.Contains(err.Error(), "more is said to follow") || len(f.asked) > 2+2*2 {
+		if _, err := c.sync(); err == nil || !strings.Contains(err.Error(), "that more follows") || len(f.asked) > 2+2*2 {
 			t.Errorf("%s: asked %d times, %v", name, len(f.asked), err)
 		}
 	}

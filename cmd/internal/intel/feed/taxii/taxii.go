@@ -27,7 +27,7 @@ var ErrNotSTIX = errors.New("holds no STIX objects")
 // and URL that the pattern of an indicator object names, which returns why it is
 // refused, or "" when it is kept. The error is ingest.ErrWebPage,
 // ingest.ErrBinary or ErrNotSTIX, wrapped, or says where the JSON is damaged or
-// ends too soon; what was emitted until then should be thrown away.
+// ended early; what was emitted until then should be thrown away.
 func (Format) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	p := newParser(o, emit)
 	p.held = newVersions()

@@ -21,7 +21,7 @@ const maxDocument = 256 << 20
 
 // ErrNotAWarninglist is returned, wrapped, for JSON that holds something else, or
 // a warninglist of a type that says nothing about addresses and names (regex, substring).
-var ErrNotAWarninglist = errors.New("is no MISP warninglist of type cidr, hostname or string")
+var ErrNotAWarninglist = errors.New("is not a MISP warninglist of type cidr, hostname or string")
 
 // document is what is wanted of a list.json.
 type document struct {
@@ -97,7 +97,7 @@ func explain(err error, at int64, tooLong bool) error {
 	case errors.As(err, &shape):
 		return fmt.Errorf("%w: there is a JSON %s in the wrong place", ErrNotAWarninglist, shape.Value)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("JSON ends too soon: %w", io.ErrUnexpectedEOF)
+		return fmt.Errorf("JSON ended early: %w", io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("at byte %d: %w", at, err)
 }

@@ -110,7 +110,7 @@ function custom(set) {
     e.preventDefault();
     const [from, to] = [parse(e.target.from.value), parse(e.target.to.value)];
     const wrong = Number.isNaN(from) ? 'From' : Number.isNaN(to) ? 'To' : from >= to ? 'The end' : '';
-    $('#when').textContent = wrong === 'The end' ? 'The range ends before it begins.' : wrong && `${wrong} is no time.`;
+    $('#when').textContent = wrong === 'The end' ? 'The range ends before it begins.' : wrong && `${wrong} is not a time.`;
     if (wrong) return;
     $('#custom').hidePopover();
     set({ from: iso(from), to: iso(to) });

@@ -35,18 +35,18 @@ export function title(x) {
     const whom = targets > 1 ? count(targets, 'address', 'addresses') : x.dst;
     if (from(x)) {
       const they = sources > 1 ? `${count(sources, '', '').trim()} ${many[x.cat] || 'listed addresses'}` : cap(it);
-      return `${they} knocked on ${whom}${onPort(x)}`;
+      return `${they} tried to reach ${whom}${onPort(x)}`;
     }
     return `${sources > 1 ? count(sources, 'host') : who(x)} called ${targets > 1 ? count(targets, 'listed address', 'listed addresses') : it}${onPort(x)}`;
   }
   if (from(x)) {
-    const how = { established: 'got an answer from', attempt: 'knocked on' }[x.state] || 'sent something to';
+    const how = { established: 'got an answer from', attempt: 'tried to reach' }[x.state] || 'sent something to';
     return `${cap(it)} ${how} ${who(x)}${onPort(x)}`;
   }
   if (x.kind === 'retro') return `${who(x)} called ${it}; the list came later`;
   if (x.state === 'established') return `${who(x)} calls ${it} and is answered`;
   if (x.state === 'attempt') return `${who(x)} tries to reach ${it}; no answer seen`;
-  return `${who(x)} sends to ${it}; whether it answers cannot be told`;
+  return `${who(x)} sends to ${it}; it is not known whether it answers`;
 }
 
 const infected = ['c2', 'malware', 'botnet'];
@@ -56,7 +56,7 @@ export function steps(x) {
   const bad = infected.includes(x.cat);
   const host = me === x.local ? me : `${me} (${x.local})`;
   if (from(x)) {
-    if (x.state !== 'established') return [['Nothing: the noise of the internet', '']];
+    if (x.state !== 'established') return [['Nothing: this is normal background noise of the Internet', '']];
     return [
       [
         `Look into the log of ${host} for a login from ${x.remote}`,
@@ -74,7 +74,7 @@ export function steps(x) {
     ];
   if (bad)
     return [
-      [`Find ${host} and look for what calls`, 'A block that stopped it is not the cure.'],
+      [`Find ${host} and look for the program that connects`, 'A block at the firewall does not remove the cause.'],
       ['Read the reference', ''],
     ];
   if (x.cat === 'phishing')
@@ -91,8 +91,8 @@ export function why(x, table) {
     established: from(x) ? ' and was answered: data went both ways.' : ' and was answered.',
     attempt: '; no answer was seen.',
   };
-  const end = ends[x.state] || '; whether there was an answer cannot be told.';
+  const end = ends[x.state] || '; it is not known whether it was answered.';
   out.push(from(x) ? `It came from outside${end}` : `Your host opened the connection${end}`);
-  if (!table.plain) out.push('What is known of the address, or the volume, changed what the table says.');
+  if (!table.plain) out.push('Other facts about the address, or the volume, changed the severity from the table.');
   return out.join(' ');
 }
