@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Permanent says that trying again would not help: the target has refused the
-// hits for what they are. They become dead letters. It returns nil for nil.
+// Permanent says that a retry would not help: the target has rejected the hits
+// themselves. They become dead letters. It returns nil for nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -26,8 +26,7 @@ type permanent struct{ err error }
 func (p *permanent) Error() string { return p.err.Error() }
 func (p *permanent) Unwrap() error { return p.err }
 
-// RetryAfter says that the target wants to be left alone for d before the hits
-// are written again. It returns nil for nil.
+// RetryAfter says that the hits should not be written again before d has passed. It returns nil for nil.
 func RetryAfter(err error, d time.Duration) error {
 	if err == nil {
 		return nil
@@ -46,7 +45,7 @@ func (r *RetryAfterError) Error() string { return r.Err.Error() }
 // Unwrap returns the reason.
 func (r *RetryAfterError) Unwrap() error { return r.Err }
 
-// Partial says for each hit of a batch, by its index, what became of it: nil for
+// Partial has the result for each hit of a batch, by its index: nil for
 // delivered, else an error that is plain, Permanent or RetryAfter. It returns nil
 // when all are nil.
 func Partial(errs []error) error {

@@ -31,18 +31,18 @@ import (
 type Hit = hit.Hit
 
 // Output delivers hits somewhere. It is a pointer to a struct that is also the
-// output's settings: its exported fields, by their json tags, are what may stand
-// under settings in the configuration, and their validate tags are checked before
-// Open is called. Methods are never called concurrently.
+// output's settings: its exported fields, by their json tags, are the keys under
+// settings in the configuration, and their validate tags are checked before Open is
+// called. Methods are never called concurrently.
 type Output interface {
-	// Open prepares for delivering. An error is said in the log, and Open is
-	// called again later; it should not wait for long for a target that is down.
+	// Open prepares for delivering. An error is logged, and Open is called again
+	// later; it should not wait long for a target that is down.
 	Open(ctx context.Context) error
 
 	// Write delivers hits, in order, before ctx ends. nil says that all of them
 	// have arrived. A plain error says that none has, and all are written again
 	// later; Permanent, RetryAfter and Partial say more. A hit may be written
-	// twice, after a crash or when an answer was lost: its ID tells.
+	// twice, after a crash or when an answer was lost; its ID is the same.
 	Write(ctx context.Context, hits []Hit) error
 
 	// Close ends what Open began. No call follows it.

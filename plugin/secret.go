@@ -14,8 +14,8 @@ import (
 )
 
 // Secret is a setting that must not be shown: a password, a token, the URL of a
-// chat channel. However it is printed, it says <secret>; Reveal returns what it
-// is. In the configuration it is a plain string.
+// chat channel. However it is printed, it prints <secret>; Reveal returns its value.
+// In the configuration it is a plain string.
 type Secret string
 
 // Reveal returns the secret itself.
@@ -42,10 +42,9 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // with its chain fits.
 const maxSecret = 64 << 10
 
-// ReadSecret reads the secret that is all there is in a file, without the line
-// ends after it. It says in the log when others than the file's owner and group
-// can read it, and fails when it is empty, larger than 64 KiB, or no regular file:
-// it never waits for one who writes to a pipe.
+// ReadSecret reads a file that contains only the secret, and removes line ends after
+// it. It logs a warning when everyone can read the file, and fails when the file is
+// empty, larger than 64 KiB, or not a regular file: it never waits for a pipe.
 func ReadSecret(path string) (Secret, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

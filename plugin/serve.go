@@ -25,8 +25,8 @@ import (
 const lastWords = 2 * time.Second
 
 // Serve makes the program the output out. It is all that main does, and it
-// returns when flowhound has ended the output. Started by a person, it says what
-// the program is, what settings it takes, and exits with 2.
+// returns when flowhound has stopped the output. Started by hand, it prints what the
+// program is and its settings, and exits with 2.
 //
 // It gives the process a slog.Default (and log.Default) that writes to
 // flowhound's log, ignores the signals that ask a process to end, as flowhound

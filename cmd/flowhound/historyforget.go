@@ -107,7 +107,7 @@ func (e *historyDir) tellRest(cmd *cobra.Command, networks []netip.Prefix) error
 		}
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: the alert log %s (%s), what %s, journal, dead letters and hits of the pages in %s, and backups\n",
-		cfg.Log.Path, counted(lines, "line tells of it", "lines tell of it"), counted(len(cfg.Outputs), "output has delivered", "outputs have delivered"), cfg.DataDir)
+		cfg.Log.Path, counted(lines, "line mentions it", "lines mention it"), counted(len(cfg.Outputs), "output has delivered", "outputs have delivered"), cfg.DataDir)
 	if aside, _ := os.ReadDir(dataset.DamagedDir(cfg.Flows().Dir)); err == nil && len(aside) > 0 {
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: %s in %s; remove what you do not need\n",
 			counted(len(aside), "damaged file", "damaged files"), dataset.DamagedDir(cfg.Flows().Dir))

@@ -163,7 +163,7 @@ func printFinds(cmd *cobra.Command, h *huntFor, q ask.Question, data *ask.Data, 
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	if beyond > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d flows more of other pairs are not told apart: narrow the time or the indicators\n", beyond)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d more flows are of pairs that did not fit into the table: narrow the time or the indicators\n", beyond)
 	}
 	if len(groups) == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "no flow matched")

@@ -102,7 +102,7 @@ const (
 const NoPort = -1
 
 // Hit is one event. Counters are sums over the flow records that no earlier hit
-// of its series has told, multiplied by each record's sampling rate.
+// of its series has counted, multiplied by each record's sampling rate.
 type Hit struct {
 	Kind      Kind
 	Severity  Severity
@@ -121,8 +121,8 @@ type Hit struct {
 	Proto            uint8
 
 	Count uint64 // flow records
-	// Duplicates are flow records that another exporter had told before: they add
-	// nothing to Count, Bytes and Packets.
+	// Duplicates are flow records that another exporter had reported before: they are
+	// not in Count, Bytes and Packets.
 	Duplicates     uint64
 	Bytes, Packets uint64
 
@@ -148,13 +148,14 @@ type Hit struct {
 	// SrcPlace and DstPlace say where Src and Dst are, and whose.
 	SrcPlace, DstPlace Place
 
-	// Sources and Targets are how many distinct addresses stand behind a
+	// Sources and Targets are the numbers of distinct addresses of a
 	// coarsely folded hit, the printed pair (Src, Dst) included, exact to 4096;
-	// 0 or 1 where the hit speaks of one. When either is above 1, Remarks ends with
+	// 0 or 1 where the hit is about one. When either is above 1, Remarks ends with
 	// both: "(+36 sources, 9 targets)".
 	Sources, Targets int
 
-	// Exporters are who told of it and how much, when several did, eight at most.
+	// Exporters are the exporters that reported it and how much, when there are several,
+	// eight at most.
 	Exporters []Share
 
 	// Regular says how regularly the pair talks, nil when there is nothing to say.
@@ -180,8 +181,8 @@ type Indicator struct {
 	FirstSeen, LastSeen time.Time
 }
 
-// Place says where an address is, and whose, when the flows were. What is not known
-// is empty.
+// Place is the location and the owner of an address at the time of the flows. Unknown
+// fields are empty.
 type Place struct {
 	// Country is an ISO 3166-1 alpha-2 code in capitals, NoCountry where the database
 	// has none, "private" or "multicast".
@@ -235,8 +236,8 @@ const (
 	Multicast = "multicast" // an address of a group
 )
 
-// Share is what one exporter told of a hit, records included that another had told
-// before.
+// Share is what one exporter reported of a hit, including records that another one
+// had reported before.
 type Share struct {
 	Exporter     netip.Addr
 	Count, Bytes uint64

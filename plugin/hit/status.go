@@ -8,7 +8,7 @@ import (
 	"github.com/flowhound/flowhound/plugin/text"
 )
 
-// Part names who a Status speaks of.
+// Part names what a Status is about.
 type Part string
 
 // The parts.

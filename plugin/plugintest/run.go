@@ -154,7 +154,7 @@ func (s Suite) areSecret(t *testing.T, c *Conn, settings string) {
 	known.Learn(text.SecretsIn([]byte(settings), conf.Secrets))
 	for _, secret := range s.Secrets {
 		if strings.Contains(known.Redact(settings), secret) {
-			t.Errorf("%q stands in a setting that is no plugin.Secret", secret)
+			t.Errorf("%q is in a setting that is not a plugin.Secret", secret)
 		}
 	}
 }

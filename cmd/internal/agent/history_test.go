@@ -34,7 +34,7 @@ feeds:
 		x.export(call(always))
 		return r.metrics()["flowhound_history_records_total"] >= 1
 	})
-	r.awaitLine(`agent status=alive .* msg="history: flows are kept again; those that came meanwhile are counted as dropped"`)
+	r.awaitLine(`agent status=alive .* msg="history: flows are kept again; those that arrived in between are counted as dropped"`)
 	r.await("good health", func() bool { status, _ := r.health(); return status == http.StatusOK })
 	r.stop()
 }

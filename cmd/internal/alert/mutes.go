@@ -21,7 +21,7 @@ func CompleteMutes(mutes []Mute, at settings.Section) {
 			at.Errorf("", "does not say what is muted: give src, ioc or cat; to report less of everything, raise alert.min_severity")
 		}
 		if !at.Said("until") && !m.Until.After(time.Now()) {
-			at.Warnf("until", "%s is over: what this entry muted is reported again; remove it, or give it another end", at.Text("until"))
+			at.Warnf("until", "%s has passed: what this entry muted is reported again; remove the entry, or set a later date", at.Text("until"))
 		}
 	}
 }

@@ -66,7 +66,7 @@ func read(path string) ([]byte, fs.FileMode, error) {
 func parse(name string, data []byte) *document {
 	d := &document{settings.New(name, types()...), Default()}
 	if len(data) > maxFile {
-		d.Errorf(0, "", "is larger than %d bytes: this is not a configuration file; long lists of addresses belong into a feed's file", maxFile)
+		d.Errorf(0, "", "is larger than %d bytes: this is not a configuration file; put long lists of addresses into a feed's file", maxFile)
 		return d
 	}
 	if !d.Decode(data, d.config) {
@@ -103,7 +103,7 @@ func (d *document) completeRunDir() {
 		d.NoteWritten(key, filepath.Join(text, "run"))
 	}
 	if len(d.config.RunDir) > maxRunDir {
-		d.Warnf(d.Line("data_dir"), "data_dir", "%s is too long for the sockets in its folder run; set run_dir, to %d bytes at most, or commands cannot ask the agent", d.Text("data_dir"), maxRunDir)
+		d.Warnf(d.Line("data_dir"), "data_dir", "%s is too long for the sockets in its folder run; set run_dir, to %d bytes at most, or commands cannot reach the agent", d.Text("data_dir"), maxRunDir)
 	}
 }
 

@@ -138,7 +138,7 @@ func Complete(c *Config, at settings.Section) {
 		period(at, o.From, o.To)
 	}
 	if n > maxRules {
-		at.Errorf("", "has %d networks in sites and overrides; the most is %d. A long list belongs into a CSV file: geo.database", n, maxRules)
+		at.Errorf("", "has %d networks in sites and overrides; the most is %d. Put a long list into a CSV file: geo.database", n, maxRules)
 	}
 }
 

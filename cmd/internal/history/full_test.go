@@ -68,7 +68,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	disk.Free()
 	add(t, h, 5010, 10)
-	if s := heard.all(); !strings.HasSuffix(s, "alive: history: flows are kept again; those that came meanwhile are counted as dropped") || !healthy(h) {
+	if s := heard.all(); !strings.HasSuffix(s, "alive: history: flows are kept again; those that arrived in between are counted as dropped") || !healthy(h) {
 		t.Errorf("said %q", s)
 	}
 	if err := h.Flush(t.Context()); err != nil {

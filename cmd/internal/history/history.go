@@ -271,7 +271,7 @@ func (h *History) tooFast() (n uint64) {
 }
 
 const (
-	whyTooFast = "they came faster than this machine can write them; receiving and alerts go first and lost nothing by it"
+	whyTooFast = "they arrived faster than this machine can write them; receiving and alerts have priority and lost nothing"
 	fixTooFast = "use a machine with more cores or fewer exporters, or set history.enabled to false"
 )
 

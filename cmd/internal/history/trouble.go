@@ -24,7 +24,7 @@ const (
 
 // over is what is said when a trouble ends.
 var over = [troubles]string{
-	notKept:  "flows are kept again; those that came meanwhile are counted as dropped",
+	notKept:  "flows are kept again; those that arrived in between are counted as dropped",
 	notFiled: "files are written again",
 	notTidy:  "files are kept in order again",
 }

@@ -48,7 +48,7 @@ func Complete(c *Config, at settings.Section) {
 		}
 	}
 	if at.Has("resolvers") && !c.PTR && !at.Said("ptr") && !at.Said("resolvers") {
-		at.Warnf("resolvers", "nobody is asked: hosts.ptr is off. Set ptr: true, or remove the line")
+		at.Warnf("resolvers", "is not used while hosts.ptr is off. Set ptr: true, or remove the line")
 	}
 }
 

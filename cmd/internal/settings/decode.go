@@ -148,7 +148,7 @@ func (d *Document) decodeScalar(key string, line int, n *yaml.Node, v reflect.Va
 		return
 	}
 	if fromEnv {
-		d.Errorf(line, key, "what %s stands for is not %s", Quote(n.Value), t.want)
+		d.Errorf(line, key, "the value of %s is not %s", Quote(n.Value), t.want)
 		return
 	}
 	d.Errorf(line, key, "%s is not %s%s", Quote(text), t.want, DidYouMean(t.suggest(text)))

@@ -76,7 +76,7 @@ func syntaxText(err error) string { return syntaxPrefix.ReplaceAllString(err.Err
 var plainWords = map[string]string{
 	"found character that cannot start any token":           "a line is indented with a tab (use spaces), or a value starts with one of @ ` % (put it in quotes)",
 	"found a tab character that violates indentation":       "a line is indented with a tab; use spaces",
-	"mapping values are not allowed in this context":        "\": \" stands where no key can be: look at the indentation, or put the value in quotes",
+	"mapping values are not allowed in this context":        "\": \" is in a place where no key can be: look at the indentation, or put the value in quotes",
 	"did not find expected key":                             "the indentation does not fit the lines above, or a quote or bracket is not closed",
 	"could not find expected ':'":                           "a key without \":\" after it",
 	"did not find expected ',' or ']'":                      "a list that [ opens needs \",\" between its values and \"]\" at its end",

@@ -103,7 +103,7 @@ func examineEngine(ctx context.Context, l *finding.List, o *Options) {
 	l.OK("%s is wired", e)
 	e.examineState(l)
 	if info, err := os.Stat(filepath.Join(o.root(), o.LogPath)); err != nil {
-		l.Bad("start flowhound, then restart "+string(e.Kind), "the alert log %s is not there: the engine gives up on a missing file", o.LogPath)
+		l.Bad("start flowhound, then restart "+string(e.Kind), "the alert log %s is not there: the engine stops watching a missing file", o.LogPath)
 	} else if !info.Mode().IsRegular() {
 		l.Bad("put a file in its place", "the alert log %s is not a regular file", o.LogPath)
 	}

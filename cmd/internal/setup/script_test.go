@@ -150,7 +150,7 @@ func TestScriptUsage(t *testing.T) {
 	if out, err := exec.Command("shellcheck", "../../../install.sh").CombinedOutput(); err != nil {
 		if path, missing := exec.LookPath("shellcheck"); missing == nil {
 			t.Errorf("%s: %v\n%s", path, err, out)
-		} else if os.Getenv("FLOWHOUND_PEERS") == "required" {
+		} else if peer.Required() {
 			t.Error("shellcheck is not installed (apt install shellcheck)")
 		}
 	}

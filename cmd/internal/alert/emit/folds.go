@@ -47,9 +47,9 @@ func (e *Emitter) restore() {
 		e.said = r.Seq
 	})
 	if err != nil {
-		e.damaged("what was said since the last snapshot of the fold state cannot be read, and may be said again: %s", err)
+		e.damaged("lines written since the last snapshot of the fold state cannot be read, and may be repeated: %s", err)
 	} else if wrong > 0 {
-		e.damaged("%d changes of the fold state cannot be read: those lines may be said again", wrong)
+		e.damaged("%d changes of the fold state cannot be read: those lines may be repeated", wrong)
 	}
 	e.d.Journal.Keep(record + 1)
 	e.table.Settle(time.Now())

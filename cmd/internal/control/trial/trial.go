@@ -113,7 +113,7 @@ func (d *Dependencies) run(ctx context.Context, say func(Step) error) error {
 		h = d.Seen()
 		return h != nil && p.is(h)
 	}) {
-		return step("received and matched", false, "no hit came of it: do alert.min_severity, alert.severity or a mute hold it back?", "")
+		return step("received and matched", false, "it gave no hit: check alert.min_severity, alert.severity and mute", "")
 	}
 	if err := step("received and matched", true, fmt.Sprintf("severity %s, id %s", h.Severity, h.ID), h.ID); err != nil {
 		return err

@@ -174,7 +174,7 @@ var (
 	descForgotten   = metric.Desc("exporters_forgotten_total", "Exporters that were evicted to make room for others.")
 
 	descGap          = metric.Desc("exporter_gap_total", "Flows (v5), datagrams (v9) or records (IPFIX) missing by the exporter's sequence numbers.", "exporter")
-	descNoTemplate   = metric.Desc("sets_without_template_total", "Sets that came before their template.", "exporter")
+	descNoTemplate   = metric.Desc("sets_without_template_total", "Flow sets that arrived before their template.", "exporter")
 	descItsDatagrams = metric.Desc("exporter_datagrams_total", "Datagrams received, by exporter.", "exporter")
 	descItsRecords   = metric.Desc("exporter_records_total", "Flow records decoded, by exporter.", "exporter")
 	descTemplates    = metric.Desc("templates", "Templates held, by exporter.", "exporter")

@@ -146,7 +146,7 @@ func (p *parser) primary() (*node, error) {
 	case end:
 		return nil, p.fail(t, "the expression ends where a condition must follow, such as dst port 443", "")
 	}
-	return nil, p.fail(t, strconv.Quote(p.text[t.pos:t.end])+" stands where a condition must, such as dst port 443", "")
+	return nil, p.fail(t, strconv.Quote(p.text[t.pos:t.end])+" is where a condition should be, such as dst port 443", "")
 }
 
 // trailing says what is wrong with a token that follows a whole condition.
@@ -157,12 +157,12 @@ func (p *parser) trailing() error {
 		return p.fail(t, "this ) closes nothing", "")
 	case word:
 		if s := nearest.Word(t.text, []string{"and", "or"}); s != "" && len(t.text) < 5 {
-			return p.fail(t, strconv.Quote(t.text)+" stands where and or or must", s)
+			return p.fail(t, strconv.Quote(t.text)+" is where and or or should be", s)
 		}
 		if c := (&collector{field: p.last}); p.at > 0 && c.add(t.text) == nil {
 			return p.fail(t, "two values need a comma between them", p.look(-1).text+","+t.text)
 		}
 		return p.fail(t, "and or or is missing before "+strconv.Quote(t.text), "and "+t.text)
 	}
-	return p.fail(t, strconv.Quote(p.text[t.pos:t.end])+" stands where and or or must", "")
+	return p.fail(t, strconv.Quote(p.text[t.pos:t.end])+" is where and or or should be", "")
 }

@@ -117,7 +117,7 @@ func TestMistakes(t *testing.T) {
 		"port 90-80":             "port ^90-80^: \"90-80\" is an empty range; did you mean 80-90?",
 		"port 80 443":            "port 80 ^443^: two values need a comma between them; did you mean 80,443?",
 		"port 80 proto tcp":      "port 80 ^proto^ tcp: and or or is missing before \"proto\"; did you mean and proto?",
-		"port 80 annd proto tcp": "port 80 ^annd^ proto tcp: \"annd\" stands where and or or must; did you mean and?",
+		"port 80 annd proto tcp": "port 80 ^annd^ proto tcp: \"annd\" is where and or or should be; did you mean and?",
 		"duration > 10":          "duration > ^10^: \"10\" is not a time with its unit, such as 500ms, 10s, 5m or 1h; did you mean 10s?",
 		"(port 80":               "^(^port 80: this ( is never closed",
 		"port 80)":               "port 80^)^: this ) closes nothing",

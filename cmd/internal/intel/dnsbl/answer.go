@@ -85,7 +85,7 @@ func classify(m *dns.Msg) outcome {
 		case errorCodes.Contains(ip):
 			return outcome{kind: refused, why: complaint(ip)}
 		case !IsAnswer(ip) || IsError(ip):
-			return outcome{kind: refused, why: fmt.Sprintf("it answers %s, which is no listing: has the zone been given up, or does the resolver make answers up?", ip)}
+			return outcome{kind: refused, why: fmt.Sprintf("it answers %s, which does not mean that the address is listed: is the zone shut down, or does the resolver invent answers?", ip)}
 		}
 		o.codes = append(o.codes, ip)
 		o.ttl = min(o.ttl, time.Duration(a.Hdr.Ttl)*time.Second)

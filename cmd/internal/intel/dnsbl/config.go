@@ -97,7 +97,7 @@ func Complete(c *Config, taken func(name string) (settings.Section, bool), at se
 			switch {
 			case at.Said(key):
 			case !IsAnswer(code):
-				at.Errorf(key, "%s is no answer of a DNS blacklist: those lie in 127.0.0.0/8", code)
+				at.Errorf(key, "%s is not an answer of a DNS blacklist: those are in 127.0.0.0/8", code)
 			case IsError(code):
 				at.Errorf(key, "%s is an error, never a listing. Remove it", code)
 			case !slices.Contains(meanings, meaning):
@@ -113,7 +113,7 @@ func Complete(c *Config, taken func(name string) (settings.Section, bool), at se
 // completeName gives a zone its name, which must be its own and hide a key.
 func (z *ZoneConfig) completeName(at settings.Section, first map[string]settings.Section, taken func(string) (settings.Section, bool)) {
 	if z.Name == "" && at.FromEnv("zone") {
-		at.Errorf("name", "is missing; what stands in the environment may be a key, so give the zone a name for alerts and logs, as in name: zen-dqs")
+		at.Errorf("name", "is missing; a value from the environment may be a key, so give the zone a name for alerts and logs, such as name: zen-dqs")
 		return
 	}
 	if z.Name == "" {

@@ -218,10 +218,10 @@ func (s *Source) validateFetched(t *Type, at settings.Section) {
 	checkSecret(at, "api_key", "api_key_file")
 	checkSecret(at, "password", "password_file")
 	if u, err := url.Parse(s.URL); err == nil && u.User != nil && !at.FromEnv("url") && !at.Said("url") {
-		at.Errorf("url", "holds a password: put that into an environment variable and write ${NAME} in its place")
+		at.Errorf("url", "contains a password: put that into an environment variable and write ${NAME} in its place")
 	}
 	if t.takes("username") && at.Has("username") != at.HasAny("password", "password_file") {
-		at.Errorf("username", "and a password belong together: set username and password_file")
+		at.Errorf("username", "must be set together with password_file")
 	}
 }
 
@@ -231,10 +231,10 @@ func checkSecret(at settings.Section, name, file string) {
 	switch {
 	case at.Said(name) || at.Said(file) || !at.Has(name):
 	case at.Has(file):
-		at.Errorf(name, "and %s are given; remove one", file)
+		at.Errorf(name, "and %s are both set; remove one", file)
 	case !at.FromEnv(name):
 		// Its text is not told: it is the secret.
-		at.Errorf(name, "must not stand in this file: put it into a file that only flowhound's user can read and set %s, or write ${NAME} for an environment variable", file)
+		at.Errorf(name, "must not be in this file: put it into a file that only flowhound's user can read and set %s, or write ${NAME} for an environment variable", file)
 	}
 }
 

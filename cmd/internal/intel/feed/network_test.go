@@ -258,7 +258,7 @@ func TestBadAnswers(t *testing.T) {
 			_, _ = w.Write([]byte(good))
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
-		}, "bytes came in 200ms"},
+		}, "bytes arrived in 200ms"},
 		{"empty", text(""), "no indicators"},
 		{"comments", text("# moved\n"), "no indicators"},
 		{"prose", text("this list\nhas moved\nto another\nplace\n"), "does not look like a list"},

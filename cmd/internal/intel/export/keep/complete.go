@@ -66,7 +66,7 @@ func (f *File) checkFilter(at settings.Section) {
 	}
 	for i, kind := range f.Kinds {
 		if key := fmt.Sprintf("kinds[%d]", i); len(names) > 0 && !at.Said(key) && !slices.Contains(names, kind) {
-			at.Errorf(key, "%s cannot be in an export of format %s, which holds %s only", at.Text(key), f.Format, strings.Join(names, " and "))
+			at.Errorf(key, "%s cannot be in an export of format %s, which contains only %s", at.Text(key), f.Format, strings.Join(names, " and "))
 		}
 	}
 }

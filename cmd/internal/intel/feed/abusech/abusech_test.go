@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -192,15 +193,11 @@ func TestRefusedWhole(t *testing.T) {
 		}
 	}
 	for _, f := range []parseFunc{ParseFeodo, ParseThreatFox, ParseURLhaus} {
-		if _, _, err := parse(f, io.MultiReader(strings.NewReader("# \"url\",\"ioc_value\",\"dst_ip\"\n"), errReader{broken})); !errors.Is(err, broken) {
+		if _, _, err := parse(f, io.MultiReader(strings.NewReader("# \"url\",\"ioc_value\",\"dst_ip\"\n"), iotest.ErrReader(broken))); !errors.Is(err, broken) {
 			t.Errorf("error %v", err)
 		}
 	}
 }
-
-type errReader struct{ err error }
-
-func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 
 // The exports are read over what is not wanted, 10,000 deep.
 func TestDeep(t *testing.T) {

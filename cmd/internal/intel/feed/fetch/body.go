@@ -104,7 +104,7 @@ func (w *watched) RoundTrip(req *http.Request) (*http.Response, error) {
 	g, _ := req.Context().Value(guardKey{}).(*guard)
 	r := &idleReader{ReadCloser: resp.Body, ctx: req.Context(), limit: w.idle}
 	r.timer = time.AfterFunc(time.Hour, func() {
-		g.cancel(fmt.Errorf("%w: less than %d bytes came in %s", ErrTimeout, pace, w.idle))
+		g.cancel(fmt.Errorf("%w: less than %d bytes arrived in %s", ErrTimeout, pace, w.idle))
 	})
 	r.timer.Stop()
 	resp.Body = r

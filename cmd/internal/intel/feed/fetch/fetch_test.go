@@ -289,9 +289,9 @@ func TestTimeouts(t *testing.T) {
 		says string
 	}{
 		{"no answer", hang("", 0), Options{Header: short, Retries: 1000}, "the server did not answer within 50ms"},
-		{"half a body", hang("192.0.2.1\n", 200), Options{Idle: short}, "less than 4096 bytes came in 50ms"},
-		{"an error without end", hang("busy", 503), Options{Idle: short}, "less than 4096 bytes came in 50ms"},
-		{"a body that trickles", trickle, Options{Idle: short, Total: time.Minute}, "less than 4096 bytes came in 50ms"},
+		{"half a body", hang("192.0.2.1\n", 200), Options{Idle: short}, "less than 4096 bytes arrived in 50ms"},
+		{"an error without end", hang("busy", 503), Options{Idle: short}, "less than 4096 bytes arrived in 50ms"},
+		{"a body that trickles", trickle, Options{Idle: short, Total: time.Minute}, "less than 4096 bytes arrived in 50ms"},
 		{"a body that drips", drip, Options{Total: 4 * short}, "not done within"},
 		{"retries", serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }),
 			Options{Total: 4 * short, Retries: 1000}, "not done within"},

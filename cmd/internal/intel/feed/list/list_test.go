@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -215,15 +216,11 @@ func TestRefusedWhole(t *testing.T) {
 // A read error is no end of the list: half a list must not pass for a whole one.
 func TestReadError(t *testing.T) {
 	broken := errors.New("disk on fire")
-	r := io.MultiReader(strings.NewReader("192.0.2.1\n192.0.2.2\n192.0"), errReader{broken})
+	r := io.MultiReader(strings.NewReader("192.0.2.1\n192.0.2.2\n192.0"), iotest.ErrReader(broken))
 	if _, _, err := parse(r, Reader{}, 0); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }
-
-type errReader struct{ err error }
-
-func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 
 // A quote that is never closed costs nothing.
 func TestOpenQuote(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -152,15 +153,11 @@ func TestRefusedWhole(t *testing.T) {
 func TestReadError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("disk on fire")
-	_, _, err := parse(io.MultiReader(bytes.NewReader(page(t)[:400]), errReader{broken}))
+	_, _, err := parse(io.MultiReader(bytes.NewReader(page(t)[:400]), iotest.ErrReader(broken)))
 	if !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }
-
-type errReader struct{ err error }
-
-func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 
 func FuzzParse(f *testing.F) {
 	b, err := os.ReadFile("testdata/page.json")

@@ -46,7 +46,7 @@ func (s *syncer) pages(ctx context.Context) error {
 			return err
 		default:
 			if failures++; failures >= maxFailures {
-				return fmt.Errorf("%w (given up after %d tries, with %d pulses a page at last)", err, failures, r.Size)
+				return fmt.Errorf("%w (stopped after %d tries, the last with %d pulses a page)", err, failures, r.Size)
 			}
 			done := (r.Page - 1) * r.Size
 			r.Size = max(r.Size/2, 1)

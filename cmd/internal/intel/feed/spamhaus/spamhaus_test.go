@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -87,14 +88,10 @@ func TestRefusedWhole(t *testing.T) {
 		}
 	}
 	broken := errors.New("disk on fire")
-	if _, err := Parse(io.MultiReader(strings.NewReader(whole), errReader{broken}), ingest.Options{}, func(intel.Indicator) ingest.Reason { return "" }); !errors.Is(err, broken) {
+	if _, err := Parse(io.MultiReader(strings.NewReader(whole), iotest.ErrReader(broken)), ingest.Options{}, func(intel.Indicator) ingest.Reason { return "" }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }
-
-type errReader struct{ err error }
-
-func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 
 func FuzzParse(f *testing.F) {
 	b, err := os.ReadFile("testdata/drop.json")
