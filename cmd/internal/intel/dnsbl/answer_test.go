@@ -69,7 +69,7 @@ func TestJudge(t *testing.T) {
 		{"public resolver", dns.RcodeSuccess, []string{"60 A 127.255.255.254"}, refused, 0, 0, "public resolvers"},
 		{"too many", dns.RcodeSuccess, []string{"60 A 127.255.255.255"}, refused, 0, 0, "too many"},
 		{"an error beside a listing", dns.RcodeSuccess, []string{"60 A 127.0.0.2", "60 A 127.255.255.1"}, refused, 0, 0, "an error"},
-		{"a page of a domain seller", dns.RcodeSuccess, []string{"60 A 203.0.113.9"}, refused, 0, 0, "given up"},
+		{"a page of a domain seller", dns.RcodeSuccess, []string{"60 A 203.0.113.9"}, refused, 0, 0, "shut down"},
 		{"localhost", dns.RcodeSuccess, []string{"60 A 127.0.0.1"}, refused, 0, 0, "127.0.0.1"},
 	} {
 		o := classify(reply(t, tt.rcode, tt.records...))
