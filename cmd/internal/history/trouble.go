@@ -35,15 +35,15 @@ func (h *History) setTrouble(kind trouble, why string) {
 	old := at.Load()
 	switch {
 	case why == "" && old != nil:
-		at.Store(nil)
 		h.d.Log.Info("history: " + over[kind])
 		h.d.Say("alive", "history: "+over[kind])
+		at.Store(nil)
 	case why != "" && (old == nil || *old != why):
-		at.Store(&why)
 		if old == nil {
 			h.d.Log.Error(why)
 			h.d.Say("error", why)
 		}
+		at.Store(&why)
 	}
 }
 

@@ -34,7 +34,7 @@ func makeSets(history, dir string, flows int) error {
 	if err != nil {
 		return err
 	}
-	rnd := rand.New(rand.NewPCG(7, 7))
+	rnd := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // the same in each run
 	rnd.Shuffle(len(top.Rows), func(i, j int) { top.Rows[i], top.Rows[j] = top.Rows[j], top.Rows[i] })
 	used := map[netip.Addr]bool{} // networks of 24 bits that have flows
 	for i := range top.Rows {

@@ -208,7 +208,7 @@ func (k *Key) value(b []byte) (any, []byte) {
 	case fields[k.Field].form == formCountry:
 		return countryName(v), rest
 	case k.Field == Service:
-		return serviceName(uint32(binary.BigEndian.Uint32(v))), rest
+		return serviceName(binary.BigEndian.Uint32(v)), rest
 	case n == 1:
 		return uint64(v[0]), rest
 	case n == 2:

@@ -7,10 +7,10 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 )
 
-// CountryHour is what one country sent to another in flows that began in an hour, and
-// ServiceHour is that of a service.
 type (
+	// CountryHour is what one country sent to another in flows that began in an hour.
 	CountryHour = dataset.CountryHour
+	// ServiceHour is that of a service.
 	ServiceHour = dataset.ServiceHour
 )
 
