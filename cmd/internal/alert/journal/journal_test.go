@@ -56,6 +56,15 @@ func add(t testing.TB, j *Journal, first, last int, to ...string) {
 	}
 }
 
+// written waits until all that was appended is in segments: what is in memory still may
+// begin one, and cost another.
+func written(t testing.TB, j *Journal) {
+	t.Helper()
+	if err := j.Written(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // take returns the ids of what the cursor has still to give. ack acknowledges it.
 func take(t testing.TB, c *Cursor, ack bool) (ids []string) {
 	t.Helper()
@@ -142,6 +151,7 @@ func TestConsumers(t *testing.T) {
 	add(t, j, 6, 4000, "siem", "log", "other")
 	wantIDs(t, "siem, after a restart", take(t, siem, true), upTo(2, 4000))
 	wantIDs(t, "log, after a restart", take(t, log, true), upTo(6, 4000))
+	written(t, j)
 	if n := len(segments(t, dir)); n < 5 {
 		t.Errorf("%d segments", n)
 	}
@@ -170,9 +180,7 @@ func TestLimit(t *testing.T) {
 		add(t, j, first, first+999, "log", "slow")
 		take(t, log, true)
 	}
-	if err := j.Written(t.Context()); err != nil { // what is in memory still may begin a segment, and cost another
-		t.Fatal(err)
-	}
+	written(t, j)
 	waiting, bytes, lost := j.Waiting("slow")
 	if lost.Full == 0 || uint64(waiting)+lost.Full != n || bytes > 16*minSegment+maxWrite || lost.Sum() != lost.Full {
 		t.Errorf("%d wait in %d bytes, %+v", waiting, bytes, lost)
@@ -252,6 +260,7 @@ func TestTorn(t *testing.T) {
 	j := open(t, dir, Options{})
 	j.Cursor("siem", 0)
 	add(t, j, 1, 2, "siem")
+	written(t, j)
 	info, err := os.Stat(segments(t, dir)[0])
 	if err != nil {
 		t.Fatal(err)
@@ -524,6 +533,7 @@ func TestReplay(t *testing.T) {
 	log := j.Cursor("log", 1)
 	add(t, j, 1, 3000, "log")
 	take(t, log, true)
+	written(t, j)
 	if len(segments(t, dir)) < 3 {
 		t.Error("what Replay needs is gone")
 	}

@@ -60,6 +60,7 @@ const rhythm = await talk.locator('#rhythm').innerText();
 check('talk tells the rhythm', /every \d+ s/.test(rhythm) && (await talk.locator('#peers').innerText()).includes('every'));
 check('as bars', (await talk.locator('#gaps rect').count()) > 3);
 await talk.locator('#regular summary').click();
+await talk.locator('#regular tbody tr').nth(10).waitFor(); // drawn once the table is open
 check('and as a table', (await talk.locator('#regular tbody tr').count()) > 10);
 await clean(talk, 'talk-open');
 await talk.context().close();
