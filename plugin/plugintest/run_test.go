@@ -81,7 +81,7 @@ func TestRun(t *testing.T) {
 	plugintest.Run(t, suite(""))
 	for bug, want := range map[string]string{
 		"logs a secret": "is in what it says", "changes hits": "Write changed the hits", "short partial": "1 results for 10 hits",
-		"panics on nothing": "a batch of 0: panic:", "ignores its deadline": "flowhound would take it for hung", "cannot close": "close: no", "plain secret": "no plugin.Secret",
+		"panics on nothing": "a batch of 0: panic:", "ignores its deadline": "flowhound would take it for hung", "cannot close": "close: no", "plain secret": "not a plugin.Secret",
 	} {
 		t.Run(bug, func(t *testing.T) {
 			t.Parallel()
