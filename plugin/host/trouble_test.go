@@ -55,10 +55,10 @@ func TestPluginIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	peer.Long(t)
 	for do, want := range map[string]*regexp.Regexp{
-		"exit":      regexp.MustCompile(`^ended by itself \(exit status 7\)`),
-		"goroutine": regexp.MustCompile(`^ended by itself \(exit status 2\): panic: in a goroutine, of <secret>$`),
+		"exit":      regexp.MustCompile(`^exited \(exit status 7\)`),
+		"goroutine": regexp.MustCompile(`^exited \(exit status 2\): panic: in a goroutine, of <secret>$`),
 		"hang":      regexp.MustCompile(`^hangs: Write did not return within 2s of its deadline$`),
-		"leak":      regexp.MustCompile(`^takes \d+ MiB of memory, more than the 512 MiB it may have$|^ended by itself .*(out of memory|cannot allocate memory)`),
+		"leak":      regexp.MustCompile(`^uses \d+ MiB of memory, and the limit is 512 MiB$|^exited .*(out of memory|cannot allocate memory)`),
 	} {
 		t.Run(do, func(t *testing.T) {
 			if do != "leak" {
