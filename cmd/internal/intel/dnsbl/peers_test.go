@@ -159,7 +159,7 @@ func TestZonesThatFail(t *testing.T) {
 	r := run(t, o)
 	for name, says := range map[string]string{
 		"public": "public resolvers", "all": "lists everything", "empty": "does not list 127.0.0.2",
-		"seller": "given up", "broken": "SERVFAIL",
+		"seller": "shut down", "broken": "SERVFAIL",
 	} {
 		r.await(name, func() bool { s := r.states[name]; return s.Status == dnsbl.Error && strings.Contains(s.Message, says) })
 	}
