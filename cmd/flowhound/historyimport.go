@@ -56,7 +56,7 @@ text that other tools print, "-" is standard input:
 
 nfdump prints local time and SiLK UTC; --timezone says otherwise. nfcapd has
 multiplied the counters of sampling routers already; SiLK has not (--sampling). A line
-that cannot be read, or whose numbers were rounded, is told and left out. Flows go to
+that cannot be read, or whose numbers were rounded, is reported and left out. Flows go to
 the day on which they arrived: what is older than history.keep does not stay. Indicators
 are not hunted for in them: flowhound hunt does that.`,
 		Example: `  nfdump -R /var/cache/nfdump -o json | flowhound history import --timezone Europe/Oslo -

@@ -17,7 +17,7 @@ type joining struct {
 
 func (j *joining) flag(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.Var((*span)(&j.gap), "join", "put together the pieces of a long conversation that exporters cut, with `gap`s up to 1m or --join=5m")
+	f.Var((*span)(&j.gap), "join", "put together the pieces of a long conversation that exporters cut, with `gap`s up to 1m, or as given: --join=5m")
 	f.Lookup("join").DefValue = ""
 	f.Lookup("join").NoOptDefVal = "1m"
 }

@@ -75,9 +75,9 @@ func rootCommand() *cobra.Command {
 	root := group(&cobra.Command{
 		Use:   "flowhound",
 		Short: "Warns when anything on the network talks to a known-bad address",
-		Long: `flowhound listens to the NetFlow and IPFIX that routers export, holds every flow
-against your blacklists, and writes what it finds as lines that OSSEC and Wazuh
-decode. Start with "flowhound demo".`,
+		Long: `flowhound listens to the NetFlow and IPFIX that routers export, matches every flow
+against your blacklists, writes what it finds as lines that OSSEC and Wazuh decode,
+and keeps the flows, to be searched later. Start with "flowhound demo".`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}, runCommand(), demoCommand(), replayCommand(), statusCommand(), testCommand(), hitsCommand(), flowsCommand(), huntCommand(), topCommand(), historyCommand(), checkCommand(), lookupCommand(), feedCommand(), allowCommand(), muteCommand(), exportCommand(), outputCommand(), userCommand(), installCommand(), uninstallCommand(), doctorCommand(), manCommand(), versionCommand())

@@ -330,14 +330,16 @@ $`
 
 // interrupted is a signal before one of each STEP commands of the script, which Bash
 // counts, until none is left; then a disk that is full. Nothing may be left behind.
-const interrupted = `count='n=0; trap "n=\$((n+1)); [ \$n -ne $STOP ] || kill -TERM \$\$" DEBUG; . ./install.sh'
+const interrupted = snapshot + `count='n=0; trap "n=\$((n+1)); [ \$n -ne $STOP ] || kill -$SIGNAL \$\$" DEBUG; . ./install.sh'
 mkdir tmp
-export STOP=1 TMPDIR=$PWD/tmp
+export STOP=1 SIGNAL=TERM TMPDIR=$PWD/tmp
 until bash -Tc "$count" ./install.sh >out 2>&1; do
 	find /usr/local /var/lib /var/log tmp -newer before.etc -name '*flowhound*' -o -path 'tmp/*'
 	diff -rq before.etc /etc 2>/dev/null | grep flowhound || true
 	grep ^flowhound /etc/passwd || true
+	look >after.look; diff before.look after.look || true
 	STOP=$((STOP + STEP))
+	if [ $SIGNAL = TERM ]; then SIGNAL=INT; else SIGNAL=TERM; fi # Ctrl-C is INT
 done
 grep -q '^done' out && [ $STOP -gt 200 ] || echo "it ended well at command $STOP: $(cat out)"
 sh install.sh --uninstall --purge >/dev/null
@@ -346,6 +348,7 @@ if sh install.sh >out 2>&1; then echo "it fitted"; fi
 grep -q 'undoing its changes' out || cat out
 find /usr/local /var/lib /var/log -newer before.etc -name '*flowhound*'
 umount /usr/local/bin
+look >after.look; diff before.look after.look || true
 no_trace
 `
 
