@@ -34,7 +34,7 @@ func (g *Group) Sums() *hit.Hit {
 		Local: e.Local.IP(), Remote: e.Remote.IP(),
 		Indicators: alert.Indicators(e.Indicators, e.Others),
 	}
-	if e.Proto == 1 || e.Proto == 58 {
+	if flow.IsICMP(e.Proto) {
 		h.SrcPort, h.DstPort = e.ICMPType, e.ICMPCode
 	}
 	natLocal, natRemote := alert.IP(e.NATLocal), alert.IP(e.NATRemote)

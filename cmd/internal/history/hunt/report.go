@@ -135,7 +135,7 @@ func (h *Hunter) unsaid(groups []*Group, since time.Time) ([]*Group, error) {
 			return
 		}
 		port := int32(x.DstPort)
-		if x.Proto == 1 || x.Proto == 58 {
+		if flow.IsICMP(x.Proto) {
 			port = hit.NoPort
 		}
 		s := told[talkOf(x.Src, x.Dst, x.Proto, port)]

@@ -33,7 +33,7 @@ func newBounds() *bounds {
 // add adds n to what the bucket of a group has.
 func (b *bounds) add(h, n uint64) {
 	at := bucketOf(h)
-	b.sums[at] = plus(b.sums[at], n)
+	b.sums[at] = flow.Sum(b.sums[at], n)
 	if n == 0 { // seldom
 		b.zero[at>>6] |= 1 << (at & 63)
 	}
@@ -42,7 +42,7 @@ func (b *bounds) add(h, n uint64) {
 
 func (b *bounds) merge(o *bounds) {
 	for i, n := range o.sums {
-		b.sums[i] = plus(b.sums[i], n)
+		b.sums[i] = flow.Sum(b.sums[i], n)
 	}
 	for i, w := range o.zero {
 		b.zero[i] |= w

@@ -68,7 +68,7 @@ func keyOf(r *Record) (k joinKey, turned bool) {
 	if r.NATDst != (flow.Addr{}) {
 		k.b, k.portB = r.NATDst, cmp.Or(r.NATDstPort, r.DstPort)
 	}
-	if r.Proto == icmp4 || r.Proto == icmp6 { // its ports are none, and a reply is of another type
+	if flow.IsICMP(r.Proto) { // its ports are none, and a reply is of another type
 		k.portA, k.portB = 0, 0
 		if !isEcho(r) {
 			k.icmp = uint16(r.ICMPType)<<8 | uint16(r.ICMPCode)
@@ -168,8 +168,8 @@ func (r *Record) join(o *Record) {
 		r.Start = o.Start
 	}
 	r.End, r.Received = max(r.End, o.End), max(r.Received, o.Received)
-	r.Bytes, r.Packets = plus(r.Bytes, o.Bytes), plus(r.Packets, o.Packets)
-	r.RevBytes, r.RevPackets = plus(r.RevBytes, o.RevBytes), plus(r.RevPackets, o.RevPackets)
+	r.Bytes, r.Packets = flow.Sum(r.Bytes, o.Bytes), flow.Sum(r.Packets, o.Packets)
+	r.RevBytes, r.RevPackets = flow.Sum(r.RevBytes, o.RevBytes), flow.Sum(r.RevPackets, o.RevPackets)
 	r.TCPFlags |= o.TCPFlags
 	r.RevTCPFlags |= o.RevTCPFlags
 	r.Has |= o.Has

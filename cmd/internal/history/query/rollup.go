@@ -212,7 +212,7 @@ func (a *adder) add(h *CountryHour, service uint32) error {
 		a.last, a.lastRolled = sum, r
 	}
 	a.last.flows += h.Flows
-	a.last.sum = plus(a.last.sum, a.s.of(h))
+	a.last.sum = flow.Sum(a.last.sum, a.s.of(h))
 	return nil
 }
 

@@ -138,7 +138,7 @@ func (s *sums) add(g *group, w way, sel []int32) error {
 	s.valuesOf(g, w, sel)
 	s.records += uint64(len(sel))
 	for _, v := range s.values {
-		s.total = plus(s.total, v)
+		s.total = flow.Sum(s.total, v)
 	}
 	if err := s.addSide(g, w, sel, false); err != nil || !s.either {
 		return err
@@ -231,7 +231,7 @@ func (s *sums) addSide(g *group, w way, sel []int32, other bool) error {
 	}
 	s.added = append(s.added[:0], make([]uint64, len(s.groups.first))...)
 	for i, id := range s.groups.ids {
-		s.added[id] = plus(s.added[id], s.values[i])
+		s.added[id] = flow.Sum(s.added[id], s.values[i])
 	}
 	return s.putAll()
 }
@@ -384,7 +384,7 @@ func (s *sums) record(r *Record) error {
 // several adds records that are all alike in what they are grouped by, and their sum.
 func (s *sums) several(r *Record, records, sum uint64) error {
 	s.records += records
-	s.total = plus(s.total, sum)
+	s.total = flow.Sum(s.total, sum)
 	first := string(s.packRecord(r, false))
 	if err := s.recordAs([]byte(first), r, sum); err != nil || !s.either {
 		return err
@@ -431,7 +431,7 @@ func (s *sums) packRecord(r *Record, other bool) []byte {
 // merge adds what another worker has added up.
 func (s *sums) merge(o *sums) error {
 	s.records += o.records
-	s.total = plus(s.total, o.total)
+	s.total = flow.Sum(s.total, o.total)
 	if o.bounds != nil {
 		s.overflow()
 		s.bounds.merge(o.bounds)

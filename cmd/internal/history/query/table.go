@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/maphash"
-	"math"
-	"math/bits"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
 // table adds up numbers by packed keys of one width. It is an open hash table; entries
@@ -51,18 +51,9 @@ func (t *table) key(i int) []byte { return t.entry(i)[8:] }
 
 func (t *table) sum(i int) uint64 { return binary.LittleEndian.Uint64(t.entry(i)) }
 
-// plus adds without wrapping around: counters come from outside and may be anything.
-func plus(a, b uint64) uint64 {
-	sum, carry := bits.Add64(a, b, 0)
-	if carry != 0 {
-		return math.MaxUint64
-	}
-	return sum
-}
-
 // raise adds n to the sum of an entry.
 func raise(entry []byte, n uint64) {
-	binary.LittleEndian.PutUint64(entry, plus(binary.LittleEndian.Uint64(entry), n))
+	binary.LittleEndian.PutUint64(entry, flow.Sum(binary.LittleEndian.Uint64(entry), n))
 }
 
 // batch is how many keys are looked for side by side.

@@ -51,7 +51,7 @@ func recordOf(x *series.Series) query.Record {
 	r.Bytes, r.Packets, r.Proto, r.Domain, r.Sampling = x.Bytes, x.Packets, h.Proto, h.Domain, max(h.Sampling, 1)
 	r.Has = flow.HasStart | flow.HasEnd | flow.HasProto | flow.HasBytes | flow.HasPackets
 	switch {
-	case h.Proto == 1 || h.Proto == 58:
+	case flow.IsICMP(h.Proto):
 		r.ICMPType, r.ICMPCode = uint8(max(h.SrcPort, 0)), uint8(max(h.DstPort, 0))
 		r.Has |= flow.HasICMP
 	case h.SrcPort >= 0 || h.DstPort >= 0: // of several, 0 stands for the port

@@ -151,7 +151,7 @@ func pairOf(g *hunt.Group) Pair {
 	if p.Proto == "" {
 		p.Proto = fmt.Sprint(h.Proto)
 	}
-	if h.Proto == 1 || h.Proto == 58 {
+	if flow.IsICMP(h.Proto) {
 		p.Port = hit.NoPort
 	}
 	return p
