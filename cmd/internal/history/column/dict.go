@@ -35,21 +35,10 @@ func (d *dict) resetFor(n int) {
 func (d *dict) len() int { return max(len(d.numbers), len(d.addresses)) }
 
 // number returns the place of v, which is added if it is new.
-func (d *dict) number(v int64) int32 {
-	mask := uint64(len(d.slots) - 1)
-	for p := hashNumber(v) & mask; ; p = (p + 1) & mask {
-		at := d.slots[p]
-		if at == 0 {
-			d.numbers = append(d.numbers, v)
-			d.slots[p] = int32(len(d.numbers))
-			d.widen(len(d.numbers))
-			return int32(len(d.numbers) - 1)
-		}
-		if d.numbers[at-1] == v {
-			return at - 1
-		}
-	}
-}
+func (d *dict) number(v int64) int32 { return place(d, &d.numbers, hashNumber(v), v) }
+
+// address is number for addresses.
+func (d *dict) address(a flow.Addr) int32 { return place(d, &d.addresses, mix(a.Hi, a.Lo), a) }
 
 // hashNumber is mix for one number: the upper half of a product with a secret number
 // depends on all of its bits.
@@ -58,18 +47,19 @@ func hashNumber(v int64) uint64 {
 	return high ^ low
 }
 
-// address is number for addresses.
-func (d *dict) address(a flow.Addr) int32 {
+// place returns the place of v, whose hash is given, in the list of a dict.
+func place[T comparable](d *dict, list *[]T, hash uint64, v T) int32 {
 	mask := uint64(len(d.slots) - 1)
-	for p := mix(a.Hi, a.Lo) & mask; ; p = (p + 1) & mask {
+	for p := hash & mask; ; p = (p + 1) & mask {
 		at := d.slots[p]
 		if at == 0 {
-			d.addresses = append(d.addresses, a)
-			d.slots[p] = int32(len(d.addresses))
-			d.widen(len(d.addresses))
-			return int32(len(d.addresses) - 1)
+			*list = append(*list, v)
+			n := len(*list)
+			d.slots[p] = int32(n)
+			d.widen(n)
+			return int32(n - 1)
 		}
-		if d.addresses[at-1] == a {
+		if (*list)[at-1] == v {
 			return at - 1
 		}
 	}
