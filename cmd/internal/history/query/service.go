@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
-	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // other is how people write the port of a service for all ports that are none of a
@@ -17,12 +16,13 @@ const other = "other"
 func (c *collector) addService(text string) *mistake {
 	name, port, both := strings.Cut(strings.ToLower(text), "/")
 	first, last := uint64(0), uint64(1<<8-1)
-	if n, ok := protoOf(name); ok && (both || !isPort(name)) {
+	n, suggestion, ok := (&collector{field: Proto}).number(name)
+	switch {
+	case ok && (both || !isPort(name)):
 		first, last = n, n
-	} else if !both && isPort(name) {
+	case !both && isPort(name):
 		port, both = name, true
-	} else {
-		suggestion := nearest.Word(name, protoNames())
+	default:
 		if suggestion != "" && both {
 			suggestion += "/" + port
 		}
@@ -50,15 +50,6 @@ func (c *collector) addService(text string) *mistake {
 func isPort(text string) bool {
 	_, err := strconv.ParseUint(text, 10, 16)
 	return err == nil
-}
-
-// protoOf reads a protocol's name or number.
-func protoOf(text string) (uint64, bool) {
-	if n, ok := protoNumber(text); ok {
-		return uint64(n), true
-	}
-	n, err := strconv.ParseUint(text, 10, 8)
-	return n, err == nil
 }
 
 // serviceName writes a service as people ask for it.
