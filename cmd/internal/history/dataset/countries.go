@@ -3,7 +3,6 @@ package dataset
 import (
 	"encoding/binary"
 	"errors"
-	"path/filepath"
 )
 
 // The roll-up of a day says for each of its hour files what went from country to
@@ -29,22 +28,9 @@ type CountryHour struct {
 // Countries gives the roll-ups to each, and returns the files of the snapshot that they
 // stand for, whole; the others must be read themselves.
 func (s *Snapshot) Countries(each func(CountryHour) error) (covered map[*File]bool, err error) {
-	covered = map[*File]bool{}
-	for i := 0; i < len(s.Files); {
-		day := s.Files[i].Day
-		sections := readSections(filepath.Join(s.dir, day, countriesName), countriesMagic)
-		for ; i < len(s.Files) && s.Files[i].Day == day; i++ {
-			rows, ok := sections[s.Files[i].Name]
-			if !ok {
-				continue
-			}
-			covered[s.Files[i]] = true
-			if err := decodeCountries(rows, each); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return covered, nil
+	return s.rolledUp(countriesName, countriesMagic, func(content []byte) (bool, error) {
+		return true, decodeCountries(content, each)
+	})
 }
 
 var errCountries = errors.New("the roll-up is damaged")

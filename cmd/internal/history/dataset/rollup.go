@@ -16,6 +16,30 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
 
+// rolledUp gives the sections that a roll-up of each day has for the files of the
+// snapshot to take, and returns the files of those that it could take.
+func (s *Snapshot) rolledUp(name, magic string, take func(content []byte) (bool, error)) (covered map[*File]bool, err error) {
+	covered = map[*File]bool{}
+	var day string
+	var sections map[string][]byte
+	for _, f := range s.Files {
+		if sections == nil || f.Day != day {
+			day, sections = f.Day, readSections(filepath.Join(s.dir, f.Day, name), magic)
+		}
+		content, ok := sections[f.Name]
+		if !ok {
+			continue
+		}
+		if ok, err = take(content); err != nil {
+			return nil, err
+		}
+		if ok {
+			covered[f] = true
+		}
+	}
+	return covered, nil
+}
+
 // readSections returns the sections of a day's roll-up that are whole, by the names of
 // their files.
 func readSections(path, magic string) map[string][]byte {

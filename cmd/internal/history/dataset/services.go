@@ -3,7 +3,6 @@ package dataset
 import (
 	"encoding/binary"
 	"errors"
-	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -26,28 +25,18 @@ type ServiceHour struct {
 // Services gives the roll-ups with services to each, and returns the files of the
 // snapshot that they stand for, whole; the others must be read themselves.
 func (s *Snapshot) Services(each func(*ServiceHour) error) (covered map[*File]bool, err error) {
-	covered = map[*File]bool{}
-	for i := 0; i < len(s.Files); {
-		day := s.Files[i].Day
-		sections := readSections(filepath.Join(s.dir, day, servicesName), servicesMagic)
-		for ; i < len(s.Files) && s.Files[i].Day == day; i++ {
-			content, ok := sections[s.Files[i].Name]
-			if !ok {
-				continue
-			}
-			rows, err := decodeServices(content)
-			if err != nil {
-				continue // damaged: its file is read
-			}
-			covered[s.Files[i]] = true
-			for n := range rows {
-				if err := each(&rows[n]); err != nil {
-					return nil, err
-				}
+	return s.rolledUp(servicesName, servicesMagic, func(content []byte) (bool, error) {
+		rows, err := decodeServices(content)
+		if err != nil {
+			return false, nil //nolint:nilerr // damaged: its file is read
+		}
+		for n := range rows {
+			if err := each(&rows[n]); err != nil {
+				return false, err
 			}
 		}
-	}
-	return covered, nil
+		return true, nil
+	})
 }
 
 var errServices = errors.New("the roll-up with services is damaged")
