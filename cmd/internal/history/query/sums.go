@@ -2,55 +2,11 @@ package query
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/maphash"
-	"math"
 	"math/bits"
-	"slices"
-	"strconv"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
-	"github.com/flowhound/flowhound/plugin/nearest"
 )
-
-// Value is what is added up for each group of records.
-type Value uint8
-
-// The values. Bytes and packets are multiplied by the sampling rate unless the question
-// is raw; the last two count different addresses.
-const (
-	SumBytes Value = iota
-	SumPackets
-	CountFlows
-	CountSources
-	CountTargets
-)
-
-var valueNames = []string{"bytes", "packets", "flows", "sips", "dips"}
-
-// String returns the name of the value.
-func (v Value) String() string { return valueNames[v] }
-
-// ParseValue returns the Value of a name.
-func ParseValue(name string) (Value, error) {
-	if i := slices.Index(valueNames, name); i >= 0 {
-		return Value(i), nil
-	}
-	return 0, &Error{Text: name, End: len(name), Option: "--value", Message: strconv.Quote(name) + " is not bytes, packets, flows, sips or dips", Suggestion: nearest.Word(name, valueNames)}
-}
-
-// ParseCount reads a number with a unit: 500, 10k, 1m.
-func ParseCount(text string) (uint64, error) {
-	n, _, ok := parseCount(text, math.MaxInt64)
-	if !ok {
-		return 0, fmt.Errorf("%q is not a number such as 500, 10k or 1m", text)
-	}
-	return n, nil
-}
-
-// counts reports whether the value counts different addresses, so that those of two
-// groups do not add up.
-func (v Value) counts() bool { return v >= CountSources }
 
 // sums adds up a value for each group of records, as one worker finds them.
 type sums struct {
@@ -365,67 +321,6 @@ func (s *sums) putPair(key []byte, a flow.Addr) error {
 		return err
 	}
 	return s.put(key, 1)
-}
-
-// record adds one record.
-func (s *sums) record(r *Record) error {
-	v := uint64(1)
-	switch s.value {
-	case SumBytes:
-		v, _ = r.Number(Bytes, s.raw)
-	case SumPackets:
-		v, _ = r.Number(Packets, s.raw)
-	case CountSources, CountTargets:
-		v = 0
-	}
-	return s.several(r, 1, v)
-}
-
-// several adds records that are all alike in what they are grouped by, and their sum.
-func (s *sums) several(r *Record, records, sum uint64) error {
-	s.records += records
-	s.total = flow.Sum(s.total, sum)
-	first := string(s.packRecord(r, false))
-	if err := s.recordAs([]byte(first), r, sum); err != nil || !s.either {
-		return err
-	}
-	if other := s.packRecord(r, true); string(other) != first {
-		return s.recordAs(other, r, sum)
-	}
-	return nil
-}
-
-func (s *sums) recordAs(key []byte, r *Record, v uint64) error {
-	switch s.value {
-	case CountSources:
-		return s.putPair(key, r.Src)
-	case CountTargets:
-		return s.putPair(key, r.Dst)
-	}
-	return s.put(key, v)
-}
-
-func (s *sums) packRecord(r *Record, other bool) []byte {
-	s.packed = s.packed[:0]
-	for i := range s.keys {
-		k := &s.keys[i]
-		f := k.Field
-		if other && k.Either {
-			f = k.Other
-		}
-		switch form := fields[f].form; {
-		case k.Step > 0:
-			s.packed = k.appendNumber(s.packed, uint64(k.step(floorMillis(r.Begin()))))
-		case form == formAddress:
-			s.packed = k.appendAddress(s.packed, r.Address(f))
-		case form == formCountry:
-			s.packed = append(s.packed, countryLetters(r.Country(f))...)
-		default:
-			n, _ := r.Number(f, s.raw)
-			s.packed = k.appendNumber(s.packed, n)
-		}
-	}
-	return s.packed
 }
 
 // merge adds what another worker has added up.
