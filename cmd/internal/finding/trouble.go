@@ -10,7 +10,8 @@ import (
 // it ends, not each time, and is a finding meanwhile, in the same words. The zero value
 // is well. Its methods may be called concurrently.
 type Trouble struct {
-	// Fails says what fails, Costs what that may cost, Again that it works again.
+	// Fails says what fails, "" where errors say all of it; Costs what that may cost,
+	// Again that it works again.
 	Fails, Costs, Again string
 	Say                 func(status, msg string) // writes an agent line; nil: nobody
 	Log                 *slog.Logger             // nil: nowhere
@@ -29,6 +30,8 @@ func (t *Trouble) Note(err error) {
 	now := t.text
 	t.mu.Unlock()
 	switch {
+	case before == "" && now != "" && t.Fails == "":
+		t.tell(slog.LevelError, now, "error", t.sentence(now))
 	case before == "" && now != "":
 		t.tell(slog.LevelError, t.Fails, "error", t.sentence(now), "err", err)
 	case before != "" && now == "" && t.Again != "":
@@ -46,7 +49,10 @@ func (t *Trouble) tell(level slog.Level, logged, status, msg string, args ...any
 }
 
 func (t *Trouble) sentence(why string) string {
-	s := t.Fails + ": " + why
+	s := why
+	if t.Fails != "" {
+		s = t.Fails + ": " + why
+	}
 	if t.Costs != "" {
 		s += "; " + t.Costs
 	}

@@ -45,3 +45,19 @@ func TestTrouble(t *testing.T) {
 	silent.Note(full)
 	silent.Note(nil)
 }
+
+// An error that says all is passed on as it is.
+func TestTroubleSaysAll(t *testing.T) {
+	t.Parallel()
+	var said, logged bytes.Buffer
+	x := Trouble{Say: func(status, msg string) { fmt.Fprint(&said, status, " ", msg) }, Log: slog.New(slog.NewTextHandler(&logged, nil))}
+	x.Note(errors.New("the disk is full; make room"))
+	var l List
+	x.Find(l.Bad, "")
+	if !slices.Equal(l, List{{Bad, "the disk is full; make room", ""}}) || said.String() != "error the disk is full; make room" {
+		t.Errorf("%v, said %q", l, &said)
+	}
+	if s := logged.String(); !strings.HasSuffix(s, "level=ERROR msg=\"the disk is full; make room\"\n") {
+		t.Errorf("logged %s", s)
+	}
+}

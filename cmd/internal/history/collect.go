@@ -96,7 +96,7 @@ func newRun(h *History) *run {
 
 func (r *run) start() {
 	if err := r.open(); err != nil {
-		r.h.setTrouble(notKept, openTrouble(r.h.config.Load().Dir, err))
+		r.h.trouble[notKept].Note(openTrouble(r.h.config.Load().Dir, err))
 	}
 	for _, e := range r.h.lanes {
 		e.open.Store(true)
@@ -220,7 +220,7 @@ func (r *run) reopen() {
 	if now := time.Now(); now.Sub(r.failedAt) >= retryEvery {
 		r.failedAt = now
 		if err := r.open(); err != nil {
-			r.h.setTrouble(notKept, openTrouble(r.h.config.Load().Dir, err))
+			r.h.trouble[notKept].Note(openTrouble(r.h.config.Load().Dir, err))
 		}
 	}
 }
@@ -269,7 +269,7 @@ func (r *run) write(records []flow.Record) (taken int, err error) {
 	r.dirty = true
 	if !r.failedAt.IsZero() {
 		r.failedAt = time.Time{}
-		r.h.setTrouble(notKept, "")
+		r.h.trouble[notKept].Note(nil)
 	}
 	return taken, nil
 }
@@ -291,7 +291,7 @@ func (r *run) remember(records []flow.Record) {
 // failed notes that the disk did not take what it should.
 func (r *run) failed(err error) {
 	r.failedAt = time.Now()
-	r.h.setTrouble(notKept, diskTrouble("no flows are kept", r.h.config.Load().Dir, err))
+	r.h.trouble[notKept].Note(diskTrouble("no flows are kept", r.h.config.Load().Dir, err))
 }
 
 // seal ends the segment: its records become files once it is on the disk.

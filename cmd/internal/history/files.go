@@ -44,7 +44,7 @@ func (r *run) files(w *dataset.Writer, old []uint64) {
 		}
 		for len(segments) > 0 && r.ctx.Err() == nil {
 			if err := r.file(w, segments[0]); err != nil {
-				r.h.setTrouble(notFiled, diskTrouble("files cannot be written", w.Dir, err))
+				r.h.trouble[notFiled].Note(diskTrouble("files cannot be written", w.Dir, err))
 				retry.Reset(retryEvery)
 				answer(asked, err)
 				asked = nil
@@ -53,7 +53,7 @@ func (r *run) files(w *dataset.Writer, old []uint64) {
 			segments = segments[1:]
 		}
 		if len(segments) == 0 {
-			r.h.setTrouble(notFiled, "")
+			r.h.trouble[notFiled].Note(nil)
 			answer(asked, nil)
 			asked = nil
 		}
@@ -136,7 +136,7 @@ func (r *run) read(path string) (found wal.Found, err error) {
 func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 	c := r.h.config.Load()
 	now := time.Now()
-	why := ""
+	var why error
 	if compact {
 		if err := w.Tidy(r.ctx, now); err != nil {
 			why = diskTrouble("files cannot be compacted", w.Dir, err)
@@ -154,8 +154,8 @@ func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 	if err != nil {
 		why = diskTrouble("old flows cannot be removed", w.Dir, err)
 	}
-	if r.ctx.Err() == nil && (compact || why != "") {
-		r.h.setTrouble(notTidy, why)
+	if r.ctx.Err() == nil && (compact || why != nil) {
+		r.h.trouble[notTidy].Note(why)
 	}
 	if gone.Files > 0 {
 		r.h.d.Log.Info("history: old flows removed", "files", gone.Files, "flows", gone.Flows, "bytes", gone.Bytes)

@@ -43,7 +43,7 @@ type History struct {
 	running *run       // nil: not started, or off
 	live    atomic.Pointer[run]
 	again   *time.Timer // looks whether a disk that was too small has room now
-	trouble [troubles]atomic.Pointer[string]
+	trouble [troubles]finding.Trouble
 	off     atomic.Pointer[string] // why there is none at all
 
 	totals totals
@@ -67,6 +67,10 @@ func New(c Config, d Dependencies) (*History, error) {
 		d.Log = slog.Default()
 	}
 	h := &History{d: d, wake: make(chan struct{}, 1)}
+	for kind := range h.trouble {
+		t := &h.trouble[kind]
+		t.Again, t.Say, t.Log = "history: "+over[kind], d.Say, d.Log
+	}
 	h.config.Store(&c)
 	return h, nil
 }
@@ -255,7 +259,7 @@ func (h *History) Edit(do func(*dataset.Writer) error) error {
 }
 
 // sayDropped says when flows were dropped because they came faster than they could be
-// written. What a trouble costs is said by setTrouble.
+// written. What a trouble costs is said when that ends.
 func (h *History) sayDropped(now time.Time) {
 	if n := h.said.Since(h.tooFast(), now); n > 0 {
 		h.d.Say("dropping", fmt.Sprintf("history: %s not kept: %s; %s", text.Count(n, "flow was", "flows were"), whyTooFast, fixTooFast))

@@ -189,7 +189,7 @@ func TestSecondWriter(t *testing.T) {
 	sinks[0].Flows(numbered(0, 10)) // lost, and counted
 	stop(t, first)
 	deadline := time.Now().Add(2 * time.Minute)
-	for second.trouble[notKept].Load() != nil {
+	for second.trouble[notKept].Text() != "" || !strings.Contains(heard.all(), "kept again") {
 		if time.Now().After(deadline) {
 			t.Fatal("the second one never took over")
 		}

@@ -29,53 +29,33 @@ var over = [troubles]string{
 	notTidy:  "files are kept in order again",
 }
 
-// setTrouble says that a trouble begins or, with "", that it is over.
-func (h *History) setTrouble(kind trouble, why string) {
-	at := &h.trouble[kind]
-	old := at.Load()
-	switch {
-	case why == "" && old != nil:
-		h.d.Log.Info("history: " + over[kind])
-		h.d.Say("alive", "history: "+over[kind])
-		at.Store(nil)
-	case why != "" && (old == nil || *old != why):
-		if old == nil {
-			h.d.Log.Error(why)
-			h.d.Say("error", why)
-		}
-		at.Store(&why)
-	}
-}
-
 // findTroubles lists what is wrong now.
 func (h *History) findTroubles(l *finding.List) (found bool) {
+	before := len(*l)
 	for kind := range h.trouble {
-		if why := h.trouble[kind].Load(); why != nil {
-			l.Bad("", "%s", *why)
-			found = true
-		}
+		h.trouble[kind].Find(l.Bad, "")
 	}
-	return found
+	return len(*l) > before
 }
 
 // openTrouble says why the data set cannot be opened.
-func openTrouble(dir string, err error) string {
+func openTrouble(dir string, err error) error {
 	switch {
 	case errors.Is(err, dataset.ErrLocked):
-		return fmt.Sprintf("history: no flows are kept, because another process writes %s; stop it, or set another history.dir", dir)
+		return fmt.Errorf("history: no flows are kept, because another process writes %s; stop it, or set another history.dir", dir)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("history: no flows are kept, because %s may not be written (%v); run: chown -R flowhound %s", dir, err, dir)
+		return fmt.Errorf("history: no flows are kept, because %s may not be written (%w); run: chown -R flowhound %s", dir, err, dir)
 	}
 	return diskTrouble("no flows are kept", dir, err)
 }
 
 // diskTrouble says what is wrong with the disk, and what to do.
-func diskTrouble(what, dir string, err error) string {
+func diskTrouble(what, dir string, err error) error {
 	switch {
 	case file.IsFull(err):
-		return fmt.Sprintf("history: %s, because the disk of %s is full; make room, or lower history.max_size", what, dir)
+		return fmt.Errorf("history: %s, because the disk of %s is full; make room, or lower history.max_size", what, dir)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fmt.Sprintf("history: %s, because %s may not be written: %v", what, dir, err)
+		return fmt.Errorf("history: %s, because %s may not be written: %w", what, dir, err)
 	}
-	return fmt.Sprintf("history: %s: %v", what, err)
+	return fmt.Errorf("history: %s: %w", what, err)
 }
