@@ -90,13 +90,15 @@ func (a *API) talk(w http.ResponseWriter, r *http.Request) {
 		out := Talk{From: q.from.UTC(), To: q.to.UTC(), First: q.first(), Total: len(groups), Pairs: []Pair{}, Beyond: beyond, About: map[string]About{}}
 		type found struct {
 			pair Pair
+			peer netip.Addr
 			of   *hunt.Group
 			rank int
 		}
 		all := make([]found, 0, len(groups))
 		for _, g := range groups {
-			x := found{pair: pairOf(g), of: g}
-			if peer, err := netip.ParseAddr(x.pair.Peer); err == nil && len(a.d.Listed(peer)) > 0 {
+			pair, peer := pairOf(g)
+			x := found{pair: pair, peer: peer, of: g}
+			if len(a.d.Listed(peer)) > 0 {
 				x.rank = 1
 			}
 			all = append(all, x)
@@ -107,10 +109,8 @@ func (a *API) talk(w http.ResponseWriter, r *http.Request) {
 		for _, x := range all[:min(len(all), mostPairs)] {
 			x.pair.Rhythm, x.pair.Gaps = rhythmOf(x.of.Regular()), gapsOf(x.of.Gaps())
 			out.Pairs = append(out.Pairs, x.pair)
-			if peer, err := netip.ParseAddr(x.pair.Peer); err == nil {
-				if y := a.about(peer); y != (About{}) {
-					out.About[x.pair.Peer] = y
-				}
+			if y := a.about(x.peer); y != (About{}) {
+				out.About[x.pair.Peer] = y
 			}
 		}
 		out.Damaged, out.TookMS = q.damaged, time.Since(q.begun).Milliseconds()
@@ -139,9 +139,10 @@ func (a *API) pairs(ctx context.Context, q *asking, addr netip.Addr) ([]*hunt.Gr
 	return groups, beyond, nil
 }
 
-func pairOf(g *hunt.Group) Pair {
+// pairOf returns what passed in a group, and with whom.
+func pairOf(g *hunt.Group) (p Pair, peer netip.Addr) {
 	h := g.Sums()
-	p := Pair{
+	p = Pair{
 		Peer: h.Local.String(), Proto: hit.ProtoName(h.Proto), Port: h.DstPort, Opened: h.Src == h.Remote, State: h.State,
 		First: h.Start, Last: h.End, Flows: h.Count, Sent: h.SrcBytes, Received: h.DstBytes,
 	}
@@ -154,7 +155,7 @@ func pairOf(g *hunt.Group) Pair {
 	if flow.IsICMP(h.Proto) {
 		p.Port = hit.NoPort
 	}
-	return p
+	return p, h.Local
 }
 
 func rhythmOf(r *hit.Regular) *Rhythm {
