@@ -23,11 +23,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output/run"
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
+	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
@@ -83,7 +83,7 @@ type Agent struct {
 	noControl string           // why
 	journal   *journal.Journal // nil: not open yet; so are those who read it or write to it
 	file      *logfile.File
-	emit      *emit.Emitter
+	emit      *throttle.Emitter
 	outputs   *run.Outputs
 	templates *exporters.Templates
 	sockets   *udp.Sockets

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
-	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output/run"
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
+	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -28,7 +28,7 @@ func (a *Agent) openJournal(cfg *config.Config) (err error) {
 	}
 	a.file = must(logfile.New(cfg.Log, logfile.Dependencies{Journal: a.journal, Say: a.say, Log: a.log}))
 	a.outputs = run.New(OutputConfig(cfg), run.Dependencies{Journal: a.journal, Version: a.options.Version, Say: a.status, Log: a.log})
-	a.emit = emit.New(cfg.Alert, emit.Dependencies{
+	a.emit = throttle.New(cfg.Alert, throttle.Dependencies{
 		Journal: a.journal, Folds: filepath.Join(cfg.DataDir, "folds"), Say: a.say, Log: a.log,
 		Policy: func() *alert.Policy { return a.stage.State().Policy },
 		Locate: func(h *hit.Hit) {

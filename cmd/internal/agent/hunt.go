@@ -21,7 +21,7 @@ func (a *Agent) newHunter(cfg *config.Config) *hunt.Hunter {
 		Path: cfg.HuntedPath(), Journal: a.journal, Search: hunt.In(cfg.Flows().Dir, a.syncHistory, a.log),
 		Policy:      func() *alert.Policy { return a.stage.State().Policy },
 		MinSeverity: func() hit.Severity { return a.config.Load().Alert.MinSeverity },
-		Emit:        func(h *hit.Hit) error { return a.emit.Say(h, hunt.Cursor) },
+		Emit:        func(h *hit.Hit) error { return a.emit.Emit(h, hunt.Cursor) },
 		Alerted:     a.alerted, Say: a.say, Log: a.log,
 	})
 }

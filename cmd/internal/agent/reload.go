@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
+	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/plugin/text"
@@ -85,7 +85,7 @@ func (a *Agent) changes(ctx context.Context) []func(from, to *config.Config) err
 		changed(ctx, (*config.Config).Blacklists, a.dnsbl.Apply),
 		changed(ctx, func(c *config.Config) geo.Config { return c.Geo }, a.geo.Apply),
 		changed(ctx, (*config.Config).HostNames, a.hosts.Apply),
-		changed(ctx, func(c *config.Config) emit.Config { return c.Alert }, a.emit.Apply),
+		changed(ctx, func(c *config.Config) throttle.Config { return c.Alert }, a.emit.Apply),
 		changed(ctx, (*config.Config).Flows, a.history.Apply),
 		changed(ctx, (*config.Config).Hunt, a.hunter.Apply),
 		func(_, to *config.Config) error { // these cannot fail

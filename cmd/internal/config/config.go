@@ -10,10 +10,10 @@ import (
 	"slices"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
-	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
+	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history"
@@ -55,9 +55,9 @@ type Config struct {
 	// Mute holds what is not reported for a while.
 	Mute []alert.Mute `yaml:"mute,omitempty" validate:"dive"`
 	// Exports are files that are kept as the indicators are.
-	Exports keep.Config    `yaml:"exports,omitempty" validate:"dive"`
-	Alert   emit.Config    `yaml:"alert"`
-	Log     logfile.Config `yaml:"log"`
+	Exports keep.Config     `yaml:"exports,omitempty" validate:"dive"`
+	Alert   throttle.Config `yaml:"alert"`
+	Log     logfile.Config  `yaml:"log"`
 	// PluginDir is the folder of the outputs' plugins; "": where they are looked for.
 	PluginDir string `yaml:"plugin_dir,omitempty"`
 	// Outputs are where hits are delivered to besides the log.
@@ -101,7 +101,7 @@ func (c *Config) Policy() *alert.Policy {
 
 // Replay returns how captures are replayed against set.
 func (c *Config) Replay(set *intel.Set) replay.Options {
-	return replay.Options{Exporters: c.Exporters, Policy: c.Policy(), Folds: c.Alert.Throttle(), Set: set}
+	return replay.Options{Exporters: c.Exporters, Policy: c.Policy(), Folds: c.Alert.Options(), Set: set}
 }
 
 // Blacklists returns what the configuration says of DNS blacklists.

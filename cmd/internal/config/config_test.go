@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
-	"github.com/flowhound/flowhound/cmd/internal/alert/emit"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
+	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
 	"github.com/flowhound/flowhound/cmd/internal/flow/udp"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/hosts"
@@ -208,7 +208,7 @@ web: {listen: ""}
 			{Format: "rpz", Path: "/etc/flowhound/allow.db", Zone: "allow.rpz.flowhound", Action: keep.Action{Word: "allow"}, Every: 5 * time.Minute},
 			{Format: "nftables", Path: "/etc/flowhound/b.nft", Name: "bad", Every: 5 * time.Minute},
 		},
-		Alert: emit.Config{
+		Alert: throttle.Config{
 			Window: 90 * time.Second, MaxWindow: 36 * time.Hour, MinSeverity: hit.Medium,
 			Severity: map[intel.Category]hit.Severity{intel.C2: hit.Critical, intel.DDoS: hit.Info}, MaxKeys: 5000,
 		},

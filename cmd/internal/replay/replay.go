@@ -64,7 +64,7 @@ func New(o Options) *Replay {
 		sinks = append(sinks, o.Geo.NewReplaySink())
 	}
 	r.worker = r.stage.NewWorker(stage.Options{Pass: r.hit, Sinks: sinks})
-	r.table = throttle.New(o.Folds, func(h *hit.Hit) {
+	r.table = throttle.NewTable(o.Folds, func(h *hit.Hit) {
 		r.summary.Hits++
 		if o.Geo != nil {
 			o.Geo.Locate(h)

@@ -17,7 +17,7 @@ import (
 //
 //	magic, record, number of entries, entries with what they hold, CRC-32C
 //
-// The Table knows no files: whoever owns it keeps what Snapshot returns.
+// The Table knows no files: the Emitter keeps what snapshot returns, and the changes.
 const (
 	magic = "flowhound fold 6\n"
 	// anyMagic begins the snapshots of all versions.
@@ -25,32 +25,32 @@ const (
 )
 
 var (
-	// ErrDamaged is what Restore wraps when the snapshot cannot be read.
-	ErrDamaged = errors.New("the fold state is damaged")
-	// ErrVersion says that it is another version's. A stop says all that is held, so
+	// errDamaged is what restore wraps when the snapshot cannot be read.
+	errDamaged = errors.New("the fold state is damaged")
+	// errVersion says that it is another version's. A stop says all that is held, so
 	// that an upgrade loses no count by it.
-	ErrVersion = errors.New("the fold state is of another version of flowhound")
+	errVersion = errors.New("the fold state is of another version of flowhound")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Restore fills a new Table with a snapshot and returns the number of the last record
-// that it holds: the later ones are to be given to Apply, and then Settle called. After
+// restore fills a new Table with a snapshot and returns the number of the last record
+// that it holds: the later ones are to be given to apply, and then settle called. After
 // an error the Table starts without what the snapshot held.
-func (t *Table) Restore(snapshot []byte) (record uint64, err error) {
+func (t *Table) restore(snapshot []byte) (record uint64, err error) {
 	switch {
 	case bytes.HasPrefix(snapshot, []byte(magic)):
 		return t.decode(snapshot)
 	case bytes.HasPrefix(snapshot, []byte(anyMagic)):
-		return 0, ErrVersion
+		return 0, errVersion
 	}
-	return 0, fmt.Errorf("%w: it does not begin like a fold state", ErrDamaged)
+	return 0, fmt.Errorf("%w: it does not begin like a fold state", errDamaged)
 }
 
-// Settle ends Restore: it fits restored times to the clock, which may have been set
+// settle ends restore: it fits restored times to the clock, which may have been set
 // back, so that nothing lasts longer than it could have from now on. Windows that
 // ended meanwhile end with the next Advance.
-func (t *Table) Settle(now time.Time) {
+func (t *Table) settle(now time.Time) {
 	t.now = now.UnixNano()
 	for _, e := range t.queue {
 		e.saidAt = min(e.saidAt, t.now)
@@ -61,10 +61,10 @@ func (t *Table) Settle(now time.Time) {
 	t.changed = true
 }
 
-// Snapshot returns the state as of the record of that number, nil when nothing has
+// snapshot returns the state as of the record of that number, nil when nothing has
 // changed since the last time. Kept every few seconds it bounds what a kill loses of
 // held counts.
-func (t *Table) Snapshot(record uint64) []byte {
+func (t *Table) snapshot(record uint64) []byte {
 	if !t.changed {
 		return nil
 	}
@@ -76,21 +76,15 @@ func (t *Table) Snapshot(record uint64) []byte {
 	return b.Bytes()
 }
 
-// Unsaved says that the last snapshot could not be kept.
-func (t *Table) Unsaved() { t.changed = true }
-
-// Change returns what the line that is being emitted changes in the state, for Apply.
-func (t *Table) Change() []byte { return t.change }
-
-// journal notes that e has just said a line.
-func (t *Table) journal(e *entry) {
+// noteChange notes what e's line, which is about to be emitted, changes in the state.
+func (t *Table) noteChange(e *entry) {
 	c := coder{b: t.change[:0]}
 	t.code(&c, e)
 	t.change = c.b
 }
 
-// Apply repeats the change of a line. It reports whether it could be read.
-func (t *Table) Apply(change []byte) bool {
+// apply repeats the change of a line. It reports whether it could be read.
+func (t *Table) apply(change []byte) bool {
 	c := coder{b: change, reading: true}
 	e := new(entry)
 	c.entry(e)
@@ -144,11 +138,11 @@ func (t *Table) code(c *coder, e *entry) {
 // decode fills an empty table with a snapshot, or leaves it empty.
 func (t *Table) decode(b []byte) (record uint64, err error) {
 	if len(b) < len(magic)+4 {
-		return 0, fmt.Errorf("%w: it is cut short", ErrDamaged)
+		return 0, fmt.Errorf("%w: it is cut short", errDamaged)
 	}
 	body, crc := b[:len(b)-4], binary.BigEndian.Uint32(b[len(b)-4:])
 	if crc32.Checksum(body, castagnoli) != crc {
-		return 0, fmt.Errorf("%w: the checksum is wrong", ErrDamaged)
+		return 0, fmt.Errorf("%w: the checksum is wrong", errDamaged)
 	}
 	c := coder{b: body[len(magic):], reading: true}
 	var n int
@@ -165,7 +159,7 @@ func (t *Table) decode(b []byte) (record uint64, err error) {
 		entries = append(entries, e)
 	}
 	if c.bad || len(c.b) > 0 {
-		return 0, fmt.Errorf("%w: its entries cannot be read", ErrDamaged)
+		return 0, fmt.Errorf("%w: its entries cannot be read", errDamaged)
 	}
 	for _, e := range entries {
 		t.adopt(e)

@@ -24,14 +24,14 @@ type kept struct {
 // keep keeps the state of the bench's table in k from now on.
 func (x *bench) keep(k *kept) {
 	x.table.emit = func(h *hit.Hit) {
-		k.changes = append(k.changes, bytes.Clone(x.table.Change()))
+		k.changes = append(k.changes, bytes.Clone(x.table.change))
 		x.take(h)
 	}
 }
 
 // save takes a snapshot.
 func (x *bench) save(k *kept) {
-	if b := x.table.Snapshot(uint64(len(k.changes))); b != nil {
+	if b := x.table.snapshot(uint64(len(k.changes))); b != nil {
 		k.snapshot = b
 	}
 }
@@ -39,18 +39,18 @@ func (x *bench) save(k *kept) {
 // restart makes a new table that goes on with what was kept. The hits that were said
 // stay in the bench.
 func (x *bench) restart(o Options, k *kept, at time.Duration) (err error) {
-	x.table = New(atOnce(o), nil)
+	x.table = NewTable(atOnce(o), nil)
 	x.keep(k)
 	record := uint64(0)
 	if k.snapshot != nil {
-		record, err = x.table.Restore(k.snapshot)
+		record, err = x.table.restore(k.snapshot)
 	}
 	for _, change := range k.changes[record:] {
-		if !x.table.Apply(change) {
+		if !x.table.apply(change) {
 			x.t.Error("a change cannot be read")
 		}
 	}
-	x.table.Settle(start.Add(at))
+	x.table.settle(start.Add(at))
 	return err
 }
 
@@ -229,14 +229,14 @@ func TestDamagedState(t *testing.T) {
 		"bit flip":   append(bytes.Clone(good[:60]), append([]byte{good[60] ^ 4}, good[61:]...)...),
 		"other file": []byte("listen: udp://:2055\n"),
 	} {
-		x.table = New(Options{}, x.take)
-		if _, err := x.table.Restore(bad); !errors.Is(err, ErrDamaged) || x.table.Stats().Keys != 0 {
+		x.table = NewTable(Options{}, x.take)
+		if _, err := x.table.restore(bad); !errors.Is(err, errDamaged) || x.table.Stats().Keys != 0 {
 			t.Errorf("%s: %v, %d keys", name, err, x.table.Stats().Keys)
 		}
 	}
-	x.table = New(Options{}, x.take)
+	x.table = NewTable(Options{}, x.take)
 	for _, change := range [][]byte{nil, {1, 2, 3}, k.changes[0][1:], append(bytes.Clone(k.changes[0]), 0)} {
-		if x.table.Apply(change) || x.table.Stats().Keys != 0 {
+		if x.table.apply(change) || x.table.Stats().Keys != 0 {
 			t.Errorf("%x was taken for a change", change)
 		}
 	}
@@ -245,7 +245,7 @@ func TestDamagedState(t *testing.T) {
 // TestFormerState: the state of another version is none, and not damaged.
 func TestFormerState(t *testing.T) {
 	x := newBench(t, Options{})
-	if _, err := x.table.Restore([]byte("flowhound fold 3\nwhatever")); !errors.Is(err, ErrVersion) {
+	if _, err := x.table.restore([]byte("flowhound fold 3\nwhatever")); !errors.Is(err, errVersion) {
 		t.Error(err)
 	}
 }
@@ -304,18 +304,18 @@ func FuzzState(f *testing.F) {
 		snapshot := append([]byte(magic), b...)
 		snapshot = append(snapshot, sum(snapshot)...)
 		var hits int
-		table := New(Options{MaxKeys: 64}, func(h *hit.Hit) {
+		table := NewTable(Options{MaxKeys: 64}, func(h *hit.Hit) {
 			hits++
 			_ = fmt.Sprint(*h)
 		})
-		if _, err := table.Restore(snapshot); err != nil && len(table.entries) > 0 {
+		if _, err := table.restore(snapshot); err != nil && len(table.entries) > 0 {
 			t.Fatal("an error left entries behind")
 		}
-		table.Apply(b)
-		table.Settle(start)
+		table.apply(b)
+		table.settle(start)
 		if again := encoded(t, table); len(table.entries) > 0 {
-			other := New(Options{}, func(*hit.Hit) {})
-			if record, err := other.Restore(again); err != nil || record != 7 {
+			other := NewTable(Options{}, func(*hit.Hit) {})
+			if record, err := other.restore(again); err != nil || record != 7 {
 				t.Fatalf("what was read and written cannot be read: %v", err)
 			}
 		}
@@ -363,6 +363,6 @@ func BenchmarkSnapshot(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		x.table.changed = true
-		x.table.Snapshot(1)
+		x.table.snapshot(1)
 	}
 }

@@ -3,9 +3,10 @@
 // intervals. Nothing is folded away: the counts of all lines add up to the
 // records that came in.
 //
-// It keeps one entry for each fold key, in memory; a snapshot, and what each line has
-// changed since, carry them over a restart. It runs no goroutine and reads no clock: time comes
-// with the events and with Advance, so that a replay folds as the live agent did.
+// A Table keeps one entry for each fold key, in memory. It runs no goroutine and reads no
+// clock: time comes with the events and with Advance, so that a replay folds as the live
+// agent did. An Emitter is the goroutine that feeds the live agent's Table, and carries it
+// over a restart by a snapshot and by what each line has changed since.
 package throttle
 
 import (
@@ -96,9 +97,9 @@ type Table struct {
 	stats   Stats
 }
 
-// New returns an empty Table. Hits go to emit, one at a time, while a method of
+// NewTable returns an empty Table. Hits go to emit, one at a time, while a method of
 // the Table runs; emit must not call the Table and may keep the hit.
-func New(o Options, emit func(*hit.Hit)) *Table {
+func NewTable(o Options, emit func(*hit.Hit)) *Table {
 	return &Table{o: o.withDefaults(), emit: emit, entries: make(map[key]*entry), crowds: newCrowds()}
 }
 
@@ -224,8 +225,9 @@ func (t *Table) Flush(now time.Time) {
 	}
 }
 
-// say makes a line of what e holds and starts its next window. The journal hears
-// of it first, so that no restart can say it twice.
+// say makes a line of what e holds and starts its next window. The
+// Emitter writes the line and that window into the journal as one record, so that no
+// restart can say the line twice.
 func (t *Table) say(e *entry, at int64) {
 	held, worse := e.held, e.worse()
 	t.nat.settle(e)
@@ -264,7 +266,7 @@ func (e *entry) kind(worse bool) hit.Kind {
 func (t *Table) tell(e *entry, h *hit.Hit, kind hit.Kind, at int64) {
 	t.stats.Lines++
 	h.Kind, h.Time = kind, stamp(at)
-	t.journal(e)
+	t.noteChange(e)
 	t.emit(h)
 }
 

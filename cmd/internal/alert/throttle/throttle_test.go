@@ -61,7 +61,7 @@ func newBench(t testing.TB, o Options) *bench {
 		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
 		netip.MustParsePrefix("2001:db8:10::/48"),
 	}, []uint16{22, 53, 443}, nil)
-	x.table = New(atOnce(o), x.take)
+	x.table = NewTable(atOnce(o), x.take)
 	return x
 }
 

@@ -1,4 +1,4 @@
-package emit
+package throttle
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
-	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
 	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
@@ -29,11 +28,11 @@ func (e *Emitter) restore() {
 	record := uint64(0)
 	b, err := os.ReadFile(e.d.Folds)
 	if err == nil {
-		record, err = e.table.Restore(b)
+		record, err = e.table.restore(b)
 	}
 	switch {
 	case err == nil || errors.Is(err, fs.ErrNotExist):
-	case errors.Is(err, throttle.ErrVersion):
+	case errors.Is(err, errVersion):
 		e.d.Log.Info("the fold state is not used; folding starts from nothing", "why", err)
 	default:
 		e.damaged("%s: what it held of repeats is lost; it is kept as %s", err, file.SetAside(e.d.Folds))
@@ -41,7 +40,7 @@ func (e *Emitter) restore() {
 	e.said = record
 	wrong := 0
 	err = e.d.Journal.Replay(record+1, func(r *journal.Record) {
-		if len(r.Said) > 0 && !e.table.Apply(r.Said) {
+		if len(r.Said) > 0 && !e.table.apply(r.Said) {
 			wrong++
 		}
 		e.said = r.Seq
@@ -52,7 +51,7 @@ func (e *Emitter) restore() {
 		e.damaged("%d changes of the fold state cannot be read: those lines may be repeated", wrong)
 	}
 	e.d.Journal.Keep(record + 1)
-	e.table.Settle(time.Now())
+	e.table.settle(time.Now())
 	_ = os.Remove(e.d.Folds + formerJournal)
 	e.publish()
 }
@@ -63,7 +62,7 @@ func (e *Emitter) snapshot() {
 	if e.saving {
 		return
 	}
-	if b, record := e.table.Snapshot(e.said), e.said; b != nil {
+	if b, record := e.table.snapshot(e.said), e.said; b != nil {
 		e.saving = true
 		go func() { e.saved <- e.save(context.Background(), b, record) }()
 	}
@@ -72,7 +71,7 @@ func (e *Emitter) snapshot() {
 // keep takes what became of a snapshot.
 func (e *Emitter) keep(err error) {
 	if e.saving = false; err != nil {
-		e.table.Unsaved()
+		e.table.changed = true
 	}
 }
 
@@ -102,7 +101,7 @@ func (e *Emitter) saveLast(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if b := e.table.Snapshot(e.said); b != nil {
+	if b := e.table.snapshot(e.said); b != nil {
 		return e.save(ctx, b, e.said)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package emit
+package throttle
 
 import (
 	"bytes"
@@ -29,8 +29,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bench is an Emitter, its journal, and what it says.
-type bench struct {
+// running is an Emitter, its journal, and what it says.
+type running struct {
 	*Emitter
 	t    *testing.T
 	dir  string
@@ -42,12 +42,12 @@ type bench struct {
 	said []string
 }
 
-// start starts an Emitter on dir.
-func start(t *testing.T, dir string) *bench {
+// startEmitter starts an Emitter on dir.
+func startEmitter(t *testing.T, dir string) *running {
 	t.Helper()
 	b := intel.NewBuilder("test")
 	b.Add(intel.Indicator{Prefix: netip.MustParsePrefix("198.51.0.0/16"), Category: intel.C2, Score: 90})
-	x := &bench{t: t, dir: dir, set: intel.NewSet(b.Block())}
+	x := &running{t: t, dir: dir, set: intel.NewSet(b.Block())}
 	say := func(status, msg string) {
 		x.mu.Lock()
 		defer x.mu.Unlock()
@@ -73,7 +73,7 @@ func start(t *testing.T, dir string) *bench {
 }
 
 // calls passes a flow to each of n listed addresses, as often as times.
-func (x *bench) calls(n, times int) {
+func (x *running) calls(n, times int) {
 	for i := range n * times {
 		now := time.Now().UnixNano()
 		r := flow.Record{
@@ -85,7 +85,7 @@ func (x *bench) calls(n, times int) {
 }
 
 // hits returns the hits that are in the journal by now, and were not returned yet.
-func (x *bench) hits() (hits []*hit.Hit) {
+func (x *running) hits() (hits []*hit.Hit) {
 	x.t.Helper()
 	for {
 		r, err := x.log.Next()
@@ -101,7 +101,7 @@ func (x *bench) hits() (hits []*hit.Hit) {
 }
 
 // await returns n hits, and those that come with them.
-func (x *bench) await(n int) (hits []*hit.Hit) {
+func (x *running) await(n int) (hits []*hit.Hit) {
 	x.t.Helper()
 	for end := time.Now().Add(time.Minute); len(hits) < n; time.Sleep(10 * time.Millisecond) {
 		if hits = append(hits, x.hits()...); time.Now().After(end) {
@@ -112,7 +112,7 @@ func (x *bench) await(n int) (hits []*hit.Hit) {
 }
 
 // end stops all in order.
-func (x *bench) end() []*hit.Hit {
+func (x *running) end() []*hit.Hit {
 	x.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -130,13 +130,13 @@ func (x *bench) end() []*hit.Hit {
 	return hits
 }
 
-func (x *bench) says(text string) bool {
+func (x *running) says(text string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return slices.ContainsFunc(x.said, func(s string) bool { return strings.Contains(s, text) })
 }
 
-func (x *bench) finds(text string) bool {
+func (x *running) finds(text string) bool {
 	var l finding.List
 	x.Findings(&l)
 	return slices.ContainsFunc(l, func(f finding.Finding) bool {
@@ -154,22 +154,11 @@ func kinds(hits []*hit.Hit) string {
 	return fmt.Sprintf("%d new, %d repeat, %d flows", n[hit.New], n[hit.Repeat], flows)
 }
 
-func wantDistinct(t *testing.T, hits []*hit.Hit) {
-	t.Helper()
-	seen := map[string]bool{}
-	for _, h := range hits {
-		if seen[h.ID] {
-			t.Errorf("%s was said twice", h.ID)
-		}
-		seen[h.ID] = true
-	}
-}
-
 // A stop says all that is held, and the next start goes on where it ended.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	x := start(t, dir)
+	x := startEmitter(t, dir)
 	x.calls(10, 1)
 	all := x.await(10)
 	x.calls(10, 2)
@@ -177,13 +166,13 @@ func TestRestart(t *testing.T) {
 	if got := kinds(all); got != "10 new, 10 repeat, 30 flows" {
 		t.Error(got)
 	}
-	x = start(t, dir)
+	x = startEmitter(t, dir)
 	x.calls(10, 1)
 	all = append(all, x.end()...)
 	if got := kinds(all); got != "10 new, 20 repeat, 40 flows" {
 		t.Error(got)
 	}
-	wantDistinct(t, all)
+	wantDistinctIDs(t, all)
 	if len(x.said) > 0 {
 		t.Errorf("said %q", x.said)
 	}
@@ -197,7 +186,7 @@ func TestKilled(t *testing.T) {
 		t.Run(snapshot, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			x := start(t, dir)
+			x := startEmitter(t, dir)
 			x.calls(10, 1)
 			all := x.await(10)
 			left := t.TempDir()
@@ -224,7 +213,7 @@ func TestKilled(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			x = start(t, left)
+			x = startEmitter(t, left)
 			if damaged := snapshot == "damaged"; x.says("the fold state is damaged") != damaged || x.finds("the fold state is damaged") != damaged {
 				t.Errorf("said %q", x.said)
 			}
@@ -236,7 +225,7 @@ func TestKilled(t *testing.T) {
 			if got := kinds(all); got != "10 new, 10 repeat, 20 flows" {
 				t.Error(got)
 			}
-			wantDistinct(t, all)
+			wantDistinctIDs(t, all)
 		})
 	}
 }
@@ -254,7 +243,7 @@ func TestNoSnapshotWithoutJournal(t *testing.T) {
 		t.Skipf("SKIPPED: a small file system of its own needs root: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(full, syscall.MNT_DETACH) })
-	x := start(t, dir)
+	x := startEmitter(t, dir)
 	var before []byte
 	for end := time.Now().Add(time.Minute); len(before) == 0; time.Sleep(time.Millisecond) {
 		if before, _ = os.ReadFile(filepath.Join(dir, "folds")); time.Now().After(end) {

@@ -1,7 +1,4 @@
-// Package emit is the one goroutine between matches and the journal: it classifies
-// matches, folds repeats, and appends the hits to the journal, each together with its
-// change of the fold table. It writes no line and delivers nothing.
-package emit
+package throttle
 
 import (
 	"context"
@@ -16,7 +13,6 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
-	"github.com/flowhound/flowhound/cmd/internal/alert/throttle"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/match"
@@ -56,9 +52,9 @@ func (c *Config) SetDefaults() {
 	*c = Config{Window: 5 * time.Minute, MaxWindow: 24 * time.Hour, MinSeverity: hit.Info, MaxKeys: 65536}
 }
 
-// Throttle is the part of the configuration that package throttle folds by.
-func (c *Config) Throttle() throttle.Options {
-	return throttle.Options{Window: c.Window, MaxWindow: c.MaxWindow, MaxKeys: c.MaxKeys, MinSeverity: c.MinSeverity}
+// Options is the part of the configuration that a Table folds by.
+func (c *Config) Options() Options {
+	return Options{Window: c.Window, MaxWindow: c.MaxWindow, MaxKeys: c.MaxKeys, MinSeverity: c.MinSeverity}
 }
 
 // Dependencies are what an Emitter works with.
@@ -75,16 +71,18 @@ type Dependencies struct {
 	Log    *slog.Logger
 }
 
-// Emitter is the goroutine and what it owns.
+// Emitter is the one goroutine between matches and the journal: it classifies matches,
+// folds them in its Table, and appends the hits to the journal, each together with its
+// change of the Table. It writes no line and delivers nothing.
 type Emitter struct {
 	d       Dependencies
 	queue   chan match.Raw
-	options chan throttle.Options // of Apply
+	options chan Options // of Apply
 	intakes []*Intake
 
 	// Of the goroutine: the table, the number of the last record whose change it holds,
 	// and whether a snapshot is being saved; what becomes of that comes by saved.
-	table  *throttle.Table
+	table  *Table
 	said   uint64
 	saving bool
 	saved  chan error
@@ -97,9 +95,9 @@ type Emitter struct {
 	damage    []string // what could not be read at the start
 	damagedAt time.Time
 
-	stats    atomic.Pointer[throttle.Stats] // as of the last look at the clock
-	turned   atomic.Int64                   // Unix seconds: of that look
-	unsaid   atomic.Uint64                  // hits that the journal refused
+	stats    atomic.Pointer[Stats] // as of the last look at the clock
+	turned   atomic.Int64          // Unix seconds: of that look
+	unsaid   atomic.Uint64         // hits that the journal refused
 	stopping sync.Once
 	done     chan struct{} // closed when the goroutine has ended; nil: not started
 }
@@ -107,7 +105,7 @@ type Emitter struct {
 // New returns an Emitter that does nothing yet.
 func New(c Config, d Dependencies) *Emitter {
 	e := &Emitter{
-		d: d, queue: make(chan match.Raw, queueSize), options: make(chan throttle.Options),
+		d: d, queue: make(chan match.Raw, queueSize), options: make(chan Options),
 		saved: make(chan error, 1),
 		unsaved: finding.Trouble{
 			Fails: "the fold state cannot be saved", Costs: "a crash now would lose counts that are held", Again: "the fold state is saved again",
@@ -117,27 +115,27 @@ func New(c Config, d Dependencies) *Emitter {
 			Name: "flowhound_hits_total", Help: "Hits reported, by kind, severity and direction.",
 		}, []string{"kind", "severity", "direction"}),
 	}
-	e.table = throttle.New(c.Throttle(), e.say)
+	e.table = NewTable(c.Options(), e.emit)
 	e.publish()
 	return e
 }
 
-// say appends a hit of the table to the journal, with what it changes there.
-func (e *Emitter) say(h *hit.Hit) {
-	if seq, err := e.tell(h, e.table.Change()); err == nil {
+// emit appends a hit of the table to the journal, with what it changes there.
+func (e *Emitter) emit(h *hit.Hit) {
+	if seq, err := e.append(h, e.table.change); err == nil {
 		e.said = seq
 	}
 }
 
-// Say appends a hit that the table has no part in, such as what a hunt finds: for all
+// Emit appends a hit that the table has no part in, such as what a hunt finds: for all
 // who want it and for the cursors of those names. Any goroutine may call it.
-func (e *Emitter) Say(h *hit.Hit, to ...string) error {
-	_, err := e.tell(h, nil, to...)
+func (e *Emitter) Emit(h *hit.Hit, to ...string) error {
+	_, err := e.append(h, nil, to...)
 	return err
 }
 
-// tell counts a hit and gives it to the journal.
-func (e *Emitter) tell(h *hit.Hit, change []byte, to ...string) (uint64, error) {
+// append counts a hit and appends it to the journal.
+func (e *Emitter) append(h *hit.Hit, change []byte, to ...string) (uint64, error) {
 	if e.d.Locate != nil {
 		e.d.Locate(h)
 	}
@@ -218,7 +216,7 @@ func (e *Emitter) Lines() uint64 { return e.stats.Load().Lines }
 // Apply takes over other settings. The Emitter must run.
 func (e *Emitter) Apply(ctx context.Context, c Config) error {
 	select {
-	case e.options <- c.Throttle():
+	case e.options <- c.Options():
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
