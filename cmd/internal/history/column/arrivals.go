@@ -157,8 +157,8 @@ func (a arrivals) encode() string {
 
 var errArrivals = errors.New("the list of arrivals is damaged")
 
-func decodeArrivals(s string) (arrivals, error) {
-	b, err := base64.StdEncoding.DecodeString(s)
+func decodeArrivals(s []byte) (arrivals, error) {
+	b, err := base64.StdEncoding.AppendDecode(nil, s)
 	if err != nil {
 		return nil, errArrivals
 	}

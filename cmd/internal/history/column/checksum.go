@@ -1,6 +1,7 @@
 package column
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"hash/crc32"
 	"io"
 	"strconv"
-	"sync"
 )
 
 // Parquet checks the content of a page and nothing else: a flipped bit in a page's
@@ -83,36 +83,34 @@ func (s *summing) finish() (size int64, err error) {
 	return s.size + int64(n+tailSize), nil
 }
 
-// checkFooter reports whether the footer of a file is the one that was written.
-func checkFooter(r io.ReaderAt, size int64) error {
+// readFooter returns the footer of a file, if it is the one that was written.
+func readFooter(r io.ReaderAt, size int64) ([]byte, error) {
 	var end [endSize]byte
 	if size < int64(tailSize+2*endSize) {
-		return fmt.Errorf("%w: %d bytes are too few", ErrDamaged, size)
+		return nil, fmt.Errorf("%w: %d bytes are too few", ErrDamaged, size)
 	}
 	if _, err := r.ReadAt(end[:], size-endSize); err != nil {
-		return err
+		return nil, err
 	}
 	footer := int64(binary.LittleEndian.Uint32(end[:])) + endSize
-	if string(end[4:]) != "PAR1" || footer > size-int64(tailSize) || footer > maxFooter {
-		return fmt.Errorf("%w: it does not end as Parquet does", ErrDamaged)
+	if string(end[4:]) != parquetMagic || footer > size-int64(tailSize) || footer > maxFooter {
+		return nil, fmt.Errorf("%w: it does not end as Parquet does", ErrDamaged)
 	}
 	b := make([]byte, int64(tailSize)+footer)
 	if _, err := r.ReadAt(b, size-int64(len(b))); err != nil {
-		return err
+		return nil, err
 	}
 	if string(b[:len(tailMagic)]) != tailMagic {
-		return fmt.Errorf("%w: flowhound has not written it", ErrDamaged)
+		return nil, fmt.Errorf("%w: flowhound has not written it", ErrDamaged)
 	}
 	if crc32.Checksum(b[tailSize:], castagnoli) != binary.LittleEndian.Uint32(b[len(tailMagic):]) {
-		return fmt.Errorf("%w: the checksum of its footer is wrong", ErrDamaged)
+		return nil, fmt.Errorf("%w: the checksum of its footer is wrong", ErrDamaged)
 	}
-	return nil
+	return b[tailSize : len(b)-endSize], nil
 }
 
 // maxFooter bounds the footer that is read: 4 M arrivals take 20 MB.
 const maxFooter = 256 << 20
-
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // checked reads a file and checks all that it reads of its pages.
 type checked struct {
@@ -121,46 +119,37 @@ type checked struct {
 	sums []byte
 }
 
-func newChecked(r io.ReaderAt, sums string) (*checked, error) {
+func newChecked(r io.ReaderAt, sums []byte) (*checked, error) {
 	c := &checked{r: r}
-	n := 0
-	for n < len(sums) && sums[n] != ':' {
-		n++
-	}
-	size, err := strconv.ParseInt(sums[:n], 10, 64)
-	if err != nil || n == len(sums) {
+	size, list, ok := bytes.Cut(sums, []byte(":"))
+	var err error
+	if c.size, err = strconv.ParseInt(string(size), 10, 64); err != nil || !ok || c.size < 0 {
 		return nil, fmt.Errorf("%w: it has no checksums", ErrDamaged)
 	}
-	c.size = size
-	if c.sums, err = base64.StdEncoding.DecodeString(sums[n+1:]); err != nil || int64(len(c.sums)/4) != (size+sumBlock-1)/sumBlock {
+	if c.sums, err = base64.StdEncoding.AppendDecode(nil, list); err != nil || int64(len(c.sums)/4) != (c.size+sumBlock-1)/sumBlock {
 		return nil, fmt.Errorf("%w: its list of checksums is wrong", ErrDamaged)
 	}
 	return c, nil
 }
 
-// ReadAt reads whole blocks, and thus up to 16 KiB more than it was asked for.
-func (c *checked) ReadAt(b []byte, at int64) (int, error) {
-	if at < 0 || at >= c.size {
-		return 0, io.EOF
-	}
-	var end error
-	if int64(len(b)) > c.size-at {
-		b, end = b[:c.size-at], io.EOF
+// read returns size bytes of the pages, in buffer's memory. It reads whole blocks, and
+// thus up to 16 KiB more.
+func (c *checked) read(buffer *[]byte, at, size int64) ([]byte, error) {
+	if at < 0 || size < 0 || at > c.size || size > c.size-at {
+		return nil, fmt.Errorf("%w: it stands outside of the file", ErrDamaged)
 	}
 	from := at / sumBlock * sumBlock
-	to := min((at+int64(len(b))+sumBlock-1)/sumBlock*sumBlock, c.size)
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	*buf = grow(*buf, int(to-from))
-	whole := *buf
+	to := min((at+size+sumBlock-1)/sumBlock*sumBlock, c.size)
+	*buffer = grow(*buffer, int(to-from))
+	whole := *buffer
 	if _, err := c.r.ReadAt(whole, from); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	for i := from / sumBlock; i*sumBlock < to; i++ {
 		block := whole[i*sumBlock-from : min((i+1)*sumBlock, to)-from]
 		if crc32.Checksum(block, castagnoli) != binary.LittleEndian.Uint32(c.sums[4*i:]) {
-			return 0, fmt.Errorf("%w: the checksum of its bytes from %d on is wrong", ErrDamaged, i*sumBlock)
+			return nil, fmt.Errorf("%w: the checksum of its bytes from %d on is wrong", ErrDamaged, i*sumBlock)
 		}
 	}
-	return copy(b, whole[at-from:]), end
+	return whole[at-from : at-from+size], nil
 }

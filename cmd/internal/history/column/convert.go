@@ -141,7 +141,8 @@ func natPortOf(v int32, port uint16) uint16 {
 // AppendRecords appends the one or two flow records that the row was made of. f is
 // its file, which knows when they arrived.
 func (row *Row) AppendRecords(records []flow.Record, f *File) []flow.Record {
-	return row.appendRecords(records, f.arrivals)
+	at, _ := f.at() // those who read rows were told of it
+	return row.appendRecords(records, at)
 }
 
 // times returns start and end of the row's flow as Times does, but for the

@@ -51,6 +51,7 @@ func TestFilesOfEarlierVersions(t *testing.T) {
 func TestManyGroups(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	var files []*File
+	var contents [][]byte
 	var want []flow.Record
 	for part := range 2 {
 		var records []flow.Record
@@ -69,7 +70,7 @@ func TestManyGroups(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files, want = append(files, f), append(want, records...)
+		files, contents, want = append(files, f), append(contents, b), append(want, records...)
 	}
 	var b bytes.Buffer
 	if _, err := Merge(t.Context(), &b, files, Options{Level: Better}); err != nil {
@@ -84,19 +85,30 @@ func TestManyGroups(t *testing.T) {
 		t.Errorf("%d row groups", merged.Groups)
 	}
 	inOrder(t, merged)
-	for _, f := range append(files, merged) {
-		for g, group := range f.parquet.Metadata().RowGroups {
+	for i, f := range append(files, merged) {
+		lib := library(t, append(contents, b.Bytes())[i])
+		for g, group := range lib.Metadata().RowGroups {
 			for id := range group.Columns {
-				checkFooterOf(t, f, g, ID(id), &group.Columns[id].MetaData)
+				checkFooterOf(t, lib, f, g, ID(id), &group.Columns[id].MetaData)
 			}
 		}
 	}
 }
 
-// checkFooterOf compares what the footer says of a column with its pages.
-func checkFooterOf(t *testing.T, f *File, group int, id ID, meta *format.ColumnMetaData) {
+// library opens a file with a library for Parquet, which knows nothing of our reader.
+func library(t testing.TB, b []byte) *parquet.File {
 	t.Helper()
-	name := f.parquet.Schema().Columns()[id]
+	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// checkFooterOf compares what the footer says of a column with its pages.
+func checkFooterOf(t *testing.T, lib *parquet.File, f *File, group int, id ID, meta *format.ColumnMetaData) {
+	t.Helper()
+	name := lib.Schema().Columns()[id]
 	if meta.PathInSchema[0] != name[0] || meta.NumValues != int64(f.GroupLen(group)) {
 		t.Errorf("group %d: %s has %d values of %d", group, meta.PathInSchema[0], meta.NumValues, f.GroupLen(group))
 	}
@@ -104,7 +116,7 @@ func checkFooterOf(t *testing.T, f *File, group int, id ID, meta *format.ColumnM
 	if err := f.Column(group, id, &c); err != nil {
 		t.Fatal(err)
 	}
-	typ := f.parquet.RowGroups()[group].ColumnChunks()[id].Type()
+	typ := lib.RowGroups()[group].ColumnChunks()[id].Type()
 	var least, most parquet.Value
 	for row := range f.GroupLen(group) {
 		var v parquet.Value

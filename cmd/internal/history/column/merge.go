@@ -28,7 +28,11 @@ func Merge(ctx context.Context, to io.Writer, files []*File, o Options) (Info, e
 		info.Flows += f.Flows
 		info.Start, info.End = min(info.Start, f.Start), max(info.End, f.End)
 		info.First, info.Last = min(info.First, f.First), max(info.Last, f.Last)
-		m.arrivals = append(m.arrivals, f.arrivals...)
+		at, err := f.at()
+		if err != nil {
+			return Info{}, err
+		}
+		m.arrivals = append(m.arrivals, at...)
 	}
 	if info.Rows == 0 || info.Rows > MergeRows {
 		return Info{}, fmt.Errorf("%d rows cannot be merged, the limit is %d", info.Rows, MergeRows)
@@ -140,7 +144,11 @@ func (m *merge) received() error {
 	first := 0
 	var c [7]Column
 	for _, f := range m.files {
-		seconds, ranks := f.arrivals.seconds(), m.arrivals.ranks(f.arrivals)
+		at, err := f.at()
+		if err != nil {
+			return err
+		}
+		seconds, ranks := at.seconds(), m.arrivals.ranks(at)
 		for g := range f.Groups {
 			for i, id := range []ID{Start, StartNS, Dur, DurNS, ReceivedLag, ReceivedNth, RevReceived} {
 				if err := f.Column(g, id, &c[i]); err != nil {

@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"github.com/parquet-go/parquet-go"
+	"sync"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
 )
@@ -15,10 +14,10 @@ import (
 // Column that they fill belongs to one goroutine.
 type File struct {
 	Info
-	file     *os.File // nil: from memory
-	parquet  *parquet.File
-	place    [Columns]int // of each column in the file, -1 where it has none
-	arrivals arrivals
+	file    *os.File // nil: from memory
+	layout  *layout
+	pages   *checked
+	arrived func() (arrivals, error)
 }
 
 // Open opens a file that Writer wrote. An error wraps ErrDamaged where the content is
@@ -38,67 +37,41 @@ func Open(path string) (*File, error) {
 }
 
 // Read opens a file of the given size, which r reads.
+//
+// A question opens thousands of files, so that this does what all readers need, and no
+// more: the list of arrivals waits until it is asked for.
 func Read(r io.ReaderAt, size int64) (f *File, err error) {
 	defer recovered(&err)
-	if err := checkFooter(r, size); err != nil {
+	footer, err := readFooter(r, size)
+	if err != nil {
 		return nil, err
 	}
 	f = &File{}
-	from := &source{footer: r}
-	f.parquet, err = parquet.OpenFile(from, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true), parquet.ReadBufferSize(64<<10))
+	if f.layout, err = parseFooter(footer); err != nil {
+		return nil, err
+	}
+	if v := f.layout.meta[metaVersion]; string(v) != version {
+		return nil, fmt.Errorf("%w: its format is version %q, this program reads %s", ErrDamaged, v, version)
+	}
+	if f.pages, err = newChecked(r, f.layout.meta[metaSums]); err != nil {
+		return nil, err
+	}
+	if err := f.parse(string(f.layout.meta[metaInfo])); err != nil {
+		return nil, err
+	}
+	list := f.layout.meta[metaArrivals]
+	f.arrived = sync.OnceValues(func() (arrivals, error) { return decodeArrivals(list) })
+	f.Size, f.Groups = size, len(f.layout.groups)
+	return f, nil
+}
+
+// at returns the times at which the file's records arrived.
+func (f *File) at() (arrivals, error) {
+	a, err := f.arrived()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if v, _ := f.parquet.Lookup(metaVersion); v != version {
-		return nil, fmt.Errorf("%w: its format is version %q, this program reads %s", ErrDamaged, v, version)
-	}
-	sums, _ := f.parquet.Lookup(metaSums)
-	if from.pages, err = newChecked(r, sums); err != nil {
-		return nil, err
-	}
-	text, _ := f.parquet.Lookup(metaInfo)
-	if err := f.parse(text); err != nil {
-		return nil, err
-	}
-	at, _ := f.parquet.Lookup(metaArrivals)
-	if f.arrivals, err = decodeArrivals(at); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	f.Size, f.Groups = size, len(f.parquet.RowGroups())
-	return f, f.locate()
-}
-
-// source reads pages with checks, once their checksums are known, and what stands
-// behind them without.
-type source struct {
-	pages  *checked
-	footer io.ReaderAt
-}
-
-// ReadAt implements io.ReaderAt.
-func (s *source) ReadAt(b []byte, at int64) (int, error) {
-	if s.pages != nil && at < s.pages.size {
-		return s.pages.ReadAt(b, at)
-	}
-	return s.footer.ReadAt(b, at)
-}
-
-// locate finds the columns.
-func (f *File) locate() error {
-	s := f.parquet.Schema()
-	for id := range Columns {
-		f.place[id] = -1
-		leaf, ok := s.Lookup(id.String())
-		if !ok {
-			continue // of a later version of this program: its default
-		}
-		kind := map[Kind]parquet.Kind{Int32: parquet.Int32, Int64: parquet.Int64, Address: parquet.FixedLenByteArray, Country: parquet.ByteArray}[id.Kind()]
-		if leaf.Node.Type().Kind() != kind || leaf.MaxDefinitionLevel != 0 || leaf.MaxRepetitionLevel != 0 {
-			return fmt.Errorf("%w: column %s has another type", ErrDamaged, id)
-		}
-		f.place[id] = leaf.ColumnIndex
-	}
-	return nil
+	return a, nil
 }
 
 // Close closes the file.
@@ -111,11 +84,17 @@ func (f *File) Close() error {
 
 // Verify reads all of the file, which checks it.
 func (f *File) Verify() error {
+	if _, err := f.at(); err != nil {
+		return err
+	}
 	var c Column
 	for g := range f.Groups {
 		for id := range Columns {
-			if err := f.Column(g, id, &c); err != nil {
+			if err := f.Begin(g, id, &c); err != nil {
 				return err
+			}
+			if err := c.check(); err != nil {
+				return fmt.Errorf("column %s: %w", id, err)
 			}
 		}
 	}
@@ -123,13 +102,16 @@ func (f *File) Verify() error {
 }
 
 // GroupLen returns how many rows a row group has.
-func (f *File) GroupLen(group int) int { return int(f.parquet.RowGroups()[group].NumRows()) }
+func (f *File) GroupLen(group int) int { return f.layout.groups[group].rows }
 
 // Lookup returns what the metadata of the file says of a key.
-func (f *File) Lookup(key string) (string, bool) { return f.parquet.Lookup(key) }
+func (f *File) Lookup(key string) (string, bool) {
+	v, ok := f.layout.meta[key]
+	return string(v), ok
+}
 
-// recovered makes an error of a panic: of all damaged files that were tried one made
-// the library panic.
+// recovered makes an error of a panic: of the decoders, which are a library's, one was seen
+// to do so with bytes that nobody wrote.
 func recovered(err *error) {
 	if p := recover(); p != nil {
 		if e, ok := p.(error); ok && errors.Is(e, ErrDamaged) {

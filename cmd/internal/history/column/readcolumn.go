@@ -1,20 +1,18 @@
 package column
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // Column holds the values of one column of a row group. Its memory is reused when it
 // is filled again. Values are as the files hold them: Index has a place in the
 // dictionary for each row where the column has one, else Int32 or Int64 hold a value
-// a row.
+// a row. Whoever wants few rows reads few pages: see File.Begin.
 type Column struct {
-	Index []int32 // nil: no dictionary
+	Index []int32 // nil: no dictionary. It must not be changed
 
 	// Of the dictionary, or of the rows where Index is nil. An Address is 16 bytes of
 	// Bytes, a Country two.
@@ -23,6 +21,12 @@ type Column struct {
 	Bytes []byte
 
 	two bool // Bytes holds countries
+
+	codec  codec
+	chunk  []byte  // as it stands in the file
+	pages  []page  // of chunk that are not unpacked yet, by their first rows
+	index  []int32 // what Index is made of
+	single bool    // all rows have the only value of the dictionary
 }
 
 // Address returns the value of a dictionary's place in a column of addresses.
@@ -49,46 +53,107 @@ func (c *Column) Value(row int) int64 {
 // Column reads a column of a row group. A column that the file does not have, as one
 // that a later version of this program added, has its default in every row.
 func (f *File) Column(group int, id ID, c *Column) (err error) {
+	if err := f.Begin(group, id, c); err != nil {
+		return err
+	}
+	if err := c.All(); err != nil {
+		return fmt.Errorf("column %s: %w", id, err)
+	}
+	return nil
+}
+
+// Begin is Column for a reader that wants some rows: it reads the dictionary, and that of
+// which rows Need or All were told follows.
+func (f *File) Begin(group int, id ID, c *Column) (err error) {
 	defer recovered(&err)
-	c.Index, c.Int32, c.Int64, c.Bytes = c.Index[:0], c.Int32[:0], c.Int64[:0], c.Bytes[:0]
 	rows := f.GroupLen(group)
-	if f.place[id] < 0 {
+	c.reset(id)
+	if f.layout.place[id] < 0 {
 		c.constant(id, rows)
 		return nil
 	}
-	pages := f.parquet.RowGroups()[group].ColumnChunks()[f.place[id]].Pages()
-	defer func() { err = errors.Join(err, pages.Close()) }()
-	n := 0
-	for {
-		page, err := pages.ReadPage()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	at := f.layout.groups[group].chunks[f.layout.place[id]]
+	c.codec = at.codec
+	b, err := f.pages.read(&c.chunk, at.offset, at.size)
+	if err == nil {
+		err = c.begin(id, b, rows)
+	}
+	if err != nil {
+		return fmt.Errorf("column %s: %w", id, err)
+	}
+	return nil
+}
+
+func (c *Column) reset(id ID) {
+	c.Index, c.Int32, c.Int64, c.Bytes = nil, c.Int32[:0], c.Int64[:0], c.Bytes[:0]
+	c.two, c.single, c.pages = id.Kind() == Country, false, c.pages[:0]
+}
+
+// begin reads the headers of a chunk's pages, and its dictionary.
+func (c *Column) begin(id ID, b []byte, rows int) error {
+	n, hasDictionary := 0, false
+	for len(b) > 0 && n < rows {
+		p, kind, rest, err := nextPage(b)
 		if err != nil {
-			return fmt.Errorf("column %s: %w", id, err)
+			return err
 		}
-		if n += int(page.NumRows()); n > rows {
-			return fmt.Errorf("%w: column %s has more than %d rows", ErrDamaged, id, rows)
-		}
-		if len(c.Index) == 0 && page.Dictionary() != nil { // one allocation, not ten
-			c.Index = slices.Grow(c.Index, rows)
-		}
-		err = c.add(id, page)
-		parquet.Release(page)
-		if err != nil {
-			return fmt.Errorf("column %s: %w", id, err)
+		switch b = rest; {
+		case kind == dictionaryPage && n == 0 && !hasDictionary && p.rows <= rows:
+			if err := c.dictionary(id, &p); err != nil {
+				return err
+			}
+			hasDictionary = true
+		case (kind == dataPage || kind == dataPage2) && p.rows <= rows-n:
+			p.first = n
+			n += p.rows
+			c.pages = append(c.pages, p)
+		case kind != indexPage:
+			return fmt.Errorf("%w: it has a page that does not belong there", ErrDamaged)
 		}
 	}
 	if n != rows {
-		return fmt.Errorf("%w: column %s has %d rows of %d", ErrDamaged, id, n, rows)
+		return fmt.Errorf("%w: it has %d rows of %d", ErrDamaged, n, rows)
 	}
-	return c.settle()
+	return c.prepare(id, rows, hasDictionary)
+}
+
+// prepare makes room for the rows, and makes nil what the column does not have.
+func (c *Column) prepare(id ID, rows int, hasDictionary bool) error {
+	switch {
+	case hasDictionary && c.values() == 1:
+		c.single = true
+		c.Index = noughts(rows)
+	case hasDictionary:
+		c.index = grow(c.index, rows)
+		c.Index = c.index
+	case id.Kind() == Int32:
+		c.Int32 = grow(c.Int32, rows)
+	case id.Kind() == Int64:
+		c.Int64 = grow(c.Int64, rows)
+	default:
+		return fmt.Errorf("%w: it has no dictionary", ErrDamaged)
+	}
+	if id.Kind() != Int32 {
+		c.Int32 = nil
+	}
+	if id.Kind() != Int64 {
+		c.Int64 = nil
+	}
+	return nil
+}
+
+// nought is the index of columns that have one value in all rows.
+var nought [GroupRows + GroupRows/2]int32
+
+func noughts(rows int) []int32 {
+	if rows > len(nought) {
+		return make([]int32, rows)
+	}
+	return nought[:rows:rows]
 }
 
 // constant makes the column of a file that has none.
 func (c *Column) constant(id ID, rows int) {
-	c.Index = grow(c.Index, rows)
-	clear(c.Index)
 	switch id.Kind() {
 	case Int32:
 		c.Int32 = append(c.Int32, 0)
@@ -99,31 +164,50 @@ func (c *Column) constant(id ID, rows int) {
 	case Country:
 		c.Bytes = append(c.Bytes, "--"...)
 	}
-	_ = c.settle()
+	_ = c.prepare(id, rows, true) // it has a dictionary
 }
 
-// settle checks the places, and makes nil what the column does not have.
-func (c *Column) settle() error {
-	if len(c.Int32) == 0 {
-		c.Int32 = nil
+// dictionary reads the values of a dictionary.
+func (c *Column) dictionary(id ID, p *page) error {
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	to := s.bytes
+	if id.Kind() == Address {
+		to = c.Bytes
 	}
-	if len(c.Int64) == 0 {
-		c.Int64 = nil
+	b, err := p.unpack(c.codec, to)
+	if err != nil {
+		return err
 	}
-	if len(c.Index) == 0 {
-		c.Index = nil
-		return nil
+	if id.Kind() != Address {
+		s.bytes = b
 	}
-	var a, b, most uint32 // two at a time: a tenth of a large question was spent here
-	for i := 0; i+1 < len(c.Index); i += 2 {
-		a, b = max(a, uint32(c.Index[i])), max(b, uint32(c.Index[i+1]))
+	if len(b) != p.rows*dictionaryBytes[id.Kind()] || p.rows == 0 {
+		return fmt.Errorf("%w: its dictionary has another size than its header says", ErrDamaged)
 	}
-	most = max(a, b, uint32(c.Index[len(c.Index)-1]))
-	if most >= uint32(c.values()) {
-		return fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
+	switch id.Kind() {
+	case Address:
+		c.Bytes = b
+	case Int32:
+		c.Int32 = grow(c.Int32, p.rows)
+		plain32(c.Int32, b)
+	case Int64:
+		c.Int64 = grow(c.Int64, p.rows)
+		plain64(c.Int64, b)
+	default:
+		for ; len(b) > 0; b = b[6:] {
+			if binary.LittleEndian.Uint32(b) != 2 {
+				return fmt.Errorf("%w: a country has not two letters", ErrDamaged)
+			}
+			c.Bytes = append(c.Bytes, b[4:6]...)
+		}
 	}
 	return nil
 }
+
+// dictionaryBytes is what a value takes in a dictionary; the two letters of a country
+// stand behind their length.
+var dictionaryBytes = [...]int{Int32: 4, Int64: 8, Address: 16, Country: 6}
 
 // values returns how many values there are, in the dictionary or without one.
 func (c *Column) values() int {
@@ -137,54 +221,64 @@ func (c *Column) width() int {
 	return 16
 }
 
-// add appends the values of a page.
-func (c *Column) add(id ID, page parquet.Page) error {
-	c.two = id.Kind() == Country
-	data := page.Data()
-	dict := page.Dictionary()
-	if dict == nil {
-		switch id.Kind() {
-		case Int32:
-			c.Int32 = append(c.Int32, data.Int32()...)
-		case Int64:
-			c.Int64 = append(c.Int64, data.Int64()...)
-		default:
-			return fmt.Errorf("%w: it has no dictionary", ErrDamaged)
-		}
+// All reads all rows of a column that was begun.
+func (c *Column) All() (err error) {
+	if c.single {
 		return nil
 	}
-	if len(c.Index) == 0 {
-		if err := c.addDictionary(id, dict); err != nil {
+	defer recovered(&err)
+	for i := range c.pages {
+		if err := c.load(&c.pages[i]); err != nil {
 			return err
 		}
 	}
-	c.Index = append(c.Index, data.Int32()...)
+	c.pages = c.pages[:0]
 	return nil
 }
 
-// addDictionary copies the values of a dictionary.
-func (c *Column) addDictionary(id ID, dict parquet.Dictionary) error {
-	values := dict.Page()
-	d := values.Data()
-	switch id.Kind() {
-	case Int32:
-		c.Int32 = append(c.Int32, d.Int32()...)
-	case Int64:
-		c.Int64 = append(c.Int64, d.Int64()...)
-	case Address:
-		b, size := d.FixedLenByteArray()
-		if size != 16 {
-			return fmt.Errorf("%w: its addresses have %d bytes", ErrDamaged, size)
-		}
-		c.Bytes = append(c.Bytes, b...)
-	default:
-		b, ends := d.ByteArray()
-		for i := 1; i < len(ends); i++ {
-			if ends[i]-ends[i-1] != 2 {
-				return fmt.Errorf("%w: a country has not two letters", ErrDamaged)
-			}
-		}
-		c.Bytes = append(c.Bytes, b...)
+// check reads all pages of a column that was begun, also where the dictionary says it all.
+func (c *Column) check() error {
+	if c.single && len(c.pages) > 0 {
+		c.single = false
+		c.index = grow(c.index, len(c.Index))
+		c.Index = c.index
 	}
+	return c.All()
+}
+
+// Need reads the pages that hold some rows, which stand in ascending order. The others of
+// the column must not be looked at.
+func (c *Column) Need(rows []int32) (err error) {
+	if len(c.pages) == 0 || len(rows) == 0 || c.single {
+		return nil
+	}
+	defer recovered(&err)
+	left := c.pages[:0]
+	for i := range c.pages {
+		p := c.pages[i]
+		at, _ := slices.BinarySearch(rows, int32(p.first))
+		if rows = rows[at:]; len(rows) == 0 || int(rows[0]) >= p.first+p.rows {
+			left = append(left, p)
+			continue
+		}
+		if err := c.load(&p); err != nil {
+			return err
+		}
+	}
+	c.pages = left
 	return nil
+}
+
+// load reads the rows of a page.
+func (c *Column) load(p *page) error {
+	from, to := p.first, p.first+p.rows
+	switch {
+	case c.Index != nil:
+		return p.places(c.codec, c.index[from:to], c.values())
+	case c.Int32 != nil:
+		return p.numbers(c.codec, c.Int32[from:to], nil)
+	case c.Int64 != nil:
+		return p.numbers(c.codec, nil, c.Int64[from:to])
+	}
+	return errors.New("a column was not begun")
 }

@@ -38,7 +38,7 @@ func (c *coded) code(g *group, k *Key, f Field, w way, sel []int32) {
 		if w == reverse {
 			id = directs[f].reverse
 		}
-		col := g.col(id)
+		col := g.col(id, sel)
 		for _, row := range sel {
 			letters := binary.BigEndian.Uint16(col.Bytes[2*col.Index[row]:])
 			if letters >= 'a'<<8 {
@@ -76,7 +76,7 @@ func (c *coded) codeAddress(f Field, w way, sel []int32) {
 	parts := c.group.parts(f, w, sel)
 	if len(parts) == 1 && !parts[0].constant {
 		offset := c.dictionary(parts[0].column)
-		index := c.group.col(parts[0].column).Index
+		index := c.group.col(parts[0].column, sel).Index
 		for _, row := range sel {
 			c.codes = append(c.codes, offset+uint64(index[row]))
 		}
@@ -88,7 +88,7 @@ func (c *coded) codeAddress(f Field, w way, sel []int32) {
 			if p.constant || len(p.rows) == 0 {
 				continue
 			}
-			offset, index, j := c.dictionary(p.column), c.group.col(p.column).Index, 0
+			offset, index, j := c.dictionary(p.column), c.group.col(p.column, p.rows).Index, 0
 			for i, row := range sel {
 				if j == len(p.rows) {
 					break
@@ -112,7 +112,7 @@ func (c *coded) dictionary(id column.ID) uint64 {
 	}
 	offset := c.size
 	c.columns, c.offsets = append(c.columns, id), append(c.offsets, offset)
-	c.size += uint64(len(c.group.col(id).Bytes) / 16)
+	c.size += uint64(len(c.group.begun(id).Bytes) / 16)
 	return offset
 }
 
@@ -131,7 +131,7 @@ func (c *coded) append(b []byte, code uint64) []byte {
 func (c *coded) address(code uint64) flow.Addr {
 	for i := len(c.columns) - 1; i >= 0; i-- {
 		if code >= c.offsets[i] {
-			return flow.AddrFrom16(c.group.col(c.columns[i]).Bytes[16*(code-c.offsets[i]):])
+			return flow.AddrFrom16(c.group.begun(c.columns[i]).Bytes[16*(code-c.offsets[i]):])
 		}
 	}
 	return flow.Addr{}
@@ -141,7 +141,7 @@ func (c *coded) address(code uint64) flow.Addr {
 func (c *coded) addressHashes() []uint64 {
 	c.hashes = append(c.hashes[:0], hashAddress(c.network(flow.Addr{})))
 	for i := range c.columns {
-		for b := c.group.col(c.columns[i]).Bytes; len(b) >= 16; b = b[16:] {
+		for b := c.group.begun(c.columns[i]).Bytes; len(b) >= 16; b = b[16:] {
 			c.hashes = append(c.hashes, hashAddress(c.network(flow.AddrFrom16(b))))
 		}
 	}

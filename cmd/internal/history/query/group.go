@@ -53,13 +53,36 @@ func (g *group) open(f *column.File, at int) {
 	}
 }
 
-func (g *group) col(id column.ID) *column.Column {
+// begun returns a column of which the dictionary can be looked at, and of each row what
+// need was told of.
+func (g *group) begun(id column.ID) *column.Column {
 	c := &g.cols[id]
 	if !g.loaded[id] {
-		if err := g.file.Column(g.at, id, c); err != nil {
+		if err := g.file.Begin(g.at, id, c); err != nil {
 			panic(failure{err})
 		}
 		g.loaded[id] = true
+	}
+	return c
+}
+
+// need makes rows of a column readable. They stand in ascending order.
+func need(c *column.Column, rows []int32) *column.Column {
+	if err := c.Need(rows); err != nil {
+		panic(failure{err})
+	}
+	return c
+}
+
+// col returns a column, of which rows can be looked at.
+func (g *group) col(id column.ID, rows []int32) *column.Column { return need(g.begun(id), rows) }
+
+// values returns a column of which all values can be looked at: those of its dictionary,
+// or of all rows.
+func (g *group) values(id column.ID) *column.Column {
+	c := g.begun(id)
+	if c.Index == nil {
+		need(c, g.all[:g.rows])
 	}
 	return c
 }
@@ -97,13 +120,15 @@ func (g *group) records(w way) []int32 {
 // findAnswered appends the rows with a record of the opposite direction, or with one
 // record that counted both (RFC 5103, firewalls).
 func (g *group) findAnswered(out []int32) []int32 {
-	own := g.col(column.RevHas)
+	own := g.begun(column.RevHas)
 	both := g.numbersWith(column.Has, func(n int64) bool { return flow.Fields(n)&flow.HasReverse != 0 })
 	if both == nil {
 		return g.pick(own, g.all[:g.rows], func(n int64) bool { return n != 0 }, out)
 	}
-	bytes, packets, has := g.col(column.RevBytes), g.col(column.RevPackets), g.col(column.Has)
-	for _, row := range g.all[:g.rows] {
+	all := g.all[:g.rows]
+	need(own, all)
+	bytes, packets, has := g.col(column.RevBytes, all), g.col(column.RevPackets, all), g.col(column.Has, all)
+	for _, row := range all {
 		if own.Value(int(row)) != 0 || flow.Fields(has.Value(int(row)))&flow.HasReverse != 0 && bytes.Value(int(row))|packets.Value(int(row)) != 0 {
 			out = append(out, row)
 		}
@@ -114,7 +139,7 @@ func (g *group) findAnswered(out []int32) []int32 {
 // numbersWith returns a mask of the dictionary of a column of numbers, nil when none of
 // its values is wanted. It holds until the next mask is made.
 func (g *group) numbersWith(id column.ID, test func(int64) bool) []bool {
-	c := g.col(id)
+	c := g.values(id)
 	any := false
 	g.mask = g.mask[:0]
 	for _, v := range c.Int32 {
@@ -136,6 +161,7 @@ func (g *group) numbersWith(id column.ID, test func(int64) bool) []bool {
 // pick appends the rows of sel whose number passes the test.
 func (g *group) pick(c *column.Column, sel []int32, test func(int64) bool, out []int32) []int32 {
 	if c.Index == nil {
+		need(c, sel)
 		if c.Int32 != nil {
 			for _, row := range sel {
 				if test(int64(c.Int32[row])) {
@@ -179,7 +205,7 @@ func (g *group) masked(c *column.Column, sel []int32, out []int32) []int32 {
 	case !slices.Contains(mask, false):
 		return append(out, sel...)
 	default:
-		index := c.Index
+		index := need(c, sel).Index
 		for _, row := range sel {
 			if mask[index[row]] {
 				out = append(out, row)

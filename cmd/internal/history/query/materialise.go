@@ -1,8 +1,6 @@
 package query
 
 import (
-	"slices"
-
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
@@ -31,7 +29,7 @@ func (c *Conversation) Both() Record {
 
 // materialise appends what the rows of sel hold.
 func (g *group) materialise(sel []int32, rows []column.Row, out []Conversation, only ...column.ID) ([]column.Row, []Conversation) {
-	rows, err := g.file.RowsWith(g.at, sel, rows[:0], g.have, only...)
+	rows, err := g.file.RowsOf(g.at, sel, rows[:0], func(id column.ID) (*column.Column, error) { return g.begun(id), nil }, only...)
 	if err != nil {
 		panic(failure{err})
 	}
@@ -55,22 +53,4 @@ func conversation(row *column.Row, file *column.File) Conversation {
 		c.Answer = Record{Record: records[1], SrcCC: c.DstCC, DstCC: c.SrcCC, SrcAS: c.DstAS, DstAS: c.SrcAS}
 	}
 	return c
-}
-
-// have returns a column that is read already, nil for another.
-func (g *group) have(id column.ID) *column.Column {
-	if !g.loaded[id] {
-		return nil
-	}
-	return &g.cols[id]
-}
-
-// load reads columns whole, for rows that are read in several pieces: each piece would
-// read them from their start. No columns are all.
-func (g *group) load(only []column.ID) {
-	for id := range column.Columns {
-		if len(only) == 0 || slices.Contains(only, id) {
-			g.col(id)
-		}
-	}
 }

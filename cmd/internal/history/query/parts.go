@@ -97,7 +97,7 @@ func (g *group) answerSide(f Field, sel []int32) []part {
 
 // translated splits sel by whether the column of addresses holds one.
 func (g *group) translated(id column.ID, sel []int32) (translated, plain []int32) {
-	c := g.col(id)
+	c := g.begun(id)
 	if len(c.Bytes) == 16 && [16]byte(c.Bytes) == ([16]byte{}) { // nearly always
 		return nil, sel
 	}
@@ -113,7 +113,7 @@ func (g *group) translated(id column.ID, sel []int32) (translated, plain []int32
 
 // split splits sel by a test of a column of numbers.
 func (g *group) split(id column.ID, sel []int32, test func(int64) bool) (yes, no []int32) {
-	yes = g.pick(g.col(id), sel, test, g.list())
+	yes = g.pick(g.begun(id), sel, test, g.list())
 	switch len(yes) {
 	case 0:
 		return nil, sel
@@ -134,8 +134,8 @@ func (g *group) echoes(proto, kind int64, sel []int32) []int32 {
 		g.numbersWith(column.ICMPType, func(n int64) bool { return n == kind }) == nil {
 		return nil
 	}
-	of := g.pick(g.col(column.Proto), sel, func(n int64) bool { return n == proto }, g.list())
-	return g.pick(g.col(column.ICMPType), of, func(n int64) bool { return n == kind }, g.list())
+	of := g.pick(g.begun(column.Proto), sel, func(n int64) bool { return n == proto }, g.list())
+	return g.pick(g.begun(column.ICMPType), of, func(n int64) bool { return n == kind }, g.list())
 }
 
 // answerType: the answer to an echo request is an echo reply.
@@ -158,11 +158,12 @@ func (g *group) answerPort(f Field, sel []int32) []part {
 	var out []part
 	ported := g.list()
 	none := flow.Addr{}
-	for _, row := range union(v4, v6, g.list()) {
-		code := uint64(g.col(column.ICMPCode).Value(int(row)))
-		kind := uint64(g.col(column.ICMPType).Value(int(row)))
+	asked := union(v4, v6, g.list())
+	value := func(id column.ID, row int32) int64 { return g.col(id, asked).Value(int(row)) }
+	for _, row := range asked {
+		code, kind := uint64(value(column.ICMPCode, row)), uint64(value(column.ICMPType, row))
 		if g.address(column.NATSrc, row) != none || g.address(column.NATDst, row) != none ||
-			g.col(column.SrcPort).Value(int(row)) != 0 || uint64(g.col(column.DstPort).Value(int(row))) != kind<<8|code {
+			value(column.SrcPort, row) != 0 || uint64(value(column.DstPort, row)) != kind<<8|code {
 			continue
 		}
 		ported = append(ported, row)
@@ -180,6 +181,6 @@ func (g *group) answerPort(f Field, sel []int32) []part {
 }
 
 func (g *group) address(id column.ID, row int32) flow.Addr {
-	c := g.col(id)
+	c := g.col(id, []int32{row})
 	return flow.AddrFrom16(c.Bytes[16*int(c.Index[row]):])
 }

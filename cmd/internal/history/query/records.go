@@ -200,9 +200,6 @@ func (f *finder) enough() bool {
 // visit takes what was found in a row group.
 func (f *finder) visit(worker int, g *group, found [2][]int32) error {
 	rows := union(found[forward], found[reverse], g.list())
-	if len(rows) > chunk {
-		g.load(f.o.Only)
-	}
 	if f.joiner != nil {
 		return f.pieces(g, rows)
 	}

@@ -101,7 +101,7 @@ func (g *group) leafPart(n *node, p part) []int32 {
 		}
 		return nil
 	}
-	c := g.col(p.column)
+	c := g.begun(p.column)
 	switch fields[f].form {
 	case formAddress:
 		return g.pickBytes(c, 16, p.rows, func(b []byte) bool { return v.hasAddress(flow.AddrFrom16(b)) }, g.list())
@@ -115,14 +115,14 @@ func (g *group) leafPart(n *node, p part) []int32 {
 func (g *group) present(need flow.Fields, w way, sel []int32) []int32 {
 	has := func(n int64) bool { return flow.Fields(n)&need == need }
 	if w == forward {
-		return g.pick(g.col(column.Has), sel, has, g.list())
+		return g.pick(g.begun(column.Has), sel, has, g.list())
 	}
 	own, both := g.split(column.RevHas, sel, func(n int64) bool { return n != 0 })
-	a := g.pick(g.col(column.RevHas), own, has, g.list())
+	a := g.pick(g.begun(column.RevHas), own, has, g.list())
 	if len(both) == 0 {
 		return a
 	}
-	b := g.pick(g.col(column.Has), both, func(n int64) bool { return answerHas(flow.Fields(n))&need == need }, g.list())
+	b := g.pick(g.begun(column.Has), both, func(n int64) bool { return answerHas(flow.Fields(n))&need == need }, g.list())
 	return union(a, b, g.list())
 }
 
@@ -160,7 +160,7 @@ func (g *group) unsampled() bool {
 	if g.raw {
 		return true
 	}
-	c := g.col(column.Sampling)
+	c := g.values(column.Sampling)
 	return !slices.ContainsFunc(c.Int64, func(n int64) bool { return n > 1 })
 }
 
@@ -209,7 +209,7 @@ func (g *group) scatter(p part, sel []int32, out []uint64) {
 	}
 	c := &column.Column{}
 	if !p.constant {
-		c = g.col(p.column)
+		c = g.col(p.column, p.rows)
 	}
 	j := 0
 	for i, row := range sel {
@@ -235,11 +235,11 @@ func (g *group) counts(f Field, w way, sel []int32, out []uint64) []uint64 {
 		id = directs[f].reverse
 	}
 	first := len(out)
-	out = values64(g.col(id), sel, out)
+	out = values64(g.col(id, sel), sel, out)
 	if g.unsampled() {
 		return out
 	}
-	c := g.col(column.Sampling)
+	c := g.col(column.Sampling, sel)
 	for i, row := range sel {
 		out[first+i] = scaled(out[first+i], uint64(c.Value(int(row))))
 	}
@@ -262,10 +262,10 @@ func values64(c *column.Column, sel []int32, out []uint64) []uint64 {
 
 // millis appends how long the flows took.
 func (g *group) millis(w way, sel []int32, out []uint64) []uint64 {
-	dur, rest := g.col(column.Dur), g.col(column.DurNS)
+	dur, rest := g.col(column.Dur, sel), g.col(column.DurNS, sel)
 	var more, moreNS *column.Column
 	if w == reverse {
-		more, moreNS = g.col(column.RevDDur), g.col(column.RevDDurNS)
+		more, moreNS = g.col(column.RevDDur, sel), g.col(column.RevDDurNS, sel)
 	}
 	for _, row := range sel {
 		r := int(row)
@@ -283,16 +283,19 @@ func (g *group) millis(w way, sel []int32, out []uint64) []uint64 {
 
 // begin appends when the flows began, in Unix milliseconds, rounded down.
 func (g *group) begin(w way, sel []int32, out []int64) []int64 {
-	start, ns := g.col(column.Start), g.col(column.StartNS)
-	plain := !slices.ContainsFunc(ns.Int64, func(n int64) bool { return n != 0 && n != column.Unset })
+	start := g.col(column.Start, sel)
 	if w == forward {
 		for _, row := range sel { // less than a millisecond more changes nothing
 			out = append(out, start.Value(int(row)))
 		}
 		return out
 	}
-	delay, delayNS := g.col(column.RevDelay), g.col(column.RevDelayNS)
-	plain = plain && !slices.ContainsFunc(delayNS.Int64, func(n int64) bool { return n != 0 })
+	ns, delay, delayNS := g.values(column.StartNS), g.col(column.RevDelay, sel), g.values(column.RevDelayNS)
+	plain := !slices.ContainsFunc(ns.Int64, func(n int64) bool { return n != 0 && n != column.Unset }) && !slices.ContainsFunc(delayNS.Int64, func(n int64) bool { return n != 0 })
+	if !plain {
+		need(ns, sel)
+		need(delayNS, sel)
+	}
 	for _, row := range sel {
 		r := int(row)
 		at := start.Value(r) + delay.Value(r)

@@ -1,0 +1,202 @@
+package column
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go/encoding/delta"
+	"github.com/parquet-go/parquet-go/encoding/rle"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// page is a page of a chunk, from its header.
+type page struct {
+	first, rows int // of the row group; of a dictionary, how many values
+	coding      format.Encoding
+	stored      bool // whatever the codec
+	content     []byte
+	size        int // of what is in it
+}
+
+// The kinds of pages.
+const (
+	dataPage       = 0
+	indexPage      = 1
+	dictionaryPage = 2
+	dataPage2      = 3
+)
+
+// nextPage reads the header of the page that b begins with, and returns what follows it.
+func nextPage(b []byte) (p page, kind int64, rest []byte, err error) {
+	c := &compact{b: b}
+	kind = -1
+	size := int64(-1)
+	p.rows, p.size, p.coding = -1, -1, -1
+	for id, k := range c.fields() {
+		switch {
+		case id == 1 && k == compactInt32:
+			kind = c.number()
+		case id == 2 && k == compactInt32:
+			p.size = int(c.number())
+		case id == 3 && k == compactInt32:
+			size = c.number()
+		case (id == 5 || id == 7 || id == 8) && k == compactStruct:
+			p.header(c, id == 8)
+		default:
+			c.skip(k)
+		}
+	}
+	if c.bad || size < 0 || size > int64(len(c.b)) || p.size < 0 || p.rows < 0 && kind != indexPage {
+		return p, 0, nil, fmt.Errorf("%w: the header of a page cannot be read", ErrDamaged)
+	}
+	p.content = c.b[:size]
+	return p, kind, c.b[size:], nil
+}
+
+// header reads what is said of one kind of page: how many values it has and how they are
+// encoded. Our columns have a value in each row, so that nothing says which rows have none.
+func (p *page) header(c *compact, second bool) {
+	coding := 2
+	if second {
+		coding = 4
+	}
+	for id, kind := range c.fields() {
+		switch {
+		case id == 1 && kind == compactInt32:
+			p.rows = int(c.number())
+		case id == coding && kind == compactInt32:
+			p.coding = format.Encoding(c.number())
+		case second && (id == 5 || id == 6) && kind == compactInt32: // bytes of levels
+			if c.number() != 0 {
+				c.fail()
+			}
+		case second && id == 7:
+			p.stored = kind == compactFalse
+		default:
+			c.skip(kind)
+		}
+	}
+}
+
+// scratch is where pages are unpacked.
+type scratch struct {
+	bytes  []byte
+	places []int32
+	values []int64
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// unpacker unpacks the pages of all readers at once.
+var unpacker = sync.OnceValue(func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxPage), zstd.WithDecoderLowmem(true), zstd.IgnoreChecksum(true))
+	if err != nil {
+		panic(err) // the options are wrong
+	}
+	return d
+})
+
+const (
+	// maxPage bounds what a page may hold: 8 M addresses.
+	maxPage = 256 << 20
+	// padding is what the decoder of places reads behind their end.
+	padding = 64
+)
+
+// unpack returns what is in a page of so many values; it lies in to, or in the chunk.
+func (p *page) unpack(by codec, to []byte) ([]byte, error) {
+	// A value takes 16 bytes at most, and a block of differences is filled up to 128.
+	if p.size > 32*p.rows+4096 || p.size > 1<<20+1024*len(p.content) {
+		return nil, fmt.Errorf("%w: a page of %d values has %d bytes", ErrDamaged, p.rows, p.size)
+	}
+	if p.stored || by == stored {
+		if len(p.content) != p.size {
+			return nil, fmt.Errorf("%w: a page has another size than its header says", ErrDamaged)
+		}
+		return append(to[:0], p.content...), nil
+	}
+	if by != zstded {
+		return nil, fmt.Errorf("%w: a page is compressed in an unknown way (%d)", ErrDamaged, by)
+	}
+	to = slices.Grow(to[:0], p.size+padding)
+	b, err := unpacker().DecodeAll(p.content, to)
+	if err != nil || len(b) != p.size {
+		return nil, fmt.Errorf("%w: a page cannot be unpacked", ErrDamaged)
+	}
+	return b, nil
+}
+
+// places sets the places in a dictionary of so many values that a page holds.
+func (p *page) places(by codec, to []int32, values int) error {
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	b, err := p.unpack(by, s.bytes)
+	if err != nil {
+		return err
+	}
+	s.bytes = b
+	if p.coding != format.RLEDictionary && p.coding != format.PlainDictionary {
+		return fmt.Errorf("%w: a page has an unknown encoding (%d)", ErrDamaged, p.coding)
+	}
+	s.places = slices.Grow(s.places[:0], p.rows+8)
+	var coding rle.DictionaryEncoding
+	got, err := coding.DecodeInt32(s.places, b)
+	if err != nil || len(got) < p.rows {
+		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
+	}
+	s.places = got
+	var most uint32
+	for i, at := range got[:len(to)] {
+		to[i] = at
+		most = max(most, uint32(at))
+	}
+	if len(to) > 0 && most >= uint32(values) {
+		return fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
+	}
+	return nil
+}
+
+// numbers sets the values of a page without a dictionary: one of the two.
+func (p *page) numbers(by codec, to32 []int32, to64 []int64) error {
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	b, err := p.unpack(by, s.bytes)
+	if err != nil {
+		return err
+	}
+	s.bytes = b
+	switch {
+	case p.coding == format.DeltaBinaryPacked && to64 != nil:
+		s.values = slices.Grow(s.values[:0], p.rows+128)
+		var coding delta.BinaryPackedEncoding
+		got, err := coding.DecodeInt64(s.values, b)
+		if err != nil || len(got) != p.rows {
+			return fmt.Errorf("%w: a page has too few values", ErrDamaged)
+		}
+		s.values = got
+		copy(to64, got)
+		return nil
+	case p.coding != format.Plain:
+		return fmt.Errorf("%w: a page has an unknown encoding (%d)", ErrDamaged, p.coding)
+	case len(b) != 4*len(to32)+8*len(to64):
+		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
+	}
+	plain32(to32, b)
+	plain64(to64, b)
+	return nil
+}
+
+func plain32(to []int32, b []byte) {
+	for i := range to {
+		to[i] = int32(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+}
+
+func plain64(to []int64, b []byte) {
+	for i := range to {
+		to[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+}
