@@ -246,7 +246,7 @@ func measureReading(t *testing.T, dir string) {
 	}
 	for _, some := range [][]flow.Range{ranges, ranges[:1]} {
 		begin = time.Now()
-		snap.Select(some)
+		snap.Select(some, 1)
 		fmt.Printf("select:  %d addresses that are not there: %.1f ms\n", len(some), ms(begin))
 	}
 	begin = time.Now()

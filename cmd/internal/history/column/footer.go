@@ -8,7 +8,7 @@ import (
 type layout struct {
 	groups []groupLayout
 	meta   map[string][]byte // parts of the footer
-	place  [Columns]int // of each column in the file, -1 where it has none
+	place  [Columns]int      // of each column in the file, -1 where it has none
 }
 
 type groupLayout struct {

@@ -1,12 +1,8 @@
 package dataset
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,150 +11,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
-
-// The address index of a day says for every address of its hour files in which row
-// groups it stands, as source, destination or behind a NAT: 10 bytes an address, and
-// a search for one address reads one row group of a day in place of 300.
-//
-//	magic, blocks of 1,024 addresses, directory, its length and CRC-32C, magic
-const (
-	indexName  = "addresses"
-	indexMagic = "FHADDR01"
-	indexBlock = 1024
-	indexEnd   = 8 + len(indexMagic)
-	indexLimit = 4 << 30
-)
-
-// indexed is an address and the row groups that have it.
-type indexed struct {
-	address flow.Addr
-	groups  []uint32 // numbered over all files of the index
-}
-
-// directory is how an index begins to be read.
-type directory struct {
-	Files     []indexedFile `json:"files"`
-	Addresses int           `json:"addresses"`
-	Blocks    []block       `json:"blocks"`
-}
-
-type indexedFile struct {
-	Name   string `json:"name"`
-	Groups uint32 `json:"groups"`
-}
-
-type block struct {
-	First  flow.Addr `json:"first"`
-	Offset int64     `json:"offset"`
-	Length int       `json:"length"`
-	Sum    uint32    `json:"sum"`
-}
-
-// indexWriter writes addresses that come in order.
-type indexWriter struct {
-	out    *bufio.Writer
-	dir    directory
-	offset int64
-	block  []byte
-	n      int // addresses in block
-	before flow.Addr
-}
-
-func (w *indexWriter) add(x indexed) error {
-	if w.n == 0 {
-		w.dir.Blocks = append(w.dir.Blocks, block{First: x.address, Offset: w.offset})
-		w.before = flow.Addr{}
-	}
-	head := uint64(len(x.groups)) << 1
-	if x.address.Hi == w.before.Hi {
-		w.block = binary.AppendUvarint(w.block, head)
-		w.block = binary.AppendUvarint(w.block, x.address.Lo-w.before.Lo)
-	} else {
-		w.block = binary.AppendUvarint(w.block, head|1)
-		w.block = binary.AppendUvarint(w.block, x.address.Hi-w.before.Hi)
-		w.block = binary.BigEndian.AppendUint64(w.block, x.address.Lo)
-	}
-	w.before = x.address
-	last := uint32(0)
-	for _, g := range x.groups {
-		w.block = binary.AppendUvarint(w.block, uint64(g-last))
-		last = g
-	}
-	w.dir.Addresses++
-	if w.n++; w.n == indexBlock {
-		return w.flush()
-	}
-	return nil
-}
-
-func (w *indexWriter) flush() error {
-	if w.n == 0 {
-		return nil
-	}
-	b := &w.dir.Blocks[len(w.dir.Blocks)-1]
-	b.Length, b.Sum = len(w.block), crc32.Checksum(w.block, castagnoli)
-	w.offset += int64(len(w.block))
-	_, err := w.out.Write(w.block)
-	w.block, w.n = w.block[:0], 0
-	return err
-}
-
-func (w *indexWriter) close() error {
-	if err := w.flush(); err != nil {
-		return err
-	}
-	b, err := json.Marshal(w.dir)
-	if err != nil {
-		return err
-	}
-	end := binary.LittleEndian.AppendUint32(b, uint32(len(b)))
-	end = binary.LittleEndian.AppendUint32(end, crc32.Checksum(b, castagnoli))
-	if _, err := w.out.Write(append(end, indexMagic...)); err != nil {
-		return err
-	}
-	return w.out.Flush()
-}
-
-var errIndex = errors.New("the address index is damaged")
-
-// decode gives the addresses of a block to each.
-func (b *block) decode(content []byte, each func(a flow.Addr, groups []uint32)) error {
-	if crc32.Checksum(content, castagnoli) != b.Sum {
-		return errIndex
-	}
-	var a flow.Addr
-	var groups []uint32
-	for len(content) > 0 {
-		head, n := binary.Uvarint(content)
-		d, m := binary.Uvarint(content[max(n, 0):])
-		if n <= 0 || m <= 0 {
-			return errIndex
-		}
-		content = content[n+m:]
-		if head&1 == 0 {
-			a.Lo += d
-		} else {
-			if len(content) < 8 {
-				return errIndex
-			}
-			a.Hi, a.Lo = a.Hi+d, binary.BigEndian.Uint64(content)
-			content = content[8:]
-		}
-		groups = groups[:0]
-		last := uint32(0)
-		for range head >> 1 {
-			d, n := binary.Uvarint(content)
-			if n <= 0 {
-				return errIndex
-			}
-			last += uint32(d)
-			groups = append(groups, last)
-			content = content[n:]
-		}
-		each(a, groups)
-	}
-	return nil
-}
 
 // indexed reports whether the indexes of a day stand for all its hour files.
 func (w *Writer) indexed(day string, m *manifest) bool {
@@ -170,7 +22,7 @@ func (w *Writer) indexed(day string, m *manifest) bool {
 	if _, err := os.Stat(filepath.Join(w.Dir, day, servicesName)); err != nil {
 		return false // an earlier version made the others
 	}
-	return slices.Equal(names(x.dir.Files), hourFiles(m))
+	return !x.old && slices.Equal(names(x.files), hourFiles(m))
 }
 
 func names(files []indexedFile) (out []string) {
@@ -234,7 +86,7 @@ func indexedFiles(dir string) []string {
 		return nil
 	}
 	defer x.close()
-	return names(x.dir.Files)
+	return names(x.files)
 }
 
 // indexAddresses makes the index of a day's files, from the one that is there unless it
@@ -258,8 +110,7 @@ func writeIndex(ctx context.Context, dir string, want []string, old *addressInde
 		return err
 	}
 	defer p.Discard()
-	out := &indexWriter{out: bufio.NewWriterSize(p, 64<<10), offset: int64(len(indexMagic))}
-	_, _ = out.out.WriteString(indexMagic)
+	out := newIndexWriter(p)
 	sources, err := out.sources(ctx, dir, want, old)
 	if err != nil {
 		return err
@@ -288,7 +139,7 @@ func (w *indexWriter) sources(ctx context.Context, dir string, want []string, ol
 		}
 		groups := uint32(f.Groups)
 		base[name] = next
-		if old == nil || !slices.Contains(names(old.dir.Files), name) {
+		if old == nil || !slices.Contains(names(old.files), name) {
 			var s *stream
 			if s, err = addressesOf(ctx, f, next); err == nil {
 				sources = append(sources, s)
@@ -298,7 +149,7 @@ func (w *indexWriter) sources(ctx context.Context, dir string, want []string, ol
 		if err != nil {
 			return nil, err
 		}
-		w.dir.Files = append(w.dir.Files, indexedFile{name, groups})
+		w.files = append(w.files, indexedFile{name, groups})
 		next += groups
 	}
 	if old != nil {

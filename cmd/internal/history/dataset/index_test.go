@@ -37,7 +37,7 @@ func TestIndexSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	snap := snapshot(t, w.Dir)
-	found := snap.Select(everything)
+	found := snap.Select(everything, 2)
 	if len(found) != len(snap.Files) {
 		t.Errorf("%d of %d files are in the index", len(found), len(snap.Files))
 	}
@@ -72,7 +72,7 @@ func TestDamagedBlock(t *testing.T) {
 		}
 	}
 	snap := snapshot(t, w.Dir)
-	if found := snap.Select(everything); len(snap.Files) != 2 || len(found) != 2 {
+	if found := snap.Select(everything, 2); len(snap.Files) != 2 || len(found) != 2 {
 		t.Errorf("%d of %d files are in the index", len(found), len(snap.Files))
 	}
 }

@@ -115,7 +115,7 @@ func verifyIndex(path string) error {
 		return err
 	}
 	defer x.close()
-	for i := range x.dir.Blocks {
+	for i := range x.blocks {
 		if err := x.block(i, func(flow.Addr, []uint32) {}); err != nil {
 			return err
 		}

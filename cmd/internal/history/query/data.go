@@ -17,8 +17,8 @@ type Data struct {
 	Files []Part
 	// Select, unless it is nil, returns for each of Files the row groups that can hold a
 	// flow with one of the addresses on either side or before or after translation:
-	// nil for all, empty for none.
-	Select func(*AddrSet) ([][]int, error)
+	// nil for all, empty for none. It may read so many indexes at once.
+	Select func(set *AddrSet, workers int) ([][]int, error)
 	// Recent, unless it is nil, gives the records that are in no file yet.
 	Recent func(context.Context, func([]flow.Record) error) error
 	// Countries, unless it is nil, gives what countries sent each other in each hour, and
@@ -38,7 +38,7 @@ func (d *Data) parts(q *Question) ([]Part, error) {
 	var groups [][]int
 	if set := needed(q.Filter.root); set != nil && d.Select != nil {
 		var err error
-		if groups, err = d.Select(set); err != nil {
+		if groups, err = d.Select(set, q.workers()); err != nil {
 			return nil, err
 		}
 	}

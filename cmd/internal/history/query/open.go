@@ -32,13 +32,13 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 		covered, err := snap.Services(each)
 		return stands(covered), err
 	}
-	d.Select = func(set *AddrSet) ([][]int, error) { return selected(snap, set), nil }
+	d.Select = func(set *AddrSet, workers int) ([][]int, error) { return selected(snap, set, workers), nil }
 	return d
 }
 
 // selected asks the address index. A file that has none is searched whole.
-func selected(snap *dataset.Snapshot, set *AddrSet) [][]int {
-	found := snap.Select(set.ranges)
+func selected(snap *dataset.Snapshot, set *AddrSet, workers int) [][]int {
+	found := snap.Select(set.ranges, workers)
 	out := make([][]int, len(snap.Files))
 	for i, f := range snap.Files {
 		if groups, indexed := found[f]; indexed {
