@@ -17,6 +17,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 	"github.com/flowhound/flowhound/cmd/internal/replay"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // historyDir is the data set that a command works on: of the configuration, or the
@@ -152,7 +153,7 @@ stay usable. The exit status is 1 if one is damaged.`,
 
 // keepFlows has a replay keep its flows in a history, if dir is not empty, until done
 // is called.
-func keepFlows(r *replay.Replay, dir string) (done func() error, err error) {
+func keepFlows(cmd *cobra.Command, r *replay.Replay, dir string) (done func() error, err error) {
 	if dir == "" {
 		return func() error { return nil }, nil
 	}
@@ -161,6 +162,7 @@ func keepFlows(r *replay.Replay, dir string) (done func() error, err error) {
 		return nil, err
 	}
 	w.Places = geo.Embedded().Letters
+	w.Warn(func(s string) { fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %s\n", text.Screen(s)) })
 	printed := r.OnFlow
 	r.OnFlow = func(f *flow.Record) {
 		if err == nil {

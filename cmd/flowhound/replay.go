@@ -58,7 +58,7 @@ the same option.`,
 					table.Add(h)
 				}
 			}
-			keep, err := keepFlows(r, history)
+			keep, err := keepFlows(cmd, r, history)
 			if err != nil {
 				return err
 			}

@@ -71,7 +71,7 @@ func rawLog(t *testing.T, path string) {
 		return
 	}
 	dir := t.TempDir()
-	s, err := wal.NewWriter(dir).Create(1)
+	s, err := wal.NewWriter(dir, "bench").Create(1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func readRaw(t *testing.T, path string, each func([]flow.Record)) {
 func logAndWrite(t *testing.T, w *dataset.Writer, raw string) (n int) {
 	t.Helper()
 	r := newRun(&History{})
-	r.log = wal.NewWriter(dataset.LogDir(w.Dir))
+	r.log = wal.NewWriter(dataset.LogDir(w.Dir), w.LogID())
 	r.writer.Store(w)
 	began := int64(0)
 	finish := func() {

@@ -113,10 +113,10 @@ func (r *run) open() error {
 		return err
 	}
 	w.Places = r.h.d.Places
-	w.Warn = func(text string) {
+	w.Warn(func(text string) {
 		r.h.d.Log.Error("history: " + text)
 		r.h.d.Say("error", "history: "+text)
-	}
+	})
 	old, err := wal.List(dataset.LogDir(dir))
 	if err != nil {
 		return errors.Join(err, w.Close())
@@ -125,7 +125,7 @@ func (r *run) open() error {
 	for _, n := range old {
 		r.number = max(r.number, n+1)
 	}
-	r.log = wal.NewWriter(dataset.LogDir(dir))
+	r.log = wal.NewWriter(dataset.LogDir(dir), w.LogID())
 	r.writer.Store(w)
 	r.stopped.Go(func() { r.files(w, old) })
 	return nil

@@ -42,7 +42,10 @@ func (w *Writer) Tidy(ctx context.Context, now time.Time) error {
 func (w *Writer) tidyDay(ctx context.Context, day string, now time.Time) error {
 	w.work.Lock()
 	defer w.work.Unlock()
-	m, _, err := readManifest(filepath.Join(w.Dir, day))
+	m, rebuilt, err := w.manifest(day)
+	if err == nil && rebuilt { // somebody has put the day here, or has removed its manifest
+		err = w.change(day, func(n *manifest) { m = n })
+	}
 	if err != nil {
 		return err
 	}
@@ -123,17 +126,20 @@ func (w *Writer) compact(ctx context.Context, day string, group []entry) error {
 	}
 	names := make([]string, len(good))
 	var name Name
+	own := mark{log: w.log, day: day}
 	for i, e := range good {
 		names[i] = e.Name
 		n, _ := parseName(e.Name)
 		name.Hour, name.Number = n.Hour, max(name.Number, n.Number)
-	}
-	for _, e := range good { // a name is never used twice
-		if n, _ := parseName(e.Name); !n.Part && n.Number == name.Number {
-			name.Again = max(name.Again, n.Again+1)
+		if at := markOf(files[i].Lookup); at.of(w.log, day) {
+			own.segment = max(own.segment, at.segment)
 		}
 	}
-	made, err := w.merged(ctx, dir, name, files, names)
+	m, _, err := w.manifest(day)
+	if err != nil {
+		return err
+	}
+	made, err := w.merged(ctx, dir, freeName(dir, m, name, own), files, map[string]string{metaReplaces: strings.Join(names, " "), metaFiled: own.String()})
 	if errors.Is(err, column.ErrDamaged) {
 		return w.findDamaged(day, good)
 	}
@@ -191,11 +197,9 @@ func (w *Writer) damage(day string, e entry, why error) error {
 	return nil
 }
 
-func (w *Writer) merged(ctx context.Context, dir string, name Name, files []*column.File, replaces []string) (entry, error) {
+func (w *Writer) merged(ctx context.Context, dir string, name Name, files []*column.File, metadata map[string]string) (entry, error) {
 	return commit(dir, name, func(p *file.Pending) (column.Info, error) {
-		return column.Merge(ctx, p, files, column.Options{
-			Level: column.Better, Metadata: map[string]string{metaReplaces: strings.Join(replaces, " ")},
-		})
+		return column.Merge(ctx, p, files, column.Options{Level: column.Better, Metadata: metadata})
 	})
 }
 
@@ -203,7 +207,7 @@ func (w *Writer) merged(ctx context.Context, dir string, name Name, files []*col
 func (w *Writer) swap(day string, names []string, made []entry) error {
 	err := w.change(day, func(m *manifest) {
 		m.Files = slices.DeleteFunc(m.Files, func(e entry) bool { return slices.Contains(names, e.Name) })
-		m.Files = append(m.Files, made...)
+		m.add(made)
 	})
 	if err != nil {
 		return err

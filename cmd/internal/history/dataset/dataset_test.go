@@ -140,7 +140,7 @@ func TestLogAndParts(t *testing.T) {
 	dir := t.TempDir()
 	w := create(t, dir)
 	want := slices.Concat(conversations(500, noon), conversations(500, noon.AddDate(0, 0, 1)))
-	s, err := wal.NewWriter(LogDir(dir)).Create(1)
+	s, err := wal.NewWriter(LogDir(dir), w.LogID()).Create(1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestLogAndParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "in the log", all(t, dir, time.Time{}, time.Time{}), want)
-	if err := w.partOfDay(1, slices.Clone(want[:500])); err != nil {
+	if err := w.partOfDay(1, 1, slices.Clone(want[:500])); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "one day in a file", all(t, dir, time.Time{}, time.Time{}), want)
@@ -180,7 +180,7 @@ func TestManifestIsRebuilt(t *testing.T) {
 		if err := create(t, dir).Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, rebuilt, err := readManifest(filepath.Dir(path)); err != nil || rebuilt {
+		if _, rebuilt, err := readManifest(dir, dayOf(noon.UnixNano()), logID(dir)); err != nil || rebuilt {
 			t.Errorf("the writer left it: %v", err)
 		}
 		same(t, "repaired", all(t, dir, time.Time{}, time.Time{}), want)

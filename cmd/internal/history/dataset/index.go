@@ -46,7 +46,7 @@ func hourFiles(m *manifest) (names []string) {
 // copied.
 func (w *Writer) index(ctx context.Context, day string) error {
 	dir := filepath.Join(w.Dir, day)
-	m, _, err := readManifest(dir)
+	m, _, err := w.manifest(day)
 	if err != nil {
 		return err
 	}

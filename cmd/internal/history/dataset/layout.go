@@ -3,10 +3,11 @@
 //
 //	DIR/lock                      held by the one process that writes
 //	DIR/log/NNNNNNNNNN.wal        records that stand in no file yet (package wal)
+//	DIR/log/id                    the name of this log, which all that is made of it carries
 //	DIR/YYYY-MM-DD/               a day of arrival, UTC
 //	    HH-pNNNNNNNNNN.parquet    a part: what arrived in up to 5 minutes of the hour
 //	    HH-hNNNNNNNNNN.parquet    parts of the hour made one
-//	    manifest                  which files belong to the day
+//	    manifest                  which files belong to the day, and which segments of the log they hold
 //	    addresses, countries, services   indexes of the day's hour files
 //	DIR/damaged/                  files that could not be read
 //
@@ -48,7 +49,7 @@ func isDay(name string) bool {
 type Name struct {
 	Hour   int
 	Part   bool   // a part, else an hour's
-	Number uint64 // the segment of the log that its newest records came from
+	Number uint64 // that of the segment of the log whose records are its newest; it tells nobody that these are filed
 	Again  int    // how often files of this name were written anew
 }
 
@@ -74,7 +75,7 @@ func parseName(s string) (n Name, ok bool) {
 	}
 	n.Part = kind == 'p'
 	n.Again, _ = strconv.Atoi(again)
-	return n, n.String() == s
+	return n, n.String() == s && n.Hour < 24
 }
 
 // LogDir is where the log of a data set lies.

@@ -19,11 +19,9 @@ import (
 
 // manifest says what a day consists of.
 type manifest struct {
-	Version int `json:"version"`
-	// Log is the last segment of the log whose records of this day stand in Files:
-	// they are written in order.
-	Log   uint64  `json:"log"`
-	Files []entry `json:"files"`
+	Version int     `json:"version"`
+	Filed   mark    `json:"filed"` // which segments of the log have their records of this day in Files
+	Files   []entry `json:"files"`
 	// Damaged are files that were set aside, and how many flows they held.
 	Damaged []damaged `json:"damaged,omitempty"`
 }
@@ -75,34 +73,51 @@ func parseManifest(b []byte) (*manifest, error) {
 	return m, nil
 }
 
-// readManifest returns what a day consists of. Where the manifest is missing or
-// damaged it is made anew from the files, which say what they replace; rebuilt says
-// so. unreadable are files that cannot be taken in then.
-func readManifest(dir string) (m *manifest, rebuilt bool, err error) {
+// readManifest returns what a day of a data set consists of; log is the id of the data
+// set's log, "" where it has none. Where the manifest is missing, damaged or another data
+// set's it is made anew from the files, which say what they replace; rebuilt says so.
+func readManifest(root, day, log string) (m *manifest, rebuilt bool, err error) {
+	dir := filepath.Join(root, day)
 	b, err := file.Read(filepath.Join(dir, manifestName), manifestLimit)
 	if err == nil {
-		if m, err = parseManifest(b); err == nil {
+		if m, err = parseManifest(b); err == nil && (log == "" || m.Filed.of(log, day)) {
 			return m, false, nil
 		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errManifest) {
 		return nil, false, err
 	}
-	m, err = rebuild(dir)
+	m, err = rebuild(root, mark{log: log, day: day})
 	return m, true, err
 }
 
-// rebuild makes a manifest of the files of a day.
-func rebuild(dir string) (*manifest, error) {
+// lists reports whether a file belongs to the day.
+func (m *manifest) lists(name string) bool {
+	return slices.ContainsFunc(m.Files, func(e entry) bool { return e.Name == name })
+}
+
+// add adds files that were made. One that stands there already was found by a rebuild.
+func (m *manifest) add(made []entry) {
+	for _, e := range made {
+		if !m.lists(e.Name) {
+			m.Files = append(m.Files, e)
+		}
+	}
+}
+
+// rebuild makes a manifest of the files of a day. Those that have no mark of this log are
+// taken in, and say nothing about it.
+func rebuild(root string, filed mark) (*manifest, error) {
+	dir := filepath.Join(root, filed.day)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	m := &manifest{Version: manifestVersion}
+	m := &manifest{Version: manifestVersion, Filed: filed}
 	gone := map[string]bool{}
+	from := map[string]uint64{} // segments that parts were made of
 	for _, e := range entries {
-		name, ok := parseName(e.Name())
-		if !ok {
+		if _, ok := parseName(e.Name()); !ok {
 			continue
 		}
 		f, err := column.Open(filepath.Join(dir, e.Name()))
@@ -118,10 +133,18 @@ func rebuild(dir string) (*manifest, error) {
 				gone[old] = true
 			}
 		}
-		m.Log = max(m.Log, name.Number)
+		if at := markOf(f.Lookup); at.of(filed.log, filed.day) {
+			m.Filed.segment = max(m.Filed.segment, at.segment)
+		}
+		if n, ok := segmentOf(f.Lookup, filed.log, filed.day); ok {
+			from[e.Name()] = n
+		}
 		_ = f.Close()
 	}
-	m.Files = slices.DeleteFunc(m.Files, func(e entry) bool { return gone[e.Name] })
+	m.Files = slices.DeleteFunc(m.Files, func(e entry) bool {
+		// A segment that is not filed to its end is filed again.
+		return gone[e.Name] || from[e.Name] > m.Filed.segment && inLog(root, from[e.Name])
+	})
 	return m, nil
 }
 

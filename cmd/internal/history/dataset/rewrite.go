@@ -24,12 +24,21 @@ func (w *Writer) Rewrite(ctx context.Context, f *File, keep func(*flow.Record) b
 		return 0, err
 	}
 	defer func() { _ = opened.Close() }()
+	m, _, err := w.manifest(f.Day)
+	if err != nil {
+		return 0, err
+	}
+	own := markOf(opened.Lookup)
+	if !own.of(w.log, f.Day) {
+		own = mark{log: w.log, day: f.Day}
+	}
 	var made []entry
 	var files column.Writer
 	flush := func(records []flow.Record) error {
 		name.Again++
+		name = freeName(dir, m, name, own)
 		e, err := commit(dir, name, func(p *file.Pending) (column.Info, error) {
-			return files.Write(p, records, column.Options{Level: column.Better, Places: w.Places, Metadata: map[string]string{metaReplaces: f.Name}})
+			return files.Write(p, records, column.Options{Level: column.Better, Places: w.Places, Metadata: map[string]string{metaReplaces: f.Name, metaFiled: own.String()}})
 		})
 		made = append(made, e)
 		return err

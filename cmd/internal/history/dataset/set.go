@@ -82,18 +82,20 @@ type Snapshot struct {
 	from    int64
 	to      int64
 	log     []segment
-	done    map[string]uint64 // day: the last segment whose records stand in Files
+	filed   map[string]mark // by day: which segments have their records in Files
+	id      string          // of the log
 }
 
 type segment struct {
 	number uint64
+	log    string // the id of the log that it was written to
 	f      *os.File
 }
 
 // Snapshot returns the files that can hold flows that were under way between two
 // times; a zero time is no bound. Close it.
 func (s *Set) Snapshot(from, to time.Time) (*Snapshot, error) {
-	snap := &Snapshot{dir: s.dir, from: math.MinInt64, to: math.MaxInt64, done: map[string]uint64{}}
+	snap := &Snapshot{dir: s.dir, from: math.MinInt64, to: math.MaxInt64, filed: map[string]mark{}, id: logID(s.dir)}
 	if !from.IsZero() {
 		snap.from = from.UnixNano()
 	}
@@ -148,21 +150,25 @@ func (s *Snapshot) openLog() error {
 		if err != nil {
 			return err
 		}
-		s.log = append(s.log, segment{n, f})
+		id := wal.Owner(f)
+		if id == "" {
+			id = s.id
+		}
+		s.log = append(s.log, segment{n, id, f})
 	}
 	return nil
 }
 
 func (s *Snapshot) add(day string) error {
 	dir := filepath.Join(s.dir, day)
-	m, _, err := readManifest(dir)
+	m, _, err := readManifest(s.dir, day, s.id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // expired
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	s.done[day] = m.Log
+	s.filed[day] = m.Filed
 	if begin, _ := time.Parse(dayFormat, day); begin.UnixNano() < s.to && begin.AddDate(0, 0, 1).UnixNano() > s.from {
 		for _, d := range m.Damaged {
 			s.Damaged = append(s.Damaged, day+"/"+d.Name)
@@ -198,7 +204,7 @@ func (s *Snapshot) Recent(ctx context.Context, each func([]flow.Record) error) e
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if records = s.missing(l.number, records); len(records) == 0 {
+			if records = s.missing(&l, records); len(records) == 0 {
 				return nil
 			}
 			return each(records)
@@ -223,17 +229,13 @@ func (e *LogError) Error() string {
 	return fmt.Sprintf("it is damaged: %d bytes of it hold no record", e.Bytes)
 }
 
-// missing takes out of the records of a segment those that stand in files by now.
-func (s *Snapshot) missing(number uint64, records []flow.Record) []flow.Record {
-	return Missing(records, func(day string) bool { return s.done[day] >= number })
-}
-
-// Missing takes out the records of days that are done. It changes records.
-func Missing(records []flow.Record, done func(day string) bool) []flow.Record {
+// missing takes out of the records of a segment those that stand in files by now. It
+// changes records.
+func (s *Snapshot) missing(l *segment, records []flow.Record) []flow.Record {
 	last, gone := int64(math.MinInt64), false
 	return slices.DeleteFunc(records, func(r flow.Record) bool {
 		if n := floorDay(r.Received); n != last {
-			last, gone = n, done(dayOf(r.Received))
+			last, gone = n, s.filed[dayOf(r.Received)].covers(l.log, l.number)
 		}
 		return gone
 	})

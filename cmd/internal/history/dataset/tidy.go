@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/history/wal"
 )
 
 // grace is how long files that were replaced stay for those who read them.
@@ -44,8 +45,9 @@ func Summarize(dir string) (s Summary, err error) {
 	if err != nil {
 		return s, err
 	}
+	id := logID(dir)
 	for _, day := range days {
-		m, _, err := readManifest(filepath.Join(dir, day))
+		m, _, err := readManifest(dir, day, id)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -62,9 +64,9 @@ func Summarize(dir string) (s Summary, err error) {
 			s.Bytes += sizeOf(filepath.Join(dir, day, name))
 		}
 	}
-	logs, err := filepath.Glob(filepath.Join(LogDir(dir), "*"))
-	for _, path := range logs {
-		s.LogBytes += sizeOf(path)
+	segments, err := wal.List(LogDir(dir))
+	for _, number := range segments {
+		s.LogBytes += sizeOf(wal.Path(LogDir(dir), number))
 	}
 	return s, err
 }
@@ -96,6 +98,11 @@ func (w *Writer) Size() int64 { return Size(w.Dir) }
 
 // SetAside moves a file that cannot be read to the folder of damaged files.
 func (w *Writer) SetAside(path string, why error) error {
+	w.say("set aside %s, which is damaged: %v", path, why)
+	return w.moveAside(path)
+}
+
+func (w *Writer) moveAside(path string) error {
 	if err := os.MkdirAll(DamagedDir(w.Dir), 0o750); err != nil {
 		return err
 	}
@@ -107,7 +114,6 @@ func (w *Writer) SetAside(path string, why error) error {
 		}
 		to = filepath.Join(DamagedDir(w.Dir), fmt.Sprintf("%s.%d", name, i))
 	}
-	w.say("set aside %s, which is damaged: %v", path, why)
 	return os.Rename(path, to)
 }
 
@@ -143,7 +149,7 @@ func (w *Writer) Expire(l Limits) (gone Expired, err error) {
 	var all []dated
 	size := int64(0)
 	for _, day := range days {
-		m, _, err := readManifest(filepath.Join(w.Dir, day))
+		m, _, err := w.manifest(day)
 		if err != nil {
 			return gone, err
 		}

@@ -197,7 +197,7 @@ func TestExpire(t *testing.T) {
 func TestDamagedFile(t *testing.T) {
 	w, want := filled(t)
 	var warned []string
-	w.Warn = func(text string) { warned = append(warned, text) }
+	w.Warn(func(text string) { warned = append(warned, text) })
 	bad := snapshot(t, w.Dir).Files[1]
 	b, err := os.ReadFile(bad.Path)
 	if err != nil {

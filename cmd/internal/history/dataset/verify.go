@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
@@ -96,8 +95,9 @@ func (f *File) verify() error {
 
 // listed reports whether the day's manifest still has the file.
 func (f *File) listed() bool {
-	m, _, err := readManifest(filepath.Dir(f.Path))
-	return err == nil && slices.ContainsFunc(m.Files, func(e entry) bool { return e.Name == f.Name })
+	root := filepath.Dir(filepath.Dir(f.Path))
+	m, _, err := readManifest(root, f.Day, logID(root))
+	return err == nil && m.lists(f.Name)
 }
 
 func verifyManifest(path string) error {

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -23,8 +23,7 @@ var ErrLocked = errors.New("another process writes this history")
 // concurrently but for Part and Add, which belong to one goroutine.
 type Writer struct {
 	Dir    string
-	Places column.Places     // nil: no country and no AS but the exporter's
-	Warn   func(text string) // told of damaged files; nil: nobody is
+	Places column.Places // nil: no country and no AS but the exporter's
 	lock   *os.File
 	files  column.Writer
 
@@ -33,14 +32,28 @@ type Writer struct {
 	added []flow.Record
 	next  uint64
 	old   []retired
-	first uint64            // next when the data set was opened
-	filed map[string]uint64 // by day: the last segment whose records this Writer made files of; Part's
+	log   string // the log's id
+
+	warn   func(text string) // nil: nobody is told
+	unsaid []string          // what Create came upon
+}
+
+// Warn has warn told of files that were set aside, also of those that Create came upon.
+func (w *Writer) Warn(warn func(text string)) {
+	w.warn = warn
+	for _, text := range w.unsaid {
+		warn(text)
+	}
+	w.unsaid = nil
 }
 
 func (w *Writer) say(format string, args ...any) {
-	if w.Warn != nil {
-		w.Warn(fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if w.warn == nil {
+		w.unsaid = append(w.unsaid, text)
+		return
 	}
+	w.warn(text)
 }
 
 // Create opens a data set to write it, and makes the folder if there is none.
@@ -59,13 +72,23 @@ func Create(dir string) (*Writer, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
-	w := &Writer{Dir: dir, lock: lock, filed: map[string]uint64{}}
-	if err := w.clean(); err != nil {
+	w := &Writer{Dir: dir, lock: lock}
+	if w.log, err = makeLogID(dir); err == nil {
+		err = w.clean()
+	}
+	if err != nil {
 		_ = lock.Close()
 		return nil, err
 	}
-	w.first = w.next
 	return w, nil
+}
+
+// LogID is the id of the log: its segments carry it.
+func (w *Writer) LogID() string { return w.log }
+
+// manifest returns what a day consists of: see readManifest.
+func (w *Writer) manifest(day string) (m *manifest, rebuilt bool, err error) {
+	return readManifest(w.Dir, day, w.log)
 }
 
 // clean removes what a process that was killed has left, and makes missing manifests
@@ -78,42 +101,18 @@ func (w *Writer) clean() error {
 	for _, day := range days {
 		dir := filepath.Join(w.Dir, day)
 		file.Sweep(dir)
-		m, rebuilt, err := readManifest(dir)
+		m, rebuilt, err := w.manifest(day)
 		if err != nil {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
-		w.next = max(w.next, m.Log)
+		w.next = max(w.next, m.Filed.segment)
 		if rebuilt {
 			if err := w.write(day, m); err != nil {
 				return err
 			}
 		}
-		if err := w.removeUnlisted(day, m); err != nil {
+		if err := w.sortOut(day, m); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// removeUnlisted removes files that no manifest lists: their records stand in the log
-// still, or in the files that replaced them.
-func (w *Writer) removeUnlisted(day string, m *manifest) error {
-	dir := filepath.Join(w.Dir, day)
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		name, isOld := strings.CutSuffix(e.Name(), oldSuffix)
-		if _, ok := parseName(name); !ok {
-			continue
-		}
-		listed := slices.ContainsFunc(m.Files, func(f entry) bool { return f.Name == name }) ||
-			slices.ContainsFunc(m.Damaged, func(d damaged) bool { return d.Name == name })
-		if isOld || !listed {
-			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -157,7 +156,7 @@ func (w *Writer) Flush() error {
 	if len(w.added) == 0 {
 		return nil
 	}
-	err := w.Part(w.Last()+1, w.added)
+	err := w.parts(w.Last()+1, 0, w.added)
 	if err == nil {
 		w.added = w.added[:0]
 	}
@@ -168,6 +167,12 @@ func (w *Writer) Flush() error {
 // arrival. The records of a day are there in one step; those of days that have them
 // already, after a crash, are not written again. It changes the order of records.
 func (w *Writer) Part(number uint64, records []flow.Record) error {
+	return w.parts(number, number, records)
+}
+
+// parts is Part with the number for the names of the files. Segment 0: the records come
+// from no segment.
+func (w *Writer) parts(number, segment uint64, records []flow.Record) error {
 	byHour(records)
 	for len(records) > 0 {
 		day := floorDay(records[0].Received)
@@ -175,7 +180,7 @@ func (w *Writer) Part(number uint64, records []flow.Record) error {
 		for n < len(records) && floorDay(records[n].Received) == day {
 			n++
 		}
-		if err := w.partOfDay(number, records[:n]); err != nil {
+		if err := w.partOfDay(number, segment, records[:n]); err != nil {
 			return err
 		}
 		records = records[n:]
@@ -209,17 +214,17 @@ func byHour(records []flow.Record) {
 	}
 }
 
-func (w *Writer) partOfDay(number uint64, records []flow.Record) error {
+func (w *Writer) partOfDay(number, segment uint64, records []flow.Record) error {
 	day := dayOf(records[0].Received)
 	dir := filepath.Join(w.Dir, day)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	m, rebuilt, err := readManifest(dir)
+	m, rebuilt, err := w.manifest(day)
 	if err == nil && rebuilt { // a day begins
 		err = w.write(day, m)
 	}
-	if err != nil || w.isFiled(day, m, number) {
+	if err != nil || segment > 0 && m.Filed.covers(w.log, segment) {
 		return err
 	}
 	var made []entry
@@ -229,41 +234,32 @@ func (w *Writer) partOfDay(number uint64, records []flow.Record) error {
 		for n < len(records) && hourOf(records[n].Received) == h {
 			n++
 		}
-		e, err := w.file(dir, Name{Hour: h, Part: true, Number: number}, records[:n])
+		own, metadata := mark{w.log, day, segment}, map[string]string{}
+		if segment > 0 {
+			metadata[metaSegment] = strconv.FormatUint(segment, 10)
+			if n < len(records) {
+				own.segment-- // this one is filed with the last hour's file
+			}
+		}
+		metadata[metaFiled] = own.String()
+		name := freeName(dir, m, Name{Hour: h, Part: true, Number: number}, own)
+		e, err := commit(dir, name, func(p *file.Pending) (column.Info, error) {
+			return w.files.Write(p, records[:n], column.Options{Places: w.Places, Metadata: metadata})
+		})
 		if err != nil {
 			return err
 		}
 		made = append(made, e)
 		records = records[n:]
 	}
-	err = w.change(day, func(m *manifest) {
-		m.Log = number
-		m.Files = append(m.Files, made...)
+	return w.change(day, func(m *manifest) {
+		m.Filed.segment = max(m.Filed.segment, segment)
+		m.add(made)
 	})
-	if err == nil {
-		w.filed[day] = number
-	}
-	return err
-}
-
-// isFiled reports whether the records of a day stand in files that a segment of the log
-// has. A manifest knows of the segments that were there when the data set was opened;
-// one that names a later one was made of files that somebody has put there since.
-func (w *Writer) isFiled(day string, m *manifest, number uint64) bool {
-	if number > w.first {
-		return w.filed[day] == number
-	}
-	return m.Log >= number
 }
 
 func hourOf(received int64) int {
 	return int((received - floorDay(received)*24*hour) / hour)
-}
-
-func (w *Writer) file(dir string, name Name, records []flow.Record) (entry, error) {
-	return commit(dir, name, func(p *file.Pending) (column.Info, error) {
-		return w.files.Write(p, records, column.Options{Places: w.Places})
-	})
 }
 
 // commit makes a file of a day.
@@ -287,7 +283,7 @@ func commit(dir string, name Name, write func(*file.Pending) (column.Info, error
 func (w *Writer) change(day string, edit func(*manifest)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	m, _, err := readManifest(filepath.Join(w.Dir, day))
+	m, _, err := w.manifest(day)
 	if err != nil {
 		return err
 	}

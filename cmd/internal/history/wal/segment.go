@@ -20,10 +20,15 @@ import (
 // suffix ends the name of a segment: NNNNNNNNNN.wal.
 const suffix = ".wal"
 
+// The first line of a segment: a word, the id of its log, the fields of its records.
 const (
-	firstWord = "flowhound-log-1 "
+	firstWord = "flowhound-log-2 "
 	maxLine   = 4096
 )
+
+// maxNumber bounds the numbers of segments: others are not ours, and the next one must
+// fit.
+const maxNumber = 1 << 48
 
 // Path returns the path of a segment in a folder.
 func Path(dir string, number uint64) string {
@@ -43,7 +48,7 @@ func List(dir string) ([]uint64, error) {
 	var numbers []uint64
 	for _, e := range entries {
 		digits, ok := strings.CutSuffix(e.Name(), suffix)
-		if n, err := strconv.ParseUint(digits, 10, 64); ok && err == nil {
+		if n, err := strconv.ParseUint(digits, 10, 64); ok && err == nil && n <= maxNumber && Path(dir, n) == filepath.Join(dir, e.Name()) {
 			numbers = append(numbers, n)
 		}
 	}
@@ -64,12 +69,12 @@ type Segment struct {
 
 // Writer makes segments, one after the other.
 type Writer struct {
-	dir     string
+	dir, id string
 	encoder encoder
 }
 
-// NewWriter returns a Writer into a folder, which must exist.
-func NewWriter(dir string) *Writer { return &Writer{dir: dir} }
+// NewWriter returns a Writer into a folder, which must exist; id, a word, names the log.
+func NewWriter(dir, id string) *Writer { return &Writer{dir: dir, id: id} }
 
 // Create begins a segment.
 func (w *Writer) Create(number uint64) (*Segment, error) {
@@ -78,7 +83,7 @@ func (w *Writer) Create(number uint64) (*Segment, error) {
 		return nil, err
 	}
 	s := &Segment{Number: number, f: f, encoder: &w.encoder}
-	n, err := f.WriteString(firstWord + current.names + "\n")
+	n, err := f.WriteString(firstWord + w.id + " " + current.names + "\n")
 	s.Size = int64(n)
 	if err != nil {
 		_ = os.Remove(f.Name())
@@ -131,6 +136,26 @@ func (s *Segment) Sync() error {
 // Close syncs and closes the segment.
 func (s *Segment) Close() error { return errors.Join(s.Sync(), s.f.Close()) }
 
+// firstLine reads how a segment begins, and returns how many bytes that are.
+func firstLine(b []byte) (id, names string, size int) {
+	line, _, ok := bytes.Cut(b, []byte{'\n'})
+	rest, found := strings.CutPrefix(string(line), firstWord)
+	if !ok || !found {
+		return "", "", 0
+	}
+	id, names, _ = strings.Cut(rest, " ")
+	return id, names, len(line) + 1
+}
+
+// Owner returns the id of the log that a segment was written to, "" where it does not say
+// so.
+func Owner(f io.ReaderAt) string {
+	b := make([]byte, maxLine)
+	n, _ := f.ReadAt(b, 0)
+	id, _, _ := firstLine(b[:n])
+	return id
+}
+
 // Found is what Read came upon.
 type Found struct {
 	Records int
@@ -147,12 +172,10 @@ func Read(f io.Reader, each func([]flow.Record) error) (found Found, err error) 
 	r := bufio.NewReaderSize(f, 256<<10)
 	layouts := []layout{current}
 	line, _ := r.Peek(maxLine)
-	if end := bytes.IndexByte(line, '\n'); end >= 0 {
-		if names, ok := strings.CutPrefix(string(line[:end]), firstWord); ok {
-			_, _ = r.Discard(end + 1)
-			if names != current.names {
-				layouts = append(layouts, parseLayout(names))
-			}
+	if _, names, size := firstLine(line); size > 0 {
+		_, _ = r.Discard(size)
+		if names != current.names {
+			layouts = append(layouts, parseLayout(names))
 		}
 	}
 	var d decoder

@@ -31,7 +31,7 @@ func written(t testing.TB, n int) (path string, records []flow.Record) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(3, uint64(n)))
 	dir := t.TempDir()
-	s, err := NewWriter(dir).Create(7)
+	s, err := NewWriter(dir, "testid").Create(7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,4 +128,27 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = Read(bytes.NewReader(b), func([]flow.Record) error { return nil })
 	})
+}
+
+// BenchmarkEncode is what a record costs in the log, but for the disk.
+func BenchmarkEncode(b *testing.B) {
+	r := rand.New(rand.NewPCG(5, 5))
+	records := make([]flow.Record, MaxBlock)
+	at := int64(1795132800e9)
+	for i := range records {
+		at += int64(r.IntN(1e6))
+		records[i] = flow.Record{
+			Src: flow.Addr4(0x0a000000 | uint32(r.IntN(12000))), Dst: flow.Addr4(r.Uint32()), Exporter: flow.Addr4(0xc0000201), Received: at, Start: at - int64(r.IntN(60000))*1e6, End: at - int64(r.IntN(1000))*1e6,
+			Bytes: uint64(r.IntN(1 << 20)), Packets: uint64(r.IntN(1000)), SrcPort: uint16(r.IntN(1 << 16)), DstPort: 443, TCPFlags: uint16(r.IntN(32)), Proto: 6, Version: 9, Sampling: 1, Domain: 256,
+			InIf: uint32(r.IntN(4)), OutIf: uint32(r.IntN(4)), Has: flow.HasStart | flow.HasEnd | flow.HasPorts | flow.HasProto | flow.HasBytes | flow.HasPackets,
+		}
+	}
+	var e encoder
+	b.ReportAllocs()
+	size := 0
+	for b.Loop() {
+		size = len(e.encode(records))
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/MaxBlock, "ns/flow")
+	b.ReportMetric(float64(size)/MaxBlock, "B/flow")
 }
