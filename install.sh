@@ -386,7 +386,7 @@ service() {
 	case $(manager) in
 	systemd)
 		[ -n "$destdir" ] || [ "$dry" = yes ] || note "systemctl daemon-reload"
-		for u in flowhound.service flowhound-reload.service flowhound-reload.path; do
+		for u in flowhound.service flowhound-reload.service flowhound-reload.path flowhound-reload.timer; do
 			sed "s:/usr/local/bin/flowhound:$bin:" "$here/integrations/systemd/$u" >"$work/$u"
 			put "$work/$u" "$units/$u" 0644 root:root
 		done
@@ -588,7 +588,7 @@ uninstall() {
 			say "note: net.core.rmem_max stays $ours until the next boot; before flowhound it was $was"
 		fi
 	fi
-	for p in "$units/flowhound.service" "$units/flowhound-reload.service" "$units/flowhound-reload.path" "$units/flowhound.service.d" \
+	for p in "$units/flowhound.service" "$units/flowhound-reload.service" "$units/flowhound-reload.path" "$units/flowhound-reload.timer" "$units/flowhound.service.d" \
 		/etc/init.d/flowhound /etc/sysctl.d/60-flowhound.conf "$bin" "$bash_completion" "$zsh_completion" "$fish_completion" "$plugins/release.pub" "$plugins/signed"; do
 		gone "$p"
 	done

@@ -20,7 +20,7 @@ func TestUnits(t *testing.T) {
 		t.Fatal(err)
 	}
 	var units []string
-	for _, name := range []string{"flowhound.service", "flowhound-reload.service", "flowhound-reload.path"} {
+	for _, name := range []string{"flowhound.service", "flowhound-reload.service", "flowhound-reload.path", "flowhound-reload.timer"} {
 		units = append(units, place(t, dir, "systemd/"+name, "/usr/local/bin/flowhound", program))
 	}
 	if out := succeed(t, analyze, append([]string{"verify", "--man=no"}, units...)...); out != "" {

@@ -13,6 +13,17 @@ text 'exports:' >both
 sed -n '1,/^$/p' both | config
 await 'journalctl -q -u flowhound-reload | grep -q "bad.nft: loaded"'
 systemctl status flowhound --no-pager | grep -q 'active (running)'
+# What the path overlooks the timer finds, here within two seconds.
+systemctl is-active flowhound-reload.timer
+systemctl stop flowhound-reload.path
+! systemctl is-active flowhound-reload.timer || fail 'the timer outlives its path'
+mkdir -p /run/systemd/system/flowhound-reload.timer.d
+printf '[Timer]\nOnActiveSec=2\nOnUnitInactiveSec=2\n' >/run/systemd/system/flowhound-reload.timer.d/soon.conf
+systemctl daemon-reload
+systemctl start flowhound-reload.timer
+rm /run/flowhound-reload/bad.nft
+await '[ $(journalctl -q -u flowhound-reload | grep -c "bad.nft: loaded") -ge 2 ]'
+systemctl start flowhound-reload.path
 
 cat >/usr/local/bin/rwsetbuild <<'END'
 #!/bin/sh
