@@ -29,6 +29,13 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 func flagMistake(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
+		if said := foreignOption(cmd, unknown.GetSpecifiedName()); said != "" {
+			dashes := "--"
+			if unknown.GetSpecifiedShortnames() != "" {
+				dashes = "-"
+			}
+			return usageError(fmt.Errorf("unknown option %s%s: %s", dashes, unknown.GetSpecifiedName(), said))
+		}
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden {

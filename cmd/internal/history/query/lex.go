@@ -26,7 +26,10 @@ type token struct {
 	pos, end int
 }
 
-const special = "()[],<>=!&|\"' \t\r\n"
+const (
+	special = "()[],<>=!&|\"'" + blank
+	blank   = " \t\r\n\u00a0" // the last one stands in what is copied from a web page
+)
 
 var signs = []struct {
 	text  string
@@ -42,9 +45,7 @@ var signs = []struct {
 func lex(text string) ([]token, error) {
 	var out []token
 	for at := 0; ; {
-		for at < len(text) && strings.IndexByte(" \t\r\n", text[at]) >= 0 {
-			at++
-		}
+		at = len(text) - len(strings.TrimLeft(text[at:], blank))
 		if at == len(text) {
 			return append(out, token{end, "", at, at}), nil
 		}

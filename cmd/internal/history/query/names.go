@@ -35,9 +35,23 @@ const countries = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE B
 	"SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ " +
 	"UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW"
 
-// mistaken are words that people write for a country's code.
-var mistaken = map[string]string{"UK": "GB", "EL": "GR", "USA": "US", "GBR": "GB", "NOR": "NO", "SWE": "SE", "DEU": "DE", "GER": "DE", "FRA": "FR", "NLD": "NL", "CHN": "CN", "RUS": "RU",
-	"NORWAY": "NO", "SWEDEN": "SE", "GERMANY": "DE", "FRANCE": "FR", "RUSSIA": "RU", "CHINA": "CN", "INDIA": "IN", "ENGLAND": "GB"}
+// mistaken are words that people write for a country's code: codes of three letters, and
+// names, without spaces.
+var mistaken = func() map[string]string {
+	m := map[string]string{"UK": "GB", "EL": "GR"}
+	for line := range strings.SplitSeq(`GB GBR ENGLAND BRITAIN UNITEDKINGDOM GREATBRITAIN|US USA AMERICA UNITEDSTATES|NO NOR NORWAY NORGE|SE SWE SWEDEN|DK DNK DENMARK|FI FIN FINLAND|IS ISL ICELAND`+
+		`|DE DEU GER GERMANY|FR FRA FRANCE|NL NLD NETHERLANDS HOLLAND|BE BEL BELGIUM|LU LUX LUXEMBOURG|CH CHE SUI SWITZERLAND|AT AUT AUSTRIA|IT ITA ITALY|ES ESP SPAIN|PT PRT PORTUGAL|IE IRL IRELAND`+
+		`|PL POL POLAND|CZ CZE CZECHIA|SK SVK SLOVAKIA|HU HUN HUNGARY|RO ROU ROMANIA|BG BGR BULGARIA|GR GRC GREECE|RS SRB SERBIA|HR HRV CROATIA|SI SVN SLOVENIA|EE EST ESTONIA|LV LVA LATVIA|LT LTU LITHUANIA`+
+		`|UA UKR UKRAINE|BY BLR BELARUS|MD MDA MOLDOVA|RU RUS RUSSIA|TR TUR TURKEY TURKIYE|IL ISR ISRAEL|IR IRN IRAN|IQ IRQ IRAQ|SA SAU SAUDIARABIA|AE ARE EMIRATES|EG EGY EGYPT|ZA ZAF SOUTHAFRICA|NG NGA NIGERIA|KE KEN KENYA`+
+		`|CN CHN CHINA|HK HKG HONGKONG|TW TWN TAIWAN|JP JPN JAPAN|KR KOR KOREA SOUTHKOREA|KP PRK NORTHKOREA|IN IND INDIA|PK PAK PAKISTAN|BD BGD BANGLADESH|VN VNM VIETNAM|TH THA THAILAND|SG SGP SINGAPORE|MY MYS MALAYSIA`+
+		`|ID IDN INDONESIA|PH PHL PHILIPPINES|AU AUS AUSTRALIA|NZ NZL NEWZEALAND|CA CAN CANADA|MX MEX MEXICO|BR BRA BRAZIL|AR ARG ARGENTINA|CL CHL CHILE|CO COL COLOMBIA|PE PER PERU|VE VEN VENEZUELA`, "|") {
+		words := strings.Fields(line)
+		for _, w := range words[1:] {
+			m[w] = words[0]
+		}
+	}
+	return m
+}()
 
 // countryCode reads a country: its code in any case, or one of the words that stand for
 // an address without a country.
@@ -52,7 +66,7 @@ func countryCode(text string) (code, suggestion string, ok bool) {
 	if len(upper) == 2 && strings.IndexByte(upper, ' ') < 0 && strings.Contains(" "+countries+" ", " "+upper+" ") {
 		return upper, "", true
 	}
-	return "", mistaken[upper], false
+	return "", mistaken[strings.ReplaceAll(upper, " ", "")], false
 }
 
 // countryName returns a country as people write it, of the two letters in files: codes

@@ -69,6 +69,9 @@ func ParseOptions(given []OptionValue, env Env) (Filter, error) {
 	for _, name := range order {
 		o, negated, _ := optionNamed(name)
 		vals := merged[name].values()
+		if letters, ok := vals.several(); ok && negated && o.Fields[0] == Flags {
+			return Filter{}, &Error{Option: "--" + name, Message: severalFlags, Suggestion: "--flags /" + letters}
+		}
 		var any []*node
 		for _, f := range o.Fields {
 			any = append(any, &node{op: opLeaf, field: f, vals: vals})

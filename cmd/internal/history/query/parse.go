@@ -59,11 +59,13 @@ type parser struct {
 	at     int
 	depth  int
 	env    Env
-	last   Field // of the last term, for suggestions
+	last   Field  // of the last term, for suggestions
+	said   string // how it began: "dst port"
+	sided  bool   // it is about addresses of one side
 }
 
 // look returns the token n places on.
-func (p *parser) look(n int) token { return p.tokens[min(p.at+n, len(p.tokens)-1)] }
+func (p *parser) look(n int) token { return p.tokens[max(0, min(p.at+n, len(p.tokens)-1))] }
 
 // is reports whether the token n places on is one of the words.
 func (p *parser) is(n int, words ...string) bool {
@@ -114,7 +116,13 @@ func (p *parser) not() (*node, error) {
 		p.at++
 		negate = !negate
 	}
+	start := p.look(0)
 	n, err := p.primary()
+	if err == nil && negate && n.op == opLeaf && n.field == Flags && start.kind == word {
+		if letters, ok := n.vals.several(); ok { // nfdump's manual has "flags S and not flags AFRPU"
+			return nil, p.fail(token{pos: start.pos, end: p.look(-1).end}, severalFlags, "flags /"+letters)
+		}
+	}
 	if err == nil && negate {
 		n = n.negate()
 	}
@@ -159,10 +167,22 @@ func (p *parser) trailing() error {
 		if s := nearest.Word(t.text, []string{"and", "or"}); s != "" && len(t.text) < 5 {
 			return p.fail(t, strconv.Quote(t.text)+" is where and or or should be", s)
 		}
-		if c := (&collector{field: p.last}); p.at > 0 && c.add(t.text) == nil {
-			return p.fail(t, "two values need a comma between them", p.look(-1).text+","+t.text)
+		if p.at > 0 {
+			c, before := &collector{field: p.last}, p.look(-1).text
+			split := token{pos: p.look(-1).pos, end: t.end}
+			switch next := p.look(1); {
+			case (t.text == "-" || t.text == "/") && next.kind == word && c.try(before+t.text+next.text):
+				return p.fail(token{pos: split.pos, end: next.end}, "a value has no space in it", before+t.text+next.text)
+			case (strings.HasPrefix(t.text, "-") || strings.HasSuffix(before, "-") || p.last.ordered() && !c.try(t.text)) && c.try(before+t.text):
+				return p.fail(split, "a value has no space in it", before+t.text)
+			case c.try(t.text):
+				return p.fail(t, "two values need a comma between them", before+","+t.text)
+			}
 		}
 		return p.fail(t, "and or or is missing before "+strconv.Quote(t.text), "and "+t.text)
+	}
+	if t.kind == comma && p.last.ordered() && p.look(1).kind == word {
+		return p.thousands(p.at - 1)
 	}
 	return p.fail(t, strconv.Quote(p.text[t.pos:t.end])+" is where and or or should be", "")
 }

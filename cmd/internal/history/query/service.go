@@ -17,6 +17,15 @@ func (c *collector) addService(text string) *mistake {
 	name, port, both := strings.Cut(strings.ToLower(text), "/")
 	first, last := uint64(0), uint64(1<<8-1)
 	n, suggestion, ok := (&collector{field: Proto}).number(name)
+	if meant := serviceNames[name]; !ok && !both && meant != "" {
+		return c.unread(text, meant)
+	}
+	if isPort(name) && both && !isPort(port) && c.try(port+"/"+name) { // 443/tcp
+		return c.unread(text, port+"/"+name)
+	}
+	if turned := strings.Replace(text, ":", "/", 1); turned != text && c.try(turned) {
+		return c.unread(text, turned)
+	}
 	switch {
 	case ok && (both || !isPort(name)):
 		first, last = n, n

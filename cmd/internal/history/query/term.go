@@ -34,7 +34,8 @@ func makeNouns() map[string]noun {
 	country, as, interfaces := pair(SrcCountry, DstCountry), pair(SrcAS, DstAS), pair(InIf, OutIf)
 	m := map[string]noun{
 		"ip": ip, "host": ip, "addr": ip, "net": ip, "port": port, "country": country, "cc": country, "as": as, "if": interfaces,
-		"nip": pair(NATSrcIP, NATDstIP), "nport": pair(NATSrcPort, NATDstPort),
+		"geo": country, "nip": pair(NATSrcIP, NATDstIP), "nport": pair(NATSrcPort, NATDstPort),
+		"xip": pair(NATSrcIP, NATDstIP), "xnet": pair(NATSrcIP, NATDstIP), "xport": pair(NATSrcPort, NATDstPort),
 		"protocol": {src: Proto}, "router": {src: Exporter}, "octets": {src: Bytes}, "pkts": {src: Packets},
 		"icmp-type": {src: ICMPType}, "icmp-code": {src: ICMPCode},
 	}
@@ -46,11 +47,15 @@ func makeNouns() map[string]noun {
 	return m
 }
 
+func (n noun) form() form { return fields[n.src].form }
+
 func pair(src, dst Field) noun { return noun{src: src, dst: dst, paired: true} }
 
 // term reads one condition.
 func (p *parser) term() (*node, error) {
-	switch start := p.look(0); {
+	start, sided := p.look(0), p.sided
+	p.sided = false
+	switch {
 	case p.is(0, "any", "all"):
 		p.at++
 		return &node{op: opAll}, nil
@@ -77,7 +82,10 @@ func (p *parser) term() (*node, error) {
 	switch {
 	case t.kind == word && ok:
 		p.at++
-	case t.kind == word && (looksLikeAddress(t.text)):
+	case t.kind == word && looksLikeAddress(t.text):
+		if on == either && !nat && sided && p.look(-1).kind != open {
+			return nil, p.fail(t, strconv.Quote(t.text)+" alone is of either side", p.said+" "+t.text)
+		}
 		n = nouns["ip"]
 	default:
 		return nil, p.unknown(t, on != either || nat)
@@ -92,8 +100,20 @@ func (p *parser) term() (*node, error) {
 		return nil, p.fail(t, p.env.Of+" has no "+n.src.String(), "")
 	}
 	if on != either && !n.paired {
-		return nil, p.fail(t, strconv.Quote(t.text)+" has no source and destination", t.text)
+		counted := n.src == Bytes || n.src == Packets
+		switch lower := strings.ToLower(start.text); {
+		case counted && lower == "in": // in bytes is bytes
+		case counted && lower == "out":
+			return nil, p.fail(t, "the answer is a record of its own, with src and dst the other way round", t.text)
+		default:
+			return nil, p.fail(t, strconv.Quote(t.text)+" has no source and destination", t.text)
+		}
 	}
+	if n.src == Exporter && p.is(0, "ip", "host", "addr") {
+		p.at++
+	}
+	p.said = strings.Join(strings.Fields(p.text[start.pos:p.look(0).pos]), " ")
+	p.sided = n.form() == formAddress && n.src != Exporter && (on == source || on == target || !n.paired)
 	return p.condition(n, on)
 }
 
@@ -107,19 +127,17 @@ func network(text string) *node {
 
 // looksLikeAddress reports whether a word is meant as an address: ip may be left out.
 func looksLikeAddress(text string) bool {
-	c := collector{field: SrcIP}
-	return strings.HasPrefix(text, "@") || c.add(text) == nil
+	return strings.HasPrefix(text, "@") || (&collector{field: SrcIP}).try(text)
 }
 
 // side reads src, dst, "src or dst", "src and dst", and in and out of interfaces.
 func (p *parser) side() side {
-	names := map[string]side{"src": source, "source": source, "in": source, "input": source, "dst": target, "dest": target, "destination": target, "out": target, "output": target}
-	first, ok := names[strings.ToLower(p.look(0).text)]
+	first, ok := sideNames[strings.ToLower(p.look(0).text)]
 	if !ok || p.look(0).kind != word {
 		return either
 	}
 	p.at++
-	second, ok := names[strings.ToLower(p.look(1).text)]
+	second, ok := sideNames[strings.ToLower(p.look(1).text)]
 	if !ok || p.look(1).kind != word || second == first {
 		return first
 	}
@@ -132,30 +150,6 @@ func (p *parser) side() side {
 		return both
 	}
 	return first
-}
-
-// unknown says that a word is none of the language's.
-func (p *parser) unknown(t token, afterSide bool) error {
-	if t.kind != word {
-		return p.fail(t, "ip, net, port, country, as or if must follow", "")
-	}
-	if _, ok := protocols[strings.ToLower(t.text)]; ok && !afterSide {
-		return p.fail(t, strconv.Quote(t.text)+" is a protocol", "proto "+t.text)
-	}
-	if s := suggestAddress(t.text); s != "" && strings.Contains(t.text, ".") {
-		return p.fail(t, strconv.Quote(t.text)+" is not "+wantAddress, s)
-	}
-	words := []string{"src", "dst", "not", "any", "nat", "in", "out", "direction"}
-	if afterSide {
-		words = nil
-	}
-	for w, n := range nouns {
-		if !afterSide || n.paired {
-			words = append(words, w)
-		}
-	}
-	slices.Sort(words)
-	return p.fail(t, "unknown word "+strconv.Quote(t.text), nearest.Word(strings.ToLower(t.text), words))
 }
 
 // condition reads the values of a noun and puts the sides together.
@@ -187,10 +181,13 @@ func (p *parser) condition(n noun, on side) (*node, error) {
 // valuesOf reads what follows a noun: a value, some, a comparison, in [list].
 func (p *parser) valuesOf(f Field) (vals *values, negated bool, err error) {
 	c := &collector{field: f}
-	t := p.look(0)
+	t := p.comparison(f)
 	if t.kind == compare {
 		p.at++
 		v := p.look(0)
+		if err := p.misplaced(c, v); err != nil {
+			return nil, false, err
+		}
 		if v.kind != word {
 			return nil, false, p.fail(v, "a value must follow "+t.text+": "+fields[f].want, "")
 		}
@@ -204,33 +201,61 @@ func (p *parser) valuesOf(f Field) (vals *values, negated bool, err error) {
 		}
 		return c.values(), t.text == "!=", nil
 	}
-	if p.is(0, "in") && (fields[f].form != formCountry || p.look(1).kind == listed || strings.HasPrefix(p.look(1).text, "@")) {
+	if (p.look(0).kind == not || p.is(0, "not")) && p.is(1, "in") {
 		p.at++
+		negated = true
+	}
+	if next := p.look(1); p.is(0, "in") && (fields[f].form != formCountry || next.kind == listed || next.kind == open || strings.HasPrefix(next.text, "@")) {
+		p.at++
+		c.in = true
 	}
 	err = p.list(c)
-	return c.values(), false, err
+	return c.values(), negated, err
+}
+
+// comparison returns the next token, of a word that compares the sign that it stands
+// for. Some of these words are also countries: country LT is Lithuania.
+func (p *parser) comparison(f Field) token {
+	t := p.look(0)
+	sign := comparisons[strings.ToLower(t.text)]
+	if t.kind != word || sign == "" || fields[f].form == formCountry && (p.look(1).kind != word || p.is(1, "and", "or")) {
+		return t
+	}
+	return token{compare, sign, t.pos, t.end}
 }
 
 // list reads a value, some with commas between them, or [some].
 func (p *parser) list(c *collector) error {
-	bracket := p.look(0)
-	if bracket.kind == listed {
+	bracket, closing := p.look(0), end
+	switch {
+	case bracket.kind == listed:
+		closing = unlist
+	case bracket.kind == open && c.in: // in (80, 443), as SQL has it
+		closing = shut
+	}
+	if closing != end {
 		p.at++
 	}
 	for n := 0; ; n++ {
 		t := p.look(0)
-		if bracket.kind == listed && t.kind == unlist {
+		if closing != end && t.kind == closing {
 			if n == 0 {
 				return p.fail(t, "the list is empty", "")
 			}
 			p.at++
 			return nil
 		}
+		if err := p.misplaced(c, t); err != nil {
+			return err
+		}
 		if t.kind != word {
-			if bracket.kind == listed && t.kind == end {
-				return p.fail(bracket, "this [ is never closed", "")
+			if closing != end && t.kind == end {
+				return p.fail(bracket, "this "+p.text[bracket.pos:bracket.end]+" is never closed", "")
 			}
 			return p.fail(t, "a value must follow: "+fields[c.field].want, "")
+		}
+		if closing == end && p.masked(c, t) {
+			return nil
 		}
 		if err := p.value(c, t); err != nil {
 			return err
@@ -239,10 +264,29 @@ func (p *parser) list(c *collector) error {
 		switch {
 		case p.look(0).kind == comma:
 			p.at++
-		case bracket.kind != listed:
+			if next := p.look(0); fields[c.field].form == formCount && len(next.text) == 3 && next.text[0] == '0' { // 1,000
+				return p.thousands(p.at - 2)
+			}
+		case closing == end:
 			return nil
 		}
 	}
+}
+
+// masked reads "10.0.0.0 255.0.0.0", a network as nfdump has it too.
+func (p *parser) masked(c *collector, t token) bool {
+	a, err := netip.ParseAddr(t.text)
+	mask := p.look(1)
+	if err != nil || !a.Is4() || fields[c.field].form != formAddress || mask.kind != word || !strings.HasPrefix(mask.text, "255.") {
+		return false
+	}
+	ones := netmask(mask.text)
+	if ones < 0 {
+		return false
+	}
+	c.addNetwork(netip.PrefixFrom(a, ones))
+	p.at += 2
+	return true
 }
 
 // value reads one value or a file of them.
@@ -268,7 +312,11 @@ func (p *parser) direction(start token) (*node, error) {
 	names := []string{"outbound", "inbound", "internal", "transit", "out", "in"}
 	i := slices.Index(names, strings.ToLower(t.text))
 	if t.kind != word || i < 0 {
-		return nil, p.fail(t, "direction is outbound, inbound, internal or transit", nearest.Word(t.text, names))
+		meant := map[string]string{"egress": "outbound", "outgoing": "outbound", "ingress": "inbound", "incoming": "inbound", "local": "internal", "external": "transit"}[strings.ToLower(t.text)]
+		if meant == "" {
+			meant = nearest.Word(t.text, names)
+		}
+		return nil, p.fail(t, "direction is outbound, inbound, internal or transit", meant)
 	}
 	p.at++
 	c := collector{field: SrcIP}

@@ -2,7 +2,7 @@ package query
 
 import (
 	"math"
-	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +29,8 @@ type collector struct {
 	nums      []numRange
 	flags     []flagTest
 	countries []string
+	in        bool // the word in stood before the values
+	quiet     bool // nobody reads what is wrong with a value
 }
 
 func (c *collector) values() *values {
@@ -84,7 +86,39 @@ func (c *collector) add(text string) *mistake {
 }
 
 func (c *collector) unread(text, suggestion string) *mistake {
+	if suggestion == "" && !c.quiet {
+		suggestion = c.retyped(text)
+	}
 	return &mistake{strconv.Quote(text) + " is not " + fields[c.field].want, suggestion}
+}
+
+// typographic are signs that word processors and web pages make of plain ones.
+var typographic = strings.NewReplacer("\u2013", "-", "\u2014", "-", "\u2212", "-", "\u2010", "-", "\u2011", "-", "\u201c", "", "\u201d", "", "\u2018", "", "\u2019", "")
+
+// retyped returns what a value was meant to be that is written as elsewhere: 80..90 and
+// 80:90, with a dash of a word processor, or https for a port.
+func (c *collector) retyped(text string) string {
+	plain := typographic.Replace(text)
+	if port := serviceNames[strings.ToLower(plain)]; port != "" && fields[c.field].want == wantPort {
+		return port
+	}
+	if c.field == Sampling {
+		plain = strings.TrimPrefix(plain, "1:")
+	}
+	for _, s := range []string{plain, strings.Replace(plain, "..", "-", 1), strings.Replace(plain, ":", "-", 1), strings.ReplaceAll(plain, "_", ""), strings.TrimRight(plain, ";.")} {
+		if s != text && c.try(s) {
+			return s
+		}
+	}
+	if several := strings.Split(plain, "/"); len(several) < 9 && !slices.ContainsFunc(several, func(s string) bool { return !c.try(s) }) { // tcp/udp
+		return strings.Join(several, ",")
+	}
+	return ""
+}
+
+// try reports whether a text is a value of the field.
+func (c *collector) try(text string) bool {
+	return (&collector{field: c.field, quiet: true}).add(text) == nil
 }
 
 // addCompared reads the value of a comparison.
@@ -172,7 +206,10 @@ func parseCount(text string, most uint64) (n uint64, suggestion string, ok bool)
 // parseMillis reads a time such as 500ms, 1.5s or 1h30m.
 func parseMillis(text string) (n uint64, suggestion string, ok bool) {
 	if _, err := strconv.ParseFloat(text, 64); err == nil && text != "0" {
-		return 0, text + "s", false // seconds, say some tools; milliseconds, say others
+		if len(text) > 3 {
+			return 0, text + "ms", false // as nfdump counts
+		}
+		return 0, text + "s", false
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
@@ -188,141 +225,4 @@ func (c *collector) addCountry(text string) *mistake {
 	}
 	c.countries = append(c.countries, code)
 	return nil
-}
-
-const flagLetters = "FSRPAUEC" // from bit 0 up
-
-func flagBits(text string) (bits uint16, ok bool) {
-	for i := range len(text) {
-		n := strings.IndexByte(flagLetters, text[i]&^0x20)
-		if n < 0 {
-			return 0, false
-		}
-		bits |= 1 << n
-	}
-	return bits, text != ""
-}
-
-// addFlags reads S (set, whatever else is), S/SA (of SYN and ACK SYN alone) or none.
-func (c *collector) addFlags(text string) *mistake {
-	if strings.EqualFold(text, "none") {
-		c.flags = append(c.flags, flagTest{0xff, 0})
-		return nil
-	}
-	high, low, masked := strings.Cut(text, "/")
-	want, ok := flagBits(high)
-	mask, maskOK := want, true
-	if masked {
-		mask, maskOK = flagBits(low)
-		if high == "" {
-			ok = true // /SA: neither
-		}
-	}
-	if !ok || !maskOK {
-		return c.unread(text, "")
-	}
-	if want&^mask != 0 {
-		return &mistake{strconv.Quote(text) + " never matches: the flags before / must stand after it, too", high + "/" + mergeLetters(want|mask)}
-	}
-	c.flags = append(c.flags, flagTest{mask, want})
-	return nil
-}
-
-func mergeLetters(bits uint16) (out string) {
-	for n := range len(flagLetters) {
-		if bits&(1<<n) != 0 {
-			out += flagLetters[n : n+1]
-		}
-	}
-	return out
-}
-
-// addExactFlags reads flags that are set while no other one is.
-func (c *collector) addExactFlags(text string) *mistake {
-	want, ok := flagBits(text)
-	if !ok {
-		return c.addFlags(text)
-	}
-	c.flags = append(c.flags, flagTest{0xff, want})
-	return nil
-}
-
-// addAddress reads an address, a network or a range of addresses.
-func (c *collector) addAddress(text string) *mistake {
-	if p, err := netip.ParsePrefix(text); err == nil {
-		c.addNetwork(p)
-		return nil
-	}
-	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
-		r := flow.AddrFrom(a)
-		c.addrs = append(c.addrs, flow.Range{First: r, Last: r})
-		return nil
-	}
-	low, high, ranged := strings.Cut(text, "-")
-	first, err1 := netip.ParseAddr(low)
-	last, err2 := netip.ParseAddr(high)
-	if !ranged || err1 != nil || err2 != nil || first.Zone() != "" || last.Zone() != "" || first.Unmap().Is4() != last.Unmap().Is4() {
-		return c.unread(text, suggestAddress(text))
-	}
-	r := flow.Range{First: flow.AddrFrom(first), Last: flow.AddrFrom(last)}
-	if r.First.Compare(r.Last) > 0 {
-		return &mistake{strconv.Quote(text) + " is an empty range", high + "-" + low}
-	}
-	c.addrs = append(c.addrs, r)
-	return nil
-}
-
-// addNetwork adds a network. An IPv6 network never covers IPv4 addresses, nor the
-// address "::", which stands for none: ::/0 is all of IPv6.
-func (c *collector) addNetwork(p netip.Prefix) {
-	bits := p.Bits()
-	if p.Addr().Is4() {
-		bits += 96
-	}
-	r := flow.RangeOf(p)
-	if bits >= 96 { // within or without IPv4 as a whole
-		c.addrs = append(c.addrs, r)
-		return
-	}
-	if r.First == (flow.Addr{}) {
-		r.First = r.First.Next()
-	}
-	first4, last4 := flow.Addr4(0), flow.Addr4(1<<32-1)
-	if r.First.Compare(first4) > 0 || r.Last.Compare(last4) < 0 {
-		c.addrs = append(c.addrs, r)
-		return
-	}
-	before := flow.Addr{Lo: first4.Lo - 1}
-	c.addrs = append(c.addrs, flow.Range{First: r.First, Last: before}, flow.Range{First: last4.Next(), Last: r.Last})
-}
-
-// suggestAddress guesses what a mistyped address was meant to be: 10.1 is 10.1.0.0/16,
-// and 10.0.0.0/255.0.0.0 is 10.0.0.0/8.
-func suggestAddress(text string) string {
-	address, mask, masked := strings.Cut(text, "/")
-	if m, err := netip.ParseAddr(mask); err == nil && m.Is4() {
-		ones := 0
-		for b := m.As4(); ones < 32 && b[ones/8]>>(7-ones%8)&1 == 1; {
-			ones++
-		}
-		if p, err := netip.ParsePrefix(address + "/" + strconv.Itoa(ones)); err == nil {
-			return p.Masked().String()
-		}
-	}
-	parts := strings.Split(strings.TrimSuffix(address, "."), ".")
-	if len(parts) > 3 || strings.Contains(address, ":") {
-		return ""
-	}
-	bits := strconv.Itoa(8 * len(parts))
-	if masked {
-		bits = mask
-	}
-	for len(parts) < 4 {
-		parts = append(parts, "0")
-	}
-	p, err := netip.ParsePrefix(strings.Join(parts, ".") + "/" + bits)
-	if err != nil {
-		return ""
-	}
-	return p.String()
 }
