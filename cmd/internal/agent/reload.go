@@ -26,12 +26,12 @@ func (a *Agent) reload(ctx context.Context, why string) {
 		a.log.Error("reload refused, the old configuration stays", "err", err)
 		msg := "reload refused, the old configuration stays: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 		a.refused.Store(&msg)
-		a.reportAgent("error", msg)
+		a.say("error", msg)
 		return
 	}
 	a.refused.Store(nil)
 	a.log.Info("reloaded", "why", why)
-	a.reportAgent("reloaded", fmt.Sprintf("%s: %s from %s", why, text.Count(a.stage.State().Set.Len(), "indicator", "indicators"), text.Count(len(a.config.Load().Feeds), "feed", "feeds")))
+	a.say("reloaded", fmt.Sprintf("%s: %s from %s", why, text.Count(a.stage.State().Set.Len(), "indicator", "indicators"), text.Count(len(a.config.Load().Feeds), "feed", "feeds")))
 }
 
 func (a *Agent) tryReload(ctx context.Context) error {

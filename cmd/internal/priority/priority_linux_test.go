@@ -34,3 +34,18 @@ func TestLower(t *testing.T) {
 		t.Errorf("another thread went from nice %d to %d", before, got)
 	}
 }
+
+// Do runs at its level, and hands a panic to its caller.
+func TestDo(t *testing.T) {
+	var level, err = 0, error(nil)
+	Do(Lowest, func() { level, err = syscall.Getpriority(syscall.PRIO_PROCESS, syscall.Gettid()) })
+	if level = 20 - level; level != Lowest || err != nil {
+		t.Errorf("f ran at nice %d, want %d (%v)", level, Lowest, err)
+	}
+	defer func() {
+		if p := recover(); p != "broken" {
+			t.Errorf("the panic was %v", p)
+		}
+	}()
+	Do(Low, func() { panic("broken") })
+}

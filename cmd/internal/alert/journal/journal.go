@@ -136,7 +136,7 @@ func Open(o Options) (*Journal, error) {
 		wake: make(chan struct{}, 1), quit: make(chan struct{}),
 		unsyncable: finding.Trouble{
 			Fails: "data_dir cannot be synced", Costs: "a power failure could lose hits that wait", Again: "data_dir can be synced again",
-			Report: o.Say, Log: o.Log,
+			Say: o.Say, Log: o.Log,
 		},
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

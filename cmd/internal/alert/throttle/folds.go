@@ -114,7 +114,7 @@ func (e *Emitter) damaged(format string, args ...any) {
 	e.damage, e.damagedAt = append(e.damage, text), time.Now()
 	e.mu.Unlock()
 	e.d.Log.Error(text)
-	e.d.Report("error", text)
+	e.d.Say("error", text)
 }
 
 // lostAtStart returns what could not be read at the start, for an hour.

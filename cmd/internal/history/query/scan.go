@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
+	"github.com/flowhound/flowhound/cmd/internal/priority"
 )
 
 // Question is what is asked of the history.
@@ -24,6 +25,8 @@ type Question struct {
 	// Workers is how many row groups are searched at once; 0: 2. A worker needs up to
 	// 20 MB.
 	Workers int
+	// Yield has the workers take what receiving and alerting leave of the processors.
+	Yield bool
 	// Progress is told how many rows of all are done; nil: nobody is. It may be called
 	// by several goroutines.
 	Progress func(done, total int64)
@@ -122,7 +125,12 @@ func (s *scan) run(ctx context.Context) error {
 	defer stop()
 	var workers sync.WaitGroup
 	for n := range min(s.q.workers(), len(s.tasks)) {
-		workers.Go(func() { s.work(n) })
+		workers.Go(func() {
+			if s.q.Yield {
+				priority.Lower(priority.Low)
+			}
+			s.work(n)
+		})
 	}
 	workers.Wait()
 	s.mu.Lock()

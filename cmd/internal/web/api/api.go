@@ -83,6 +83,7 @@ type API struct {
 	rates  *rates
 	live   chan struct{} // holds a token for each stream of events
 	asking chan struct{} // holds a token for each question to the history that is being answered
+	shared *shared
 	// askTime bounds a question, and leaveTime how long an event may take to leave.
 	askTime, leaveTime time.Duration
 	slow               atomic.Uint64 // readers of events that were cut off
@@ -135,7 +136,7 @@ var routes = []route{
 // New returns an API that does nothing yet.
 func New(d Dependencies) *API {
 	a := &API{
-		d: d, mux: http.NewServeMux(), rates: newRates(d.Metrics), live: make(chan struct{}, mostStreams), asking: make(chan struct{}, mostAsking),
+		d: d, mux: http.NewServeMux(), rates: newRates(d.Metrics), live: make(chan struct{}, mostStreams), asking: make(chan struct{}, mostAsking), shared: newShared(),
 		askTime: askTime, leaveTime: leaveTime,
 	}
 	a.ctx, a.stop = context.WithCancel(context.Background())
@@ -247,14 +248,20 @@ func Decode(w http.ResponseWriter, r *http.Request, into any) bool {
 
 // Answer sends v as JSON.
 func Answer(w http.ResponseWriter, r *http.Request, v any) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // it is never HTML
-	if err := e.Encode(v); err != nil {
+	b, err := encode(v)
+	if err != nil {
 		Refuse(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	send(w, r, b.Bytes())
+	send(w, r, b)
+}
+
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // it is never HTML
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
 // zipFrom is the size from which zipping an answer is worth it.

@@ -20,6 +20,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/query/show"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
+	"github.com/flowhound/flowhound/cmd/internal/priority"
 )
 
 // About is what is known of an address or a country's name that an answer has.
@@ -86,8 +87,6 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, answer func(ctx contex
 		Refuse(w, http.StatusConflict, "no flows are kept: history.enabled is false in the configuration")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), a.askTime)
-	defer cancel()
 	q := &asking{begun: time.Now()}
 	values := r.URL.Query()
 	var err error
@@ -104,24 +103,45 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, answer func(ctx contex
 		refuseExpression(w, err)
 		return
 	}
-	q.Start, q.End, q.Workers, q.Raw, q.Damaged = q.from, q.to, askWorkers(), values.Get("raw") == "true", q.isDamaged
+	q.Start, q.End, q.Workers, q.Yield = q.from, q.to, askWorkers(), true
+	q.Raw, q.Damaged = values.Get("raw") == "true", q.isDamaged
+	said := a.shared.get(r.Context(), r.URL.Path+"?"+r.URL.RawQuery, func(ctx context.Context) (said reply) {
+		priority.Do(priority.Low, func() { said = a.reply(ctx, q, answer) })
+		return said
+	})
+	switch {
+	case r.Context().Err() != nil: // the browser asks something else
+	case said.status == http.StatusOK:
+		send(w, r, said.body)
+	default:
+		if said.busy {
+			w.Header().Set("Retry-After", "5")
+		}
+		Refuse(w, said.status, string(said.body))
+	}
+}
+
+// reply answers a question when its turn has come, within a bounded time.
+func (a *API) reply(ctx context.Context, q *asking, answer func(ctx context.Context, q *asking) (any, error)) reply {
+	ctx, cancel := context.WithTimeout(ctx, a.askTime)
+	defer cancel()
 	end, err := a.turn(ctx)
 	if err != nil {
-		w.Header().Set("Retry-After", "5")
-		Refuse(w, http.StatusServiceUnavailable, "other questions are being answered; try again")
-		return
+		return reply{status: http.StatusServiceUnavailable, busy: true, body: []byte("other questions are being answered; try again")}
 	}
 	defer end()
 	out, err := a.answerFrom(ctx, q, answer)
-	switch {
-	case r.Context().Err() != nil: // the browser asks something else
-	case errors.Is(err, context.DeadlineExceeded):
-		Refuse(w, http.StatusServiceUnavailable, fmt.Sprintf("Stopped after %s: ask for a shorter time or fewer fields, or let the command line take its time.", a.askTime))
-	case err != nil:
-		Refuse(w, http.StatusBadRequest, err.Error())
-	default:
-		Answer(w, r, out)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return reply{status: http.StatusServiceUnavailable, body: fmt.Appendf(nil, "Stopped after %s: ask for a shorter time or fewer fields, or let the command line take its time.", a.askTime)}
 	}
+	if err != nil {
+		return reply{status: http.StatusBadRequest, body: []byte(err.Error())}
+	}
+	b, err := encode(out)
+	if err != nil {
+		return reply{status: http.StatusInternalServerError, body: []byte(err.Error())}
+	}
+	return reply{status: http.StatusOK, body: b}
 }
 
 func (a *API) answerFrom(ctx context.Context, q *asking, answer func(ctx context.Context, q *asking) (any, error)) (any, error) {

@@ -54,6 +54,7 @@ func (l *lab) keepFlows(records []flow.Record) (dir string) {
 		ServicePorts: func() []uint16 { return []uint16{443} },
 		Open:         func(from, to time.Time) (*query.Data, func(), error) { return query.Open(dir, from, to, places) },
 	}
+	l.api.shared = newShared() // what was asked before was asked of other flows
 	return dir
 }
 

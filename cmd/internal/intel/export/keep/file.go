@@ -178,5 +178,5 @@ func (k *keeper) say(err error) {
 	default:
 		return
 	}
-	k.d.Report(&status)
+	k.d.Say(&status)
 }
