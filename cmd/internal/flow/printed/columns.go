@@ -3,7 +3,9 @@ package printed
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -28,6 +30,31 @@ func silkColumns(text []byte) *columns {
 	}
 	for _, separator := range []byte("\t;:, ") {
 		if c := newColumns(text, separator); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// silk reports whether the titles are rwcut's: --delimited=, makes commas of its bars.
+func (c *columns) silk() bool {
+	return slices.Contains(c.titles, "sip") || slices.Contains(c.titles, "stime")
+}
+
+// untitled returns the columns that rwcut prints unless it is told others, when text is
+// a line of these, printed with --no-titles; nil when it is not.
+func untitled(text []byte) *columns {
+	for _, separator := range []byte("|,\t;: ") {
+		titles := strings.ReplaceAll("sip|dip|sport|dport|protocol|packets|bytes|flags|stime|duration|etime|sensor", "|", string(separator))
+		line := bytes.TrimRight(text, "\r\n")
+		if bytes.HasSuffix(line, []byte{separator}) {
+			titles += string(separator)
+		}
+		c := newColumns([]byte(titles), separator)
+		var p row
+		p.begin(time.UTC)
+		p.reset()
+		if is, err := c.line(line, &p); is && err == nil && p.finish(new(flow.Record)) == nil {
 			return c
 		}
 	}
@@ -60,6 +87,9 @@ func (c *columns) line(text []byte, p *row) (bool, error) {
 	case n < len(c.set)/2 && isSummary(text):
 		return false, nil
 	case n != len(c.set):
+		if c.separator == ' ' {
+			return false, fmt.Errorf("%d columns where the titles have %d: let rwcut print --delimited", n, len(c.set))
+		}
 		return false, fmt.Errorf("%d columns where the titles have %d", n, len(c.set))
 	}
 	for i, set := range c.set {
@@ -70,7 +100,7 @@ func (c *columns) line(text []byte, p *row) (bool, error) {
 		if set == nil {
 			continue
 		}
-		if value = bytes.TrimSpace(value); len(value) == 0 && c.titles[i] != "flags" && c.titles[i] != "flg" {
+		if value = bytes.TrimSpace(value); len(value) == 0 && c.titles[i] != "flags" && c.titles[i] != "flg" && c.titles[i] != "fla" {
 			continue
 		}
 		if err := set(p, value); err != nil {
@@ -98,7 +128,7 @@ var setters = map[string]setter{
 	"tr": setReceived, "received": setReceived,
 	"sa": setSrc, "srcaddr": setSrc, "da": setDst, "dstaddr": setDst,
 	"sp": setSport, "srcport": setSport, "dp": setDport, "dstport": setDport,
-	"pr": setProto, "proto": setProto, "flg": setFlags, "flags": setFlags, "tcpflags": setFlags,
+	"pr": setProto, "proto": setProto, "flg": setFlags, "flags": setFlags, "fla": setFlags, "tcpflags": setFlags,
 	"stos": setToS, "srctos": setToS, "tos": setToS,
 	"ipkt": setPackets, "packets": setPackets, "inpackets": setPackets, "ibyt": setBytes, "bytes": setBytes, "inbytes": setBytes,
 	"opkt": setRevPackets, "outpackets": setRevPackets, "obyt": setRevBytes, "outbytes": setRevBytes,

@@ -49,13 +49,14 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 func (e *LineError) Unwrap() error { return e.Err }
 
 // ErrFormat says that the text is of no known form.
-var ErrFormat = errors.New("neither nfdump's csv, json, line, long or extended output, nor rwcut's with its titles")
+var ErrFormat = errors.New("neither nfdump's csv, json, line, long or extended output, nor rwcut's (which needs its titles, unless the columns are its default)")
 
 // Reader reads one text. It is not safe for concurrent use.
 type Reader struct {
 	format string
 	in     *bufio.Reader
 	line   int
+	unread []byte                                  // a line that Next reads again
 	parse  func(text []byte, p *row) (bool, error) // false: the line holds no flow
 	json   *jsonReader                             // nil: lines
 	row    row
@@ -83,10 +84,14 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	if bytes.HasPrefix(text, []byte("Date f")) { // "Date first seen", "Date flow start"
 		return in.begin("nfdump text", time.Local, textLine)
 	}
-	if c := csvColumns(text); c != nil {
+	if c := csvColumns(text); c != nil && !c.silk() {
 		return in.begin("nfdump csv", time.Local, c.line)
 	}
 	if c := silkColumns(text); c != nil {
+		return in.begin("rwcut", time.UTC, c.line)
+	}
+	if c := untitled(text); c != nil {
+		in.unread, in.line = bytes.Clone(text), in.line-1
 		return in.begin("rwcut", time.UTC, c.line)
 	}
 	return nil, fmt.Errorf("%w; it begins with %.60q", ErrFormat, text)
@@ -161,6 +166,10 @@ func (r *Reader) Next(out *flow.Record) error {
 // next returns the next line, valid until the one after it.
 func (r *Reader) next() ([]byte, error) {
 	r.line++
+	if text := r.unread; text != nil {
+		r.unread = nil
+		return text, nil
+	}
 	text, err := r.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
 		return nil, fmt.Errorf("line %d is longer than the limit of %d bytes: this is not a list of flows", r.line, maxLine)

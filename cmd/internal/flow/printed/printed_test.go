@@ -285,3 +285,51 @@ func ExampleReader() {
 	fmt.Println(r.Format(), f.Src, f.Dst, f.DstPort, err)
 	// Output: rwcut 10.1.2.3 198.51.100.7 443 <nil>
 }
+
+// TestRwcutForms: what rwcut of SiLK 3.19.1 prints of the same five flows with its
+// options, "== " before each, reads as the same flows.
+func TestRwcutForms(t *testing.T) {
+	forms := map[string]string{}
+	for part := range strings.SplitSeq(fixture(t, "rwcut-forms.txt"), "== ") {
+		if name, text, ok := strings.Cut(part, "\n"); ok {
+			forms[name] = text
+		}
+	}
+	want, bad := read(t, forms["default"], Options{})
+	if len(want) != 5 || len(bad) > 0 || !strings.Contains(want[0], `"start":"2026-06-07T10:37:51.123Z","end":"2026-06-07T10:38:11.127Z","src":"10.1.2.3","dst":"198.51.100.7","sport":51234,"dport":443,"proto":6,"bytes":18412,"packets":97,"tcp_flags":27}`) {
+		t.Fatalf("%d flows, %q\n%s", len(want), bad, strings.Join(want, "\n"))
+	}
+	part := map[string][]string{ // keys that the form has no column for, or that default has none for
+		"few": {"sport", "dport", "bytes", "packets", "tcp_flags", "end", "received", "icmp_type", "icmp_code"}, "many": {"in_if", "out_if"}, "all": {"in_if", "out_if"},
+		"legacy": {"start", "end", "received"}, "ts-default,no-msec": {"start", "end", "received"},
+	}
+	for name, text := range forms {
+		got, bad := read(t, text, Options{})
+		switch name {
+		case "ip-hexadecimal", "space": // each line says which option helps
+			if len(got) > 0 || len(bad) != 5 || !strings.Contains(bad[0], "let rwcut print --") {
+				t.Errorf("%s: %d flows, %q", name, len(got), bad)
+			}
+			continue
+		}
+		if len(got) != len(want) || len(bad) > 0 {
+			t.Errorf("%s: %d flows, %q", name, len(got), bad)
+			continue
+		}
+		for n := range want {
+			if g, w := without(got[n], part[name]...), without(want[n], part[name]...); g != w {
+				t.Errorf("%s:\n%s\nwant\n%s", name, g, w)
+			}
+		}
+	}
+	// A zone other than UTC is asked for; commas do not make it nfdump's.
+	if r, err := NewReader(strings.NewReader(forms["comma"]), Options{}); err != nil || r.Format() != "rwcut" {
+		t.Errorf("%v, %v", r, err)
+	}
+	if _, bad := read(t, "sIP|dIP|sPort|dPort|pro|sTime|\n40000001|10.0.0.1|1|2|6|1780828671|\n", Options{}); len(bad) != 1 || !strings.Contains(bad[0], "--ip-format=canonical") {
+		t.Errorf("an address that is a decimal or a hexadecimal number: %q", bad)
+	}
+	if _, bad := read(t, "10.1.2.3|198.51.100.7|51234|443|6|97|18412|FS PA   |1780828671|20|1780828691|0|\nrubbish\n", Options{}); len(bad) != 1 || !strings.HasPrefix(bad[0], "line 2:") {
+		t.Errorf("a wrong line below no titles: %q", bad)
+	}
+}

@@ -124,6 +124,9 @@ func (p *row) setPorts() {
 	case protoICMP, protoICMPv6:
 		if p.has&seenICMP == 0 && p.has&seenPorts != 0 {
 			p.icmpType, p.icmpCode = p.dport>>8, p.dport&0xff
+			if p.sport != 0 && p.sport < 256 && p.dport < 256 { // rwcut --icmp-type-and-code
+				p.icmpType, p.icmpCode = p.sport, p.dport
+			}
 			p.has |= seenICMP
 		}
 		if p.has&seenICMP != 0 {

@@ -23,9 +23,13 @@ type clock struct {
 
 var errNoTime = errors.New("is not a time")
 
-// parse reads "2006-01-02 15:04:05.000", with - or / and a space or T, or seconds since
-// 1970 with a fraction. Z or an offset at its end is honoured.
+// parse reads "2006-01-02 15:04:05.000", with - or / and a space or T, "01/02/2006
+// 15:04:05.000", which is rwcut's m/d/y, or seconds since 1970 with a fraction. Z or an
+// offset at its end is honoured.
 func (c *clock) parse(b []byte) (ns int64, err error) {
+	if len(b) >= 19 && b[2] == '/' && b[5] == '/' {
+		b = append([]byte{b[6], b[7], b[8], b[9], '/', b[0], b[1], '/', b[3], b[4]}, b[10:]...)
+	}
 	if len(b) < 19 || b[4] != '-' && b[4] != '/' {
 		return parseEpoch(b)
 	}
@@ -146,7 +150,7 @@ func parseAddr(b []byte) (flow.Addr, error) {
 		}
 		return flow.AddrFrom(ip), nil
 	}
-	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil && len(text) > 8 { // 40000001 may be hexadecimal
 		return flow.Addr4(uint32(n)), nil
 	}
 	if parts := strings.Split(text, "."); len(parts) == 4 { // 010.001.000.073
