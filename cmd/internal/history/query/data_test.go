@@ -509,6 +509,22 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestInterruptedGroup: a row group of 65,536 rows can take a second and more. A question
+// does not read it to its end once nobody waits.
+func TestInterruptedGroup(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	d := stored(t, [][]flow.Record{traffic(rnd, 10*chunk)}, nil)
+	for name, o := range map[string]RecordOptions{"in order": {}, "beside": {AnyOrder: true, Biflow: true}} {
+		ctx, cancel := context.WithCancel(context.Background())
+		n := 0
+		_, err := d.Records(ctx, Question{Workers: 1}, o, func(*Found) error { n++; cancel(); return nil })
+		if !errors.Is(err, context.Canceled) || n > 3*chunk {
+			t.Errorf("%s: %d records after the end: %v", name, n, err)
+		}
+		cancel()
+	}
+}
+
 func TestProgress(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	d := stored(t, [][]flow.Record{traffic(rnd, 300), traffic(rnd, 300)}, nil)

@@ -87,7 +87,7 @@ func (d *Data) Records(ctx context.Context, q Question, o RecordOptions, each fu
 	if err != nil {
 		return 0, err
 	}
-	f := &finder{o: &o, q: &q, each: each, beside: make([]buffer, q.workers())}
+	f := &finder{o: &o, q: &q, each: each, ended: func() error { return context.Cause(ctx) }, beside: make([]buffer, q.workers())}
 	s := scan{q: &q, parts: parts, inOrder: o.Sort == nil && !o.AnyOrder || o.Join != nil, symmetric: o.Biflow && o.Symmetric, visit: f.visit}
 	if o.Join != nil {
 		if err := f.join(ctx, d, parts); err != nil {
@@ -150,6 +150,9 @@ func (f *finder) pieces(g *group, rows []int32) error {
 		return err
 	}
 	for some := range slices.Chunk(rows, chunk) {
+		if err := f.ended(); err != nil {
+			return err
+		}
 		f.rows, f.found = g.materialise(some, f.rows, f.found[:0], f.o.Only...)
 		for i := range f.found {
 			if err := f.joiner.add(&f.found[i]); err != nil {
@@ -162,9 +165,10 @@ func (f *finder) pieces(g *group, rows []int32) error {
 
 // finder collects what is found, or hands it on.
 type finder struct {
-	o    *RecordOptions
-	q    *Question
-	each func(*Found) error
+	o     *RecordOptions
+	q     *Question
+	each  func(*Found) error
+	ended func() error // why nobody waits for the answer any more: a row group can take a second
 
 	mu      sync.Mutex
 	records uint64
@@ -212,6 +216,9 @@ func (f *finder) visit(worker int, g *group, found [2][]int32) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for some := range slices.Chunk(rows, chunk) {
+		if err := f.ended(); err != nil {
+			return err
+		}
 		f.rows, f.found = g.materialise(some, f.rows, f.found[:0], f.o.Only...)
 		for i, row := range some {
 			accepted := accept(&found, row)
@@ -226,6 +233,9 @@ func (f *finder) visit(worker int, g *group, found [2][]int32) error {
 // visitBeside is visit in any order: only handing on is done by one worker at a time.
 func (f *finder) visitBeside(b *buffer, g *group, rows []int32, found [2][]int32) error {
 	for some := range slices.Chunk(rows, chunk) {
+		if err := f.ended(); err != nil {
+			return err
+		}
 		b.rows, b.found = g.materialise(some, b.rows, b.found[:0], f.o.Only...)
 		f.mu.Lock()
 		for i, row := range some {
@@ -351,6 +361,9 @@ func (f *finder) rank(g *group, rows []int32, found [2][]int32) error {
 	defer f.mu.Unlock()
 	f.records += count
 	for some := range slices.Chunk(wanted, chunk) {
+		if err := f.ended(); err != nil {
+			return err
+		}
 		f.rows, f.found = g.materialise(some, f.rows, f.found[:0], f.o.Only...)
 		for i, row := range some {
 			for w := range found {
