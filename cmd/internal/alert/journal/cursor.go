@@ -27,8 +27,8 @@ type Cursor struct {
 	slot int
 
 	// Of the goroutine that reads.
-	in    *os.File
-	first uint64 // of the segment that in is
+	in    *os.File // the segment that begins with the record first
+	first uint64
 	scan  *scanner
 	fails int // to read at one place, in a row
 
@@ -38,12 +38,25 @@ type Cursor struct {
 	open  bool // somebody reads
 	at    uint64
 	acked uint64   // all up to this one are done
-	hand  []uint64 // records that Next returned and that are not acknowledged
+	hand  []taken  // records that Next returned and that are not acknowledged
 	floor uint64   // what is older is beyond the limit
 	where *segment // that at is in
 	limit int64    // bytes that may wait
-	fresh int      // records in memory that it wants and has not taken
-	lost  Lost
+
+	// Counts of the records for it that have at least the number from: those that are
+	// filed in segments, those that are in memory only, and those behind it. What is behind
+	// it by its place and was not given to it is lost; excused are those of them that Rewind
+	// makes it come to again.
+	from            uint64
+	filed, fresh    int
+	passed, excused int
+	lost            Lost
+}
+
+// taken is a record that a consumer has, and how many were behind the cursor before.
+type taken struct {
+	seq    uint64
+	passed int
 }
 
 // Lost counts the records that a consumer wants and will not get, since Open.
@@ -56,8 +69,8 @@ type Lost struct {
 // Sum is all of them.
 func (l Lost) Sum() uint64 { return l.Full + l.Memory + l.Damaged }
 
-func (j *Journal) newCursor(name string) *Cursor {
-	c := &Cursor{j: j, name: name, limit: DefaultLimit}
+func (j *Journal) newCursor(name string, at uint64) *Cursor {
+	c := &Cursor{j: j, name: name, limit: DefaultLimit, from: at, at: at, acked: at - 1}
 	c.unsaved = finding.Trouble{Fails: "the cursor of " + name + " cannot be saved", Costs: "after a crash, hits would be delivered again", Log: j.o.Log}
 	j.cursors[name] = c
 	return c
@@ -70,8 +83,7 @@ func (j *Journal) Cursor(name string, limit int64) *Cursor {
 	j.mu.Lock()
 	c := j.cursors[name]
 	if c == nil {
-		c = j.newCursor(name)
-		c.at, c.acked = j.next, j.next-1
+		c = j.newCursor(name, j.next)
 	}
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -109,33 +121,67 @@ func (j *Journal) Waiting(name string) (n int, bytes int64, lost Lost) {
 	if c == nil {
 		return 0, 0, Lost{}
 	}
-	n = c.fresh + len(c.hand)
 	for i, g := range j.segments {
-		n += g.wanted[c]
-		end := j.next
-		if i+1 < len(j.segments) {
-			end = j.segments[i+1].first
-		}
-		if bytes > 0 || c.needs(g, end) {
+		if bytes > 0 || c.needs(i) {
 			bytes += g.size
 		}
 	}
-	return n, bytes, c.lost
+	return c.filed + c.fresh - c.passed + len(c.hand), bytes, c.lost
+}
+
+// each calls f for the cursors that count r. mu is held.
+func (j *Journal) each(r *Record, f func(c *Cursor)) {
+	for _, name := range r.To {
+		if c := j.cursors[name]; c != nil && c.from <= r.Seq {
+			f(c)
+		}
+	}
+}
+
+// nextOf returns the number of the record that follows the segment at i. mu is held.
+func (j *Journal) nextOf(i int) uint64 {
+	if i+1 < len(j.segments) {
+		return j.segments[i+1].first
+	}
+	return j.written
+}
+
+// filedBy returns how many records for c the segments up to the one at i hold. mu is held.
+func (c *Cursor) filedBy(i int) int {
+	if i+1 < len(c.j.segments) {
+		return c.j.segments[i+1].before[c]
+	}
+	return c.filed
+}
+
+// pass notes that the first filed records are behind, and returns how many of them were
+// not given, and not counted either. mu is held.
+func (c *Cursor) pass(filed int) (missed uint64) {
+	n := max(0, filed-c.passed)
+	again := min(n, c.excused)
+	c.passed += n
+	c.excused -= again
+	return uint64(n - again)
+}
+
+// needs reports whether the consumer still needs the segment at i. mu is held.
+func (c *Cursor) needs(i int) bool {
+	next := c.j.nextOf(i)
+	return c.floor < next && (c.passed < c.filedBy(i) || len(c.hand) > 0 && c.hand[0].seq < next)
 }
 
 // enforce gives up what is beyond the limit. mu is held.
 func (c *Cursor) enforce() {
-	total := int64(0)
-	for i := len(c.j.segments) - 1; i >= 0; i-- {
-		g := c.j.segments[i]
-		if total += g.size; total <= c.limit || i == len(c.j.segments)-1 {
-			continue
+	last := len(c.j.segments) - 1
+	total := c.j.segments[last].size
+	for i := last - 1; i >= 0; i-- {
+		if total += c.j.segments[i].size; total > c.limit {
+			c.floor = max(c.floor, c.j.nextOf(i))
+			c.at = max(c.at, c.floor)
+			c.lost.Full += c.pass(c.filedBy(i))
+			return
 		}
-		c.floor = max(c.floor, c.j.segments[i+1].first)
-		c.lost.Full += uint64(g.wanted[c])
-		delete(g.wanted, c)
 	}
-	c.at = max(c.at, c.floor)
 }
 
 // Next returns the next record that the consumer wants, nil when there is none yet.
@@ -143,7 +189,7 @@ func (c *Cursor) enforce() {
 // cannot be read is given up then.
 func (c *Cursor) Next() (*Record, error) {
 	for {
-		r, g, limit, end := c.locate()
+		r, g, limit := c.locate()
 		if r != nil || g == nil {
 			return r, nil
 		}
@@ -154,7 +200,7 @@ func (c *Cursor) Next() (*Record, error) {
 			var payload []byte
 			if seq, payload, err = c.scan.next(); err == nil {
 				c.fails = 0
-				if r := c.accept(g, seq, payload); r != nil {
+				if r := c.accept(seq, payload); r != nil {
 					return r, nil
 				}
 				continue
@@ -162,65 +208,68 @@ func (c *Cursor) Next() (*Record, error) {
 		}
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, os.ErrNotExist):
-			c.passSegment(g, limit, end)
+			c.leave(g, limit)
 		case c.fails < readTries-1 || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE):
 			c.fails++
 			return nil, fmt.Errorf("journal: %w", err)
 		case c.scan != nil:
 			c.scan.pass()
 		default:
-			c.passSegment(g, -1, end)
+			c.leave(g, -1)
 		}
 	}
 }
 
 // locate returns the record that comes next where it is in memory; else the segment
-// that it is in, how much of that there is, and where it ends. Neither: there is none.
-func (c *Cursor) locate() (r *Record, g *segment, limit int64, end uint64) {
+// that it is in, and how much of that there is. Neither: there is none.
+func (c *Cursor) locate() (r *Record, g *segment, limit int64) {
 	j := c.j
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for c.at < j.visible {
-		c.arrive()
-		if len(j.tail) > 0 && c.at >= j.tail[0].Seq {
-			r := j.tail[c.at-j.tail[0].Seq]
-			c.at++
-			if r.wants(c.name) {
-				c.take(r)
-				return r, nil, 0, 0
-			}
-			continue
-		}
-		end = j.visible
-		if len(j.tail) > 0 {
-			end = min(end, j.tail[0].Seq)
-		}
-		if len(j.segments) == 0 {
-			c.at = end
-			continue
-		}
+	for memory := j.inMemory(); c.at < j.visible; {
 		i := searchSegment(j.segments, c.at)
-		if i+1 < len(j.segments) {
-			end = min(end, j.segments[i+1].first)
+		if len(j.segments) > 0 && j.segments[i] != c.where {
+			c.miss(j.segments[i].before[c])
+			c.where = j.segments[i]
 		}
-		if g = j.segments[i]; g.wanted[c] > 0 {
-			return nil, g, g.size, end
+		switch {
+		case c.at >= memory:
+			r := j.tail[c.at-memory]
+			if c.at++; r.wants(c.name) {
+				c.take(r.Seq)
+				return r, nil, 0
+			}
+		case len(j.segments) == 0:
+			c.at = memory
+		default:
+			if c.passed < c.filedBy(i) {
+				return nil, j.segments[i], j.segments[i].size
+			}
+			next := j.nextOf(i) // as there is nothing for it in there
+			if next <= c.at {   // those between were in memory, and had to make room
+				next = memory
+			}
+			c.at = min(next, memory)
 		}
-		c.at = max(c.at, end) // there is nothing for it in there
 	}
-	return nil, nil, 0, 0
+	return nil, nil, 0
 }
 
-// take notes that the consumer has r. mu is held.
-func (c *Cursor) take(r *Record) {
-	c.hand = append(c.hand, r.Seq)
-	if r.Seq >= c.j.written {
-		c.fresh--
-		return
+// miss counts as lost what of the first filed records was not given: it should have been
+// in the segment that at is in, or before. mu is held.
+func (c *Cursor) miss(filed int) {
+	if n := c.pass(filed); n > 0 {
+		c.lost.Damaged += n
+		if c.where != nil {
+			c.where.damaged = true
+		}
 	}
-	if g := c.j.segments[searchSegment(c.j.segments, r.Seq)]; g.wanted[c] > 0 {
-		g.wanted[c]--
-	}
+}
+
+// take notes that the consumer has the record. mu is held.
+func (c *Cursor) take(seq uint64) {
+	c.hand = append(c.hand, taken{seq, c.passed})
+	c.passed++
 }
 
 func (c *Cursor) openSegment(g *segment) error {
@@ -244,16 +293,13 @@ func (c *Cursor) closeSegment() {
 }
 
 // accept returns the record if it is one that the consumer wants.
-func (c *Cursor) accept(g *segment, seq uint64, payload []byte) *Record {
+func (c *Cursor) accept(seq uint64, payload []byte) *Record {
 	r := &Record{Seq: seq, size: int64(headerSize + len(payload))}
 	kind, body, err := r.decode(payload)
-	wants := err == nil && r.wants(c.name)
 	c.j.mu.Lock()
-	if wants = wants && seq >= c.at; wants {
-		c.hand = append(c.hand, seq)
-		if g.wanted[c] > 0 {
-			g.wanted[c]--
-		}
+	wants := err == nil && r.wants(c.name) && seq >= c.at
+	if wants {
+		c.take(seq)
 	}
 	c.at = max(c.at, seq+1)
 	c.j.mu.Unlock()
@@ -265,44 +311,26 @@ func (c *Cursor) accept(g *segment, seq uint64, payload []byte) *Record {
 	return r
 }
 
-// passSegment goes on behind a segment that has no more records, if it is as long as
-// it was: negative, it cannot be opened.
-func (c *Cursor) passSegment(g *segment, size int64, end uint64) {
-	c.j.mu.Lock()
-	defer c.j.mu.Unlock()
-	if size >= 0 && size != g.size {
-		return // it has grown
+// leave goes on behind a segment that has no more records, if it is as long as it was:
+// negative, it cannot be opened.
+func (c *Cursor) leave(g *segment, size int64) {
+	j := c.j
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	i := searchSegment(j.segments, g.first)
+	if size >= 0 && size != g.size || j.segments[i] != g {
+		return // it has grown, or has made room
 	}
 	c.closeSegment()
 	c.fails = 0
-	c.miss(g)
-	c.at = max(c.at, end)
-}
-
-// miss counts what should have been in a segment, and was not, as lost. mu is held.
-func (c *Cursor) miss(g *segment) {
-	if n := g.wanted[c]; n > 0 {
-		c.lost.Damaged += uint64(n)
-		g.damaged = true
-		delete(g.wanted, c)
+	filed, next := c.filedBy(i), j.nextOf(i)
+	for _, r := range j.tail {
+		if r.Seq < next && r.wants(c.name) { // it comes from memory
+			filed--
+		}
 	}
-}
-
-// arrive looks whether the next record is in another segment than the last one, and
-// what is missed of those before. mu is held.
-func (c *Cursor) arrive() {
-	j := c.j
-	if len(j.segments) == 0 {
-		return
-	}
-	i := searchSegment(j.segments, c.at)
-	if j.segments[i] == c.where {
-		return
-	}
-	c.where = j.segments[i]
-	for _, g := range j.segments[:i] {
-		c.miss(g)
-	}
+	c.miss(filed)
+	c.at = max(c.at, min(next, j.inMemory()))
 }
 
 // Wait returns a channel that is closed when there is more than there was.
@@ -324,15 +352,14 @@ func (c *Cursor) Ack(seq uint64) {
 	c.j.mu.Lock()
 	c.acked = max(c.acked, seq)
 	n := 0
-	for n < len(c.hand) && c.hand[n] <= seq {
+	for n < len(c.hand) && c.hand[n].seq <= seq {
 		n++
 	}
 	c.hand = append(c.hand[:0], c.hand[n:]...)
-	remove := c.j.clean()
 	c.j.trim()
 	c.j.mu.Unlock()
 	c.save()
-	remove()
+	c.j.clean()
 }
 
 // Kept reports whether the record of this number still waits on disk when nobody
@@ -358,24 +385,14 @@ func (c *Cursor) Rewind() {
 	c.closeSegment()
 	c.j.mu.Lock()
 	defer c.j.mu.Unlock()
-	for _, seq := range c.hand {
-		if seq < c.floor {
-			continue
-		}
-		c.at, c.where = min(c.at, seq), nil
-		if seq >= c.j.written {
-			c.fresh++
-		} else {
-			c.j.segments[searchSegment(c.j.segments, seq)].wanted[c]++
+	for i, t := range c.hand {
+		if t.seq >= c.floor {
+			c.excused += c.passed - t.passed - len(c.hand[i:])
+			c.at, c.where, c.passed = t.seq, nil, t.passed
+			break
 		}
 	}
 	c.hand = nil
-}
-
-// needs reports whether the consumer still needs a segment that ends before end. mu
-// is held.
-func (c *Cursor) needs(g *segment, end uint64) bool {
-	return c.floor < end && (g.wanted[c] > 0 || len(c.hand) > 0 && c.hand[0] < end)
 }
 
 func (c *Cursor) close() {

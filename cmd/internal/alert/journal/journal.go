@@ -93,7 +93,6 @@ type Journal struct {
 	// Of the goroutine that writes.
 	active *os.File
 	broken bool // what stands behind the active segment's size is not known
-	whole  bool // the last segment that Open found
 	// reservedTo is up to which size the active segment has its room.
 	reservedTo int64
 	buf        []byte
@@ -280,11 +279,7 @@ func (j *Journal) Close(ctx context.Context) error {
 }
 
 // anyWants reports whether a cursor has still to take r. mu is held.
-func (j *Journal) anyWants(r *Record) bool {
-	for _, name := range r.To {
-		if c := j.cursors[name]; c != nil && c.at <= r.Seq {
-			return true
-		}
-	}
-	return false
+func (j *Journal) anyWants(r *Record) (wants bool) {
+	j.each(r, func(c *Cursor) { wants = wants || c.at <= r.Seq })
+	return wants
 }

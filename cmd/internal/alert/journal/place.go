@@ -40,7 +40,7 @@ func (c *Cursor) load() (what string) {
 		}
 		what = fmt.Sprintf("the cursor of %s cannot be read (%s): it starts again at the oldest record", c.name, err)
 	}
-	c.acked = c.at - 1
+	c.from, c.acked = c.at, c.at-1
 	return what
 }
 

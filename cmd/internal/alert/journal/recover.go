@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,29 +21,35 @@ func (j *Journal) recover() error {
 	} else if err != nil {
 		return err
 	}
+	var firsts []uint64
 	for _, e := range entries {
 		if name, ok := strings.CutSuffix(e.Name(), cursorSuffix); ok {
-			c := j.newCursor(name)
+			c := j.newCursor(name, 0)
 			if what := c.load(); what != "" {
 				j.stats.Damage = append(j.stats.Damage, what)
 			}
 			j.next = max(j.next, c.at)
 		}
 		if first, ok := segmentNumber(e.Name()); ok {
-			j.segments = append(j.segments, &segment{first: first, wanted: map[*Cursor]int{}})
+			firsts = append(firsts, first)
 		}
 	}
-	slices.SortFunc(j.segments, func(a, b *segment) int { return cmp.Compare(a.first, b.first) })
-	for i, g := range j.segments {
+	slices.Sort(firsts)
+	whole := false
+	for i, first := range firsts {
 		end := uint64(0) // where the next one starts; 0: it is the last
-		if i+1 < len(j.segments) {
-			end = j.segments[i+1].first
+		if i+1 < len(firsts) {
+			end = firsts[i+1]
 		}
-		if err := j.recoverSegment(g, end); err != nil {
-			j.aside(g, end, err)
-		}
+		whole = j.recoverSegment(first, end)
 	}
-	return j.openLast()
+	if j.stats.Damaged > 0 {
+		j.stats.Damage = append(j.stats.Damage, fmt.Sprintf("%d records of the journal were lost to damage or to a power failure", j.stats.Damaged))
+	}
+	if whole {
+		j.openLast()
+	}
+	return nil
 }
 
 func segmentNumber(name string) (uint64, bool) {
@@ -56,78 +61,76 @@ func segmentNumber(name string) (uint64, bool) {
 	return n, err == nil && n > 0
 }
 
-// recoverSegment reads a segment whole, and counts what each cursor wants of it.
-// Records that are missing count as wanted by all that have not passed them.
-func (j *Journal) recoverSegment(g *segment, end uint64) error {
+// scan gives the records of a segment to each, as far as they can be read. A record and
+// what it holds are valid during the call. The scanner tells of the rest.
+func (j *Journal) scan(g segment, each func(*Record)) (*scanner, error) {
 	f, err := os.Open(j.path(g.first))
 	if err != nil {
-		return err
+		return &scanner{at: 1, dirty: true}, err // all of it is lost
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	g.size = info.Size()
 	s := &scanner{in: f, limit: g.size}
-	want := g.first
+	var r Record
 	for {
 		seq, payload, err := s.mustNext()
 		if err != nil {
-			break
+			return s, nil //nolint:nilerr // io.EOF
 		}
-		if seq < want || end > 0 && seq >= end {
-			continue // of some other file
-		}
-		r := Record{Seq: seq}
-		if _, _, err := r.decode(payload); err != nil {
-			continue
-		}
-		j.missing(g, want, seq)
-		want = seq + 1
-		for _, name := range r.To {
-			if c := j.claim(name, g.first); c != nil && c.at <= seq {
-				g.wanted[c]++
-			}
+		r = Record{Seq: seq}
+		if _, _, err := r.decode(payload); err == nil {
+			each(&r)
 		}
 	}
-	g.damaged = s.dirty
+}
+
+// recoverSegment reads a segment whole, and counts what each cursor wants of it.
+// Records that are missing count as wanted by all that have not passed them. It reports
+// whether one can go on in it.
+func (j *Journal) recoverSegment(first, end uint64) (whole bool) {
+	g, want := j.begin(first), first
+	if info, err := os.Stat(j.path(first)); err == nil {
+		g.size = info.Size()
+	}
+	s, err := j.scan(*g, func(r *Record) {
+		if r.Seq < want || end > 0 && r.Seq >= end {
+			return // of some other file
+		}
+		j.missing(want, r.Seq)
+		want = r.Seq + 1
+		for _, name := range r.To {
+			if c := j.claim(name, first); c != nil && c.at <= r.Seq {
+				c.filed++
+			}
+		}
+	})
+	if g.damaged = s.dirty; err != nil {
+		j.stats.Damage = append(j.stats.Damage, "a segment of the journal cannot be read: "+err.Error())
+	}
 	if end == 0 {
 		end = max(want, j.next) // a cursor may be further: a power failure took the rest
 		if s.good < s.at {      // damage at the end: one record at least
 			end = max(end, want+1)
 		}
-		j.next, j.whole = end, end == want && !s.dirty
+		j.next, whole = end, end == want && !s.dirty
 		if torn := g.size - s.good; torn > 0 && !s.dirty {
 			j.o.Log.Warn("a crash cut the last write to the journal; no accepted hit is lost", "bytes", torn)
 			g.size = s.good
 		}
 	}
-	j.missing(g, want, end)
+	j.missing(want, end)
 	if g.damaged {
 		j.o.Log.Error("the journal is damaged", "segment", filepath.Base(j.path(g.first)))
 	}
-	return nil
+	return whole
 }
 
-// aside takes a segment that cannot be opened for one of which all is lost.
-func (j *Journal) aside(g *segment, end uint64, err error) {
-	if end == 0 {
-		end = max(g.first+1, j.next)
-		j.next = end
-	}
-	g.damaged = true
-	j.missing(g, g.first, end)
-	j.stats.Damage = append(j.stats.Damage, "a segment of the journal cannot be read: "+err.Error())
-}
-
-// missing counts the records from..to-1, which should be in g, for those that have
-// not passed them.
-func (j *Journal) missing(g *segment, from, to uint64) {
+// missing counts the records from..to-1, which should have been in the last segment, for
+// those that have not passed them.
+func (j *Journal) missing(from, to uint64) {
 	missed := uint64(0)
 	for _, c := range j.cursors {
 		if first := max(from, c.at); first < to {
-			g.wanted[c] += int(to - first)
+			c.filed += int(to - first)
 			missed = max(missed, to-first)
 		}
 	}
@@ -139,53 +142,41 @@ func (j *Journal) missing(g *segment, from, to uint64) {
 func (j *Journal) claim(name string, first uint64) *Cursor {
 	c := j.cursors[name]
 	if c == nil && name != "" && !strings.ContainsAny(name, "/\x00") {
-		c = j.newCursor(name)
-		c.at, c.acked = first, first-1
+		c = j.newCursor(name, first)
 	}
 	return c
 }
 
-// openLast opens the last segment to go on in it. A damaged one, or one that lacks
-// records at its end, stays as it is: the next record begins another.
-func (j *Journal) openLast() error {
-	if j.stats.Damaged > 0 {
-		j.stats.Damage = append(j.stats.Damage, fmt.Sprintf("%d records of the journal were lost to damage or to a power failure", j.stats.Damaged))
-	}
-	if len(j.segments) == 0 {
-		return nil
-	}
+// openLast opens the last segment to go on in it. Where that fails, the next record begins
+// another one, as it does behind a segment that is damaged or lacks records at its end.
+func (j *Journal) openLast() {
 	last := j.segments[len(j.segments)-1]
-	if !j.whole {
-		return nil
-	}
 	f, err := os.OpenFile(j.path(last.first), os.O_RDWR|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil //nolint:nilerr // the next record begins another segment
+	switch {
+	case err != nil:
+	case f.Truncate(last.size) != nil:
+		_ = f.Close() // nothing was written
+	default:
+		j.active = f
 	}
-	if f.Truncate(last.size) != nil {
-		return f.Close()
-	}
-	j.active = f
-	return nil
 }
 
-// clean forgets the oldest segments that nobody needs, and returns their removal,
-// which is to be called without mu.
-func (j *Journal) clean() (remove func()) {
-	var gone []*segment
-	for len(j.segments) > 1 && !j.needed(j.segments[0], j.segments[1].first) {
-		gone = append(gone, j.segments[0])
-		j.segments = j.segments[1:]
+// clean removes the oldest segments that nobody needs.
+func (j *Journal) clean() {
+	j.mu.Lock()
+	n := 0
+	for n+1 < len(j.segments) && !j.needed(n) {
+		n++
 	}
-	return func() {
-		for _, g := range gone {
-			path := j.path(g.first)
-			if g.damaged {
-				file.SetAside(path)
-				j.removeBad()
-			} else if err := os.Remove(path); err != nil {
-				j.o.Log.Warn("a segment of the journal cannot be removed", "err", err)
-			}
+	gone := j.segments[:n]
+	j.segments = j.segments[n:]
+	j.mu.Unlock()
+	for _, g := range gone {
+		if path := j.path(g.first); g.damaged {
+			file.SetAside(path)
+			j.removeBad()
+		} else if err := os.Remove(path); err != nil {
+			j.o.Log.Warn("a segment of the journal cannot be removed", "err", err)
 		}
 	}
 }
@@ -198,25 +189,19 @@ func (j *Journal) removeBad() {
 	}
 }
 
-// needed reports whether somebody still needs a segment that ends before end.
-func (j *Journal) needed(g *segment, end uint64) bool {
-	if j.keep < end && j.behind(g.first) <= keepLimit {
-		return true
-	}
+// needed reports whether somebody still needs the segment at i. mu is held.
+func (j *Journal) needed(i int) bool {
+	needed := j.keep < j.nextOf(i) && j.behind(i) <= keepLimit
 	for _, c := range j.cursors {
-		if c.needs(g, end) {
-			return true
-		}
+		needed = needed || c.needs(i)
 	}
-	return false
+	return needed
 }
 
-// behind returns how many bytes of segments begin at first or later.
-func (j *Journal) behind(first uint64) (n int64) {
-	for _, g := range j.segments {
-		if g.first >= first {
-			n += g.size
-		}
+// behind returns how many bytes the segments from the one at i on have. mu is held.
+func (j *Journal) behind(i int) (n int64) {
+	for _, g := range j.segments[i:] {
+		n += g.size
 	}
 	return n
 }
@@ -225,9 +210,8 @@ func (j *Journal) behind(first uint64) (n int64) {
 func (j *Journal) Keep(seq uint64) {
 	j.mu.Lock()
 	j.keep = max(j.keep, seq)
-	remove := j.clean()
 	j.mu.Unlock()
-	remove()
+	j.clean()
 }
 
 // Replay gives all records from seq on that are on disk to each, in order. A record and
@@ -239,23 +223,15 @@ func (j *Journal) Replay(seq uint64, each func(*Record)) error {
 		segments = append(segments, *j.segments[i])
 	}
 	j.mu.Unlock()
-	for i := range segments {
-		f, err := os.Open(j.path(segments[i].first))
+	for _, g := range segments {
+		_, err := j.scan(g, func(r *Record) {
+			if r.Seq >= seq {
+				each(r)
+			}
+		})
 		if err != nil {
 			return fmt.Errorf("journal: %w", err)
 		}
-		s := &scanner{in: f, limit: segments[i].size}
-		for {
-			n, payload, err := s.mustNext()
-			if err != nil {
-				break
-			}
-			r := &Record{Seq: n}
-			if _, _, err := r.decode(payload); err == nil && n >= seq {
-				each(r)
-			}
-		}
-		_ = f.Close() // it was only read
 	}
 	return nil
 }

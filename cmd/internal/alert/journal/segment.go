@@ -1,12 +1,13 @@
 package journal
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"io"
-	"slices"
+	"sort"
 )
 
 // On disk, a record of a segment is, little endian:
@@ -81,38 +82,42 @@ func parseFrame(b []byte) (seq uint64, payload []byte, n int, what parsed) {
 type scanner struct {
 	in    io.ReaderAt
 	limit int64 // bytes from here on are not there yet
-	at    int64 // offset of buf[0]
+	at    int64 // offset of what comes next
 	good  int64 // where the last record ended
 	dirty bool  // something before at is no record
 
-	buf   []byte // read and not used
-	store []byte // what buf lies in
-	skip  int64  // bytes to pass over at the next error
+	buf  *bufio.Reader // of what Read reads, from at on
+	skip int64         // bytes to pass over at the next error
 }
 
 // next returns the next record; its payload is valid until the call after. At the
 // limit the error is io.EOF: what is left before it is the beginning of a record.
 // Any other error is the disk's: the call may be repeated, or pass called.
 func (s *scanner) next() (seq uint64, payload []byte, err error) {
-	for {
-		seq, payload, n, what := parseFrame(s.buf)
-		switch what {
-		case whole:
+	if s.buf == nil {
+		s.buf = bufio.NewReaderSize(s, headerSize+maxPayload)
+	}
+	for want := headerSize; ; {
+		b, err := s.buf.Peek(want)
+		seq, payload, n, what := parseFrame(b)
+		switch {
+		case what == whole:
 			s.use(n)
 			s.good = s.at
 			return seq, payload, nil
-		case damaged:
-			s.dirty = true
-			s.use(n)
-			continue
-		case wrong:
-			s.dirty = true
-			s.use(toMagic(s.buf))
-			continue
-		}
-		if err := s.fill(); err != nil {
+		case what == short && err != nil:
 			return 0, nil, err
+		case what == short:
+			want = n
+			continue
+		case what == wrong: // up to where another may begin
+			b, _ = s.buf.Peek(s.buf.Buffered())
+			if n = 1 + bytes.IndexByte(b[1:], magic[0]); n == 0 {
+				n = len(b)
+			}
 		}
+		s.dirty, want = true, headerSize
+		s.use(n)
 	}
 }
 
@@ -132,56 +137,25 @@ func (s *scanner) mustNext() (seq uint64, payload []byte, err error) {
 	}
 }
 
-// toMagic returns how many bytes of b, which starts with no record, cannot be part
-// of one.
-func toMagic(b []byte) int {
-	if i := bytes.Index(b[1:], magic); i >= 0 {
-		return 1 + i
-	}
-	for n := min(len(magic)-1, len(b)-1); n > 0; n-- { // the end may be the beginning of a magic
-		if bytes.HasSuffix(b, magic[:n]) {
-			return len(b) - n
-		}
-	}
-	return len(b)
-}
-
 func (s *scanner) use(n int) {
-	s.buf = s.buf[n:]
+	_, _ = s.buf.Discard(n) // it was peeked at
 	s.at += int64(n)
 }
 
-// fill reads more bytes behind buf; where many cannot be read, one block.
-func (s *scanner) fill() error {
-	from := s.at + int64(len(s.buf))
-	room := s.limit - from
-	if room <= 0 {
-		return io.EOF
+// Read reads on behind what is buffered; where many bytes cannot be read, one block.
+func (s *scanner) Read(b []byte) (int, error) {
+	from := s.at + int64(s.buf.Buffered())
+	b = b[:max(0, min(int64(len(b)), s.limit-from, readSize))]
+	if len(b) == 0 {
+		return 0, io.EOF
 	}
-	want := int(min(room, readSize))
-	n, err := s.read(from, want)
-	if n == 0 && err != nil && !errors.Is(err, io.EOF) {
-		n, err = s.read(from, min(want, int(blockSize-from%blockSize)))
+	n, err := s.in.ReadAt(b, from)
+	if n == 0 && !errors.Is(err, io.EOF) {
+		n, err = s.in.ReadAt(b[:min(len(b), int(blockSize-from%blockSize))], from)
 	}
 	if n > 0 {
-		s.skip = 0
-		return nil
+		s.skip, err = 0, nil
 	}
-	if err == nil {
-		err = io.ErrNoProgress
-	}
-	return err
-}
-
-func (s *scanner) read(from int64, want int) (int, error) {
-	held := len(s.buf)
-	if cap(s.store) < held+want {
-		s.store = make([]byte, held+max(want, readSize))
-	}
-	store := s.store[:cap(s.store)]
-	copy(store, s.buf)
-	n, err := s.in.ReadAt(store[held:held+want], from)
-	s.buf = store[:held+n]
 	return n, err
 }
 
@@ -189,9 +163,9 @@ func (s *scanner) read(from int64, want int) (int, error) {
 // each time that it cannot be read there either.
 func (s *scanner) pass() {
 	s.skip = min(max(2*s.skip, blockSize), maxPayload)
-	from := s.at + int64(len(s.buf))
-	to := min(from+s.skip-from%blockSize, s.limit)
-	s.buf, s.at, s.dirty = nil, to, true
+	from := s.at + int64(s.buf.Buffered())
+	s.at, s.dirty = min(from+s.skip-from%blockSize, s.limit), true
+	s.buf.Reset(s)
 }
 
 // segment is a file of records; its name is the number of the first.
@@ -199,23 +173,12 @@ type segment struct {
 	first   uint64
 	size    int64
 	damaged bool            // some of it could not be read: it is set aside and not removed
-	wanted  map[*Cursor]int // records in it that the cursor has still to take
+	before  map[*Cursor]int // how many of its records each cursor had filed when this one began
 }
 
 // searchSegment returns the place of the segment that holds the record, 0 for one
 // that is older than all.
 func searchSegment(segments []*segment, seq uint64) int {
-	i, found := slices.BinarySearchFunc(segments, seq, func(g *segment, seq uint64) int {
-		switch {
-		case g.first < seq:
-			return -1
-		case g.first > seq:
-			return 1
-		}
-		return 0
-	})
-	if found {
-		return i
-	}
+	i := sort.Search(len(segments), func(i int) bool { return segments[i].first > seq })
 	return max(i-1, 0)
 }

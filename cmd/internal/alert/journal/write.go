@@ -1,9 +1,7 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -29,11 +27,7 @@ func (j *Journal) Append(r *Record) (uint64, error) {
 	j.stats.Appended++
 	j.tail = append(j.tail, r)
 	j.memory += r.size
-	for _, name := range r.To {
-		if c := j.cursors[name]; c != nil {
-			c.fresh++
-		}
-	}
+	j.each(r, func(c *Cursor) { c.fresh++ })
 	for j.memory > maxMemory {
 		j.evict()
 	}
@@ -74,12 +68,21 @@ func (j *Journal) evict() {
 	j.memory -= r.size
 	r.evicted = true
 	j.stats.Evicted++
-	for _, name := range r.To {
-		if c := j.cursors[name]; c != nil && c.at <= r.Seq {
-			c.fresh--
+	j.each(r, func(c *Cursor) {
+		if c.fresh--; c.at <= r.Seq {
 			c.lost.Memory++
+		} else {
+			c.filed++
 		}
+	})
+}
+
+// inMemory returns the number of the first record that is in memory. mu is held.
+func (j *Journal) inMemory() uint64 {
+	if len(j.tail) > 0 {
+		return j.tail[0].Seq
 	}
+	return j.next
 }
 
 // trim forgets records that are on disk: those that all have taken, and the oldest
@@ -99,7 +102,7 @@ func (j *Journal) trim() {
 // write is the goroutine that alone writes. It takes what waits along at the end.
 func (j *Journal) write() {
 	for {
-		batch := j.batch()
+		batch, size := j.batch()
 		if len(batch) == 0 {
 			select {
 			case <-j.wake:
@@ -109,7 +112,7 @@ func (j *Journal) write() {
 			}
 		}
 		late := time.AfterFunc(j.lateAfter(), j.isLate)
-		err := j.writeBatch(batch)
+		err := j.writeBatch(batch, size)
 		late.Stop()
 		j.wrote(err)
 		if err == nil {
@@ -138,20 +141,35 @@ func (j *Journal) isLate() {
 	j.show(j.next)
 }
 
-// batch returns the records that are to be written next.
-func (j *Journal) batch() []*Record {
+// batch returns the records that one write is to take next, and the size of the segment
+// that they belong to: negative, it is to be begun.
+func (j *Journal) batch() (batch []*Record, size int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	from := j.unwritten()
-	most := int64(maxWrite)
+	batch = j.tail[j.unwritten():]
+	if len(batch) == 0 {
+		return nil, 0
+	}
+	room, n := int64(maxSegment), batch[0].size
+	for _, c := range j.cursors {
+		room = min(room, max(c.limit/16, minSegment))
+	}
+	if j.active != nil && !j.broken {
+		size = j.segments[len(j.segments)-1].size
+	}
+	if j.active == nil || j.broken || size > 0 && size+n > room {
+		size = -1
+	}
+	room = min(room-max(size, 0), maxWrite)
 	if j.stats.Write != "" { // take what room there is
-		most = maxWrite / 16
+		room = min(room, maxWrite/16)
 	}
-	to := from
-	for size := int64(0); to < len(j.tail) && (to == from || size+j.tail[to].size <= most); to++ {
-		size += j.tail[to].size
+	most := 1
+	for most < len(batch) && n+batch[most].size <= room {
+		n += batch[most].size
+		most++
 	}
-	return slices.Clone(j.tail[from:to])
+	return slices.Clone(batch[:most]), size
 }
 
 // unwritten returns the place in tail of the first record that is not on disk. mu is
@@ -167,16 +185,13 @@ func (j *Journal) unwritten() int {
 // giveUp lets go of what was delivered from memory to all who want it, but for the
 // last record, which finds out when the disk is well again. mu is held.
 func (j *Journal) giveUp() {
-	for at := j.unwritten(); at+1 < len(j.tail); at++ {
-		if r := j.tail[at]; r.Seq < j.keep && !j.anyWants(r) {
-			j.taken(r)
-			continue
-		}
-		return
+	for at := j.unwritten(); at+1 < len(j.tail) && j.tail[at].Seq < j.keep && !j.anyWants(j.tail[at]); at++ {
+		j.taken(j.tail[at])
 	}
 }
 
-// taken notes that r need not be in memory any more. mu is held.
+// taken notes that r need not be in memory any more: it is on disk, or all have it. mu is
+// held.
 func (j *Journal) taken(r *Record) {
 	j.written = r.Seq + 1
 	r.payload = nil
@@ -184,35 +199,39 @@ func (j *Journal) taken(r *Record) {
 		j.memory -= r.size
 		j.kept += r.size
 	}
+	j.each(r, func(c *Cursor) {
+		switch {
+		case !r.evicted:
+			c.fresh--
+			c.filed++
+		case c.at <= r.Seq: // it was counted as lost, and is there all the same
+			c.filed++
+		}
+	})
 }
 
-// writeBatch writes records, as few writes as there are segments.
-func (j *Journal) writeBatch(batch []*Record) error {
-	for len(batch) > 0 {
-		size, most := j.room(batch[0].size)
-		if size < 0 {
-			if err := j.roll(batch[0].Seq); err != nil {
-				return err
-			}
-			size = 0
+// writeBatch writes records behind size in the active segment, or, where it is negative,
+// in a new one.
+func (j *Journal) writeBatch(batch []*Record, size int64) error {
+	if size < 0 {
+		if err := j.roll(batch[0].Seq); err != nil {
+			return err
 		}
-		j.buf = j.buf[:0]
-		n := 0
-		for n < len(batch) && (n == 0 || size+int64(len(j.buf))+batch[n].size <= most) {
-			j.buf = appendFrame(j.buf, batch[n].Seq, batch[n].payload)
-			n++
-		}
-		j.reserve(size + int64(len(j.buf)))
-		if _, err := j.active.Write(j.buf); err != nil {
-			j.broken = j.active.Truncate(size) != nil
-			if !j.renew(batch[0].Seq) {
-				return err
-			}
-			continue // in a fresh segment; a second failure finds nothing to renew
-		}
-		j.grew(int64(len(j.buf)), batch[:n])
-		batch = batch[n:]
+		size = 0
 	}
+	j.buf = j.buf[:0]
+	for _, r := range batch {
+		j.buf = appendFrame(j.buf, r.Seq, r.payload)
+	}
+	j.reserve(size + int64(len(j.buf)))
+	if _, err := j.active.Write(j.buf); err != nil {
+		j.broken = j.active.Truncate(size) != nil
+		if j.renew(batch[0].Seq) { // a second failure finds nothing to renew
+			return j.writeBatch(batch, 0)
+		}
+		return err
+	}
+	j.grew(batch)
 	if j.Mode() == SyncAlways {
 		_ = j.syncNow() // it is said, and consumers go on
 	}
@@ -232,33 +251,13 @@ func (j *Journal) reserve(size int64) {
 	}
 }
 
-// room returns the size of the active segment, negative when a record of n bytes
-// needs another one, and the size that a segment may have.
-func (j *Journal) room(n int64) (size, most int64) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	most = maxSegment
-	for _, c := range j.cursors {
-		most = min(most, max(c.limit/16, minSegment))
-	}
-	if j.active == nil || j.broken {
-		return -1, most
-	}
-	if size = j.segments[len(j.segments)-1].size; size > 0 && size+n > most {
-		return -1, most
-	}
-	return size, most
-}
-
 // roll begins a new segment, whose first record will be seq.
 func (j *Journal) roll(seq uint64) error {
-	const flags = os.O_RDWR | os.O_CREATE | os.O_TRUNC | os.O_APPEND // a file of that name holds no record
-	f, err := os.OpenFile(j.path(seq), flags, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(j.dir, 0o700); err == nil {
-			f, err = os.OpenFile(j.path(seq), flags, 0o600)
-		}
+	err := os.MkdirAll(j.dir, 0o700)
+	if err != nil {
+		return err
 	}
+	f, err := os.OpenFile(j.path(seq), os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600) // a file of that name holds no record
 	if err != nil {
 		return err
 	}
@@ -269,23 +268,32 @@ func (j *Journal) roll(seq uint64) error {
 	if n := len(j.segments); n > 0 && j.segments[n-1].first == seq { // it broke before its first record
 		j.segments = j.segments[:n-1]
 	}
-	j.segments = append(j.segments, &segment{first: seq, wanted: map[*Cursor]int{}})
+	j.begin(seq)
 	j.active, j.broken, j.newNames, j.dirty, j.reservedTo = f, false, true, true, 0
 	for _, c := range j.cursors {
 		c.enforce()
 	}
-	remove := j.clean()
 	j.mu.Unlock()
-	remove()
+	j.clean()
 	return nil
+}
+
+// begin adds a segment whose first record will be seq. mu is held.
+func (j *Journal) begin(seq uint64) *segment {
+	g := &segment{first: seq, before: map[*Cursor]int{}}
+	for _, c := range j.cursors {
+		g.before[c] = c.filed
+	}
+	j.segments = append(j.segments, g)
+	return g
 }
 
 // renew begins another segment where nobody needs the active one: on a full disk
 // that makes room. It reports whether it did.
 func (j *Journal) renew(seq uint64) bool {
 	j.mu.Lock()
-	last, f := j.segments[len(j.segments)-1], j.active
-	spent := last.size > 0 && !j.needed(last, seq)
+	last, f := len(j.segments)-1, j.active
+	spent := j.segments[last].size > 0 && !j.needed(last)
 	j.mu.Unlock()
 	if !spent || j.roll(seq) != nil {
 		return false
@@ -293,24 +301,14 @@ func (j *Journal) renew(seq uint64) bool {
 	return f.Truncate(0) == nil // it may be open elsewhere: its bytes go at once all the same
 }
 
-// grew notes that records stand in the active segment.
-func (j *Journal) grew(size int64, records []*Record) {
+// grew notes that the records that are in buf stand in the active segment.
+func (j *Journal) grew(records []*Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	g := j.segments[len(j.segments)-1]
-	g.size += size
+	j.segments[len(j.segments)-1].size += int64(len(j.buf))
 	j.dirty = true
 	for _, r := range records {
 		j.taken(r)
-		if r.evicted { // and counted as lost
-			continue
-		}
-		for _, name := range r.To {
-			if c := j.cursors[name]; c != nil && c.at <= r.Seq {
-				g.wanted[c]++
-				c.fresh--
-			}
-		}
 	}
 }
 
