@@ -29,15 +29,17 @@ const (
 	dropEvery = time.Minute
 )
 
-// condition knows how an output is doing, and what was said of that.
+// condition counts what became of an output's hits, and knows how it is doing and what was
+// said of that.
 type condition struct {
-	say func(status, msg string)
+	out *Output
 
 	mu      sync.Mutex
+	stats   Stats     // what is counted, Oldest and Tested
+	done    int       // hits in hand that are delivered
 	failure string    // of the last attempt; "": it did not fail
 	writer  string    // what keeps the writer from working
-	since   time.Time // either is there since then; zero: neither is
-	at      time.Time // it goes down then, unless it works before
+	downAt  time.Time // it goes down then, unless it works before; zero: it works
 	down    bool      // that was said
 
 	lost, dead tally
@@ -50,13 +52,15 @@ type condition struct {
 
 // tally counts hits that the output gave up.
 type tally struct {
-	count, seen, told uint64 // now, at the last look, and when it was said
-	reason            string // of the last one
+	count, told uint64 // now, and when it was said
+	reason      string // of the last one
 }
 
-func (t *tally) add(n uint64, why string) {
-	t.count += n
-	t.reason = why
+// count changes what is counted.
+func (c *condition) count(change func(c *condition)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c)
 }
 
 // failed says that nothing can be delivered, and why; "": it can. For sure is what
@@ -68,20 +72,20 @@ func (c *condition) failed(why string, sure bool) {
 	now := time.Now()
 	c.look(now)
 	if sure {
-		c.at = now
+		c.downAt = now
 	}
 }
 
 // worked says that something was delivered.
 func (c *condition) worked() { c.failed("", false) }
 
-// look keeps since when it fails. The caller holds mu.
+// look keeps since when it fails. mu is held.
 func (c *condition) look(now time.Time) {
-	switch failing := c.problem() != ""; {
-	case !failing:
-		c.since = time.Time{}
-	case c.since.IsZero():
-		c.since, c.at = now, now.Add(downAfter)
+	switch {
+	case c.problem() == "":
+		c.downAt = time.Time{}
+	case c.downAt.IsZero():
+		c.downAt = now.Add(downAfter)
 	}
 }
 
@@ -92,34 +96,63 @@ func (c *condition) problem() string {
 	return c.failure
 }
 
+// why returns what keeps hits from being delivered.
+func (c *condition) why() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.problem()
+}
+
 // lose counts hits that are lost.
 func (c *condition) lose(n uint64, why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lost.add(n, why)
-	c.reason = why
+	c.giveUp(&c.lost, n, why)
 }
 
 // die counts a hit that became a dead letter, and returns how many those are.
 func (c *condition) die(why string) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dead.add(1, why)
-	c.reason = why
+	c.giveUp(&c.dead, 1, why)
 	return c.dead.count
 }
 
-// fill sets what the condition knows of an output; writer is what keeps the writer
-// from working now, of what the journal has lost.
-func (c *condition) fill(s *Stats, writer string, of journal.Lost) {
+// giveUp counts hits that the output gave up. mu is held.
+func (c *condition) giveUp(t *tally, n uint64, why string) {
+	if n > 0 {
+		t.count += n
+		t.reason, c.reason, c.grown = why, why, time.Now()
+	}
+}
+
+// update takes what keeps the writer from working and what the journal has lost by now, and
+// returns what waits there. mu is held.
+func (c *condition) update(now time.Time) (waiting int, bytes int64) {
+	o := c.out.opts()
+	c.writer = o.Problem()
+	c.look(now)
+	waiting, bytes, lost := o.Journal.Waiting(CursorOf(o.Name))
+	c.giveUp(&c.lost, lost.Damaged-c.journal.Damaged, "the journal was damaged on disk")
+	c.giveUp(&c.lost, lost.Memory-c.journal.Memory, "data_dir cannot be written, and memory was full")
+	c.giveUp(&c.lost, lost.Full-c.journal.Full, "more waits than spool allows: the oldest hits made room for new ones")
+	c.journal = lost
+	return waiting, bytes
+}
+
+// now returns how the output is doing.
+func (c *condition) now() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	c.writer = writer
-	c.look(now)
-	s.Dropped, s.Dead = c.lost.count+of.Sum()-c.journal.Sum(), c.dead.count
-	switch failing := !c.since.IsZero(); {
-	case failing && (c.down || !now.Before(c.at)):
+	waiting, bytes := c.update(now)
+	s := c.stats
+	s.Dropped, s.Dead = c.lost.count, c.dead.count
+	if waiting > 0 {
+		s.Depth, s.Bytes = uint64(max(0, waiting-c.done)), bytes
+	}
+	switch failing := !c.downAt.IsZero(); {
+	case failing && (c.down || !now.Before(c.downAt)):
 		s.Status, s.Problem = Down, c.problem()
 	case c.dropping:
 		s.Status, s.Problem = Dropping, c.reason
@@ -128,75 +161,44 @@ func (c *condition) fill(s *Stats, writer string, of journal.Lost) {
 	default:
 		s.Status = OK
 	}
+	return s
 }
 
-// why returns what keeps hits from being delivered.
-func (c *condition) why() string {
+// tick says what has changed by now. An output that has nothing to deliver is down, too,
+// while it could not.
+func (c *condition) tick() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.problem()
-}
-
-// tick says what has changed by now: of is what the journal has lost, writer what keeps
-// the writer from working, "" when nothing does. An output that has nothing to deliver
-// is down, too, while it could not.
-func (c *condition) tick(now time.Time, of journal.Lost, writer string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.count(of)
-	c.tellLosses(now)
-	c.writer = writer
-	c.look(now)
-	switch failing := !c.since.IsZero(); {
-	case failing && !c.down && !now.Before(c.at):
+	now, say := time.Now(), c.out.opts().Say
+	c.update(now)
+	c.tellLosses(now, say)
+	switch failing := !c.downAt.IsZero(); {
+	case failing && !c.down && !now.Before(c.downAt):
 		c.down = true
-		c.say(string(Down), c.problem())
+		say(string(Down), c.problem())
 	case !failing && c.down:
 		c.down = false
-		c.say(string(OK), "delivers again")
+		say(string(OK), "delivers again")
 	}
-}
-
-// count adds what the journal has lost since the last time. mu is held.
-func (c *condition) count(of journal.Lost) {
-	for _, x := range []struct {
-		now, before uint64
-		why         string
-	}{
-		{of.Damaged, c.journal.Damaged, "the journal was damaged on disk"},
-		{of.Memory, c.journal.Memory, "data_dir cannot be written, and memory was full"},
-		{of.Full, c.journal.Full, "more waits than spool allows: the oldest hits made room for new ones"},
-	} {
-		if x.now > x.before {
-			c.lost.add(x.now-x.before, x.why)
-			c.reason = x.why
-		}
-	}
-	c.journal = of
 }
 
 // tellLosses says of hits that the output gave up what there is to say. mu is held.
-func (c *condition) tellLosses(now time.Time) {
+func (c *condition) tellLosses(now time.Time, say func(status, msg string)) {
 	var news []string
-	for _, x := range []struct {
-		*tally
-		what string
-	}{{&c.lost, "lost"}, {&c.dead, "dead letters, which output replay-dead sends again"}} {
-		if x.count > x.seen {
-			x.seen, c.grown = x.count, now
-		}
-		if n := x.count - x.told; n > 0 {
-			news = append(news, fmt.Sprintf("%d hits are %s: %s", n, x.what, x.reason))
-		}
+	if n := c.lost.count - c.lost.told; n > 0 {
+		news = append(news, fmt.Sprintf("%d hits are lost: %s", n, c.lost.reason))
+	}
+	if n := c.dead.count - c.dead.told; n > 0 {
+		news = append(news, fmt.Sprintf("%d hits are dead letters, which output replay-dead sends again: %s", n, c.dead.reason))
 	}
 	switch {
 	case len(news) > 0 && (!c.dropping || now.Sub(c.said) >= dropEvery):
-		c.say(string(Dropping), strings.Join(news, "; "))
+		say(string(Dropping), strings.Join(news, "; "))
 		c.lost.told, c.dead.told, c.dropping, c.said = c.lost.count, c.dead.count, true, now
 	case c.dropping && len(news) == 0 && now.Sub(c.grown) >= dropEvery:
 		c.dropping = false
 		if !c.down {
-			c.say(string(OK), fmt.Sprintf("drops no more hits; since the start %d are lost, %d dead letters", c.lost.count, c.dead.count))
+			say(string(OK), fmt.Sprintf("drops no more hits; since the start %d are lost, %d dead letters", c.lost.count, c.dead.count))
 		}
 	}
 }

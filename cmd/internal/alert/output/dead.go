@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -27,21 +28,20 @@ const (
 )
 
 // dead keeps dead letters: one hit as JSON a line, with why it is one under the
-// key dead. Two files of max bytes are kept.
+// key dead. Two files are kept, each of an eighth of the spool at most.
 type dead struct {
+	out   *Output
 	mu    sync.Mutex
-	dir   string
-	max   int64
 	dirty bool // there are letters that are not synced
 
-	letters int // in the files as they were seen
-	seen    [3]os.FileInfo
+	letters int    // in the files as they were seen
+	seen    string // their sizes and times
 }
 
-func (d *dead) configure(dir string, most int64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.dir, d.max = dir, most
+// path returns the path of a file of the dead letters, and how large it may become.
+func (d *dead) path(name string) (path string, most int64) {
+	o := d.out.opts()
+	return filepath.Join(o.Dir, name), max(int64(o.Spool)/8, minDead)
 }
 
 // reason is what a dead letter says besides its hit.
@@ -55,12 +55,10 @@ type reason struct {
 func (d *dead) add(payload []byte, why string, tries uint32) (lost int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	line, err := deadLine(payload, reason{time.Now().UTC(), why, tries})
-	if err == nil {
-		err = os.MkdirAll(d.dir, 0o700)
-	}
-	path := filepath.Join(d.dir, deadName)
-	if info, statErr := os.Stat(path); err == nil && statErr == nil && info.Size()+int64(len(line)) > d.max {
+	line := deadLine(payload, reason{time.Now().UTC(), why, tries})
+	path, most := d.path(deadName)
+	err = os.MkdirAll(filepath.Dir(path), 0o700)
+	if info, statErr := os.Stat(path); err == nil && statErr == nil && info.Size()+int64(len(line)) > most {
 		old := countLines(path + ".1")
 		if err = os.Rename(path, path+".1"); err == nil {
 			lost = old
@@ -83,7 +81,8 @@ func (d *dead) sync() error {
 	if !d.dirty {
 		return nil
 	}
-	f, err := os.Open(filepath.Join(d.dir, deadName))
+	path, _ := d.path(deadName)
+	f, err := os.Open(path)
 	if err == nil {
 		err = errors.Join(f.Sync(), f.Close())
 	}
@@ -92,24 +91,18 @@ func (d *dead) sync() error {
 }
 
 // deadLine is payload, a JSON object, with the reason as its last key; what is no
-// object is kept as a string.
-func deadLine(payload []byte, r reason) ([]byte, error) {
-	why, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
-	}
+// object is kept as a string. Neither a string nor a reason can fail to be JSON.
+func deadLine(payload []byte, r reason) []byte {
 	if payload = bytes.TrimSpace(payload); !json.Valid(payload) || len(payload) < 3 || payload[0] != '{' {
-		text, err := json.Marshal(string(payload))
-		if err != nil {
-			return nil, err
-		}
-		payload = append(append([]byte(`{"unreadable":`), text...), '}')
+		text, _ := json.Marshal(string(payload))
+		payload = fmt.Appendf(nil, `{"unreadable":%s}`, text)
 	}
-	line := append([]byte(nil), payload[:len(payload)-1]...)
-	line = append(append(line, `,"dead":`...), why...)
-	return append(line, "}\n"...), nil
+	why, _ := json.Marshal(r)
+	return fmt.Appendf(nil, "%s,\"dead\":%s}\n", payload[:len(payload)-1], why)
 }
 
+// letterFiles are in the order of their replay: what a crash or a full spool left of one
+// comes first.
 var letterFiles = [...]string{replayName, deadName + ".1", deadName}
 
 // Letters counts the dead letters in a folder, which it reads.
@@ -125,19 +118,15 @@ func (out *Output) Letters() int {
 	d := &out.dead
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	changed := false
-	for i, name := range letterFiles {
-		info, _ := os.Stat(filepath.Join(d.dir, name)) // nil: there is none
-		old := d.seen[i]
-		d.seen[i] = info
-		if info == nil || old == nil {
-			changed = changed || info != old
-		} else {
-			changed = changed || info.Size() != old.Size() || info.ModTime() != old.ModTime()
+	seen := ""
+	for _, name := range letterFiles {
+		path, _ := d.path(name)
+		if info, err := os.Stat(path); err == nil {
+			seen += fmt.Sprint(name, info.Size(), info.ModTime())
 		}
 	}
-	if changed {
-		d.letters = Letters(d.dir)
+	if seen != d.seen {
+		d.seen, d.letters = seen, Letters(out.opts().Dir)
 	}
 	return d.letters
 }
@@ -169,19 +158,24 @@ type Replayed struct {
 func (out *Output) ReplayDead(ctx context.Context) (r Replayed, err error) {
 	out.dead.mu.Lock()
 	defer out.dead.mu.Unlock()
-	dir := out.opts().Dir
-	replay := filepath.Join(dir, replayName)
-	// What a crash or a full spool left comes first, then the older file.
-	for _, name := range []string{"", deadName + ".1", deadName} {
-		if name != "" {
-			if err := os.Rename(filepath.Join(dir, name), replay); errors.Is(err, os.ErrNotExist) {
-				continue
-			} else if err != nil {
-				return r, fmt.Errorf("replay: %w", err)
-			}
+	replay, _ := out.dead.path(replayName)
+	for _, name := range letterFiles {
+		var f *os.File
+		if path, _ := out.dead.path(name); path != replay {
+			err = os.Rename(path, replay)
 		}
-		if err := out.replayFile(ctx, replay, &r); err != nil {
-			return r, err
+		if err == nil {
+			f, err = os.Open(replay)
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			err = nil
+			continue
+		case err == nil:
+			err = errors.Join(out.replayFile(ctx, f, &r), f.Close())
+		}
+		if err != nil {
+			return r, fmt.Errorf("replay: %w", err)
 		}
 	}
 	return r, nil
@@ -189,14 +183,7 @@ func (out *Output) ReplayDead(ctx context.Context) (r Replayed, err error) {
 
 // replayFile replays one file and removes it once its letters are in the journal;
 // when it cannot be finished, what is left of it stays.
-func (out *Output) replayFile(ctx context.Context, path string, r *Replayed) error {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("replay: %w", err)
-	}
-	defer f.Close()
+func (out *Output) replayFile(ctx context.Context, f *os.File, r *Replayed) (err error) {
 	before := *r
 	lines := bufio.NewReaderSize(f, 64<<10)
 	var line []byte
@@ -213,13 +200,13 @@ func (out *Output) replayFile(ctx context.Context, path string, r *Replayed) err
 	}
 	if flushed := out.opts().Journal.Flush(ctx); flushed != nil {
 		*r = before
-		return fmt.Errorf("replay: %w; the dead letters are kept", errors.Join(err, flushed))
+		return fmt.Errorf("%w; the dead letters are kept", errors.Join(err, flushed))
 	}
 	if all {
-		return os.Remove(path)
+		return os.Remove(f.Name())
 	}
-	return errors.Join(fmt.Errorf("replay: %w; %d hits are queued again, the rest stay dead letters", err, r.Replayed),
-		keepRest(path, line, lines))
+	return errors.Join(fmt.Errorf("%w; %d hits are queued again, the rest stay dead letters", err, r.Replayed),
+		keepRest(f.Name(), line, lines))
 }
 
 // flushEvery is how many letters are replayed before the disk is waited for.
@@ -230,8 +217,8 @@ func (out *Output) replayLine(ctx context.Context, line []byte, r *Replayed) err
 	var h hit.Hit
 	if json.Unmarshal(line, &h) != nil {
 		r.Broken++
-		path := filepath.Join(o.Dir, "broken.ndjson")
-		if info, err := os.Stat(path); err == nil && info.Size()+int64(len(line)) >= out.dead.max {
+		path, most := out.dead.path("broken.ndjson")
+		if info, err := os.Stat(path); err == nil && info.Size()+int64(len(line)) >= most {
 			return nil
 		}
 		return appendLine(path, append(line, '\n'))
@@ -250,7 +237,7 @@ func (out *Output) replayLine(ctx context.Context, line []byte, r *Replayed) err
 	if _, err := o.Journal.Append(&journal.Record{To: []string{CursorOf(o.Name)}, Hit: &h}); err != nil {
 		return err
 	}
-	out.accepted.Add(1)
+	out.cond.count(func(c *condition) { c.stats.Accepted++ })
 	r.Replayed++
 	return nil
 }

@@ -30,12 +30,6 @@ type item struct {
 	done  bool
 }
 
-// test is a hit to be written now, past the journal.
-type test struct {
-	hit  hit.Hit
-	done chan error // of one value
-}
-
 // deliverer is the goroutine that takes hits out of the journal. Only it uses the
 // Writer.
 type deliverer struct {
@@ -46,8 +40,8 @@ type deliverer struct {
 	suspect  int    // which of items is tried alone
 	failures int    // in a row
 	pauseTo  time.Time
-	notReady bool // that is why it pauses
-	buriedAt time.Time
+	notReady bool            // that is why it pauses
+	buriedAt time.Time       // when a dead letter was said
 	unsynced finding.Trouble // with the dead letters
 	unread   bool            // the journal could not be read: that is the failure
 }
@@ -63,11 +57,6 @@ func newDeliverer(out *Output) *deliverer {
 func (d *deliverer) run() {
 	for d.await() {
 		d.write()
-		select {
-		case t := <-d.tests:
-			d.try(t)
-		default:
-		}
 	}
 	d.leave()
 }
@@ -90,11 +79,11 @@ func (d *deliverer) leave() {
 func (d *deliverer) await() bool {
 	for {
 		err := d.gather()
-		first := time.Now()
+		first, oldest := time.Now(), time.Time{}
 		if len(d.items) > 0 {
-			first = d.items[0].At
+			first, oldest = d.items[0].At, d.items[0].At.UTC()
 		}
-		d.keepOldest()
+		d.cond.count(func(c *condition) { c.stats.Oldest = oldest })
 		var wait time.Duration
 		news := d.cursor.Wait()
 		switch {
@@ -134,15 +123,7 @@ func (d *deliverer) pause(wait time.Duration, news <-chan struct{}) {
 		if d.notReady && d.opts().Problem() == "" {
 			d.pauseTo = time.Time{}
 		}
-	case t := <-d.tests:
-		d.try(t)
 	}
-}
-
-func (d *deliverer) try(t *test) {
-	ctx, cancel := d.deadline()
-	defer cancel()
-	t.done <- d.opts().Writer.Write(ctx, []hit.Hit{t.hit})
 }
 
 func (d *deliverer) draining() bool {
@@ -156,11 +137,6 @@ func (d *deliverer) draining() bool {
 
 // ended reports whether the time to drain is over.
 func (d *deliverer) ended() bool { return d.draining() && d.ctx.Err() != nil }
-
-// deadline is the context of one Write.
-func (d *deliverer) deadline() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(d.ctx, d.opts().Timeout)
-}
 
 // gather takes items from the journal until there are enough for a batch.
 func (d *deliverer) gather() error {
@@ -180,8 +156,9 @@ func (d *deliverer) gather() error {
 		case d.failures > 0 && d.expired(&it):
 			d.bury(&it, tooOld+d.cond.why())
 		}
-		d.items = append(d.items, it)
-		d.ack()
+		if d.items = append(d.items, it); it.done {
+			d.ack()
+		}
 	}
 	return nil
 }
@@ -199,22 +176,13 @@ func (d *deliverer) expired(it *item) bool {
 	return d.opts().MaxAge > 0 && time.Since(it.At) > d.opts().MaxAge
 }
 
-// keepOldest notes since when hits wait.
-func (d *deliverer) keepOldest() {
-	at := int64(0)
-	if len(d.items) > 0 {
-		at = d.items[0].At.UnixNano()
-	}
-	d.oldest.Store(at)
-}
-
 // ack forgets the items at the beginning that are done, here and in the journal.
 func (d *deliverer) ack() {
 	n := 0
 	for n < len(d.items) && d.items[n].done {
 		n++
 	}
-	done := uint64(0)
+	done := 0
 	for i := n; i < len(d.items); i++ {
 		if d.items[i].done {
 			done++
@@ -228,7 +196,7 @@ func (d *deliverer) ack() {
 		d.items = append(d.items[:0], d.items[n:]...)
 		d.suspect = max(0, d.suspect-n)
 	}
-	d.done.Store(done)
+	d.cond.count(func(c *condition) { c.done = done })
 }
 
 // backoff sets when the next attempt is made; after is what the target asked for.
@@ -244,18 +212,25 @@ func (d *deliverer) backoff(after time.Duration) {
 
 // Test writes h now, past the journal and the filter, and returns what became of it.
 func (out *Output) Test(ctx context.Context, h *hit.Hit) error {
-	t := &test{hit: *h, done: make(chan error, 1)}
-	select {
-	case out.tests <- t:
-	case <-ctx.Done():
-		return fmt.Errorf("output %s is busy with a batch: %w", out.opts().Name, ctx.Err())
-	case <-out.stopped:
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(out.ctx, cancel)()
+	err := out.send(ctx, []hit.Hit{*h})
+	if out.ctx.Err() != nil {
 		return ErrStopped
 	}
+	return err
+}
+
+// send has the Writer write. It is never called concurrently, and has the time of a batch.
+func (out *Output) send(ctx context.Context, hits []hit.Hit) error {
 	select {
-	case err := <-t.done:
-		return err
+	case out.writing <- struct{}{}:
+		defer func() { <-out.writing }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("output %s is busy with a batch: %w", out.Name(), ctx.Err())
 	}
+	ctx, cancel := context.WithTimeout(ctx, out.opts().Timeout)
+	defer cancel()
+	return out.opts().Writer.Write(ctx, hits)
 }

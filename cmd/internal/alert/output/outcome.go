@@ -25,9 +25,7 @@ func (d *deliverer) write() {
 	for i := from; i < to; i++ {
 		hits = append(hits, *d.items[i].Hit)
 	}
-	ctx, cancel := d.deadline()
-	err := d.opts().Writer.Write(ctx, hits)
-	cancel()
+	err := d.send(d.ctx, hits)
 	d.notReady = errors.Is(err, ErrNotReady)
 	d.settle(from, to, err)
 	d.ack()
@@ -72,11 +70,19 @@ func (d *deliverer) settle(from, to int, err error) {
 func (d *deliverer) deliver(from, to int) {
 	for i := from; i < to; i++ {
 		d.items[i].done = true
-		if h := d.items[i].Hit; h.IsTest() {
-			d.tested.Store(&h.ID)
-		}
 	}
-	d.delivered.Add(uint64(to - from))
+	d.cond.count(func(c *condition) {
+		c.stats.Delivered += uint64(to - from)
+		for i := from; i < to; i++ {
+			if h := d.items[i].Hit; h.IsTest() {
+				c.stats.Tested = h.ID
+			}
+		}
+	})
+}
+
+func (d *deliverer) retried(n int) {
+	d.cond.count(func(c *condition) { c.stats.Retried += uint64(n) })
 }
 
 // answered reports whether the target did something about a hit at least: what is
@@ -98,7 +104,7 @@ func (d *deliverer) settleEach(from int, p *plugin.PartialError) {
 		case plugin.IsPermanent(err):
 			d.bury(&d.items[from+i], err.Error())
 		default:
-			d.retried.Add(1)
+			d.retried(1)
 			d.again(&d.items[from+i], err)
 		}
 	}
@@ -135,7 +141,7 @@ func (d *deliverer) failed(from, to int, err error, pause time.Duration) {
 	if d.notReady { // what keeps it says more
 		why = cmp.Or(d.opts().Problem(), why)
 	} else {
-		d.retried.Add(uint64(to - from))
+		d.retried(to - from)
 		if to-from == 1 && d.overtaken(from) {
 			d.again(&d.items[from], err)
 			return
@@ -186,14 +192,13 @@ func (d *deliverer) again(it *item, err error) {
 // bury makes a dead letter of it.
 func (d *deliverer) bury(it *item, why string) {
 	it.done = true
-	payload := it.Raw
+	payload, id := it.Raw, ""
 	if it.Hit != nil {
 		payload, _ = json.Marshal(it.Hit) // it came from JSON, or went into it
+		id = it.Hit.ID
 	}
 	lost, err := d.dead.add(payload, why, it.tries)
-	if lost > 0 {
-		d.cond.lose(uint64(lost), "too many dead letters: the oldest are gone")
-	}
+	d.cond.lose(uint64(lost), "too many dead letters: the oldest are gone")
 	if err != nil {
 		d.cond.lose(1, err.Error())
 		return
@@ -201,10 +206,6 @@ func (d *deliverer) bury(it *item, why string) {
 	n := d.cond.die(why)
 	if now := time.Now(); now.Sub(d.buriedAt) >= buryEvery {
 		d.buriedAt = now
-		id := ""
-		if it.Hit != nil {
-			id = it.Hit.ID
-		}
-		d.opts().Log.Warn("a hit could not be delivered; it is a dead letter now", "output", d.opts().Name, "id", id, "why", why, "dead", n)
+		d.opts().Log.Warn("a hit could not be delivered; it is a dead letter now", "output", d.Name(), "id", id, "why", why, "dead", n)
 	}
 }

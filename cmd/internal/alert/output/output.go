@@ -86,15 +86,10 @@ type Output struct {
 	options atomic.Pointer[options]
 	cond    condition
 	cursor  *journal.Cursor
-	tests   chan *test
 	dead    dead
+	writing chan struct{} // holds a token while the Writer works
 
 	changed chan struct{} // holds a token when there are new options
-
-	accepted, delivered, retried atomic.Uint64
-	oldest                       atomic.Int64  // ns since 1970, 0: none waits
-	done                         atomic.Uint64 // hits in hand that are delivered
-	tested                       atomic.Pointer[string]
 
 	drain   chan struct{}   // closed: deliver what can be delivered, then end
 	ctx     context.Context // ends with the time for that
@@ -106,9 +101,9 @@ type Output struct {
 
 // New returns an Output that has touched nothing yet.
 func New(c Config, d Dependencies) *Output {
-	out := &Output{tests: make(chan *test), changed: make(chan struct{}, 1), drain: make(chan struct{})}
+	out := &Output{writing: make(chan struct{}, 1), changed: make(chan struct{}, 1), drain: make(chan struct{})}
 	out.configure(c, d)
-	out.cond.say = func(status, msg string) { out.opts().Say(status, msg) }
+	out.cond.out, out.dead.out = out, out
 	return out
 }
 
@@ -123,7 +118,6 @@ func (out *Output) configure(c Config, d Dependencies) {
 		d.Problem = func() string { return "" }
 	}
 	out.options.Store(&options{c, d})
-	out.dead.configure(d.Dir, max(int64(c.Spool)/8, minDead))
 }
 
 func (out *Output) opts() *options { return out.options.Load() }
@@ -151,7 +145,7 @@ func (out *Output) Wants(h *hit.Hit) bool {
 	if !out.opts().wants(h) {
 		return false
 	}
-	out.accepted.Add(1)
+	out.cond.count(func(c *condition) { c.stats.Accepted++ })
 	return true
 }
 
@@ -186,36 +180,11 @@ func (out *Output) Stop(ctx context.Context) {
 	unhook()
 	out.cancel()
 	out.running.Wait()
-	out.tick()
+	out.cond.tick()
 }
 
 // Stats returns how the output is doing now.
-func (out *Output) Stats() Stats {
-	s := Stats{Accepted: out.accepted.Load(), Delivered: out.delivered.Load(), Retried: out.retried.Load()}
-	waiting, bytes, lost := out.waiting()
-	out.cond.fill(&s, out.opts().Problem(), lost)
-	if s.Depth = uint64(waiting); s.Depth > 0 {
-		s.Depth, s.Bytes = s.Depth-min(out.done.Load(), s.Depth), bytes
-	}
-	if id := out.tested.Load(); id != nil {
-		s.Tested = *id
-	}
-	if at := out.oldest.Load(); at != 0 {
-		s.Oldest = time.Unix(0, at).UTC()
-	}
-	return s
-}
-
-// waiting is what waits in the journal, and what was lost there.
-func (out *Output) waiting() (n int, bytes int64, lost journal.Lost) {
-	return out.opts().Journal.Waiting(CursorOf(out.Name()))
-}
-
-// tick says what has changed.
-func (out *Output) tick() {
-	_, _, lost := out.waiting()
-	out.cond.tick(time.Now(), lost, out.opts().Problem())
-}
+func (out *Output) Stats() Stats { return out.cond.now() }
 
 // watch says what has changed, whatever the deliverer waits for.
 func (out *Output) watch() {
@@ -226,7 +195,7 @@ func (out *Output) watch() {
 		case <-out.stopped:
 			return
 		case <-every.C:
-			out.tick()
+			out.cond.tick()
 		}
 	}
 }

@@ -222,7 +222,7 @@ func TestDeadLetters(t *testing.T) {
 // files counts the letters that wait for a replay.
 func (d *dead) files() (r Replayed, err error) {
 	for _, name := range []string{replayName, deadName + ".1", deadName} {
-		r.Replayed += countLines(filepath.Join(d.dir, name))
+		r.Replayed += countLines(filepath.Join(d.out.opts().Dir, name))
 	}
 	return r, nil
 }
