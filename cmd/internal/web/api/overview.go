@@ -2,8 +2,10 @@ package api
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/logfile"
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -40,8 +42,11 @@ type Trouble struct {
 // Vitals are the numbers that tell whether flowhound works.
 type Vitals struct {
 	Rate         float64   `json:"flows_per_s"`
-	Dropped      float64   `json:"dropped"` // datagrams and hits, since the start
+	Dropped      float64   `json:"dropped"`   // datagrams, flows of the history and hits, since the start
+	LostHits     float64   `json:"lost_hits"` // of Dropped
 	Exporters    int       `json:"exporters"`
+	Feeds        int       `json:"feeds"` // without allow lists
+	Outputs      int       `json:"outputs"`
 	Indicators   int       `json:"indicators"`
 	NewestFeed   time.Time `json:"newest_feed,omitzero"`
 	Started      time.Time `json:"started"`
@@ -116,21 +121,29 @@ func (a *API) troubles() []Trouble {
 
 func (a *API) vitals(now time.Time) Vitals {
 	v := Vitals{
-		Dropped: a.rates.value("flowhound_udp_drops_total") + a.rates.value("flowhound_dropped_total"), Started: a.d.Started,
-		Exporters: len(a.d.Exporters()), HistoryBytes: a.rates.value("flowhound_history_bytes"), Listening: a.d.Listening(),
+		LostHits: a.rates.sum("flowhound_dropped_total", holdsHits), Started: a.d.Started, Exporters: len(a.d.Exporters()),
+		Outputs: len(a.d.Outputs()), HistoryBytes: a.rates.value("flowhound_history_bytes"), Listening: a.d.Listening(),
 	}
+	v.Dropped = v.LostHits + a.rates.value("flowhound_udp_drops_total") + a.rates.sum("flowhound_dropped_total", func(queue string) bool { return queue == "history" })
 	v.Rate, _ = a.rates.of("flowhound_records_total", "", now)
 	v.Rate = round(v.Rate)
 	for _, f := range a.d.Feeds() {
 		if f.Type == allowType {
 			continue
 		}
+		v.Feeds++
 		v.Indicators += f.Indicators
 		if f.FreshAt.After(v.NewestFeed) {
 			v.NewestFeed = f.FreshAt
 		}
 	}
 	return v
+}
+
+// holdsHits reports whether what a queue drops is hits: those on their way to the
+// alert log and the outputs. Others drop readers of the pages, or questions.
+func holdsHits(queue string) bool {
+	return queue == "alerts" || queue == logfile.Cursor || strings.HasPrefix(queue, "output:")
 }
 
 // Counts are the numbers beside the names of the pages.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/output/run"
+	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow/exporters"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
@@ -58,11 +59,17 @@ func (a *API) allExporters(now time.Time) Exporters {
 // round keeps three figures behind the point, so that noise changes no answer.
 func round(v float64) float64 { return math.Round(v*1000) / 1000 }
 
+// Feed is a feed or an allow list.
+type Feed struct {
+	feed.State
+	Hits int `json:"hits_7d"` // series of the last seven days whose newest line names it
+}
+
 // Feeds is the answer about feeds and allow lists.
 type Feeds struct {
-	Feeds      []feed.State `json:"feeds"`
-	Indicators int          `json:"indicators"`
-	Mutes      []Muted      `json:"mutes"`
+	Feeds      []Feed  `json:"feeds"`
+	Indicators int     `json:"indicators"`
+	Mutes      []Muted `json:"mutes"`
 }
 
 // Muted is an entry of mute, and how many records it kept quiet since the start or
@@ -80,13 +87,15 @@ type Muted struct {
 }
 
 func (a *API) feeds(w http.ResponseWriter, r *http.Request) {
-	out := Feeds{Feeds: a.d.Feeds(), Mutes: []Muted{}}
-	for _, f := range out.Feeds {
+	now := time.Now()
+	out := Feeds{Feeds: []Feed{}, Mutes: []Muted{}}
+	hits := a.hitsOf(now.Add(-7*24*time.Hour), now)
+	for _, f := range a.d.Feeds() {
 		if f.Type != allowType {
 			out.Indicators += f.Indicators
 		}
+		out.Feeds = append(out.Feeds, Feed{f, hits[f.Name]})
 	}
-	now := time.Now()
 	for _, m := range a.d.Policy().Mutes() {
 		x := Muted{Cat: m.Cat, Until: m.Until, Why: m.Why, By: m.By, At: m.At, Over: m.Over(now), Count: m.Count}
 		if m.Src.IsValid() {
@@ -98,6 +107,16 @@ func (a *API) feeds(w http.ResponseWriter, r *http.Request) {
 		out.Mutes = append(out.Mutes, x)
 	}
 	Answer(w, r, out)
+}
+
+// hitsOf counts the series of a range by feed.
+func (a *API) hitsOf(from, to time.Time) map[string]int {
+	list, _ := a.d.Hits.List(series.Question{From: from, To: to})
+	n := map[string]int{}
+	for i := range list {
+		n[list[i].Newest.Feed]++
+	}
+	return n
 }
 
 // allowType is the type of allow lists among feeds.

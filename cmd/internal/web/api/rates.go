@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +26,7 @@ var watched = map[string]string{
 	"flowhound_exporter_gap_total":          "exporter",
 	"flowhound_output_hits_total":           "output",
 	"flowhound_udp_drops_total":             "",
-	"flowhound_dropped_total":               "",
+	"flowhound_dropped_total":               "queue",
 	"flowhound_sets_without_template_total": "",
 }
 
@@ -176,4 +177,16 @@ func (x *rates) value(name string) float64 {
 		return r.last
 	}
 	return x.gauges[name]
+}
+
+// sum adds up what counters of a name are, of the labels that are wanted.
+func (x *rates) sum(name string, want func(label string) bool) (n float64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for key, r := range x.all {
+		if label, ok := strings.CutPrefix(key, name+" "); ok && want(label) {
+			n += r.last
+		}
+	}
+	return n
 }
