@@ -109,13 +109,13 @@ func demoWeb(cmd *cobra.Command, cfg *config.Config, dir, listen string) error {
 	}
 	cfg.Listen = []udp.Address{{Scheme: "udp", Host: "127.0.0.1:0"}}
 	cfg.DataDir, cfg.RunDir, cfg.Log.Path = filepath.Join(dir, "data"), filepath.Join(dir, "run"), filepath.Join(dir, "alerts.log")
-	cfg.Web.Listen = listen
+	cfg.Web.Listen, cfg.Hosts, cfg.Exports = listen, demo.Hosts(dir), demo.Exports(dir)
 	cfg.History.Hunt = 0 // the capture's past would be found again by lists that are older than it
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	a := agent.New(cfg, agent.Options{
 		Version: buildInfo().Version, Log: log, Play: &agent.Play{Open: demo.Capture, Live: liveDemo},
 		Ready: func(pages net.Addr) {
-			fmt.Fprintf(cmd.OutOrStdout(), "The pages are at http://%s/ until Ctrl-C.\n", pages)
+			fmt.Fprintf(cmd.OutOrStdout(), "The pages are at http://%s/?last=1h until Ctrl-C.\n", pages)
 		},
 	})
 	return a.Run(cmd.Context(), nil)

@@ -13,9 +13,12 @@ import (
 	"io/fs"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/geo"
+	"github.com/flowhound/flowhound/cmd/internal/hosts"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/intel/export/keep"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 )
 
@@ -74,6 +77,21 @@ func Geo(dir string) geo.Config {
 			{Name: "office", Country: geo.NewCountry("NO"), Inside: Local()[2:3:3]},
 			{Name: "servers", Country: geo.NewCountry("NO"), Inside: Local()[3:]},
 		},
+	}
+}
+
+// Hosts returns the names of own hosts: hosts.txt, one of the Assets that were copied to
+// dir, makes them up.
+func Hosts(dir string) hosts.Config {
+	return hosts.Config{Files: []string{filepath.Join(dir, "hosts.txt")}}
+}
+
+// Exports returns two files that are kept in dir for other systems: what all lists name,
+// and what botnet lists name.
+func Exports(dir string) keep.Config {
+	return keep.Config{
+		{Format: "nftables", Path: filepath.Join(dir, "flowhound.nft"), Every: time.Second},
+		{Format: "plain", Path: filepath.Join(dir, "botnets.lst"), Every: time.Second, Categories: []intel.Category{intel.C2, intel.Malware, intel.Botnet}},
 	}
 }
 
