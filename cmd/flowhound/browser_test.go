@@ -185,15 +185,14 @@ func startDemo(t *testing.T) (address string) {
 	return m[1]
 }
 
-// TestDemoPages: every page of the demo is accessible and within its window at four
-// widths in both themes, and the first page is small. With FLOWHOUND_PICTURES=FOLDER it
-// makes README's pictures anew.
+// TestDemoPages looks at every page of the demo. widths.mjs: it is accessible and within
+// its window at four widths in both themes, and the first page is small; with
+// FLOWHOUND_PICTURES=FOLDER README's pictures are made anew. keys.mjs: it works with the
+// keyboard alone. hostile.mjs: no text of a feed or a host widens it or is HTML.
 func TestDemoPages(t *testing.T) {
 	t.Parallel()
-	address := "127.0.0.1:1"
-	cmd := node(t, "widths.mjs", address)
-	address = startDemo(t)
-	cmd.Env = append(cmd.Env, "PAGES=http://"+address)
+	_ = node(t, "widths.mjs", "127.0.0.1:1") // is there one?
+	address := startDemo(t)
 	poll(t, "the demo's hits", func() bool {
 		c, err := net.DialTimeout("tcp", address, time.Second)
 		if err != nil {
@@ -204,5 +203,9 @@ func TestDemoPages(t *testing.T) {
 		b, _ := io.ReadAll(c)
 		return strings.Contains(string(b), `"sip"`)
 	})
-	drive(t, cmd, func(string) string { return "" })
+	for _, script := range []string{"widths", "keys", "hostile"} {
+		t.Run(script, func(t *testing.T) {
+			drive(t, node(t, script+".mjs", address), func(string) string { return "" })
+		})
+	}
 }

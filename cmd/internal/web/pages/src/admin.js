@@ -1,15 +1,15 @@
 // Exporters, feeds and outputs share one shape: trouble first, with the reason in a sentence and the command that fixes it.
-import { $, h, said, saying } from './dom.js';
-import { ago, count, num, pct, span, now, when } from './format.js';
-import { cmd, give, grid, redraw, state } from './parts.js';
+import { $, arg, clean, h, hash, said, saying } from './dom.js';
+import { ago, bytes, count, num, pct, span, now, when } from './format.js';
+import { cmd, give, grid, numbers, redraw, state } from './parts.js';
 import { spark } from './charts.js';
 import { get, trouble } from './net.js';
-import { follow, ready } from './frame.js';
+import { follow, me, ready } from './frame.js';
 
-const dim = (t) => h('span', { class: 'dim' }, t);
+const dim = (t) => h('span', { class: 'dim' }, clean(t, 60));
 const zero = (n, f = num) => (n ? h('b', {}, f(n)) : dim('0'));
 const mark = { t: 'State', f: (r) => state(r.st, r.word) };
-const named = (t) => ({ t, v: (r) => r.name, f: (r) => h('b', { id: r.name }, said(r.name)) });
+const named = (t) => ({ t, v: (r) => r.name, f: (r) => h('b', {}, said(r.name)) });
 const since = (t) => (t ? now() - new Date(t) : NaN);
 const sum = (all, k) => all.reduce((n, x) => n + x[k], 0);
 const verb = (n, one, many) => (n === 1 ? one : many);
@@ -17,6 +17,7 @@ const verb = (n, one, many) => (n === 1 ? one : many);
 const pages = {
   exporters: {
     commands: ['flowhound status', 'flowhound doctor'],
+    day: 'flows-a-second',
     rows: (a) => a.exporters.map(exporter),
     says(rows, bad, a) {
       if (!rows.length) return ['No exporter was heard.', 'Listening on ' + a.listening.join(', ')];
@@ -42,6 +43,8 @@ const pages = {
         f: (r) => (r.loss_percent ? h('b', {}, pct(r.loss_percent) + ' %') : dim('0')),
       },
       { t: 'Unread sets', n: 1, c: 'h2', v: (r) => r.unread, f: (r) => zero(r.unread) },
+      { t: 'Clock', n: 1, c: 'h2', v: (r) => r.clock_slow_s || 0, f: (r) => (Math.abs(r.clock_slow_s || 0) >= 1 ? `${span(r.clock_slow_s * 1000)} ${r.clock_slow_s > 0 ? 'slow' : 'fast'}` : dim('right')) },
+      { t: 'Sampling', n: 1, c: 'h2', v: (r) => r.sampling || 0, f: (r) => (r.sampling > 1 ? '1 in ' + num(r.sampling) : dim(r.sampling ? 'none' : '–')) },
       { t: 'Templates', n: 1, c: 'h2', v: (r) => r.templates, f: (r) => (r.templates ? num(r.templates) : dim('–')) },
       { t: 'Flows', n: 1, c: 'h1', v: (r) => r.records, f: (r) => num(r.records) },
       { t: 'Last', n: 1, c: 'ph', v: (r) => r.last, f: (r) => ago(+new Date(r.last)) },
@@ -71,22 +74,29 @@ const pages = {
       },
       { t: 'Every', n: 1, c: 'h1', f: (r) => (r.every ? span(r.every / 1e6) : dim('watched')) },
       { t: 'Next', n: 1, c: 'h2', f: (r) => (r.next ? 'in ' + span(Math.max(0, -since(r.next))) : dim('–')) },
+      { t: 'Hits, 7 d', n: 1, c: 'ph', v: (r) => r.hits_7d, f: (r) => (r.hits_7d ? h('a', { href: '/hits?last=7d&feed=' + encodeURIComponent(r.name) }, num(r.hits_7d)) : dim('0')) },
       { t: 'Left out', n: 1, c: 'h2', v: (r) => r.dropped, f: (r) => (r.dropped ? num(r.dropped) : dim('0')) },
     ],
     more: (a) => mutes(a.mutes),
   },
   outputs: {
-    commands: ['flowhound output list'],
+    commands: ['flowhound output list', 'flowhound status'],
+    day: 'hits-a-second',
+    none: () => [
+      h('p', { class: 'lead' }, `To send hits elsewhere, too, write an output into ${clean(me.config, 120) || 'the configuration'}; it is read again by itself:`),
+      h('pre', { class: 'snip', tabindex: '0', 'aria-label': 'An output' }, 'outputs:\n  - {name: siem, type: syslog, min_severity: medium, settings: {address: "tls://siem.example:6514"}}'),
+      h('p', { class: 'small dim' }, 'Then see whether it works: ', cmd('flowhound output test siem')),
+    ],
     rows: (a) => a.outputs.map(output),
     says(rows, bad) {
-      if (!rows.length) return ['No outputs are configured.', 'Hits go to the alert log alone.'];
+      if (!rows.length) return ['No outputs are configured.', 'Hits go to the alert log alone, which OSSEC and Wazuh read.'];
       const lost = sum(rows, 'dropped');
       const head = bad
         ? `${count(bad, 'output')} ${verb(bad, 'is', 'are')} in trouble; ${lost ? count(lost, 'hit') + ' lost' : 'nothing is lost'}.`
         : `${rows.length === 1 ? 'The output delivers' : `All ${rows.length} outputs deliver`}.`;
       return [
         head,
-        `${count(sum(rows, 'depth'), 'hit')} ${verb(sum(rows, 'depth'), 'waits', 'wait')} · retries go on by themselves`,
+        `${count(sum(rows, 'depth'), 'hit')} ${verb(sum(rows, 'depth'), 'waits', 'wait')}${sum(rows, 'bytes') ? `, ${bytes(sum(rows, 'bytes'))} of the journal` : ''} · retries go on by themselves`,
       ];
     },
     columns: [
@@ -144,7 +154,7 @@ function feed(f) {
       st: f.status === 'error' ? 'bad' : 'late',
       word: f.status === 'error' ? 'error' : 'stale',
       why: f.msg,
-      fix: f.url ? 'flowhound feed update ' + f.name : 'flowhound feed list',
+      fix: f.url ? 'flowhound feed update ' + arg(f.name) : 'flowhound feed list',
     };
   return r;
 }
@@ -152,7 +162,7 @@ function feed(f) {
 function output(o) {
   const r = { ...o, st: 'ok', word: 'fine' };
   if (o.status === 'ok') return r;
-  const late = o.oldest ? 'behind ' + span(since(o.oldest)) : o.status;
+  const late = o.oldest ? 'behind ' + span(since(o.oldest)) : clean(o.status, 20);
   const safe = o.dropped
     ? `${count(o.dropped, 'hit')} lost.`
     : `${count(o.depth, 'hit')} ${verb(o.depth, 'waits', 'wait')} on disk, none is lost.`;
@@ -162,7 +172,7 @@ function output(o) {
     word: late,
     why: o.problem,
     then: safe,
-    fix: 'flowhound output test ' + o.name,
+    fix: 'flowhound output test ' + arg(o.name),
   };
 }
 
@@ -175,7 +185,7 @@ function mutes(all) {
     { t: 'What', v: what, f: (m) => h('b', {}, said(what(m))) },
     { t: 'State', f: (m) => (m.over ? state('late', 'over: it is reported again') : state('off', 'kept quiet')) },
     { t: 'Until', v: (m) => m.until, f: (m) => when(m.until) },
-    { t: 'Why', f: (m) => saying(m.why) },
+    { t: 'Why', c: 'w', f: (m) => saying(m.why, 300) },
     { t: 'By', c: 'h1', f: (m) => (m.by ? [said(m.by), m.at ? [', ', when(m.at)] : ''] : dim('–')) },
     { t: 'Records', n: 1, v: (m) => m.count, f: (m) => num(m.count) },
   ];
@@ -189,6 +199,34 @@ function mutes(all) {
 }
 const muted = {};
 
+/** The lines of the last day as a table: who in columns, a quarter of an hour in each row. */
+let dayTable;
+function dayNumbers(what) {
+  const shown = rows.filter((r) => r.day?.some((v) => v != null));
+  const made = JSON.stringify(shown.map((r) => r.name));
+  if (!shown.length && !dayTable) return;
+  if (dayTable?.dataset.made !== made) {
+    const old = dayTable;
+    const heads = shown.map((r) => [r.name, (v) => (v === '' ? dim('–') : v < 10 ? String(Math.round(v * 1000) / 1000) : num(v)), 1, r.name]);
+    dayTable = numbers(what, [['from', when], ...heads], quarters, 'The last 24 hours as a table');
+    [dayTable.dataset.made, dayTable.open] = [made, !!old?.open];
+    old ? old.replaceWith(dayTable) : $('#tab').after(dayTable);
+  }
+  dayTable.redraw();
+}
+const QUARTER = 9e5;
+function quarters() {
+  const shown = rows.filter((r) => r.day?.some((v) => v != null));
+  const newest = Math.floor(now() / QUARTER);
+  const n = Math.max(...shown.map((r) => r.day.length), 0);
+  const out = [];
+  for (let i = 0; i < n; i++) {
+    const values = shown.map((r) => r.day[r.day.length - n + i] ?? '');
+    if (values.some((v) => v !== '')) out.push([new Date((newest - n + 1 + i) * QUARTER).toISOString(), ...values]);
+  }
+  return out;
+}
+
 const page = document.body.dataset.page;
 const P = pages[page];
 const rank = { bad: 0, late: 1, off: 2, ok: 3 };
@@ -200,10 +238,19 @@ const under = (r) =>
   h(
     'div',
     { class: 'fix' },
-    h('span', {}, saying(r.why)),
+    h('span', {}, saying(r.why, 500)),
     r.then && h('span', { class: 'dim' }, r.then),
     r.fix && h('span', {}, cmd(r.fix)),
   );
+
+/** Whom a link to this page means: /feeds#otx. */
+let wanted = hash();
+const bring = () => wanted && $(`tr[data-k="${CSS.escape(wanted)}"]`)?.scrollIntoView({ block: 'center' });
+addEventListener('hashchange', async () => {
+  wanted = hash();
+  await load();
+  bring();
+});
 
 async function load() {
   try {
@@ -214,8 +261,10 @@ async function load() {
     const [head, sub] = P.says(rows, bad, a);
     $('#v').textContent = head;
     $('#sub').textContent = sub;
-    const options = { under, rowClass: (r) => (r.why ? 'trouble' : ''), key: (r) => r.name, memo };
-    redraw($('#tab'), memo, () => $('#tab').replaceChildren(rows.length ? grid(page, P.columns, rows, options) : ''));
+    const options = { under, rowClass: (r) => (r.why ? 'trouble' : '') + (r.name === wanted ? ' on' : ''), key: (r) => r.name, memo, sort: 'sort' };
+    $('#give').hidden = !rows.length;
+    redraw($('#tab'), memo, () => $('#tab').replaceChildren(...(rows.length ? [grid(page, P.columns, rows, options)] : P.none?.() || [])));
+    if (P.day) dayNumbers(P.day);
     P.more?.(a);
   } catch (e) {
     trouble(e);
@@ -225,5 +274,6 @@ async function load() {
 $('#give').append(give(page, () => rows.map(({ st: _, ...r }) => r)));
 $('#cmd').append(...P.commands.flatMap((c) => [cmd(c), ' ']));
 await load();
+bring();
 follow({ again: load });
 ready();

@@ -86,8 +86,8 @@ export function series(answer, keys = [''], [name, ms] = step(), [from, to] = ti
 /** The worst that a score and category are worth at first sight: for marks only. */
 export const listed = (about) =>
   about?.feed && h('span', { class: 'tag', title: `score ${about.score} of 100` }, about.cat, ' · ', said(about.feed));
-export const owner = (about) =>
-  about?.owner ? [about.as ? `AS${about.as} ` : '', said(about.owner)] : about?.as ? `AS${about.as}` : '';
+export const owner = (about, say = said) =>
+  about?.owner ? [about.as ? `AS${about.as} ` : '', say(about.owner)] : about?.as ? `AS${about.as}` : '';
 export const address = (a, about) => [
   h('a', { href: '/talk?a=' + encodeURIComponent(a) }, a),
   about?.host ? h('span', { class: 'dim' }, ' ', said(about.host)) : '',
@@ -128,7 +128,7 @@ export function noAnswer(e, command) {
         h('b', {}, 'History is off, so there is nothing to draw.'),
         h('p', { class: 'dim' }, 'Hits, exporters, feeds and outputs work without it; Map, Top and Talk need it.'),
         h('pre', { class: 'snip', tabindex: '0' }, 'history:\n  enabled: true\n  keep: 30d\n  max_size: 40GB'),
-        h('p', { class: 'dim' }, `Write this into ${me.config || 'the configuration'}. How long you may keep flows is a matter of law in many places.`),
+        h('p', { class: 'dim' }, `Write this into ${clean(me.config, 120) || 'the configuration'}. How long you may keep flows is a matter of law in many places.`),
       ),
     );
   return note('late', h('b', {}, saying(e.message)), command && h('p', {}, cmd(command)));
@@ -137,14 +137,18 @@ export function noAnswer(e, command) {
 /** Says why a question was not answered, with the place of a mistake. fix(text) takes a suggestion over. */
 export function refused(e, fix) {
   const m = e.mistake;
-  if (!m) return h('span', {}, e.message);
-  const word = /^\S+/.exec(m.text.slice(m.at))?.[0] || '';
-  return [
-    h('pre', { class: 'mono' }, clean(m.text) + '\n' + ' '.repeat(m.at) + '^'.repeat(Math.max(1, word.length))),
+  if (!m) return saying(e.message, 400);
+  const letters = [...m.text]; // at counts them
+  const [before, rest] = [letters.slice(0, m.at).join(''), letters.slice(m.at).join('')];
+  const word = /^\S+/.exec(rest)?.[0] || '';
+  return h(
+    'div',
+    { class: 'refused' },
+    h('pre', { class: 'mono', tabindex: '0', 'aria-label': 'The place of the mistake' }, clean(m.text) + '\n' + ' '.repeat(m.at) + '^'.repeat(Math.max(1, word.length))),
     h(
       'span',
       {},
-      e.message,
+      saying(e.message[0].toUpperCase() + e.message.slice(1), 400),
       ' ',
       m.suggestion &&
         word &&
@@ -153,13 +157,13 @@ export function refused(e, fix) {
           {
             class: 'btn sm',
             type: 'button',
-            onclick: () => fix(m.text.slice(0, m.at) + m.suggestion + m.text.slice(m.at + word.length)),
+            onclick: () => fix(before + m.suggestion + rest.slice(word.length)),
           },
           'Use ',
           m.suggestion,
         ),
     ),
-  ];
+  );
 }
 
 /** How an answer came about, in small print. */

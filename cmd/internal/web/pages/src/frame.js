@@ -5,7 +5,15 @@ import { get, listen, send } from './net.js';
 import { toast } from './parts.js';
 
 const go = { o: 'index', h: 'hits', m: 'map', a: 'talk', t: 'top', e: 'exporters', f: 'feeds', u: 'outputs' };
-const href = (page) => (page === 'index' ? '/' : '/' + page);
+/** Where a page is: with the range of time that one looks at, if it has one. */
+const ranged = ['index', 'hits', 'map', 'top', 'talk'];
+function href(page) {
+  const q = new URLSearchParams([...params].filter(([k]) => ['last', 'from', 'to'].includes(k)));
+  return (page === 'index' ? '/' : '/' + page) + (q.size && ranged.includes(page) ? '?' + q : '');
+}
+function links() {
+  $$('a[data-p]').forEach((a) => a.setAttribute('href', href(a.dataset.p)));
+}
 const keymap = [
   ['g o', 'Overview'],
   ['g h', 'Hits'],
@@ -201,6 +209,8 @@ export function ready() {
 $$('[data-p]').forEach((a) => {
   if (!has(a.dataset.p)) (a.closest('li') || a).remove();
 });
+links();
+addEventListener('range', links);
 $$('.menu .seg input[name=theme]').forEach((i) => {
   i.checked = (document.documentElement.dataset.theme || '') === i.value;
   i.addEventListener('change', () => setPref('theme', i.value));
@@ -212,16 +222,16 @@ $('#keysbtn').addEventListener('click', () => {
 if (me.logs_in) {
   const out = $('#logout');
   out.hidden = false;
-  out.textContent = 'Log out ' + me.name;
+  out.textContent = 'Log out ' + clean(me.name, 40);
   out.addEventListener('click', logOut);
 }
 $('.jump').addEventListener('submit', jump);
 if (me.countries?.text)
   $('#attribution').append(
     'Countries: ',
-    h('a', { href: me.countries.url, rel: 'noreferrer external' }, me.countries.text),
-    `, ${me.countries.date}${me.countries.before ? `; before it ${clean(me.countries.before)}` : ''} · `,
+    h('a', { href: me.countries.url, rel: 'noreferrer external' }, clean(me.countries.text, 80)),
+    `, ${me.countries.date}${me.countries.before ? `; ${clean(me.countries.before, 80)} comes first` : ''} · `,
   );
-$('#about').textContent = `Times: ${zone} · flowhound ${me.version} on ${me.host}`;
+$('#about').textContent = `Times: ${zone} · flowhound ${clean(me.version, 40)} on ${clean(me.host, 80)}`;
 $('.top').dataset.print = `${location.href} · printed ${new Date(now()).toISOString().slice(0, 16)}Z`;
 addEventListener('keydown', press);

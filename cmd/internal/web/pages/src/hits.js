@@ -1,9 +1,9 @@
 // Hits: what happened, why so severe, what next?
-import { $, $$, arg, h, icon, said, params, setParams } from './dom.js';
+import { $, $$, arg, clean, h, hash, icon, said, params, setParams } from './dom.js';
 import { bytes, count, num, when } from './format.js';
 import { SEV, cmd, copy, give, note, sev, toast } from './parts.js';
 import { ticks } from './charts.js';
-import { last, question, range } from './range.js';
+import { hitsRange, question, range } from './range.js';
 import { port, title, who } from './words.js';
 import { get, trouble } from './net.js';
 import { follow, live, onkey, ready } from './frame.js';
@@ -179,13 +179,13 @@ function facets(counts) {
       {},
       h('span', {}, k === 'severity' ? sev(v) : said(v)),
       h('span', { class: 'dim' }, num(n)),
-      h('button', { class: 'pm', type: 'button', 'aria-label': `only ${t} ${v}`, onclick: () => filter(k, v) }, '+'),
+      h('button', { class: 'pm', type: 'button', 'aria-label': `only ${t} ${clean(v, 60)}`, onclick: () => filter(k, v) }, '+'),
       h(
         'button',
         {
           class: 'pm',
           type: 'button',
-          'aria-label': `without ${t} ${v}`,
+          'aria-label': `without ${t} ${clean(v, 60)}`,
           onclick: () => filter('not-' + k, [params.get('not-' + k), v].filter(Boolean).join(',')),
         },
         '−',
@@ -227,8 +227,8 @@ function chips() {
     h(
       'span',
       { class: 'chip' },
-      k === 'min' ? `severity ≥ ${v}` : `${k.replace('not-', 'not ')} ${v.replaceAll(',', ', ')}`,
-      h('button', { type: 'button', 'aria-label': `Remove filter ${k} ${v}`, onclick: () => filter(k, '') }, '×'),
+      h('span', {}, k === 'min' ? `severity ≥ ${clean(v, 40)}` : `${k.replace('not-', 'not ')} ${clean(v.replaceAll(',', ', '), 80)}`),
+      h('button', { type: 'button', 'aria-label': `Remove filter ${k} ${clean(v, 40)}`, onclick: () => filter(k, '') }, '×'),
     );
   $('#chips').replaceChildren(...filters().map(chip));
   $('#cmd').replaceChildren(cmd(command()));
@@ -237,9 +237,8 @@ function chips() {
 const KEYS = { severity: 'sev', direction: 'dir', category: 'cat' };
 /** The command that gives the same answer; what hits has no option for, jq leaves out of its JSON. */
 function command() {
-  const out = ['flowhound hits'];
-  if (last()) out.push('--since ' + arg(last()));
-  const rest = params.has('from') ? [`.last >= ${JSON.stringify(params.get('from'))}`, `.first < ${JSON.stringify(params.get('to') || '9')}`] : [];
+  const { since, rest } = hitsRange();
+  const out = ['flowhound hits', since];
   for (const [k, v] of filters()) {
     if (k === 'min') out.push('--severity ' + arg(v));
     else if ((k === 'feed' || k === 'category') && !v.includes(',')) out.push(`--${k} ${arg(v)}`);
@@ -378,7 +377,7 @@ wide.addEventListener('change', () => {
 
 const first = await load();
 if (location.hash.length > 1) {
-  await toggle(decodeURIComponent(location.hash.slice(1)));
+  await toggle(hash());
   ($(`[data-k="${CSS.escape(open || '')}"]`) || $('.story'))?.scrollIntoView({
     block: wide.matches ? 'nearest' : 'start',
   });

@@ -157,10 +157,10 @@ function list() {
     { t: 'Country', f: name, v: (r) => country(r.cc) },
     { t: title(), n: 1, f: (r) => fmt(r.value), v: (r) => r.value, sort: 'descending' },
     { t: '%', n: 1, f: (r) => pct(r.p), v: (r) => r.p },
-    { t: 'Σ %', n: 1, f: (r) => pct(r.cum), v: (r) => r.cum },
+    { t: 'Σ %', n: 1, c: 'ph', f: (r) => pct(r.cum), v: (r) => r.cum },
     { t: 'Hit flows', n: 1, f: hitsCell, v: (r) => r.hits },
   ];
-  const t = grid('Countries', columns, rows, { key: (r) => r.cc, memo: memo.countries });
+  const t = grid('Countries', columns, rows, { key: (r) => r.cc, memo: memo.countries, sort: 'sort' });
   t.addEventListener('pointerover', (e) => lit(e.target.closest('tr')?.dataset.k));
   const off = rest.map((r) => `${country(r.cc)} ${fmt(r.value)}`).join(', ');
   $('#side').replaceChildren(
@@ -255,7 +255,7 @@ function drill(c, a, ip, port) {
     { t: 'Owner', c: 'h2 cut', f: (r) => owner(about(r)) },
     { t: values[value()][0], n: 1, f: (r) => values[value()][1](r.value) },
     { t: '%', n: 1, f: (r) => barcell(pct(r.percent), r.percent / max) },
-    { t: 'Σ %', n: 1, f: (r) => pct(r.cumulative) },
+    { t: 'Σ %', n: 1, c: 'ph', f: (r) => pct(r.cumulative) },
     { t: 'Flows', f: flows },
   ];
   const r = by[c];
@@ -318,6 +318,7 @@ async function load(calm) {
       dst: 'Where traffic goes to',
       both: 'Where traffic comes from and goes to',
     }[side()];
+    $('#vh').textContent = `${values[value()][0]} over time`;
     $('#share').textContent = `Share of ${measure() === 'hits' ? 'hit flows' : measure()}`;
     if (!sel || !by[sel]) {
       redraw($('#side'), memo.countries, list);

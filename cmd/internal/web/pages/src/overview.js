@@ -1,16 +1,14 @@
 // Overview: do I have to act now?
-import { $, h, s, icon, saying } from './dom.js';
+import { $, arg, h, s, icon, saying } from './dom.js';
 import { ago, bytes, clock, count, day, now, num, span, when } from './format.js';
-import { cmd, give, sev, state, tip } from './parts.js';
+import { SEV, cmd, numbers, redraw, sev, state, tip } from './parts.js';
 import { axis, chart, ticks } from './charts.js';
-import { last, question, range } from './range.js';
-import { port, steps, title, who } from './words.js';
+import { hitsRange, last, question, range } from './range.js';
+import { critical, port, steps, title, who, word } from './words.js';
 import { get, trouble } from './net.js';
-import { follow, ready } from './frame.js';
+import { follow, has, ready } from './frame.js';
 import { start } from './start.js';
 
-const small = ['No', 'One', 'Two', 'Three', 'Four', 'Five', 'Six'];
-const word = (n) => small[n] ?? num(n);
 const inward = (x) => x.dir === 'inbound' || x.dir === 'transit';
 let shown; // the newest answer
 
@@ -18,7 +16,7 @@ function verdict(o) {
   const high = o.now_total - o.critical;
   const wrong = o.findings.length;
   let head = 'All quiet.';
-  if (o.critical) head = `${word(o.hosts)} of your hosts ${o.hosts === 1 ? 'needs' : 'need'} you now.`;
+  if (o.critical) head = critical(o.hosts, o.now.filter((x) => x.sev === 'critical'));
   else if (high) head = `${word(high)} ${high === 1 ? 'hit is' : 'hits are'} high; none is critical.`;
   const more = [];
   if (o.critical && high) more.push(`${word(high)} more ${high === 1 ? 'hit is' : 'hits are'} high.`);
@@ -28,11 +26,10 @@ function verdict(o) {
         ? `Nothing critical since ${day(+new Date(o.last_critical))}, nothing high in 24 h.`
         : 'Nothing critical in 30 days, nothing high in 24 h.',
     );
-  more.push(
-    wrong
-      ? `Flowhound itself needs a hand in ${wrong === 1 ? 'one place' : wrong + ' places'}.`
-      : 'All exporters, feeds and outputs work.',
-  );
+  const lost = o.vitals.lost_hits;
+  const safe = lost ? `${count(lost, 'hit')} ${lost === 1 ? 'is' : 'are'} lost` : 'no hit is lost';
+  if (wrong) more.push(`Flowhound itself needs a hand in ${wrong === 1 ? 'one place' : num(wrong) + ' places'}; ${safe}.`);
+  else more.push(lost ? `Since the start ${safe}.` : 'All exporters, feeds and outputs work.');
   document.title = (o.now_total ? head.replace(/\.$/, '') : 'All quiet') + ' · flowhound';
   $('#verdict').replaceChildren(h('h1', {}, head), h('p', {}, more.join(' ')));
 }
@@ -79,6 +76,7 @@ const needs = (o) =>
       h('a', { href: '/hits?min=high', class: 'small' }, `All ${o.now_total} in Hits`),
     ),
     o.now.slice(0, 12).map(card),
+    needTable,
   );
 
 function lane(o, l) {
@@ -118,25 +116,37 @@ function lane(o, l) {
   );
 }
 
-const tools = h(
-  'div',
-  { class: 'fields' },
-  range(load),
-  give('hits-by-severity', () => laneRows()),
-);
+/* The same as tables. They are made once, so that one that is open stays open when the page is drawn again. */
+const seriesHeads = [
+  ['series'],
+  ['severity', (v) => sev(v)],
+  ['what'],
+  ['local'],
+  ['remote'],
+  ['category'],
+  ['list'],
+  ['flows', num, 1],
+  ['bytes', bytes, 1],
+  ['first', when],
+  ['last', when],
+];
+const seriesRow = (x) => [x.series, x.sev, title(x), x.local, x.remote + (inward(x) ? '' : port(x)), x.cat, x.feed, x.count, x.bytes, x.first, x.last];
+const needTable = numbers('needs-you-now', seriesHeads, () => shown.now.map(seriesRow));
+const laterTable = numbers('can-wait', seriesHeads, () => shown.later.map(seriesRow));
+const laneTable = numbers('hits-by-severity', [['from', when], ...SEV.map((k) => [k, num, 1])], () => laneRows());
+const vitalTable = numbers('flowhound-itself', [['what'], ['value', (v) => (typeof v === 'number' ? num(v) : v), 1], ['unit']], () => vitals(shown).map(([k, , , v, unit]) => [k, v, unit || '']));
+const tables = [needTable, laterTable, laneTable, vitalTable];
+const tools = range(load);
 function laneRows() {
   const from = +new Date(shown.from);
   const piece = (new Date(shown.to) - from) / shown.lanes[0].counts.length;
-  return shown.lanes[0].counts.map((_, i) =>
-    Object.fromEntries([
-      ['from', new Date(from + i * piece).toISOString()],
-      ...shown.lanes.map((l) => [l.sev, l.counts[i]]),
-    ]),
-  );
+  const lane = (k) => shown.lanes.find((l) => l.sev === k).counts;
+  return shown.lanes[0].counts.map((_, i) => [new Date(from + i * piece).toISOString(), ...SEV.map((k) => lane(k)[i])]);
 }
+const before = { '1h': 'hour before', '24h': 'day before', '7d': 'week before', '30d': '30 d before' };
 
 function lanes(o) {
-  const heads = ['', '', `flows, ${last() || 'range'}`, 'before'].map((t, i) =>
+  const heads = ['', '', `flows, ${last().replace(/(\d)(?=[a-z])/, '$1\u00a0') || 'range'}`, before[last()] || 'before'].map((t, i) =>
     h('span', { class: 'hd' + (i > 2 ? ' w' : '') }, t),
   );
   const foot = h('div', { class: 'ax' });
@@ -177,6 +187,7 @@ function lanes(o) {
           ),
         ),
     ),
+    laterTable,
   );
   const section = h(
     'section',
@@ -188,10 +199,33 @@ function lanes(o) {
       { class: 'small dim' },
       'Flows that hit. Each lane has its own height, so that one critical hit is seen beside thousands of probes.',
     ),
+    laneTable,
     o.later.length > 0 && later,
   );
   queueMicrotask(() => chart(foot, 20, (w) => axis(w, 18, +new Date(o.from), +new Date(o.to), 0)));
   return section;
+}
+
+/** The numbers that tell whether flowhound works: [name, value and its unit in words, value, unit]. */
+function vitals(o) {
+  const v = o.vitals;
+  const age = (t) => Math.round((now() - new Date(t)) / 1000);
+  const all = [
+    ['Flows', num(v.flows_per_s), '/s', Math.round(v.flows_per_s), '/s'],
+    ['Dropped', num(v.dropped), 'since the start', v.dropped],
+    ['Indicators', num(v.indicators), v.feeds ? `in ${count(v.feeds, 'feed')}` : '', v.indicators],
+    v.newest_feed ? ['Newest feed', span(now() - new Date(v.newest_feed)), 'old', age(v.newest_feed), 's'] : ['Newest feed', '–', '', ''],
+    ['Exporters', num(v.exporters), 'heard', v.exporters],
+    ['Running for', span(now() - new Date(v.started)), '', age(v.started), 's'],
+  ];
+  if (v.history_bytes) all.push(['History', bytes(v.history_bytes), 'on disk', v.history_bytes, 'B']);
+  return all;
+}
+
+/** The page on which a finding's part is shown: exporter 192.0.2.1 is silent. */
+function where(f) {
+  const m = /^(exporter|feed|output) ([\w.:-]+?):?(?= |$)/.exec(f.what);
+  return m && has(m[1] + 's') && h('a', { href: `/${m[1]}s#${encodeURIComponent(m[2])}` }, `${m[1][0].toUpperCase()}${m[1].slice(1)} ${m[2]}`);
 }
 
 function self(o) {
@@ -199,53 +233,49 @@ function self(o) {
     h(
       'li',
       {},
-      h('div', {}, state(f.level === 'bad' ? 'bad' : 'late', f.level === 'bad' ? 'does not work' : 'look at it')),
-      h('p', {}, saying(f.what[0].toUpperCase() + f.what.slice(1))),
-      f.advice && h('p', { class: 'dim' }, saying(f.advice[0].toUpperCase() + f.advice.slice(1)), f.command ? ':' : '.'),
+      h('div', { class: 'fields' }, where(f), state(f.level === 'bad' ? 'bad' : 'late', f.level === 'bad' ? 'does not work' : 'look at it')),
+      h('p', {}, saying(f.what[0].toUpperCase() + f.what.slice(1), 400)),
+      f.advice && h('p', { class: 'dim' }, saying(f.advice[0].toUpperCase() + f.advice.slice(1), 400), f.command ? ':' : '.'),
       f.command && cmd(f.command),
-      f.then && h('p', { class: 'dim' }, saying(f.then)),
+      f.then && h('p', { class: 'dim' }, saying(f.then, 400)),
     );
   const v = o.vitals;
-  const vitals = [
-    ['Flows', num(v.flows_per_s), '/s'],
-    ['Dropped', num(v.dropped), 'since the start'],
-    ['Indicators', num(v.indicators), ''],
-    ['Newest feed', v.newest_feed ? span(now() - new Date(v.newest_feed)) : '–', v.newest_feed ? 'old' : ''],
-    ['Exporters', num(v.exporters), 'heard'],
-    ['Running for', span(now() - new Date(v.started)), ''],
-  ];
-  if (v.history_bytes) vitals.push(['History', bytes(v.history_bytes), 'on disk']);
+  const fine = [[v.exporters, 'exporter'], [v.feeds, 'feed'], [v.outputs, 'output']].filter(([n]) => n).map(([n, t]) => count(n, t));
+  const works = fine.length > 1 ? `${fine.slice(0, -1).join(', ')} and ${fine.at(-1)} work.` : fine.length ? `${fine[0]} works.` : 'Nothing is wrong.';
   return h(
     'section',
     { 'aria-labelledby': 'h3', class: 'self-s' },
     h('div', { class: 'bar' }, h('h2', { id: 'h3' }, 'Flowhound itself')),
-    o.findings.length
-      ? h('ul', { class: 'self' }, o.findings.map(item))
-      : h('p', { class: 'dim' }, 'Nothing is wrong.'),
+    o.findings.length ? h('ul', { class: 'self' }, o.findings.map(item)) : h('p', { class: 'dim' }, works),
     h(
       'dl',
       { class: 'vitals sect' },
-      vitals.map(([k, a, b]) => h('div', {}, h('dt', {}, k), h('dd', {}, a, ' ', h('small', {}, b)))),
+      vitals(o).map(([k, a, b]) => h('div', {}, h('dt', {}, k), h('dd', {}, a, ' ', h('small', {}, b)))),
     ),
+    vitalTable,
   );
 }
 
 function draw(o) {
   shown = o;
   const body = $('#body');
-  const focus = document.activeElement?.getAttribute?.('href');
   const quiet = !o.now_total;
   body.classList.toggle('calm', quiet);
   if (!o.vitals.exporters && !o.now_total && !o.later_total && !o.lanes.some((l) => l.total)) {
     document.title = 'No flows yet · flowhound';
     $('#verdict').replaceChildren();
-    body.replaceChildren(start(o));
+    $('#cmd').replaceChildren(cmd('flowhound doctor'));
+    if (!body.contains(document.activeElement)) body.replaceChildren(start(o)); // whoever copies here is not disturbed
     return;
   }
   verdict(o);
-  body.replaceChildren(...(quiet ? [lanes(o), self(o)] : [needs(o), self(o), lanes(o)]));
-  if (focus) body.querySelector(`a[href="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+  redraw(body, memo, () => body.replaceChildren(...(quiet ? [lanes(o), self(o)] : [needs(o), self(o), lanes(o)])));
+  tables.forEach((t) => t.redraw());
+  const { since, rest } = hitsRange();
+  const all = `flowhound hits ${since}${rest.length ? ` --json | jq -c ${arg(`select(${rest.join(' and ')})`)}` : ''}`;
+  $('#cmd').replaceChildren(cmd('flowhound hits --since 24h --severity high'), ' ', cmd(all), ' ', cmd('flowhound doctor'));
 }
+const memo = {};
 
 const held = () =>
   $('#custom')?.matches(':popover-open') ||
@@ -261,7 +291,6 @@ async function load(calm) {
   }
 }
 
-$('#cmd').replaceChildren(cmd('flowhound hits --since 24h --severity high'), ' ', cmd('flowhound doctor'));
 await load();
 follow({ again: () => load(true), hits: () => load(true) });
 ready();

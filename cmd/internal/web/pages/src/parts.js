@@ -1,5 +1,5 @@
 // Small parts that pages share: marks, commands, choices, tables that can be taken away.
-import { $, $$, h, s, icon, clean } from './dom.js';
+import { $, $$, h, s, icon, clean, said, params, setParams } from './dom.js';
 
 export const SEV = ['critical', 'high', 'medium', 'low', 'info'];
 export const sev = (v, word = v) => h('span', { class: 'sev ' + v }, icon('s-' + v), word);
@@ -11,7 +11,7 @@ let hush;
 /** Says something for a moment, to the screen reader too. */
 export function toast(text) {
   const e = $('.toast') || document.body.appendChild(h('div', { class: 'toast', role: 'status' }));
-  e.textContent = text;
+  e.textContent = clean(text, 300);
   clearTimeout(hush);
   hush = setTimeout(() => (e.textContent = ''), 2600);
 }
@@ -48,9 +48,10 @@ export const seg = (name, label, options, value, on) =>
     ),
   );
 
-/** Buttons that give a table away: to the clipboard, as CSV, as JSON. */
+/** Buttons that give a table away: to the clipboard, as CSV, as JSON. rows: objects with the same keys. */
 export function give(name, rows) {
-  const b = (title, onclick) => h('button', { class: 'btn sm', type: 'button', onclick }, title);
+  const b = (title, onclick) =>
+    h('button', { class: 'btn sm', type: 'button', 'aria-label': `${title}: ${name.replaceAll('-', ' ')}`, onclick }, title);
   return h(
     'div',
     { class: 'fields' },
@@ -61,14 +62,14 @@ export function give(name, rows) {
 }
 
 /** What a spreadsheet would take for a formula gets a sign before it. */
-const cell = (v) => (typeof v !== 'number' && /^[=+\-@\t\r]/.test(v) ? "'" + v : String(v));
+const cell = (v) => (typeof v !== 'number' && /^[=+\-@]/.test(v) ? "'" + v : String(v));
 const flat = (v) => (v == null ? '' : typeof v === 'object' ? JSON.stringify(v) : v);
 export function table(rows, separator) {
   const keys = [...new Set(rows.flatMap(Object.keys))];
   const line = (r) =>
     r
-      .map((v) => cell(flat(v)))
-      .map((v) => (separator === ',' ? '"' + v.replace(/"/g, '""') + '"' : v.replace(/[\t\r\n]/g, ' ')))
+      .map((v) => cell(typeof v === 'number' ? v : clean(flat(v), Infinity))) // what is pasted into a terminal holds no escape
+      .map((v) => (separator === ',' ? '"' + v.replace(/"/g, '""') + '"' : v))
       .join(separator);
   return [line(keys), ...rows.map((r) => line(keys.map((k) => r[k])))].join('\n') + '\n';
 }
@@ -81,10 +82,16 @@ function save(name, type, text) {
 
 /**
  * A table. Columns: {t: title, f: row => node, v: row => what to sort by, n: it is a number, c: class, sort: 'descending'}.
- * Options: key, rowClass, under (a second row), foot, memo (an object that remembers the order when it is drawn again).
+ * Options: key, rowClass, under (a second row), foot, memo (an object that remembers the order when it is drawn again),
+ * sort (the parameter of the address that holds the order, where it is not the default).
  */
 export function grid(label, columns, rows, o = {}) {
   const memo = o.memo || {};
+  const wish = o.sort && !memo.by && params.get(o.sort);
+  if (wish && columns.some((c) => c.v && c.t === wish.replace(/^-/, ''))) {
+    memo.by = wish.replace(/^-/, '');
+    memo.way = wish[0] === '-' ? 'descending' : 'ascending';
+  }
   let by = columns.findIndex((c) => (memo.by ? c.t === memo.by : c.sort));
   let way = by < 0 ? undefined : memo.way || columns[by].sort;
   const body = h('tbody');
@@ -101,6 +108,7 @@ export function grid(label, columns, rows, o = {}) {
     way = by !== i ? first : way === 'descending' ? 'ascending' : 'descending';
     by = i;
     [memo.by, memo.way] = [columns[i].t, way];
+    if (o.sort) setParams({ [o.sort]: columns[i].sort === way ? '' : (way === 'descending' ? '-' : '') + columns[i].t });
     heads.forEach((t, k) => (k === i ? t.setAttribute('aria-sort', way) : t.removeAttribute('aria-sort')));
     fill();
   };
@@ -165,30 +173,39 @@ function whereabouts(box) {
   const key = e.closest('[data-k]')?.dataset.k;
   const all = () => {
     const root = key == null ? box : box.querySelector(`[data-k="${CSS.escape(key)}"]`);
-    return root ? $$('a,button,input,[tabindex]', root) : [];
+    return root ? $$('a,button,input,summary,[tabindex]', root) : [];
   };
   const i = all().indexOf(e);
   return () => all()[i];
 }
 
-/** The table of a chart, folded, to read, copy and take away. */
-export function numbers(name, heads, rows) {
+/**
+ * A chart, a list or a sentence as a table, folded: to read, copy and take away. heads: [key, how to write a value, it
+ * is a number, a title that is not made of the key]. rows: arrays in the order of heads.
+ */
+export function numbers(name, heads, rows, summary = 'The same as a table') {
   const table = () => rows().map((r) => Object.fromEntries(heads.map(([k], i) => [k, r[i]])));
-  const body = h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': `${name}, scrolls` });
+  const label = name.replaceAll('-', ' ');
+  const body = h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': `${label}, scrolls` });
   const d = h(
     'details',
-    { class: 'numbers' },
-    h('summary', { class: 'small' }, 'The same as a table'),
+    { class: 'numbers', hidden: true },
+    h('summary', { class: 'small' }, summary, h('span', { class: 'vh' }, ': ' + label)),
     give(name, table),
     body,
   );
-  const draw = () =>
-    d.open &&
-    body.replaceChildren(
-      grid(name, heads.map(([k, f, n], i) => ({ t: k[0].toUpperCase() + k.slice(1).replace(/_s$/, ''), n, f: (r) => (f ? f(r[i]) : String(r[i])) })), rows()),
-    );
-  d.addEventListener('toggle', draw);
-  d.redraw = draw;
+  const plain = (v) => (typeof v === 'number' ? String(v) : said(v));
+  const column = ([k, f, n, title], i) => ({
+    t: title != null ? clean(title, 60) : k[0].toUpperCase() + k.slice(1).replace(/_s$/, '').replaceAll('_', ' '),
+    n,
+    f: (r) => (f ? f(r[i]) : plain(r[i])),
+  });
+  d.redraw = () => {
+    const all = rows();
+    d.hidden = !all.length;
+    if (d.open) body.replaceChildren(grid(label, heads.map(column), all));
+  };
+  d.addEventListener('toggle', d.redraw);
   return d;
 }
 

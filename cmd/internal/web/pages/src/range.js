@@ -41,6 +41,18 @@ export const flags = () =>
     ? `--start ${arg(params.get('from'))}` + (params.has('to') ? ` --end ${arg(params.get('to'))}` : '')
     : `--last ${arg(last())}`;
 
+/**
+ * The range for flowhound hits, which knows --since alone: its option, and conditions for jq where the range is not up
+ * to now.
+ */
+export function hitsRange() {
+  if (last()) return { since: '--since ' + arg(last()), rest: [] };
+  const [from, to] = times();
+  const rest = [`.last >= ${JSON.stringify(iso(from))}`];
+  if (params.has('to')) rest.push(`.first < ${JSON.stringify(iso(to))}`);
+  return { since: `--since ${Math.max(1, Math.ceil((now() - from) / HOUR))}h`, rest };
+}
+
 const iso = (t) => new Date(Math.round(t / 6e4) * 6e4).toISOString().replace('.000', '');
 const local = (t) => {
   const d = new Date(t);

@@ -1,11 +1,12 @@
 // The story of one series: what to do, why, the evidence, who says so.
-import { h, s, icon, said, clean } from './dom.js';
+import { h, s, icon, said, saying, clean } from './dom.js';
 import { bytes, clock, count, num, now, span, when } from './format.js';
 import { cmd, copy, numbers, sev } from './parts.js';
 import { axis, chart } from './charts.js';
 import { times } from './range.js';
 import { port, steps, title, who, why } from './words.js';
 import { has } from './frame.js';
+import { country } from './flows.js';
 
 const inward = (x) => x.dir === 'inbound' || x.dir === 'transit';
 
@@ -61,6 +62,11 @@ export function story(x, on) {
         {},
         h('h3', {}, 'Which lists say so'),
         h('ul', { class: 'lists' }, (x.hit.indicators || []).map(list)),
+        folded(
+          'lists-of-' + x.series,
+          [['list'], ['indicator'], ['category'], ['score', num, 1], ['name'], ['tags'], ['seen', when], ['reference']],
+          () => (x.hit.indicators || []).map((i) => [i.feed, i.ioc, i.cat, i.score, i.name || '', (i.tags || []).join(' '), i.last_seen || '', i.ref || '']),
+        ),
       ),
       h(
         'section',
@@ -84,9 +90,10 @@ export function story(x, on) {
 }
 
 function facts(x) {
-  const [src, dst] = [x.hit.src_host, x.hit.dst_host].map((n) => (n ? [' (', said(n), ')'] : ''));
+  const [src, dst] = [x.hit.src_host, x.hit.dst_host].map((n) => (n ? [' (', saying(n, 255), ')'] : ''));
   const owner = inward(x) ? x.hit.src_owner : x.hit.dst_owner;
-  const place = [x.cc && x.cc !== '--' ? x.cc : 'country unknown', owner && said(owner)].filter(Boolean);
+  const as = inward(x) ? x.hit.sas : x.hit.das;
+  const place = [x.cc && x.cc !== '--' ? country(x.cc) : 'country unknown', (as || owner) && [as ? `AS${as} ` : '', owner ? saying(owner, 120) : '']].filter(Boolean);
   return [
     sev(x.sev),
     ' · ',
@@ -162,6 +169,11 @@ function draw(el, x) {
   let [from, to] = times();
   if (ends(x.spans[0] || x)[0] > to || ends(x)[1] < from)
     [from, to] = [+new Date(x.first) - 6e4, Math.max(now(), +new Date(x.last))];
+  const [first, end] = ends(x);
+  if (end - first < (to - from) / 30) { // else it would be a hair at the edge
+    const around = Math.max(9e4, (end - first) / 4);
+    [from, to] = [first - around, end + around];
+  }
   chart(el, 92, (w) => {
     const X = (t) => Math.max(0, Math.min(w, ((t - from) / (to - from)) * w));
     const out = [s('line', { class: 'gl', x1: 0, x2: w, y1: 72, y2: 72 })];
@@ -199,8 +211,14 @@ function draw(el, x) {
   });
 }
 
+/** A folded table of what the story has beside it. */
+function folded(...all) {
+  const d = numbers(...all);
+  d.redraw();
+  return d;
+}
 const lines = (x) =>
-  numbers(
+  folded(
     'lines-of-' + x.series,
     [
       ['kind'],
@@ -236,7 +254,7 @@ const list = (i) =>
     h(
       'span',
       { class: 'dim' },
-      said(i.name || ''),
+      saying(i.name || '', 300),
       i.last_seen ? [' · seen ', when(i.last_seen)] : '',
       (i.tags || []).slice(0, 5).map((t) => [' ', h('span', { class: 'tag' }, said(t))]),
       link(i.ref),

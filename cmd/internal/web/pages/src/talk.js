@@ -6,8 +6,8 @@ import { bars, mirror } from './charts.js';
 import { flags, question, range } from './range.js';
 import { get, trouble } from './net.js';
 import { follow, has, ready } from './frame.js';
-import { address, limits, listed, noAnswer, owner, series, step, top } from './flows.js';
-import { title } from './words.js';
+import { address, country, limits, listed, noAnswer, owner, series, step, top } from './flows.js';
+import { title, who, word } from './words.js';
 
 /* What people paste has a port, or brackets; links from elsewhere may call the parameter by its name. */
 const A = (params.get('a') || params.get('address') || '')
@@ -33,14 +33,16 @@ const link = (ref) =>
     ),
   ];
 
-function who(x) {
+function facts(x) {
+  const first = x.hits.map((s) => +new Date(s.first)).sort((a, b) => a - b)[0];
   const facts = [
     x.own ? 'One of your addresses' : 'Somebody else’s address',
-    x.about.host && said(x.about.host),
-    x.about.cc,
-    owner(x.about),
+    x.about.host && saying(x.about.host, 255),
+    x.about.cc && country(x.about.cc),
+    owner(x.about, saying),
+    x.lists.length ? `on ${count(x.lists.length, 'list')}` : 'on no list',
+    first && ['first hit ', when(first)],
   ].filter((f) => f && f.length !== 0);
-  facts.push(x.lists.length ? `on ${count(x.lists.length, 'list')}` : 'on no list');
   $('#id').replaceChildren(
     h('h1', {}, x.address),
     h(
@@ -51,6 +53,9 @@ function who(x) {
   );
   document.title = x.address + ' · flowhound';
 }
+
+/** The addresses at the other end of its hits, the worst first, each with the hit that names it. */
+const others = (x) => [...new Map(x.hits.toReversed().map((s) => [x.own ? s.remote : s.local, s]))].reverse();
 
 function verdict(x) {
   const worst = x.hits[0];
@@ -64,6 +69,13 @@ function verdict(x) {
         x.lists.length ? 'It is listed, and nothing of yours talked to it.' : '',
       ),
     );
+  const ends = others(x);
+  const [end] = ends[0];
+  const rhythm = worst.period_s ? `Every ${span(worst.period_s * 1000)} since ` : 'Since ';
+  const link = (a, i) => [i ? ', ' : '', h('a', { href: '/talk?a=' + encodeURIComponent(a) }, a)];
+  const rest = ends.slice(1, 4).map(([a], i) => link(a, i));
+  const beyond = ends.length - 4;
+  const what = x.own ? ['other listed address', 'other listed addresses'] : ['other host of yours', 'other hosts of yours'];
   $('#verdict').replaceChildren(
     h(
       'div',
@@ -76,15 +88,15 @@ function verdict(x) {
         h(
           'p',
           { class: 'dim' },
-          more > 0 ? `${count(more, 'more series', 'more series')} in 30 days. ` : '',
-          'Last ',
-          when(worst.last),
-          '.',
+          [rhythm, when(worst.first), ', last ', when(worst.last), '. '],
+          rest.length ? [`${word(ends.length - 1)} ${ends.length === 2 ? what[0] : what[1]}: `, rest, beyond > 0 ? ` and ${num(beyond)} more` : '', '. '] : '',
+          more > ends.length - 1 ? `${count(more, 'more series', 'more series')} in 30 days.` : '',
         ),
         h(
           'div',
           { class: 'acts' },
           h('a', { class: 'btn go', href: '/hits?last=30d#' + worst.series }, 'The hit’s story'),
+          h('a', { class: 'btn', href: '/talk?a=' + encodeURIComponent(end) }, x.own ? `Who else talked to ${end}?` : `What else did ${who(worst)} do?`),
           h('a', { class: 'btn', href: '/hits?last=30d&q=' + encodeURIComponent(x.address) }, 'All its hits'),
         ),
       ),
@@ -92,19 +104,44 @@ function verdict(x) {
   );
 }
 
+/* Each list also stands in a table that can be taken away. They are made once, so that an open one stays open. */
+let known; // the answer about the address
+const listTable = numbers(
+  'lists',
+  [['list'], ['indicator'], ['category'], ['score', num, 1], ['name'], ['seen', when], ['reference']],
+  () => (known?.lists ?? []).map((i) => [i.feed, i.ioc, i.cat, i.score, i.name || '', i.last_seen || '', i.ref || '']),
+);
+const hitTable = numbers(
+  'hits',
+  [['series'], ['severity', (v) => sev(v)], ['what'], ['local'], ['remote'], ['category'], ['list'], ['flows', num, 1], ['bytes', bytes, 1], ['first', when], ['last', when]],
+  () => (known?.hits ?? []).map((s) => [s.series, s.sev, title(s), s.local, s.remote, s.cat, s.feed, s.count, s.bytes, s.first, s.last]),
+);
+const exportTable = numbers(
+  'exports',
+  [['format'], ['where'], ['holds_it'], ['why_not'], ['up_to_date', when], ['problem']],
+  () => (known?.exports ?? []).map((e) => [e.format, e.zone || e.path, e.held ? 'yes' : 'no', e.why || '', e.up_to_date || '', e.problem || '']),
+);
+const peerTable = numbers(
+  'listed-peers',
+  [['peer'], ['list'], ['category'], ['score', num, 1], ['flows', num, 1]],
+  () => listedPeers().map((p) => [p.peer, p.about.feed, p.about.cat, p.about.score, p.flows]),
+);
+
 function lists(x) {
+  known = x;
   const one = (i) =>
     h(
       'li',
       {},
       h('span', {}, h('b', {}, said(i.feed)), ` names ${i.ioc} as ${i.cat}`),
       h('span', { class: 'dim' }, `score ${i.score}`),
-      h('span', { class: 'dim' }, said(i.name || ''), i.last_seen ? [' · seen ', when(i.last_seen)] : '', link(i.ref)),
+      h('span', { class: 'dim' }, saying(i.name || '', 300), i.last_seen ? [' · seen ', when(i.last_seen)] : '', link(i.ref)),
     );
-  $('#lists').replaceChildren(
-    x.lists.length ? h('ul', { class: 'lists' }, x.lists.map(one)) : h('p', { class: 'dim' }, 'None.'),
-    x.lists.length > 1 ? h('p', { class: 'dim' }, h('b', {}, `Together ${x.about.score} of 100.`)) : '',
-  );
+  if (x.lists.length || !x.own || !has('talk'))
+    $('#lists').replaceChildren(
+      x.lists.length ? h('ul', { class: 'lists' }, x.lists.map(one)) : h('p', { class: 'dim' }, 'None.'),
+      x.lists.length > 1 ? h('p', { class: 'dim' }, h('b', {}, `Together ${x.about.score} of 100.`)) : '',
+    );
   const hit = (s) =>
     h(
       'li',
@@ -117,12 +154,26 @@ function lists(x) {
       ? h('ul', { class: 'lists' }, x.hits.slice(0, 12).map(hit))
       : h('p', { class: 'dim' }, 'None in 30 days.'),
   );
+  [listTable, hitTable, exportTable].forEach((t) => t.redraw());
+}
+
+const listedPeers = () => [...new Map(pairs.filter((p) => p.about?.feed).map((p) => [p.peer, p])).values()].sort((a, b) => b.about.score - a.about.score);
+
+/** Of an own address it matters which of its peers are listed: the address itself hardly ever is. */
+function peersListed(x) {
+  if (!x.own || x.lists.length) return;
+  const all = listedPeers();
+  $('#a4').textContent = 'Which of its peers are listed';
+  const one = (p) =>
+    h('li', {}, h('span', {}, address(p.peer, p.about)), h('span', { class: 'dim' }, `score ${p.about.score}`), h('span', { class: 'dim' }, listed(p.about)));
+  $('#lists').replaceChildren(all.length ? h('ul', { class: 'lists' }, all.slice(0, 12).map(one)) : h('p', { class: 'dim' }, 'None in this range.'));
+  peerTable.redraw();
 }
 
 /** Which files and zones of ours hold it, and why the others do not. */
 function holders(x) {
   const word = (e) => {
-    if (!e.held) return state('off', e.why);
+    if (!e.held) return state('off', clean(e.why, 60));
     if (e.problem) return state('bad', 'not written');
     return e.up_to_date ? state('ok', ['holds it, ', when(e.up_to_date)]) : state('late', 'with its next version');
   };
@@ -130,13 +181,13 @@ function holders(x) {
     h(
       'li',
       {},
-      h('span', {}, h('b', {}, e.format), ' ', h('span', { class: 'dim' }, saying(e.zone || e.path))),
+      h('span', {}, h('b', {}, clean(e.format, 20)), ' ', h('span', { class: 'dim' }, saying(e.zone || e.path, 120))),
       word(e),
-      e.problem && h('span', { class: 'dim' }, saying(e.problem)),
+      e.problem && h('span', { class: 'dim' }, saying(e.problem, 300)),
     );
   let back = 'No allow list and no mute holds it back.';
-  if (x.allowed) back = ['An allow list holds it back: ', saying(x.allowed), '.'];
-  else if (x.mutes) back = ['Muted: ', saying(x.mutes.join('; ')), '.'];
+  if (x.allowed) back = ['An allow list holds it back: ', saying(x.allowed, 200), '.'];
+  else if (x.mutes) back = ['Muted: ', saying(x.mutes.join('; '), 300), '.'];
   $('#exports').replaceChildren(
     x.exports.length
       ? h('ul', { class: 'lists' }, x.exports.map(one))
@@ -166,11 +217,11 @@ function table(x) {
     { t: 'Port', n: 1, v: (p) => p.port, f: (p) => [p.port < 0 ? '' : `${p.port} `, dim(p.proto)] },
     { t: x.own ? 'Sent' : 'From it', n: 1, c: 'h1', v: (p) => p.sent, f: (p) => (p.sent ? bytes(p.sent) : dim('nothing')) },
     { t: x.own ? 'Received' : 'To it', n: 1, c: 'h1', v: (p) => p.received, f: (p) => (p.received ? bytes(p.received) : dim('nothing')) },
-    { t: 'Flows', n: 1, v: (p) => p.flows, f: (p) => num(p.flows) },
+    { t: 'Flows', n: 1, c: 'ph', v: (p) => p.flows, f: (p) => num(p.flows) },
     { t: 'Rhythm', v: (p) => p.rhythm?.score || 0, f: (p) => (p.gaps ? choose(p) : dim(p.rhythm?.held_s ? 'held open ' + span(p.rhythm.held_s * 1000) : '–')) },
     { t: 'Last', n: 1, c: 'h1', v: (p) => p.last, f: (p) => when(p.last) },
   ];
-  return grid('Peers', columns, pairs, { key: keyOf, memo });
+  return grid('Peers', columns, pairs, { key: keyOf, memo, sort: 'sort' });
 }
 
 const seconds = (v) => (v >= 120 ? span(v * 1000) : `${v < 10 ? Math.round(v * 10) / 10 : Math.round(v)}\u00a0s`);
@@ -214,6 +265,7 @@ async function talk(x) {
   $('#much').hidden = !pairs.length;
   if (pairs.length) mirror($('#vol'), t, up, down);
   volumeTable.redraw();
+  peersListed(x);
   regularity();
 }
 
@@ -261,20 +313,23 @@ async function load(calm) {
   try {
     const x = await get('addresses/' + encodeURIComponent(A));
     trouble();
-    redraw($('main'), {}, () => [who, verdict, lists, holders].forEach((draw) => draw(x)));
+    redraw($('main'), {}, () => [facts, verdict, lists, holders].forEach((draw) => draw(x)));
     $('#a1').textContent = x.own ? 'Whom it talks to' : 'Who talks to it';
     $('#a2').textContent = x.own ? 'How much: sent above, received below' : 'How much: from it above, to it below';
     $('#body').hidden = false;
     if (has('talk')) await talk(x);
-    $('#cmd').replaceChildren(cmd(`flowhound hunt ${x.address} ${flags()}`), ' ', cmd('flowhound lookup ' + x.address));
+    const [name] = step();
+    $('#cmd').replaceChildren(
+      ...[`hunt ${x.address} ${flags()}`, `top 'ip ${x.address}' --fields ${name} --count 0 ${flags()}`, `lookup ${x.address}`, `hits --since 30d --address ${x.address}`].flatMap((c) => [cmd('flowhound ' + c), ' ']),
+    );
   } catch (e) {
     trouble(e);
     if (e.status === 400) {
       $('#verdict').replaceChildren(
-        note('late', saying(e.message), '. ', h('a', { href: '/hits?last=30d&q=' + encodeURIComponent(A) }, 'Look for it in hits'), ', or type an address into the box above.'),
+        note('late', saying(e.message, 300), '. ', h('a', { href: '/hits?last=30d&q=' + encodeURIComponent(A) }, 'Look for it in hits'), ', or type an address into the box above.'),
       );
     } else if (e.status && !(calm === true && e.status === 503)) $('#limits').replaceChildren(noAnswer(e, `flowhound hunt ${arg(A)} ${flags()}`));
-    if (!$('#id').children.length) $('#id').append(h('h1', {}, clean(A)));
+    if (!$('#id').children.length) $('#id').append(h('h1', {}, clean(A, 120)));
   } finally {
     clearTimeout(slow);
     $('#body').classList.remove('stale');
@@ -284,8 +339,11 @@ async function load(calm) {
 const at = (t) => `${day(t)} ${clock(t)}`;
 const volumeTable = numbers('volume', [['time', at], ['sent', bytes, 1], ['received', bytes, 1]], () => volume);
 const gapTable = numbers('gaps', [['from_s', seconds, 1], ['to_s', seconds, 1], ['count', num, 1]], () =>
-  gaps.counts.map((n, i) => [gaps.edges_s[i], gaps.edges_s[i + 1], n]),
+  (gaps?.counts ?? []).map((n, i) => [gaps.edges_s[i], gaps.edges_s[i + 1], n]),
 );
+$('#lists').after(listTable, peerTable);
+$('#hits').after(hitTable);
+$('#exports').after(exportTable);
 $('#much').append(volumeTable);
 $('#regular').append(gapTable);
 $('#tools').append(range(load));

@@ -94,7 +94,7 @@ function table(o) {
     cells[at + 1].textContent = '100.0';
     return h('tr', { class: 'tot' }, cells);
   };
-  return grid('The largest', columns, rows(), { foot: shares ? foot : undefined, key: keyOf, memo });
+  return grid('The largest', columns, rows(), { foot: shares ? foot : undefined, key: keyOf, memo, sort: 'sort' });
 }
 
 const keyOf = (r) => answer.fields.map((f) => r[f]).join(' ');
@@ -126,10 +126,15 @@ async function lines(o, signal) {
   );
   const [t, ys] = series(a, first.map(keyOf));
   over = t.map((q, i) => [q, ...ys.map((v) => v[i])]);
-  overTable?.remove();
-  const heads = first.map((r) => [keyOf(r), values[o.value][1], 1]);
-  overTable = numbers('over-time', [['time', (q) => `${day(q)} ${clock(q)}`], ...heads], () => over);
-  $('#vol').after(overTable);
+  const heads = first.map((r) => [keyOf(r), values[o.value][1], 1, keyOf(r)]);
+  const made = JSON.stringify([heads.map(([k]) => k), o.value]);
+  if (overTable?.dataset.made !== made) {
+    const old = overTable;
+    overTable = numbers('over-time', [['time', (q) => `${day(q)} ${clock(q)}`], ...heads], () => over);
+    [overTable.dataset.made, overTable.open] = [made, !!old?.open];
+    old ? old.replaceWith(overTable) : $('#vol').after(overTable);
+  }
+  overTable.redraw();
   area($('#vol'), t, ys, { lines: true, height: 190, fmt: values[o.value][1] });
 }
 

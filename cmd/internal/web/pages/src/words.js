@@ -1,5 +1,6 @@
 // What a hit means, in words. The order of the sentence is always: who, did what, to whom, how it ended.
-import { count } from './format.js';
+import { clean } from './dom.js';
+import { count, now, num } from './format.js';
 
 const kinds = {
   c2: 'a command server',
@@ -15,6 +16,9 @@ const kinds = {
   other: 'a listed address',
 };
 const many = {
+  c2: 'command servers',
+  malware: 'malware servers',
+  botnet: 'botnet servers',
   scanner: 'known scanners',
   bruteforce: 'password guessers',
   spam: 'spam sources',
@@ -23,7 +27,12 @@ const many = {
 const cap = (x) => x[0].toUpperCase() + x.slice(1);
 const from = (x) => x.dir === 'inbound' || x.dir === 'transit';
 
-export const who = (x) => (x.local_host ? x.local_host.split('.')[0] : x.local);
+/** A name within a sentence: short, and whatever its direction of writing it turns nothing around it. */
+export function name(text) {
+  const t = clean(text, 40);
+  return /^[ -~]*$/.test(t) ? t : `\u2068${t}\u2069`;
+}
+export const who = (x) => (x.local_host ? name(x.local_host.split('.')[0]) : x.local);
 const ported = ['tcp', 'udp', 'sctp', 'udplite', 'dccp'];
 export const port = (x) => (x.dport >= 0 && ported.includes(x.proto) ? ':' + x.dport : '');
 const onPort = (x) => (port(x) ? `, port ${x.dport}` : '');
@@ -50,6 +59,20 @@ export function title(x) {
 }
 
 const infected = ['c2', 'malware', 'botnet'];
+const small = ['No', 'One', 'Two', 'Three', 'Four', 'Five', 'Six', 'Seven', 'Eight', 'Nine'];
+export const word = (n) => small[n] ?? num(n);
+
+/** What hosts with critical hits have in common. all: their series, of the last 24 hours. */
+export function critical(hosts, all) {
+  const one = hosts === 1;
+  const whom = [...new Set(all.map((x) => x.cat))];
+  if (!all.length || !all.every((x) => !from(x) && x.kind !== 'retro' && infected.includes(x.cat)))
+    return `${word(hosts)} of your hosts ${one ? 'needs' : 'need'} you now.`;
+  const it = all.length === 1 ? kinds[whom[0]] : whom.map((c) => many[c]).join(' and ').replace(' and ', whom.length > 2 ? ', ' : ' and ');
+  if (all.every((x) => now() - new Date(x.last) < 36e5)) return `${word(hosts)} of your hosts ${one ? 'talks' : 'talk'} to ${it} now.`;
+  return `${word(hosts)} of your hosts talked to ${it} within 24 hours.`;
+}
+
 /** What to do next: [what, why or how]. The first is the one next step. */
 export function steps(x) {
   const me = who(x);

@@ -97,8 +97,9 @@ check(
 /* Hits: keys, the story, a filter, a name that means harm. */
 await page.keyboard.press('g');
 await page.keyboard.press('h');
-await page.waitForURL('**/hits');
+await page.waitForURL('**/hits?last=7d');
 await ready(page);
+check('the range goes along to the next page', await page.getByLabel('7 d').isChecked());
 await page.keyboard.press('j');
 await page.keyboard.press('Enter');
 await page.locator('.story h2').waitFor();
@@ -109,11 +110,19 @@ check(
 );
 check('a hostile name is text', story.includes('<script>alert(1)</script>') && !story.includes('\u202e'));
 await shot(page, 'story');
+/* Another width: the story moves beside the list and back below its row, and the same stands there. */
+const told = await text('.story .why');
+for (const [width, place] of [[1920, '#aside'], [360, '.in-row']]) {
+  await page.setViewportSize({ width, height: 900 });
+  await page.locator(`${place} .story h2`).waitFor();
+  check(`the story at ${width} pixels`, (await text('.story .why')) === told && (await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)));
+}
+await page.setViewportSize({ width: 1280, height: 900 });
 await page.keyboard.press('Escape');
 check('Esc gives the focus back', await page.evaluate(() => document.activeElement.classList.contains('who')));
 await page.getByLabel('Filter', { exact: true }).fill('203.0.113.200');
 await page.keyboard.press('Enter');
-await page.waitForURL('**/hits?q=203.0.113.200');
+await page.waitForURL('**q=203.0.113.200');
 await page.getByLabel('Filter', { exact: true }).fill('192.0.2.99');
 await page.keyboard.press('Enter');
 await page.getByRole('heading', { name: 'No hits for this filter and range.' }).waitFor();
