@@ -98,6 +98,7 @@ type Emitter struct {
 	stats    atomic.Pointer[Stats] // as of the last look at the clock
 	turned   atomic.Int64          // Unix seconds: of that look
 	unsaid   atomic.Uint64         // hits that the journal refused
+	lines    atomic.Uint64         // hits that the journal took, of the table and of others
 	stopping sync.Once
 	done     chan struct{} // closed when the goroutine has ended; nil: not started
 }
@@ -146,6 +147,8 @@ func (e *Emitter) append(h *hit.Hit, change []byte, to ...string) (uint64, error
 	if err != nil {
 		e.unsaid.Add(1)
 		e.d.Log.Error("a hit cannot be put into the journal and is lost", "id", h.ID, "err", err)
+	} else if !h.IsTest() {
+		e.lines.Add(1)
 	}
 	return seq, err
 }
@@ -210,8 +213,8 @@ func (e *Emitter) publish() {
 	e.stats.Store(&s)
 }
 
-// Lines returns how many hits were said.
-func (e *Emitter) Lines() uint64 { return e.stats.Load().Lines }
+// Lines returns how many hits were reported since the start, those of hunts included.
+func (e *Emitter) Lines() uint64 { return e.lines.Load() }
 
 // Apply takes over other settings. The Emitter must run.
 func (e *Emitter) Apply(ctx context.Context, c Config) error {

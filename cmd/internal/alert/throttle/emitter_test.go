@@ -178,6 +178,23 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// What status calls alert lines are those of the table, of hunts and of blacklists.
+func TestLinesAreCounted(t *testing.T) {
+	t.Parallel()
+	x := startEmitter(t, t.TempDir())
+	x.calls(2, 1)
+	x.await(2)
+	for _, h := range []*hit.Hit{{Kind: hit.Retro, ID: "a-1"}, {Kind: hit.DNSBL, ID: "b-1"}} {
+		if err := x.Emit(h); err != nil {
+			t.Error(err)
+		}
+	}
+	x.end()
+	if n := x.Lines(); n != 4 {
+		t.Errorf("%d lines, want 4", n)
+	}
+}
+
 // What a kill leaves behind is the journal, and a snapshot of up to ten seconds ago, or
 // none: no line is said again, and ids go on.
 func TestKilled(t *testing.T) {
