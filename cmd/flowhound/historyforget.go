@@ -31,8 +31,9 @@ country. It cannot be undone. The running agent does it; where none runs the com
 does. Flows that come afterwards are kept again.
 
 It does not reach what was said of it already: the alert log, the journal of alerts,
-dead letters and the pages' hits in data_dir, what outputs have delivered; nor damaged
-files that were set aside, backups, and what a disk keeps of removed files.`,
+dead letters, the pages' hits and learned outside addresses in data_dir, what outputs
+have delivered; nor damaged files that were set aside, backups, and what a disk keeps
+of removed files.`,
 		Example: `  flowhound history forget 10.1.2.3
   flowhound history forget --yes 10.7.0.0/16`,
 		Args: someArgs("name an address or a network, for example: flowhound history forget 10.1.2.3"),
@@ -106,7 +107,7 @@ func (e *historyDir) tellRest(cmd *cobra.Command, networks []netip.Prefix) error
 			fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: the alert log cannot be read: %v\n", err)
 		}
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: the alert log %s (%s), what %s, journal, dead letters and hits of the pages in %s, and backups\n",
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: the alert log %s (%s), what %s, journal, dead letters, hits of the pages and learned outside addresses in %s, and backups\n",
 		cfg.Log.Path, counted(lines, "line mentions it", "lines mention it"), counted(len(cfg.Outputs), "output has delivered", "outputs have delivered"), cfg.DataDir)
 	if aside, _ := os.ReadDir(dataset.DamagedDir(cfg.Flows().Dir)); err == nil && len(aside) > 0 {
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: %s in %s; remove what you do not need\n",

@@ -68,7 +68,7 @@ func TestPluginIsStartedAgain(t *testing.T) {
 			log := logInto(&o)
 			p := New(o)
 			p.times = fastTimes()
-			p.times.backoff, p.times.backoffTo = time.Second, time.Second // time to look
+			p.times.backoff, p.times.backoffTo = 3*time.Second, 3*time.Second // time to look, on a busy machine too
 			p.Start()
 			defer stop(t, p)
 			first := ready(t, p)

@@ -40,7 +40,7 @@ contact: noc@example.net
 feeds:
   - {name: theirs, type: list, url: "` + server.URL + `/list.txt", every: 1s, category: policy}
 `
-	hurry := agent.Options{Fetch: fetch.Options{Header: time.Second, Retries: -1}}
+	hurry := agent.Options{Fetch: fetch.Options{Header: 5 * time.Second, Retries: -1}}
 	r := startWith(t, dir, settings, hurry)
 	r.awaitLine(`feed id=theirs status=ok indicators=1 msg="1 indicator"`)
 	x := r.traffic()

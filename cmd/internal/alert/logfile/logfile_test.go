@@ -85,7 +85,7 @@ func (x *bench) Status(s *hit.Status) { x.append(&journal.Record{Status: s}) }
 
 // shut ends the log and the journal.
 func (x *bench) shut() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return errors.Join(x.j.Settle(ctx), x.Stop(ctx), x.j.Close(ctx))
 }

@@ -155,7 +155,7 @@ func stop(t testing.TB, out *bench) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	out.Stop(ctx)
-	ctx, cancel = context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel = context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := out.j.Close(ctx); err != nil {
 		t.Error(err)

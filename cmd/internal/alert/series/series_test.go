@@ -44,7 +44,7 @@ func (l *lab) start(seed func(func(*hit.Hit))) {
 // stop ends the Store as a stop does, or as kill -9 would, without its last save.
 func (l *lab) stop(save bool) {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if !save {
 		l.s.d.Path = filepath.Join(l.dir, "gone", "series") // nothing is saved, nothing acknowledged

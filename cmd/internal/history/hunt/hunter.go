@@ -342,7 +342,7 @@ func (h *Hunter) hunt(ctx context.Context, t *Task) error {
 	if groups, err = h.unsaid(groups, since); err != nil {
 		return err
 	}
-	lines := report(groups, beyond, t, now)
+	lines := report(groups, beyond, t, now, time.Duration(h.back.Load()))
 	for _, line := range lines {
 		if h.said[line.ID] {
 			continue

@@ -205,7 +205,7 @@ func (b *bench) want(want string) {
 
 func (b *bench) end() {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := b.Stop(ctx); err != nil {
 		b.t.Error(err)
@@ -312,7 +312,7 @@ func TestNoise(t *testing.T) {
 			t.Errorf("no %q in %q", want, got)
 		}
 	}
-	if h := hits[202]; !strings.HasPrefix(h.Name, "50 more conversations") || !strings.Contains(h.Name, "flowhound hunt --listed-since 20") {
+	if h := hits[202]; !strings.HasPrefix(h.Name, "50 more conversations") || !strings.Contains(h.Name, "flowhound hunt --listed-since 20") || !strings.HasSuffix(h.Name, " --last 720h") {
 		t.Errorf("the rest: %q", h.Name)
 	}
 	ids := map[string]bool{}

@@ -2,6 +2,7 @@ package hunt
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,7 +17,7 @@ const maxLines = 200
 // report makes the lines of a task: a hit for each group, one for the inbound attempts
 // against each feed's indicators, and beyond maxLines one for all that is left, which
 // names the command that lists it.
-func report(groups []*Group, beyond uint64, t *Task, now time.Time) []*hit.Hit {
+func report(groups []*Group, beyond uint64, t *Task, now time.Time, back time.Duration) []*hit.Hit {
 	attempts := map[string][]*Group{}
 	var feeds []string
 	var lines []*hit.Hit
@@ -49,7 +50,7 @@ func report(groups []*Group, beyond uint64, t *Task, now time.Time) []*hit.Hit {
 		if beyond > 0 {
 			more = fmt.Sprintf("at least %d more", len(rest))
 		}
-		h.Name = fmt.Sprintf("%s conversations with addresses that are listed since %s: flowhound hunt --listed-since %[2]s", more, stamp(t.To).Format(time.RFC3339))
+		h.Name = fmt.Sprintf("%s conversations with addresses that are listed since %s: flowhound hunt --listed-since %[2]s --last %[3]dh", more, stamp(t.To).Format(time.RFC3339), int(math.Ceil(back.Hours())))
 		lines = append(lines, h)
 	}
 	return lines

@@ -179,7 +179,11 @@ func (p *fakePulse) document() map[string]any {
 
 // client is a fetch.Client that neither waits nor hopes.
 func client(t testing.TB) *fetch.Client {
-	c := fetch.New(fetch.Options{Retries: -1, Header: 300 * time.Millisecond, Idle: 300 * time.Millisecond})
+	return clientOf(t, fetch.Options{Retries: -1})
+}
+
+func clientOf(t testing.TB, o fetch.Options) *fetch.Client {
+	c := fetch.New(o)
 	t.Cleanup(c.Close)
 	return c
 }

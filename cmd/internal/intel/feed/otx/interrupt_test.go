@@ -80,6 +80,7 @@ func TestSyncHalvesPages(t *testing.T) {
 		want = append(want, addr(n))
 	}
 	c.o.PageSize = 16
+	c.net.Idle = 2 * time.Second // no longer than the test waits, and long enough for a busy machine
 	hang := make(chan struct{})
 	defer close(hang)
 	c.otx.answer = func(w http.ResponseWriter, _ string, _, limit int) bool {

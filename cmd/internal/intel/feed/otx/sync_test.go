@@ -24,19 +24,20 @@ type copyOf struct {
 	otx *fakeOTX
 	dir string
 	o   SyncOptions
+	net fetch.Options
 }
 
 func newCopy(t *testing.T) *copyOf {
 	t.Helper()
 	f := newOTX(t)
-	return &copyOf{t: t, otx: f, dir: filepath.Join(t.TempDir(), "otx"), o: SyncOptions{URL: f.URL, Key: testKey, Now: now}}
+	return &copyOf{t: t, otx: f, dir: filepath.Join(t.TempDir(), "otx"), o: SyncOptions{URL: f.URL, Key: testKey, Now: now}, net: fetch.Options{Retries: -1}}
 }
 
 // sync syncs and returns what was asked and given.
 
 func (c *copyOf) sync() (changed bool, asked, served []string, err error) {
 	c.t.Helper()
-	changed, err = Sync(c.t.Context(), client(c.t), c.dir, c.o)
+	changed, err = Sync(c.t.Context(), clientOf(c.t, c.net), c.dir, c.o)
 	asked, served = c.otx.requests()
 	if err != nil && strings.Contains(err.Error(), testKey) {
 		c.t.Errorf("the key stands in the error: %v", err)
