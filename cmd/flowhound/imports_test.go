@@ -88,7 +88,7 @@ cmd/internal/flow/packet: cmd/internal/flow
 cmd/internal/flow/pcap: cmd/internal/flow cmd/internal/flow/packet github.com/klauspost/compress/
 cmd/internal/flow/printed: cmd/internal/flow
 cmd/internal/flow/exporters: cmd/internal/finding cmd/internal/flow/netflow cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
-cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit
+cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit
 cmd/internal/flow/lane: cmd/internal/flow
 cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/flow/lane cmd/internal/metric cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/text
 cmd/internal/history/column: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/ github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
+	"github.com/flowhound/flowhound/cmd/internal/priority"
 )
 
 // stopTime bounds a stop; 0 is the agent's own bound. Tests wait longer: machines are busy.
@@ -39,6 +40,7 @@ valid is rejected, and the old one stays in use.`,
 			for _, w := range cfg.Warnings {
 				log.Warn(w.String())
 			}
+			priority.Room()
 			a := agent.New(cfg, agent.Options{ConfigPath: path, Version: buildInfo().Version, Log: log, Notify: notify(log), StopTime: stopTime})
 			hup := make(chan os.Signal, 1)
 			signal.Notify(hup, syscall.SIGHUP)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow/lane"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
+	"github.com/flowhound/flowhound/cmd/internal/priority"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/text"
 )
@@ -23,7 +23,7 @@ import (
 // laneBlocks returns how many blocks a worker's lane has. All lanes together have room
 // for 262,144 flows, which a disk that stands still for a moment at a million flows a
 // second fills, and take up to 50 MB then; more where there are more than 8 workers.
-func laneBlocks() int { return max(256/runtime.GOMAXPROCS(0), 32) }
+func laneBlocks() int { return max(256/priority.Cores(), 32) }
 
 // Dependencies are what a History works with.
 type Dependencies struct {

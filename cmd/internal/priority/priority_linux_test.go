@@ -49,3 +49,15 @@ func TestDo(t *testing.T) {
 	}()
 	Do(Low, func() { panic("broken") })
 }
+
+// Room leaves threads for those that do not yield, and what is made for each core alone.
+func TestRoom(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	for range 2 { // the second time as the first
+		Room()
+		if n := runtime.GOMAXPROCS(0); n <= Cores() || n > Cores()+4 {
+			t.Errorf("%d threads for %d cores", n, Cores())
+		}
+	}
+}

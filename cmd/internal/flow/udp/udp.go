@@ -20,10 +20,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/priority"
 )
 
 // DefaultBuffer is the socket buffer asked for, in bytes, where Options name
@@ -96,7 +97,7 @@ func Listen(addr string, o Options) (*Listener, error) {
 		return nil, fmt.Errorf("listen %s: %w", addr, err)
 	}
 	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
+		o.Workers = priority.Cores()
 	}
 	if o.Buffer <= 0 {
 		o.Buffer = DefaultBuffer

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -43,8 +42,7 @@ type History struct {
 }
 
 const (
-	// askTime bounds a question, and mostAsking how many are answered at once: with few
-	// workers, so that the flows that come have the other cores.
+	// askTime bounds a question, and mostAsking how many are answered at once.
 	askTime    = 10 * time.Second
 	mostAsking = 2
 	// askMemory bounds the tables of a question.
@@ -55,8 +53,8 @@ const (
 	mostExpression = 2000
 )
 
-// askWorkers is how many cores a question may take: one of four, and one at least.
-func askWorkers() int { return min(max(1, runtime.GOMAXPROCS(0)/4), 4) }
+// askWorkers is how many cores a question may take, of what receiving leaves.
+func askWorkers() int { return min(priority.Cores(), 4) }
 
 var errBusy = errors.New("busy")
 
