@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/flowhound/flowhound/cmd/internal/finding"
@@ -85,30 +87,28 @@ func (j *Journal) Cursor(name string, limit int64) *Cursor {
 	if c == nil {
 		c = j.newCursor(name, j.next)
 	}
-	if limit <= 0 {
-		limit = DefaultLimit
-	}
-	c.open, c.limit = true, max(limit, 16*minSegment)
+	c.open = true
 	j.mu.Unlock()
+	c.SetLimit(limit)
 	c.save()
 	return c
 }
 
 // SetLimit changes how many bytes of the journal may wait.
 func (c *Cursor) SetLimit(limit int64) {
+	if limit <= 0 {
+		limit = DefaultLimit
+	}
 	c.j.mu.Lock()
 	defer c.j.mu.Unlock()
 	c.limit = max(limit, 16*minSegment)
 }
 
 // Names returns the names of all cursors, those without a consumer too.
-func (j *Journal) Names() (names []string) {
+func (j *Journal) Names() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for name := range j.cursors {
-		names = append(names, name)
-	}
-	return names
+	return slices.Collect(maps.Keys(j.cursors))
 }
 
 // Waiting returns how many records are not done for the cursor of that name, how
@@ -362,14 +362,6 @@ func (c *Cursor) Ack(seq uint64) {
 	c.j.clean()
 }
 
-// Kept reports whether the record of this number still waits on disk when nobody
-// acknowledges it.
-func (c *Cursor) Kept(seq uint64) bool {
-	c.j.mu.Lock()
-	defer c.j.mu.Unlock()
-	return seq < c.j.written && seq >= c.floor
-}
-
 // Close ends reading. The cursor stays where it is, and its records wait. What was
 // taken and not acknowledged is given again to the next that asks for this cursor.
 func (c *Cursor) Close() {
@@ -391,12 +383,7 @@ func (c *Cursor) Rewind() {
 			c.at, c.where, c.passed = t.seq, nil, t.passed
 			break
 		}
+		c.lost.Full++ // it has made room meanwhile
 	}
 	c.hand = nil
-}
-
-func (c *Cursor) close() {
-	if c.file != nil {
-		_ = c.file.Close() // every write said what became of it
-	}
 }

@@ -69,21 +69,17 @@ type Options struct {
 // Journal is an open journal. Its methods may be called concurrently, those of each
 // Cursor by one goroutine at a time, but where they say otherwise.
 type Journal struct {
-	dir string
-	o   Options
+	o Options
 
-	mu       sync.Mutex // never held while the disk works
-	sync     Sync
+	mu       sync.Mutex // of o.Sync too; never held while the disk works
 	segments []*segment // oldest first; the last one is written to, if active is open
 	cursors  map[string]*Cursor
 	tail     []*Record     // the last records, without a gap
 	next     uint64        // number of the record that comes next
 	written  uint64        // all before this number are on disk, or given up
 	visible  uint64        // all before this number may be read
-	memory   int64         // bytes of tail that are not on disk
-	kept     int64         // bytes of tail that are
+	kept     int64         // bytes of tail that are on disk
 	keep     uint64        // records from this number on are kept for Replay
-	late     bool          // the disk does not answer
 	more     chan struct{} // closed and replaced when visible grows
 	stats    Stats
 	unsynced []*os.File // finished segments that are to be synced and closed
@@ -99,6 +95,7 @@ type Journal struct {
 
 	syncing    sync.Mutex // held for a sync
 	unsyncable finding.Trouble
+	unwritable finding.Trouble
 	wake       chan struct{}
 	quit       chan struct{}
 	running    sync.WaitGroup
@@ -127,15 +124,17 @@ func Open(o Options) (*Journal, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Say == nil {
-		o.Say = func(string, string) {}
-	}
 	j := &Journal{
-		dir: o.Dir, o: o, sync: o.Sync, next: 1, cursors: map[string]*Cursor{}, more: make(chan struct{}),
+		o: o, next: 1, cursors: map[string]*Cursor{}, more: make(chan struct{}),
 		wake: make(chan struct{}, 1), quit: make(chan struct{}),
 		unsyncable: finding.Trouble{
 			Fails: "data_dir cannot be synced", Costs: "a power failure could lose hits that wait", Again: "data_dir can be synced again",
 			Say: o.Say, Log: o.Log,
+		},
+		unwritable: finding.Trouble{
+			Fails: "data_dir cannot be written",
+			Costs: fmt.Sprintf("hits are delivered from memory (%d MB), and a crash would lose those that wait", maxMemory>>20),
+			Say:   o.Say, Log: o.Log,
 		},
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -152,14 +151,14 @@ func Open(o Options) (*Journal, error) {
 }
 
 func (j *Journal) path(first uint64) string {
-	return filepath.Join(j.dir, fmt.Sprintf("%020d%s", first, segmentSuffix))
+	return filepath.Join(j.o.Dir, fmt.Sprintf("%020d%s", first, segmentSuffix))
 }
 
 // SetSync changes what a power failure may cost.
 func (j *Journal) SetSync(s Sync) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.sync = s
+	j.o.Sync = s
 }
 
 // Stats returns how the journal is doing now. It may be called by anyone.
@@ -167,10 +166,7 @@ func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.stats
-	s.Late, s.Waiting = j.late, j.memory
-	for _, g := range j.segments {
-		s.Bytes += g.size
-	}
+	s.Bytes = j.behind(0)
 	return s
 }
 
@@ -212,7 +208,7 @@ func (j *Journal) Written(ctx context.Context) error {
 func (j *Journal) Mode() Sync {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.sync
+	return j.o.Sync
 }
 
 // await waits for done, which is called with mu held.
@@ -237,7 +233,7 @@ func (j *Journal) await(ctx context.Context, done func() (bool, error)) error {
 // Close writes what is in memory, syncs and closes. Nothing else may be called any
 // more but Stats. It is an error when records that somebody still wants are lost.
 func (j *Journal) Close(ctx context.Context) error {
-	flushed := j.Flush(ctx)
+	errs := []error{j.Flush(ctx)}
 	close(j.quit)
 	ended := make(chan struct{})
 	go func() {
@@ -249,28 +245,26 @@ func (j *Journal) Close(ctx context.Context) error {
 	case <-time.After(closeTime): // whoever called may have waited long already
 		return errors.New("journal: the disk does not answer")
 	}
+	lost := 0
 	j.mu.Lock()
-	lost := uint64(0)
-	for _, r := range j.tail {
-		if r.Seq >= j.written && j.anyWants(r) {
+	for _, r := range j.unwritten() {
+		if j.anyWants(r) {
 			lost++
 		}
 	}
-	files := append(j.unsynced, j.active)
-	j.unsynced, j.active = nil, nil
-	cursors := j.cursors
 	j.mu.Unlock()
-	errs := []error{flushed}
 	if lost > 0 {
 		errs = append(errs, fmt.Errorf("%d records are lost: they were in memory only, and not all outputs have them", lost))
 	}
-	for _, f := range files {
+	for _, f := range append(j.unsynced, j.active) {
 		if f != nil {
 			errs = append(errs, f.Close())
 		}
 	}
-	for _, c := range cursors {
-		c.close()
+	for _, c := range j.cursors {
+		if c.file != nil {
+			_ = c.file.Close() // every write said what became of it
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("journal: %w", err)

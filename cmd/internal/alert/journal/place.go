@@ -19,7 +19,7 @@ const (
 	cursorMagic = 0x31434846 // "FHC1"
 )
 
-func (c *Cursor) path() string { return filepath.Join(c.j.dir, c.name+cursorSuffix) }
+func (c *Cursor) path() string { return filepath.Join(c.j.o.Dir, c.name+cursorSuffix) }
 
 // load reads the file; what says what is wrong with it.
 func (c *Cursor) load() (what string) {

@@ -15,7 +15,7 @@ import (
 
 // recover finds out what there is.
 func (j *Journal) recover() error {
-	entries, err := os.ReadDir(j.dir)
+	entries, err := os.ReadDir(j.o.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -30,8 +30,10 @@ func (j *Journal) recover() error {
 			}
 			j.next = max(j.next, c.at)
 		}
-		if first, ok := segmentNumber(e.Name()); ok {
-			firsts = append(firsts, first)
+		if digits, ok := strings.CutSuffix(e.Name(), segmentSuffix); ok && len(digits) == 20 {
+			if first, err := strconv.ParseUint(digits, 10, 63); err == nil && first > 0 {
+				firsts = append(firsts, first)
+			}
 		}
 	}
 	slices.Sort(firsts)
@@ -46,19 +48,17 @@ func (j *Journal) recover() error {
 	if j.stats.Damaged > 0 {
 		j.stats.Damage = append(j.stats.Damage, fmt.Sprintf("%d records of the journal were lost to damage or to a power failure", j.stats.Damaged))
 	}
-	if whole {
-		j.openLast()
+	if !whole { // the next record begins another one
+		return nil
 	}
-	return nil
-}
-
-func segmentNumber(name string) (uint64, bool) {
-	digits, ok := strings.CutSuffix(name, segmentSuffix)
-	if !ok || len(digits) != 20 {
-		return 0, false
+	last := j.segments[len(j.segments)-1]
+	f, err := os.OpenFile(j.path(last.first), os.O_RDWR|os.O_APPEND, 0o600)
+	if err == nil && f.Truncate(last.size) != nil {
+		return f.Close()
+	} else if err == nil {
+		j.active = f
 	}
-	n, err := strconv.ParseUint(digits, 10, 63)
-	return n, err == nil && n > 0
+	return nil //nolint:nilerr // the next record begins another one
 }
 
 // scan gives the records of a segment to each, as far as they can be read. A record and
@@ -147,20 +147,6 @@ func (j *Journal) claim(name string, first uint64) *Cursor {
 	return c
 }
 
-// openLast opens the last segment to go on in it. Where that fails, the next record begins
-// another one, as it does behind a segment that is damaged or lacks records at its end.
-func (j *Journal) openLast() {
-	last := j.segments[len(j.segments)-1]
-	f, err := os.OpenFile(j.path(last.first), os.O_RDWR|os.O_APPEND, 0o600)
-	switch {
-	case err != nil:
-	case f.Truncate(last.size) != nil:
-		_ = f.Close() // nothing was written
-	default:
-		j.active = f
-	}
-}
-
 // clean removes the oldest segments that nobody needs.
 func (j *Journal) clean() {
 	j.mu.Lock()
@@ -183,7 +169,7 @@ func (j *Journal) clean() {
 
 // removeBad keeps only the last damaged segments.
 func (j *Journal) removeBad() {
-	bad, _ := filepath.Glob(filepath.Join(j.dir, "*"+segmentSuffix+file.BadSuffix)) // the names sort by number
+	bad, _ := filepath.Glob(filepath.Join(j.o.Dir, "*"+segmentSuffix+file.BadSuffix)) // the names sort by number
 	for _, path := range bad[:max(0, len(bad)-keepBad)] {
 		_ = os.Remove(path)
 	}

@@ -33,7 +33,7 @@ func (j *Journal) Collect(ch chan<- prometheus.Metric) {
 
 // Findings says what is wrong.
 func (j *Journal) Findings(l *finding.List) {
-	s, fix := j.Stats(), "df -h "+j.dir+"; df -i "+j.dir
+	s, fix := j.Stats(), "df -h "+j.o.Dir+"; df -i "+j.o.Dir
 	if s.Write != "" {
 		l.Bad(fix, "data_dir cannot be written: %s; hits are delivered from memory, and a crash would lose those that wait (%d bytes)", s.Write, s.Waiting)
 	}

@@ -34,30 +34,31 @@ func (j *Journal) syncNow() error {
 		j.mu.Unlock()
 		return nil
 	}
-	finished, active, names, never := j.unsynced, j.active, j.newNames, j.sync == SyncNever
+	finished, active, names, never := j.unsynced, j.active, j.newNames, j.o.Sync == SyncNever
 	j.unsynced, j.newNames, j.dirty = nil, names && never, never
 	j.mu.Unlock()
-	if never {
-		for _, f := range finished {
-			_ = f.Close() // every write said what became of it
-		}
-		return nil
-	}
-
 	var errs []error
 	var failed []*os.File
 	for _, f := range finished {
-		if err := f.Sync(); err != nil {
-			errs, failed = append(errs, err), append(failed, f)
-			continue
+		err := error(nil)
+		if !never {
+			err = f.Sync()
 		}
-		errs = append(errs, f.Close())
+		if err != nil {
+			failed = append(failed, f)
+		} else {
+			err = f.Close()
+		}
+		errs = append(errs, err)
+	}
+	if never {
+		return nil // every write said what became of it
 	}
 	if active != nil {
 		errs = append(errs, active.Sync())
 	}
 	if names {
-		if err := file.SyncFolder(j.dir); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		if err := file.SyncFolder(j.o.Dir); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 			errs = append(errs, err)
 		}
 	}

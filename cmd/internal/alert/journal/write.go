@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -26,12 +27,12 @@ func (j *Journal) Append(r *Record) (uint64, error) {
 	j.next++
 	j.stats.Appended++
 	j.tail = append(j.tail, r)
-	j.memory += r.size
+	j.stats.Waiting += r.size
 	j.each(r, func(c *Cursor) { c.fresh++ })
-	for j.memory > maxMemory {
+	for j.stats.Waiting > maxMemory {
 		j.evict()
 	}
-	if j.late || j.stats.Write != "" {
+	if j.stats.Late || j.stats.Write != "" {
 		j.show(j.next)
 	}
 	j.mu.Unlock()
@@ -65,7 +66,7 @@ func (j *Journal) evict() {
 		j.kept -= r.size
 		return
 	}
-	j.memory -= r.size
+	j.stats.Waiting -= r.size
 	r.evicted = true
 	j.stats.Evicted++
 	j.each(r, func(c *Cursor) {
@@ -111,7 +112,11 @@ func (j *Journal) write() {
 				return
 			}
 		}
-		late := time.AfterFunc(j.lateAfter(), j.isLate)
+		wait := lateAfter
+		if j.Mode() == SyncAlways {
+			wait = lateAlways
+		}
+		late := time.AfterFunc(wait, j.isLate)
 		err := j.writeBatch(batch, size)
 		late.Stop()
 		j.wrote(err)
@@ -126,18 +131,11 @@ func (j *Journal) write() {
 	}
 }
 
-func (j *Journal) lateAfter() time.Duration {
-	if j.Mode() == SyncAlways {
-		return lateAlways
-	}
-	return lateAfter
-}
-
 // isLate lets consumers go on without a disk that does not answer.
 func (j *Journal) isLate() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.late = true
+	j.stats.Late = true
 	j.show(j.next)
 }
 
@@ -146,7 +144,7 @@ func (j *Journal) isLate() {
 func (j *Journal) batch() (batch []*Record, size int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	batch = j.tail[j.unwritten():]
+	batch = j.unwritten()
 	if len(batch) == 0 {
 		return nil, 0
 	}
@@ -172,21 +170,17 @@ func (j *Journal) batch() (batch []*Record, size int64) {
 	return slices.Clone(batch[:most]), size
 }
 
-// unwritten returns the place in tail of the first record that is not on disk. mu is
-// held.
-func (j *Journal) unwritten() int {
-	at := len(j.tail)
-	for at > 0 && j.tail[at-1].Seq >= j.written {
-		at--
-	}
-	return at
+// unwritten returns the records that are not on disk. mu is held.
+func (j *Journal) unwritten() []*Record {
+	first := j.inMemory()
+	return j.tail[max(j.written, first)-first:]
 }
 
 // giveUp lets go of what was delivered from memory to all who want it, but for the
 // last record, which finds out when the disk is well again. mu is held.
 func (j *Journal) giveUp() {
-	for at := j.unwritten(); at+1 < len(j.tail) && j.tail[at].Seq < j.keep && !j.anyWants(j.tail[at]); at++ {
-		j.taken(j.tail[at])
+	for rest := j.unwritten(); len(rest) > 1 && rest[0].Seq < j.keep && !j.anyWants(rest[0]); rest = rest[1:] {
+		j.taken(rest[0])
 	}
 }
 
@@ -196,7 +190,7 @@ func (j *Journal) taken(r *Record) {
 	j.written = r.Seq + 1
 	r.payload = nil
 	if !r.evicted {
-		j.memory -= r.size
+		j.stats.Waiting -= r.size
 		j.kept += r.size
 	}
 	j.each(r, func(c *Cursor) {
@@ -231,7 +225,13 @@ func (j *Journal) writeBatch(batch []*Record, size int64) error {
 		}
 		return err
 	}
-	j.grew(batch)
+	j.mu.Lock()
+	j.segments[len(j.segments)-1].size += int64(len(j.buf))
+	j.dirty = true
+	for _, r := range batch {
+		j.taken(r)
+	}
+	j.mu.Unlock()
 	if j.Mode() == SyncAlways {
 		_ = j.syncNow() // it is said, and consumers go on
 	}
@@ -253,7 +253,7 @@ func (j *Journal) reserve(size int64) {
 
 // roll begins a new segment, whose first record will be seq.
 func (j *Journal) roll(seq uint64) error {
-	err := os.MkdirAll(j.dir, 0o700)
+	err := os.MkdirAll(j.o.Dir, 0o700)
 	if err != nil {
 		return err
 	}
@@ -301,44 +301,27 @@ func (j *Journal) renew(seq uint64) bool {
 	return f.Truncate(0) == nil // it may be open elsewhere: its bytes go at once all the same
 }
 
-// grew notes that the records that are in buf stand in the active segment.
-func (j *Journal) grew(records []*Record) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.segments[len(j.segments)-1].size += int64(len(j.buf))
-	j.dirty = true
-	for _, r := range records {
-		j.taken(r)
-	}
-}
-
 // wrote lets consumers read what was written; after an error all there is.
 func (j *Journal) wrote(err error) {
 	j.mu.Lock()
-	before, text := j.stats.Write, ""
-	j.late = false
+	j.stats.Late = false
 	switch {
 	case err != nil:
 		j.stats.Errors++
-		text = err.Error()
+		j.stats.Write = err.Error()
 		j.show(j.next)
 		j.giveUp()
-	case j.memory > 0: // that some fits is not the end of the trouble
-		text = before
-		fallthrough
+	case j.stats.Write != "" && j.stats.Waiting > 0: // that some fits is not the end of the trouble
+		err = errors.New(j.stats.Write)
+		j.show(j.written)
 	default:
+		if j.stats.Write != "" {
+			j.unwritable.Again = fmt.Sprintf("data_dir can be written again; since the start %d records were delivered from memory", j.stats.Memory)
+		}
+		j.stats.Write = ""
 		j.show(j.written)
 	}
-	j.stats.Write = text
-	delivered := j.stats.Memory
 	j.trim()
 	j.mu.Unlock()
-	switch {
-	case before == "" && text != "":
-		j.o.Log.Error("data_dir cannot be written; hits are delivered from memory", "err", err)
-		j.o.Say("error", fmt.Sprintf("data_dir cannot be written: %s; hits are delivered from memory (%d MB), and a crash would lose those that wait", text, maxMemory>>20))
-	case before != "" && text == "":
-		j.o.Log.Info("data_dir can be written again")
-		j.o.Say("alive", fmt.Sprintf("data_dir can be written again; since the start %d records were delivered from memory", delivered))
-	}
+	j.unwritable.Note(err)
 }
