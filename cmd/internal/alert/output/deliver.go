@@ -46,64 +46,29 @@ type deliverer struct {
 	unread   bool            // the journal could not be read: that is the failure
 }
 
-func newDeliverer(out *Output) *deliverer {
-	return &deliverer{
-		Output: out, size: out.opts().Batch.Max,
-		unsynced: finding.Trouble{Fails: "dead letters of output " + out.Name() + " cannot be synced; a power failure could lose them", Log: out.opts().Log},
-	}
-}
-
-// run delivers until the output stops.
-func (d *deliverer) run() {
-	for d.await() {
-		d.write()
-	}
-	d.leave()
-}
-
-// leave counts the hits in hand that the journal has not kept: while they were tried
-// they had to make room in it, or it could not be written.
-func (d *deliverer) leave() {
-	gone := uint64(0)
-	for i := range d.items {
-		if it := &d.items[i]; !it.done && !d.cursor.Kept(it.Seq) {
-			gone++
-		}
-	}
-	if gone > 0 {
-		d.cond.lose(gone, "they could not be delivered before the end, and were not on disk any more")
-	}
-}
-
 // await gathers a batch and waits until it may be written. False: it is the end.
 func (d *deliverer) await() bool {
 	for {
 		err := d.gather()
-		first, oldest := time.Now(), time.Time{}
+		var oldest time.Time
 		if len(d.items) > 0 {
-			first, oldest = d.items[0].At, d.items[0].At.UTC()
+			oldest = d.items[0].At.UTC()
 		}
 		d.cond.count(func(c *condition) { c.stats.Oldest = oldest })
-		var wait time.Duration
-		news := d.cursor.Wait()
-		switch {
+		news, wait, ready := d.cursor.Wait(), time.Hour, false
+		switch paused := time.Until(d.pauseTo); {
 		case err != nil: // of the disk: the cursor gives it up after a while
 			d.cond.failed(err.Error(), true)
 			d.unread = true
 			wait, news = minBackoff, nil
-		case time.Now().Before(d.pauseTo):
-			wait, news = time.Until(d.pauseTo), nil
-		case len(d.items) == 0:
-			wait = time.Hour
-		case d.failures > 0 || d.full():
-			return !d.ended()
-		default:
-			if wait = time.Until(first.Add(d.opts().Batch.Every)); wait <= 0 {
-				return !d.ended()
-			}
+		case paused > 0:
+			wait, news = paused, nil
+		case len(d.items) > 0: // at the end no batch waits for more hits
+			wait = time.Until(oldest.Add(d.opts().Batch.Every))
+			ready = wait <= 0 || d.failures > 0 || d.full() || d.draining.Err() != nil
 		}
-		if d.draining() { // no batch waits for more hits
-			return err == nil && len(d.items) > 0 && d.failures == 0 && !time.Now().Before(d.pauseTo) && !d.ended()
+		if ready || d.draining.Err() != nil {
+			return ready && d.ctx.Err() == nil
 		}
 		d.pause(wait, news)
 	}
@@ -116,7 +81,7 @@ func (d *deliverer) pause(wait time.Duration, news <-chan struct{}) {
 	select {
 	case <-timer.C:
 	case <-news:
-	case <-d.drain:
+	case <-d.draining.Done():
 	case <-d.changed:
 		d.pauseTo, d.size = time.Time{}, d.opts().Batch.Max
 	case <-d.opts().Changed:
@@ -126,21 +91,9 @@ func (d *deliverer) pause(wait time.Duration, news <-chan struct{}) {
 	}
 }
 
-func (d *deliverer) draining() bool {
-	select {
-	case <-d.drain:
-		return true
-	default:
-		return false
-	}
-}
-
-// ended reports whether the time to drain is over.
-func (d *deliverer) ended() bool { return d.draining() && d.ctx.Err() != nil }
-
 // gather takes items from the journal until there are enough for a batch.
 func (d *deliverer) gather() error {
-	for !d.full() {
+	for bytes := d.bytes(); len(d.items) < d.opts().Batch.Max && bytes < maxBatch; {
 		r, err := d.cursor.Next()
 		if d.unread && err == nil {
 			d.unread = false
@@ -156,6 +109,7 @@ func (d *deliverer) gather() error {
 		case d.failures > 0 && d.expired(&it):
 			d.bury(&it, tooOld+d.cond.why())
 		}
+		bytes += r.Size()
 		if d.items = append(d.items, it); it.done {
 			d.ack()
 		}
@@ -165,11 +119,14 @@ func (d *deliverer) gather() error {
 
 // full reports whether items are all that one batch may hold.
 func (d *deliverer) full() bool {
-	bytes := 0
+	return len(d.items) >= d.opts().Batch.Max || d.bytes() >= maxBatch
+}
+
+func (d *deliverer) bytes() (n int) {
 	for i := range d.items {
-		bytes += d.items[i].Size()
+		n += d.items[i].Size()
 	}
-	return len(d.items) >= d.opts().Batch.Max || bytes >= maxBatch
+	return n
 }
 
 func (d *deliverer) expired(it *item) bool {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
@@ -46,37 +47,45 @@ func (d *deliverer) choose() (from, to int) {
 	return from, to
 }
 
-// settle marks the items from..to-1 as err says.
+// settle does with the items from..to-1 what err says. Where the target did something about
+// one of them at least, what is refused besides is refused for itself.
 func (d *deliverer) settle(from, to int, err error) {
+	errs := make([]error, to-from)
 	var partial *plugin.PartialError
-	switch {
-	case err == nil:
-		d.deliver(from, to)
-		d.succeeded()
-	case errors.As(err, &partial) && len(partial.Errs) == to-from && d.answered(partial):
-		d.settleEach(from, partial)
-	case errors.As(err, &partial):
-		d.failed(from, to, err, pauseOf(partial.Errs...))
-	case plugin.IsPermanent(err):
-		for i := from; i < to; i++ {
-			d.bury(&d.items[i], err.Error())
+	if errors.As(err, &partial) && len(partial.Errs) == len(errs) {
+		errs = partial.Errs
+	} else {
+		for i := range errs {
+			errs[i] = err
 		}
-		d.succeeded() // the target has answered
-	default:
-		d.failed(from, to, err, pauseOf(err))
+	}
+	pause := pauseOf(errs)
+	if !slices.ContainsFunc(errs, func(err error) bool { return err == nil || plugin.IsPermanent(err) }) {
+		d.failed(from, to, err, pause)
+		return
+	}
+	for i, err := range errs {
+		switch it := &d.items[from+i]; {
+		case err == nil:
+			d.delivered(it)
+		case plugin.IsPermanent(err):
+			d.bury(it, err.Error())
+		default:
+			d.retried(1)
+			d.again(it, err)
+		}
+	}
+	d.succeeded()
+	if pause > 0 {
+		d.backoff(pause)
 	}
 }
 
-func (d *deliverer) deliver(from, to int) {
-	for i := from; i < to; i++ {
-		d.items[i].done = true
-	}
+func (d *deliverer) delivered(it *item) {
+	it.done = true
 	d.cond.count(func(c *condition) {
-		c.stats.Delivered += uint64(to - from)
-		for i := from; i < to; i++ {
-			if h := d.items[i].Hit; h.IsTest() {
-				c.stats.Tested = h.ID
-			}
+		if c.stats.Delivered++; it.Hit.IsTest() {
+			c.stats.Tested = it.Hit.ID
 		}
 	})
 }
@@ -85,37 +94,8 @@ func (d *deliverer) retried(n int) {
 	d.cond.count(func(c *condition) { c.stats.Retried += uint64(n) })
 }
 
-// answered reports whether the target did something about a hit at least: what is
-// refused besides is refused for itself.
-func (d *deliverer) answered(p *plugin.PartialError) bool {
-	for _, err := range p.Errs {
-		if err == nil || plugin.IsPermanent(err) {
-			return true
-		}
-	}
-	return false
-}
-
-func (d *deliverer) settleEach(from int, p *plugin.PartialError) {
-	for i, err := range p.Errs {
-		switch {
-		case err == nil:
-			d.deliver(from+i, from+i+1)
-		case plugin.IsPermanent(err):
-			d.bury(&d.items[from+i], err.Error())
-		default:
-			d.retried(1)
-			d.again(&d.items[from+i], err)
-		}
-	}
-	d.succeeded()
-	if pause := pauseOf(p.Errs...); pause > 0 {
-		d.backoff(pause)
-	}
-}
-
 // pauseOf returns the longest pause that errs ask for.
-func pauseOf(errs ...error) (longest time.Duration) {
+func pauseOf(errs []error) (longest time.Duration) {
 	for _, err := range errs {
 		var later *plugin.RetryAfterError
 		if errors.As(err, &later) {

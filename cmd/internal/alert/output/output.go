@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -42,7 +43,7 @@ type Writer interface {
 	Write(ctx context.Context, hits []hit.Hit) error
 }
 
-// Dependencies are what an Output works with. Writer and Journal are needed.
+// Dependencies are what an Output works with. Journal is needed, and Writer by Start.
 type Dependencies struct {
 	Journal *journal.Journal
 	Dir     string // of the dead letters; made with the first one
@@ -91,17 +92,17 @@ type Output struct {
 
 	changed chan struct{} // holds a token when there are new options
 
-	drain   chan struct{}   // closed: deliver what can be delivered, then end
-	ctx     context.Context // ends with the time for that
-	cancel  context.CancelFunc
-	ending  sync.Once
-	running sync.WaitGroup
-	stopped chan struct{} // closed when the deliverer has ended; nil: it was not started
+	draining context.Context // ended: deliver what can be delivered, then end
+	drain    context.CancelFunc
+	ctx      context.Context // ends with the time for that
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+	stopped  chan struct{} // closed when the deliverer has ended; nil: it was not started
 }
 
 // New returns an Output that has touched nothing yet.
 func New(c Config, d Dependencies) *Output {
-	out := &Output{writing: make(chan struct{}, 1), changed: make(chan struct{}, 1), drain: make(chan struct{})}
+	out := &Output{writing: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
 	out.configure(c, d)
 	out.cond.out, out.dead.out = out, out
 	return out
@@ -153,10 +154,16 @@ func (out *Output) Wants(h *hit.Hit) bool {
 func (out *Output) Start() {
 	o := out.opts()
 	out.cursor = o.Journal.Cursor(CursorOf(o.Name), int64(o.Spool))
+	out.draining, out.drain = context.WithCancel(context.Background())
 	out.ctx, out.cancel = context.WithCancel(context.Background())
 	out.stopped = make(chan struct{})
 	out.running.Go(func() {
-		newDeliverer(out).run()
+		d := deliverer{Output: out, size: o.Batch.Max, unsynced: finding.Trouble{
+			Fails: "dead letters of output " + o.Name + " cannot be synced; a power failure could lose them", Log: o.Log,
+		}}
+		for d.await() {
+			d.write()
+		}
 		out.cursor.Close()
 		close(out.stopped)
 	})
@@ -169,12 +176,10 @@ func (out *Output) Stop(ctx context.Context) {
 	if out.stopped == nil {
 		return
 	}
-	out.ending.Do(func() {
-		if ctx.Err() != nil {
-			out.cancel()
-		}
-		close(out.drain)
-	})
+	if ctx.Err() != nil {
+		out.cancel()
+	}
+	out.drain()
 	unhook := context.AfterFunc(ctx, out.cancel)
 	<-out.stopped
 	unhook()
@@ -203,16 +208,14 @@ func (out *Output) watch() {
 // Inspect returns what waits for an output that does not run: Dead counts the dead
 // letters in dir.
 func Inspect(j *journal.Journal, name, dir string) Stats {
-	waiting, bytes, _ := j.Waiting(CursorOf(name))
-	s := Stats{Status: OK, Depth: uint64(waiting), Dead: uint64(Letters(dir))}
-	if waiting == 0 {
-		return s
+	s := Stats{Status: OK, Dead: uint64(Letters(dir))}
+	if waiting, bytes, _ := j.Waiting(CursorOf(name)); waiting > 0 {
+		s.Depth, s.Bytes = uint64(waiting), bytes
+		c := j.Cursor(CursorOf(name), 0)
+		if r, err := c.Next(); err == nil && r != nil {
+			s.Oldest = r.At.UTC()
+		}
+		c.Close()
 	}
-	s.Bytes = bytes
-	c := j.Cursor(CursorOf(name), 0)
-	if r, err := c.Next(); err == nil && r != nil {
-		s.Oldest = r.At.UTC()
-	}
-	c.Close()
 	return s
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/output/run"
 	"github.com/flowhound/flowhound/cmd/internal/control"
 	"github.com/flowhound/flowhound/cmd/internal/datadir"
-	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/host"
 )
 
@@ -114,53 +113,40 @@ func (o *Outputs) List(ctx context.Context) ([]run.State, error) {
 
 // Test has the output deliver run.TestHit.
 func (o *Outputs) Test(ctx context.Context, name string) error {
-	return o.do(ctx, testPath, name, func(c *output.Config, _ *journal.Journal) error {
+	return o.do(ctx, testPath, name, nil, func(c *output.Config, _ *journal.Journal) error {
 		return run.TestAlone(ctx, o.host(c), c.Timeout)
 	})
 }
 
 // Setup has the output's plugin prepare its target.
 func (o *Outputs) Setup(ctx context.Context, name string) error {
-	return o.do(ctx, setupPath, name, func(c *output.Config, _ *journal.Journal) error { return host.Setup(ctx, o.host(c)) })
+	return o.do(ctx, setupPath, name, nil, func(c *output.Config, _ *journal.Journal) error { return host.Setup(ctx, o.host(c)) })
 }
 
 // ReplayDead puts the output's dead letters into the journal again.
 func (o *Outputs) ReplayDead(ctx context.Context, name string) (r output.Replayed, err error) {
-	err = control.Stream(ctx, o.Config.RunDir, replayPath, request{name}, func(b json.RawMessage) error {
-		return json.Unmarshal(b, &r)
-	})
-	if !errors.Is(err, control.ErrNoAgent) {
-		return r, err
-	}
-	return r, o.onOwn(name, func(c *output.Config, j *journal.Journal) error {
+	err = o.do(ctx, replayPath, name, &r, func(c *output.Config, j *journal.Journal) error {
 		j.Cursor(output.CursorOf(name), int64(c.Spool))
-		r, err = output.New(*c, output.Dependencies{Journal: j, Dir: o.Config.DeadDir(name), Writer: nobody{}, Log: o.Log}).ReplayDead(ctx)
+		r, err = output.New(*c, output.Dependencies{Journal: j, Dir: o.Config.DeadDir(name), Log: o.Log}).ReplayDead(ctx)
 		return err
 	})
+	return r, err
 }
-
-// nobody delivers nothing.
-type nobody struct{}
-
-func (nobody) Write(context.Context, []hit.Hit) error { return output.ErrNotReady }
 
 func (o *Outputs) host(c *output.Config) host.Options { return o.Config.Host(c, o.Version, o.Log) }
 
-// do asks the agent, or does alone on its own where none runs.
-func (o *Outputs) do(ctx context.Context, path, name string, own func(*output.Config, *journal.Journal) error) error {
-	err := control.Stream(ctx, o.Config.RunDir, path, request{name}, func(json.RawMessage) error { return nil })
+// do asks the agent, which sends an answer where there is one, or does alone on its own
+// where none runs.
+func (o *Outputs) do(ctx context.Context, path, name string, answer any, own func(*output.Config, *journal.Journal) error) error {
+	err := control.Stream(ctx, o.Config.RunDir, path, request{name}, func(b json.RawMessage) error { return json.Unmarshal(b, answer) })
 	if !errors.Is(err, control.ErrNoAgent) {
 		return err
 	}
-	return o.onOwn(name, own)
-}
-
-func (o *Outputs) onOwn(name string, f func(*output.Config, *journal.Journal) error) error {
 	var names []string
 	for i := range o.Config.Outputs {
 		c := &o.Config.Outputs[i]
 		if c.Name == name {
-			return o.alone(func(j *journal.Journal) error { return f(c, j) })
+			return o.alone(func(j *journal.Journal) error { return own(c, j) })
 		}
 		names = append(names, c.Name)
 	}

@@ -126,15 +126,6 @@ func (o *Outputs) Wants(h *hit.Hit) (cursors []string) {
 	return cursors
 }
 
-// dependencies are what the output of c works with.
-func (o *Outputs) dependencies(c *Config, cfg *output.Config, p *host.Plugin) output.Dependencies {
-	return output.Dependencies{
-		Journal: o.d.Journal, Dir: c.DeadDir(cfg.Name), Writer: pluginWriter{p}, Changed: p.Changed(), Log: o.d.Log,
-		Problem: func() string { return problem(p) },
-		Say:     func(status, msg string) { o.say(cfg.Name, status, msg) },
-	}
-}
-
 func (o *Outputs) say(name, status, msg string) {
 	o.d.Say(&hit.Status{Part: hit.Output, ID: name, Status: status, Msg: msg})
 }
@@ -178,7 +169,11 @@ func (o *Outputs) Apply(ctx context.Context, c Config) error {
 			continue
 		}
 		d := &delivery{cfg: *cfg, dir: dir, plugin: host.New(c.Host(cfg, o.d.Version, o.d.Log))}
-		deps := o.dependencies(&c, cfg, d.plugin)
+		deps := output.Dependencies{
+			Journal: o.d.Journal, Dir: c.DeadDir(cfg.Name), Writer: pluginWriter{d.plugin}, Changed: d.plugin.Changed(), Log: o.d.Log,
+			Problem: func() string { return problem(d.plugin) },
+			Say:     func(status, msg string) { o.say(cfg.Name, status, msg) },
+		}
 		if at < 0 {
 			d.out = output.New(*cfg, deps)
 			o.takeSpool(ctx, &c, cfg.Name)
@@ -247,21 +242,22 @@ func (o *Outputs) stopPlugin(p *host.Plugin) {
 func (o *Outputs) Drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	var all sync.WaitGroup
-	for _, d := range o.look() {
-		all.Go(func() { d.out.Stop(ctx) })
-	}
-	all.Wait()
+	o.each(func(d *delivery) { d.out.Stop(ctx) })
 }
 
 // Stop ends the plugins, after Drain.
 func (o *Outputs) Stop(context.Context) error {
+	o.each(func(d *delivery) { o.stopPlugin(d.plugin) })
+	return nil
+}
+
+// each calls f for all outputs at once.
+func (o *Outputs) each(f func(*delivery)) {
 	var all sync.WaitGroup
 	for _, d := range o.look() {
-		all.Go(func() { o.stopPlugin(d.plugin) })
+		all.Go(func() { f(d) })
 	}
 	all.Wait()
-	return nil
 }
 
 func (o *Outputs) look() []*delivery {

@@ -116,11 +116,8 @@ func (o *Outputs) moveSpool(ctx context.Context, dir, cursor string) (moved, los
 // spoolCursor returns the number of the first record that was not delivered: of a
 // cursor that cannot be read the first of all.
 func spoolCursor(dir string) uint64 {
-	b, err := os.ReadFile(filepath.Join(dir, "cursor"))
-	if err != nil || len(b) > 32 {
-		return 1
-	}
-	n, err := strconv.ParseUint(string(bytes.TrimSuffix(b, []byte("\n"))), 10, 63)
+	b, _ := os.ReadFile(filepath.Join(dir, "cursor"))
+	n, err := strconv.ParseUint(strings.TrimSuffix(string(b), "\n"), 10, 63)
 	if err != nil {
 		return 1
 	}
@@ -133,24 +130,19 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // returns how many bytes to go on. Its Seq is that of the spool.
 func spoolRecord(b []byte) (*journal.Record, int) {
 	le := binary.LittleEndian
-	if len(b) < spoolHeader || string(b[:4]) != spoolMagic {
-		return nil, toSpoolMagic(b)
+	if len(b) >= spoolHeader && string(b[:4]) == spoolMagic {
+		n := le.Uint32(b[8:])
+		end := min(spoolHeader+int64(n), int64(len(b)))
+		if n <= spoolPayload && crc32.Checksum(b[8:end], castagnoli) == le.Uint32(b[4:]) {
+			r := &journal.Record{Seq: le.Uint64(b[16:]), Tries: le.Uint32(b[12:]), At: time.Unix(0, int64(le.Uint64(b[24:]))), Hit: new(hit.Hit)}
+			if err := r.Hit.UnmarshalJSON(b[spoolHeader:end]); err != nil {
+				r.Hit = nil
+			}
+			return r, int(end)
+		}
 	}
-	end := spoolHeader + int(le.Uint32(b[8:]))
-	if end > spoolHeader+spoolPayload || end > len(b) || crc32.Checksum(b[8:end], castagnoli) != le.Uint32(b[4:]) {
-		return nil, toSpoolMagic(b)
-	}
-	r := &journal.Record{Seq: le.Uint64(b[16:]), Tries: le.Uint32(b[12:]), At: time.Unix(0, int64(le.Uint64(b[24:])))}
-	r.Hit = new(hit.Hit)
-	if err := r.Hit.UnmarshalJSON(b[spoolHeader:end]); err != nil {
-		r.Hit = nil
-	}
-	return r, end
-}
-
-func toSpoolMagic(b []byte) int {
 	if i := bytes.Index(b[1:], []byte(spoolMagic)); i >= 0 {
-		return 1 + i
+		return nil, 1 + i
 	}
-	return len(b)
+	return nil, len(b)
 }
