@@ -65,7 +65,7 @@ const importRules = `
 cmd/internal/alert: cmd/internal/flow cmd/internal/intel cmd/internal/match cmd/internal/settings plugin/hit
 cmd/internal/alert/logged: plugin/hit
 cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/hit/hitpb
-cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/settings plugin plugin/hit plugin/retry
 cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/host
 cmd/internal/alert/regular:

@@ -1,8 +1,10 @@
 package logfile
 
 import (
+	"errors"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -13,23 +15,30 @@ type format struct {
 	pid  int
 }
 
-func (f format) hit(h *hit.Hit) ([]byte, error) {
-	if f.json {
-		b, err := hit.AppendLogJSON(nil, h)
-		return append(b, '\n'), err
-	}
-	return append(hit.AppendLine(f.header(h.Time), h), '\n'), nil
-}
+// errNothing is of a record that is neither a hit nor a status: a later version's.
+var errNothing = errors.New("the journal's record is neither a hit nor a status")
 
-func (f format) status(s hit.Status) ([]byte, error) {
-	if s.Time.IsZero() {
-		s.Time = time.Now()
+// line makes the line of a record.
+func (f format) line(r *journal.Record) (line []byte, err error) {
+	var s hit.Status
+	if r.Status != nil {
+		if s = *r.Status; s.Time.IsZero() {
+			s.Time = r.At
+		}
 	}
-	if f.json {
-		b, err := s.MarshalJSON()
-		return append(b, '\n'), err
+	switch {
+	case r.Hit != nil && f.json:
+		line, err = hit.AppendLogJSON(nil, r.Hit)
+	case r.Hit != nil:
+		line = hit.AppendLine(f.header(r.Hit.Time), r.Hit)
+	case r.Status != nil && f.json:
+		line, err = s.MarshalJSON()
+	case r.Status != nil:
+		line = hit.AppendStatus(f.header(s.Time), &s)
+	default:
+		err = errNothing
 	}
-	return append(hit.AppendStatus(f.header(s.Time), &s), '\n'), nil
+	return append(line, '\n'), err
 }
 
 func (f format) header(t time.Time) []byte {

@@ -84,11 +84,11 @@ type Stats struct {
 type File struct {
 	d       Dependencies
 	cursor  *journal.Cursor
-	configs chan Config // of Apply
+	config  atomic.Pointer[Config]
+	changed chan struct{} // holds a token when there is another config
 	stop    chan struct{}
 	done    chan struct{} // closed by the writer when it has ended; nil: not started
 	once    sync.Once
-	path    atomic.Pointer[string]
 
 	caughtUp chan struct{} // closed when the lines of before the start are written
 
@@ -107,7 +107,7 @@ func New(c Config, d Dependencies) (*File, error) {
 		d.Log = slog.Default()
 	}
 	f := &File{
-		d: d, configs: make(chan Config, 1), stop: make(chan struct{}), caughtUp: make(chan struct{}),
+		d: d, changed: make(chan struct{}, 1), stop: make(chan struct{}), caughtUp: make(chan struct{}),
 		failing: finding.Trouble{Fails: "the alert log cannot be written", Again: "the alert log is written again", Log: d.Log},
 		unsynced: finding.Trouble{
 			Fails: "the alert log cannot be synced", Costs: "a power failure could lose lines", Again: "the alert log can be synced again",
@@ -115,8 +115,7 @@ func New(c Config, d Dependencies) (*File, error) {
 		},
 		unmoving: finding.Trouble{Fails: "the alert log cannot be rotated and grows", Log: d.Log},
 	}
-	f.path.Store(&c.Path)
-	f.configs <- c
+	f.config.Store(&c)
 	return f, nil
 }
 
@@ -126,7 +125,7 @@ func New(c Config, d Dependencies) (*File, error) {
 func (f *File) Start(context.Context) error {
 	f.cursor = f.d.Journal.Cursor(Cursor, 0)
 	w := &writer{File: f, start: f.d.Journal.Next()}
-	w.configure(<-f.configs)
+	w.configure()
 	w.note(&w.failing, w.target.ready()) // the file is there before Start returns, for readers that start now
 	f.done = make(chan struct{})
 	go w.run()
@@ -139,12 +138,11 @@ func (f *File) Apply(_ context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	f.config.Store(&c)
 	select {
-	case <-f.configs: // of an Apply that was not seen yet
-	default:
+	case f.changed <- struct{}{}:
+	default: // it is known
 	}
-	f.path.Store(&c.Path)
-	f.configs <- c
 	return nil
 }
 
@@ -169,10 +167,10 @@ func (f *File) Stop(ctx context.Context) error {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		return fmt.Errorf("alert log %s: closing: %w", *f.path.Load(), ctx.Err())
+		return fmt.Errorf("alert log %s: closing: %w", f.config.Load().Path, ctx.Err())
 	}
 	if n := f.Stats().QueueDepth; n > 0 {
-		return fmt.Errorf("alert log %s: %d lines could not be written; they are written after the next start", *f.path.Load(), n)
+		return fmt.Errorf("alert log %s: %d lines could not be written; they are written after the next start", f.config.Load().Path, n)
 	}
 	return nil
 }
@@ -201,7 +199,7 @@ func (f *File) Collect(ch chan<- prometheus.Metric) {
 
 // Findings says what is wrong.
 func (f *File) Findings(l *finding.List) {
-	s, path := f.Stats(), *f.path.Load()
+	s, path := f.Stats(), f.config.Load().Path
 	if s.Failing != "" {
 		l.Bad("df -h; ls -l "+path, "the alert log cannot be written: %s; %d lines wait", s.Failing, s.QueueDepth)
 	}

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
-	"syscall"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 const (
@@ -58,25 +58,18 @@ func (w *writer) recall() error {
 }
 
 // tail returns the last lines of a file; of what is not a regular file there are none.
-func tail(path string) (lines [][]byte, err error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be a pipe
-	if errors.Is(err, fs.ErrNotExist) {
+func tail(path string) ([][]byte, error) {
+	f, info, err := file.Open(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, file.ErrNotRegular) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, err
-	}
+	defer func() { _ = f.Close() }() // it was only read
 	from := max(0, info.Size()-tailSize)
 	b, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
-	if err != nil {
-		return nil, err
-	}
-	lines = bytes.Split(b, []byte("\n"))
-	return lines[:len(lines)-1], nil // what is behind the last newline is torn
+	lines := bytes.Split(b, []byte("\n"))
+	return lines[:len(lines)-1], err // what is behind the last newline is torn
 }
 
 // identify returns what tells a line from all others, in either format: a hit's id;

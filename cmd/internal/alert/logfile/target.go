@@ -29,8 +29,8 @@ type target struct {
 	rotated time.Time // when the last rotation was tried
 }
 
-func newTarget(path string, maxSize int64, keep int) *target {
-	t := &target{path: path, maxSize: maxSize, keep: max(keep, 1)}
+func newTarget(path string) *target {
+	t := &target{path: path}
 	if _, err := os.Lstat(t.old(1)); err == nil {
 		t.rotated = time.Now() // perhaps just before a restart
 	}
@@ -64,7 +64,12 @@ func (t *target) open() error {
 	if err != nil {
 		return err
 	}
-	return t.use(file)
+	t.file = file
+	if err := t.inspect(); err != nil {
+		t.close()
+		return err
+	}
+	return nil
 }
 
 // create makes a new file with exactly this mode, whatever the umask.
@@ -79,34 +84,24 @@ func create(path string, mode fs.FileMode) (*os.File, error) {
 	return file, nil
 }
 
-// use makes file the open one.
-func (t *target) use(file *os.File) error {
-	info, torn, err := inspect(file)
-	if err != nil {
-		return errors.Join(err, file.Close())
+// inspect refuses what is no log file, and finds out whether its last line is torn.
+func (t *target) inspect() (err error) {
+	t.torn = false
+	if t.info, err = t.file.Stat(); err != nil {
+		return err
 	}
-	t.file, t.info, t.torn = file, info, torn
-	return nil
-}
-
-// inspect refuses what is no log file, and reports whether its last line is torn.
-func inspect(file *os.File) (info fs.FileInfo, torn bool, err error) {
-	if info, err = file.Stat(); err != nil {
-		return nil, false, err
-	}
-	switch {
-	case info.Mode()&fs.ModeCharDevice != 0:
-		return info, false, nil
-	case !info.Mode().IsRegular():
-		return nil, false, fmt.Errorf("%s is neither a file nor a device: remove it, or name another log.path", file.Name())
-	case info.Size() == 0:
-		return info, false, nil
+	switch mode := t.info.Mode(); {
+	case mode&fs.ModeCharDevice != 0 || mode.IsRegular() && t.info.Size() == 0:
+		return nil
+	case !mode.IsRegular():
+		return fmt.Errorf("%s is neither a file nor a device: remove it, or name another log.path", t.path)
 	}
 	var last [1]byte
-	if _, err = file.ReadAt(last[:], info.Size()-1); errors.Is(err, io.EOF) {
-		return info, false, nil // someone truncated it just now
+	if _, err = t.file.ReadAt(last[:], t.info.Size()-1); errors.Is(err, io.EOF) {
+		return nil // someone truncated it just now
 	}
-	return info, last[0] != '\n', err
+	t.torn = last[0] != '\n'
+	return err
 }
 
 func (t *target) close() {

@@ -1,7 +1,6 @@
 package logfile
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -27,7 +26,6 @@ const (
 // else touches the target.
 type writer struct {
 	*File
-	config    Config
 	format    format
 	target    *target
 	record    *journal.Record // taken and not written
@@ -41,15 +39,17 @@ type writer struct {
 	since   time.Time
 }
 
-func (w *writer) configure(c Config) {
-	w.config = c
-	if c.Hostname == "" {
-		c.Hostname, _ = os.Hostname() // "" is printed as localhost
+// configure takes over the settings that Apply has set.
+func (w *writer) configure() {
+	c := w.config.Load()
+	host := c.Hostname
+	if host == "" {
+		host, _ = os.Hostname() // "" is printed as localhost
 	}
-	w.format = format{json: c.Format == JSON, host: c.Hostname, pid: os.Getpid()}
+	w.format = format{json: c.Format == JSON, host: host, pid: os.Getpid()}
 	if w.target == nil || w.target.path != c.Path {
 		w.close()
-		w.target = newTarget(c.Path, int64(c.MaxSize), c.Keep)
+		w.target = newTarget(c.Path)
 	}
 	w.target.maxSize, w.target.keep = int64(c.MaxSize), max(c.Keep, 1)
 }
@@ -71,10 +71,13 @@ func (w *writer) run() {
 		select {
 		case <-wake:
 		case <-timer.C:
-		case c := <-w.configs:
-			w.configure(c)
+		case <-w.changed:
+			w.configure()
 		case <-w.stop:
-			w.last()
+			w.configure()
+			_ = w.write() // what is left, once; it is said
+			w.close()
+			w.cursor.Close()
 			return
 		}
 		if time.Since(w.since) >= ackEvery {
@@ -193,10 +196,10 @@ func (w *writer) confess() error {
 	if lost == w.confessed {
 		return nil
 	}
-	line, err := w.format.status(hit.Status{
+	line, err := w.format.line(&journal.Record{At: time.Now(), Status: &hit.Status{
 		Part: hit.Agent, Status: "dropping",
 		Msg: fmt.Sprintf("%d lines lost before this one: %s", lost-w.confessed, w.why()),
-	})
+	}})
 	if err == nil {
 		err = w.put(line)
 	}
@@ -217,41 +220,22 @@ func (w *writer) why() string {
 	return "the alert log could not be written for too long"
 }
 
-// put writes one line.
+// put writes one line, in a new file where the old one is full.
 func (w *writer) put(line []byte) error {
-	if err := w.target.ready(); err != nil {
+	err := w.target.ready()
+	if err == nil && w.target.due(len(line)) {
+		w.sync()
+		moved := w.target.rotate()
+		if moved == nil {
+			w.rotations.Add(1)
+		}
+		w.note(&w.unmoving, moved) // the old one grows on, and the next try comes after minRotation
+		err = w.target.ready()
+	}
+	if err != nil {
 		return err
 	}
-	if w.target.due(len(line)) {
-		w.rotate()
-		if err := w.target.ready(); err != nil {
-			return err
-		}
-	}
 	return w.target.write(line)
-}
-
-// rotate starts a new file. When that fails the old one grows on, and the next
-// try comes after minRotation.
-func (w *writer) rotate() {
-	w.sync()
-	err := w.target.rotate()
-	if err == nil {
-		w.rotations.Add(1)
-	}
-	w.note(&w.unmoving, err)
-}
-
-// last writes what is left, once, and closes the file.
-func (w *writer) last() {
-	select {
-	case c := <-w.configs:
-		w.configure(c)
-	default:
-	}
-	_ = w.write() // it is said
-	w.close()
-	w.cursor.Close()
 }
 
 // close acknowledges what is written and closes the file.
@@ -261,22 +245,4 @@ func (w *writer) close() {
 	}
 	w.ack()
 	w.target.close()
-}
-
-// errNothing is of a record that is neither a hit nor a status: a later version's.
-var errNothing = errors.New("the journal's record is neither a hit nor a status")
-
-// line makes the line of a record.
-func (f format) line(r *journal.Record) ([]byte, error) {
-	switch {
-	case r.Hit != nil:
-		return f.hit(r.Hit)
-	case r.Status != nil:
-		s := *r.Status
-		if s.Time.IsZero() {
-			s.Time = r.At
-		}
-		return f.status(s)
-	}
-	return nil, errNothing
 }
