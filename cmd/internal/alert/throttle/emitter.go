@@ -266,7 +266,11 @@ func (e *Emitter) Collect(ch chan<- prometheus.Metric) {
 // Findings says what is wrong.
 func (e *Emitter) Findings(l *finding.List) {
 	e.unsaved.Find(l.Bad, "df -h; ls -l "+e.d.Folds)
-	for _, text := range e.lostAtStart() {
-		l.Bad("check the disk: dmesg | tail", "%s", text)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Since(e.damagedAt) < showDamage {
+		for _, text := range e.damage {
+			l.Bad("check the disk: dmesg | tail", "%s", text)
+		}
 	}
 }

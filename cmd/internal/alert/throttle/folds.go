@@ -116,13 +116,3 @@ func (e *Emitter) damaged(format string, args ...any) {
 	e.d.Log.Error(text)
 	e.d.Say("error", text)
 }
-
-// lostAtStart returns what could not be read at the start, for an hour.
-func (e *Emitter) lostAtStart() []string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if time.Since(e.damagedAt) > showDamage {
-		return nil
-	}
-	return e.damage
-}

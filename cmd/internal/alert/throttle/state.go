@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"time"
 )
 
@@ -69,11 +68,9 @@ func (t *Table) snapshot(record uint64) []byte {
 		return nil
 	}
 	t.changed = false
-	var b bytes.Buffer
-	b.Grow(t.encoded + t.encoded/8)
-	_ = t.encode(&b, record) // a Buffer takes all
-	t.encoded = b.Len()
-	return b.Bytes()
+	b := t.encode(record)
+	t.encoded = len(b)
+	return b
 }
 
 // noteChange notes what e's line, which is about to be emitted, changes in the state.
@@ -98,11 +95,9 @@ func (t *Table) apply(change []byte) bool {
 	return true
 }
 
-// encode writes the snapshot, an entry at a time: a full table is 20 MB of it.
-func (t *Table) encode(w io.Writer, record uint64) error {
-	sum := crc32.New(castagnoli)
-	out := io.MultiWriter(w, sum)
-	c := coder{b: []byte(magic)}
+// encode makes a snapshot: of a full table that is 20 MB.
+func (t *Table) encode(record uint64) []byte {
+	c := coder{b: append(make([]byte, 0, t.encoded+t.encoded/8), magic...)}
 	n := len(t.entries)
 	num(&c, &record, anyNum)
 	num(&c, &n, anyNum)
@@ -110,20 +105,9 @@ func (t *Table) encode(w io.Writer, record uint64) error {
 		for e := l.oldest; e != nil; e = e.newer { // the order to adopt them in
 			t.code(&c, e)
 			c.held(e)
-			if len(c.b) < 1<<16 {
-				continue
-			}
-			if _, err := out.Write(c.b); err != nil {
-				return err
-			}
-			c.b = c.b[:0]
 		}
 	}
-	if _, err := out.Write(c.b); err != nil {
-		return err
-	}
-	_, err := w.Write(sum.Sum(nil))
-	return err
+	return binary.BigEndian.AppendUint32(c.b, crc32.Checksum(c.b, castagnoli))
 }
 
 // code writes e with the window that a shared pace has come to.
