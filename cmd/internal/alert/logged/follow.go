@@ -1,14 +1,11 @@
 package logged
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -99,23 +96,13 @@ func (t *Tail) Next(each func(*hit.Hit)) error {
 
 // rest reads the whole lines behind what was read.
 func (t *Tail) rest(each func(*hit.Hit)) error {
-	r := bufio.NewReaderSize(io.NewSectionReader(t.file, t.at, 1<<62), maxLine)
-	for {
-		line, err := r.ReadSlice('\n')
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull): // none of ours
-			t.at += int64(len(line))
-			continue
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		t.at += int64(len(line))
-		if h, _ := parse(strings.TrimSuffix(string(bytes.Clone(line)), "\n")); h != nil {
+	n, err := readLines(io.NewSectionReader(t.file, t.at, 1<<62), func(line []byte) {
+		if h, _ := parse(string(line)); h != nil {
 			each(h)
 		}
-	}
+	})
+	t.at += n
+	return err
 }
 
 // Follow calls each for the wanted hits that come from now on, until ctx ends.

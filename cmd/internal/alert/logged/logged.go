@@ -87,36 +87,47 @@ func readFile(name string, f *Filter, each func(*hit.Hit)) (bad int, err error) 
 		return 0, err
 	}
 	defer file.Close()
-	r := bufio.NewReaderSize(file, maxLine)
 	var named []byte // must stand in the line: that is found much faster than a line is read
 	if f.Address.IsSingleIP() {
 		named = []byte(f.Address.Addr().String())
 	} else if f.Series != "" {
 		named = []byte(f.Series)
 	}
-	for {
-		line, err := r.ReadSlice('\n')
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull): // none of ours
-			for errors.Is(err, bufio.ErrBufferFull) {
-				_, err = r.ReadSlice('\n')
-			}
-			bad++
-			continue
-		case errors.Is(err, io.EOF): // what has no end is still being written
-			return bad, nil
-		case err != nil:
-			return bad, err
-		case !bytes.Contains(line, named):
-			continue
+	_, err = readLines(file, func(line []byte) {
+		if line != nil && !bytes.Contains(line, named) {
+			return
 		}
-		h, isHit := parse(strings.TrimSuffix(string(line), "\n"))
+		h, isHit := parse(string(line))
 		switch {
-		case isHit && h == nil:
+		case h == nil && (isHit || line == nil):
 			bad++
 		case isHit && f.Accepts(h):
 			each(h)
 		}
+	})
+	return bad, err
+}
+
+// readLines gives each the whole lines without their ends, nil for one that is longer than
+// any of ours, and returns how many bytes they are: what has no end is still being written.
+func readLines(in io.Reader, each func(line []byte)) (n int64, err error) {
+	r := bufio.NewReaderSize(in, maxLine)
+	for long := false; ; {
+		line, err := r.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			long = true
+		case errors.Is(err, io.EOF):
+			return n, nil
+		case err != nil:
+			return n, err
+		case long:
+			long = false
+			each(nil)
+		default:
+			each(line[:len(line)-1])
+		}
+		n += int64(len(line))
 	}
 }
 
