@@ -148,17 +148,13 @@ type Found struct {
 
 // List returns the output plugins in dir, by type, with what is wrong with each.
 func List(dir string) ([]Found, error) {
-	entries, err := os.ReadDir(dir)
+	types, err := typesIn(dir)
 	if err != nil {
 		return nil, fmt.Errorf("plugin directory: %w", err)
 	}
 	var found []Found
-	for _, e := range entries {
-		typ, ok := strings.CutPrefix(e.Name(), prefix)
-		if !ok || !typeName.MatchString(typ) {
-			continue
-		}
-		f := Found{Type: typ, Path: filepath.Join(dir, e.Name())}
+	for _, typ := range types {
+		f := Found{Type: typ, Path: filepath.Join(dir, prefix+typ)}
 		bin, err := find(dir, typ, "")
 		if f.Err = err; err == nil {
 			bin.file.Close()
@@ -168,15 +164,20 @@ func List(dir string) ([]Found, error) {
 	return found, nil
 }
 
-// installed says which types there are, for the message that one is missing.
-func installed(dir string) string {
-	entries, _ := os.ReadDir(dir)
-	var types []string
+// typesIn returns the types of the plugins in dir.
+func typesIn(dir string) (types []string, err error) {
+	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		if typ, ok := strings.CutPrefix(e.Name(), prefix); ok && typeName.MatchString(typ) {
 			types = append(types, typ)
 		}
 	}
+	return types, err
+}
+
+// installed says which types there are, for the message that one is missing.
+func installed(dir string) string {
+	types, _ := typesIn(dir)
 	if len(types) == 0 {
 		return "there are no output plugins"
 	}

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -38,9 +37,6 @@ func (o Options) log() *slog.Logger {
 	}
 	return o.Log.With("output", o.Name)
 }
-
-// socketDir is where the output's socket is: a directory of its own.
-func (o Options) socketDir() string { return filepath.Join(o.RunDir, o.Name) }
 
 // State is how an output's process is doing.
 type State struct {

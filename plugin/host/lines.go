@@ -47,9 +47,7 @@ func newLines(log *slog.Logger) *lines {
 	return &lines{log: log, allowed: rate.NewLimiter(perSecond, burst), tell: rate.Sometimes{Interval: 10 * time.Second}}
 }
 
-// read logs what r has, until it ends.
-func (l *lines) read(r io.Reader) { l.readFrom(newLineReader(r)) }
-
+// readFrom logs what r has, until it ends.
 func (l *lines) readFrom(r *lineReader) {
 	defer l.tellDropped()
 	for {

@@ -35,7 +35,7 @@ func FuzzLines(f *testing.F) {
 		var buf bytes.Buffer
 		l := newLines(slog.New(slog.NewTextHandler(&buf, nil)))
 		l.secrets.Learn([]string{"hunter2"})
-		l.read(bytes.NewReader(b))
+		l.readFrom(newLineReader(bytes.NewReader(b)))
 		if n := bytes.Count(b, []byte("\n")) + 2; bytes.Count(buf.Bytes(), []byte("\n")) > n {
 			t.Errorf("%d lines became:\n%s", n, buf.Bytes())
 		}

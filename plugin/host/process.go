@@ -186,13 +186,7 @@ func (p *process) stop(ctx context.Context) error {
 		}
 		err = p.output.Close(ctx)
 		p.run.letGo()
-		t := time.NewTimer(p.times.exit)
-		defer t.Stop()
-		select {
-		case <-p.run.done:
-		case <-t.C:
-		case <-ctx.Done():
-		}
+		p.run.endsWithin(ctx, p.times.exit)
 	}
 	p.end()
 	return err

@@ -80,46 +80,41 @@ func (r *run) Start(context.Context) error {
 	return r.startErr
 }
 
-func (r *run) start() error {
-	life, ours, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer life.Close()
-	r.lifeline = ours
-	out, outW, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer outW.Close()
-	errs, errsW, err := os.Pipe()
-	if err != nil {
-		out.Close()
-		return err
-	}
-	defer errsW.Close()
-	// Files, so that Wait does not wait for a grandchild that holds them.
-	r.cmd.Stdout, r.cmd.Stderr, r.cmd.ExtraFiles = outW, errsW, []*os.File{life, r.bin}
-	report, reportW, err := os.Pipe()
-	if err != nil {
-		out.Close()
-		errs.Close()
-		return err
-	}
-	if r.isGuarded() {
-		r.cmd.ExtraFiles = append(r.cmd.ExtraFiles, reportW)
-	}
-	err = r.startCmd()
-	reportW.Close()
-	if err != nil {
-		for _, f := range []*os.File{out, errs, report} {
-			f.Close()
+func (r *run) start() (err error) {
+	var all []*os.File
+	pipe := func() (in, out *os.File) {
+		if err == nil {
+			if in, out, err = os.Pipe(); err == nil {
+				all = append(all, in, out)
+			}
 		}
+		return in, out
+	}
+	life, ours := pipe()
+	out, outW := pipe()
+	errs, errsW := pipe()
+	report, reportW := pipe()
+	if err == nil {
+		// Files, so that Wait does not wait for a grandchild that holds them.
+		r.cmd.Stdout, r.cmd.Stderr, r.cmd.ExtraFiles = outW, errsW, []*os.File{life, r.bin}
+		if r.isGuarded() {
+			r.cmd.ExtraFiles = append(r.cmd.ExtraFiles, reportW)
+		}
+		err = r.startCmd()
+	}
+	if err == nil {
+		all = []*os.File{life, outW, errsW, reportW} // those of the process
+	}
+	for _, f := range all {
+		f.Close()
+	}
+	if err != nil {
 		return err
 	}
+	r.lifeline = ours
 	err = r.learnPID(report)
 	r.readers.Go(func() { r.readStdout(out) })
-	r.readers.Go(func() { r.log.read(errs) })
+	r.readers.Go(func() { r.log.readFrom(newLineReader(errs)) })
 	go r.wait(report, out, errs)
 	return err
 }
@@ -218,6 +213,17 @@ func (r *run) ended() bool {
 	}
 }
 
+// endsWithin waits for the end of the process, for that long and as long as ctx lives.
+func (r *run) endsWithin(ctx context.Context, d time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+	}
+	return r.ended()
+}
+
 // status says how the process ended, once it has.
 func (r *run) status() string {
 	if !r.ended() {
@@ -277,12 +283,7 @@ func (r *run) Wait(context.Context) error {
 func (r *run) Kill(context.Context) error {
 	select {
 	case <-r.silent:
-		t := time.NewTimer(afterlife)
-		defer t.Stop()
-		select {
-		case <-r.done:
-		case <-t.C:
-		}
+		r.endsWithin(context.Background(), afterlife)
 	default:
 	}
 	r.kill()

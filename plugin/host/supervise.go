@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -38,7 +39,12 @@ func (p *Plugin) supervise(ctx context.Context) {
 	wait, failures := p.times.restart(), 0
 	for {
 		openFor, err := p.session(ctx)
-		p.update(func(s *State) { s.Ready, s.PID, s.Memory, s.Problem = false, 0, 0, problem(err) })
+		p.update(func(s *State) {
+			s.Ready, s.PID, s.Memory, s.Problem = false, 0, 0, ""
+			if err != nil {
+				s.Problem = err.Error()
+			}
+		})
 		if ctx.Err() != nil {
 			return
 		}
@@ -56,13 +62,6 @@ func (p *Plugin) supervise(ctx context.Context) {
 	}
 }
 
-func problem(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
 // sleep waits for d, and reports whether ctx is still alive then.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
@@ -78,7 +77,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // session is the life of one process. It returns how long the output was open and
 // why that ended: when ctx did, the error of Close.
 func (p *Plugin) session(ctx context.Context) (openFor time.Duration, err error) {
-	proc, err := start(ctx, p.opts, p.opts.socketDir(), p.times)
+	proc, err := start(ctx, p.opts, filepath.Join(p.opts.RunDir, p.opts.Name), p.times)
 	if ctx.Err() != nil && err != nil {
 		return 0, nil // stopped while starting: no problem
 	}
@@ -101,14 +100,8 @@ func (p *Plugin) session(ctx context.Context) (openFor time.Duration, err error)
 		return openFor, proc.stop(closing)
 	}
 	var lost *wire.Lost
-	if errors.As(err, &lost) { // it may be about to say why
-		t := time.NewTimer(p.times.exit)
-		defer t.Stop()
-		select {
-		case <-proc.run.done:
-			err = errEnded // whichever of it was seen first
-		case <-t.C:
-		}
+	if errors.As(err, &lost) && proc.run.endsWithin(ctx, p.times.exit) { // it was about to say why
+		err = errEnded // whichever of it was seen first
 	}
 	proc.end()
 	return openFor, proc.explain(err)
