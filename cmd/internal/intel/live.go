@@ -33,16 +33,69 @@ func (s *Set) All(now time.Time, wanted func(*Indicator) bool) iter.Seq[Indicato
 	}
 }
 
+// Span is the addresses of a network, v4-mapped, by their big-endian halves.
+type Span struct{ FirstHi, FirstLo, LastHi, LastLo uint64 }
+
+func spanOf(hi, lo uint64, bits uint8) Span {
+	mhi, mlo := mask(^uint64(0), ^uint64(0), bits)
+	return Span{hi, lo, hi | ^mhi, lo | ^mlo}
+}
+
+// Spans yields what All yields the prefixes of, when everything is wanted and nothing but
+// where it is: in a tenth of the time.
+func (s *Set) Spans(now time.Time) iter.Seq[Span] {
+	return func(yield func(Span) bool) {
+		if s == nil {
+			return
+		}
+		at := make([]int, len(s.blocks))
+		for {
+			next := s.nextPlace(at)
+			if next == nil {
+				return
+			}
+			live := false
+			for n, b := range s.blocks {
+				for ; at[n] < len(b.rows) && comparePlace(&b.rows[at[n]], next) == 0; at[n]++ {
+					live = live || !b.standing(&b.rows[at[n]].fact, now.Unix()).over
+				}
+			}
+			if live && !s.yieldSpans(next, yield) {
+				return
+			}
+		}
+	}
+}
+
+// yieldSpans yields what is not allowed of a row's network.
+func (s *Set) yieldSpans(r *row, yield func(Span) bool) bool {
+	if s.allow == nil {
+		return yield(spanOf(r.hi, r.lo, r.bits))
+	}
+	for _, p := range s.allow.Outside(r.prefix()) {
+		hi, lo, more := halves(p.Addr())
+		if !yield(spanOf(hi, lo, uint8(p.Bits()+more))) {
+			return false
+		}
+	}
+	return true
+}
+
+// nextPlace returns the first of the rows from at on, nil when there is none.
+func (s *Set) nextPlace(at []int) (next *row) {
+	for n, b := range s.blocks {
+		if at[n] < len(b.rows) && (next == nil || comparePlace(&b.rows[at[n]], next) < 0) {
+			next = &b.rows[at[n]]
+		}
+	}
+	return next
+}
+
 // allPrefixes merges the sorted rows of the blocks. It returns false when yield did.
 func (s *Set) allPrefixes(c *choice, yield func(Indicator) bool) bool {
 	at := make([]int, len(s.blocks))
 	for {
-		var next *row
-		for n, b := range s.blocks {
-			if at[n] < len(b.rows) && (next == nil || comparePlace(&b.rows[at[n]], next) < 0) {
-				next = &b.rows[at[n]]
-			}
-		}
+		next := s.nextPlace(at)
 		if next == nil {
 			return true
 		}

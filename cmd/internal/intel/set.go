@@ -57,6 +57,26 @@ func NewSetExcept(allow *Allow, blocks ...*Block) *Set {
 	return s
 }
 
+// Union returns a Set of what several have that leave nothing out; those that come first
+// rank first.
+func Union(sets ...*Set) *Set {
+	if len(sets) == 1 {
+		return sets[0]
+	}
+	var blocks []*Block
+	for _, s := range sets {
+		blocks = append(blocks, s.blocks...)
+	}
+	return NewSet(blocks...)
+}
+
+// Rename gives all feeds of a Set another name. It is for one that nobody else has yet.
+func (s *Set) Rename(feed string) {
+	for i, b := range s.blocks {
+		b.feed, s.sizes[i].Feed = feed, feed
+	}
+}
+
 // insert enters the rows of b into the fronts and the table, single addresses apart, which
 // it appends to single. It relies on the rows' order: filled in that order, the
 // table takes half the memory and a third of the time.

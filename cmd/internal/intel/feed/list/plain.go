@@ -27,6 +27,13 @@ import (
 //	address=/bad.example/0.0.0.0   dnsmasq
 //	0.0.0.0 bad.example            the hosts format, unless the format is plain
 func (p *parser) plain(line string) {
+	if prefix, ok := prefix4(line); ok {
+		p.understood++
+		i := p.template
+		i.Prefix = prefix
+		p.keep(line, i)
+		return
+	}
 	if isBare(line) {
 		p.one(line, p.template)
 		return
@@ -75,6 +82,45 @@ func (p *parser) plain(line string) {
 	p.port(rest, &i)
 	p.take(word, i)
 	p.more(rest, i)
+}
+
+// prefix4 reads an IPv4 address, alone or with the length of its network: what nearly all
+// lines of nearly all lists are, and cost a third this way. Whatever is not beyond doubt is
+// left to ingest.Parse.
+func prefix4(line string) (p netip.Prefix, ok bool) {
+	var b [4]byte
+	n, i := 0, 0
+	for ; i < len(line) && n < 4; i++ {
+		from, v := i, 0
+		for ; i < len(line) && line[i] >= '0' && line[i] <= '9' && i < from+3; i++ {
+			v = v*10 + int(line[i]-'0')
+		}
+		if i == from || v > 255 || line[from] == '0' && i > from+1 {
+			return p, false
+		}
+		b[n] = byte(v)
+		if n++; n == 4 || i == len(line) || line[i] != '.' {
+			break
+		}
+	}
+	bits := 32
+	if n == 4 && i < len(line) && line[i] == '/' {
+		length := line[i+1:]
+		if bits = 0; length == "" || len(length) > 2 || length[0] == '0' && length != "0" {
+			return p, false
+		}
+		for _, c := range []byte(length) {
+			if c < '0' || c > '9' {
+				return p, false
+			}
+			bits = bits*10 + int(c-'0')
+		}
+		i = len(line)
+	}
+	if n != 4 || i != len(line) || bits > 32 {
+		return p, false
+	}
+	return netip.PrefixFrom(netip.AddrFrom4(b), bits).Masked(), true
 }
 
 // isBare reports whether a line is letters, digits, dots and dashes of a name, or an IPv4
