@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -40,8 +41,10 @@ func Read(path string, limit int64) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }()
 	if info.Size() <= limit {
-		b, err := io.ReadAll(io.LimitReader(f, limit+1))
-		if err != nil || int64(len(b)) <= limit {
+		// A byte more tells the end: then nothing is copied to more room.
+		b := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+		_, err := b.ReadFrom(io.LimitReader(f, limit+1))
+		if b := b.Bytes(); err != nil || int64(len(b)) <= limit {
 			return b, err
 		}
 	}

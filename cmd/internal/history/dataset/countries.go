@@ -26,36 +26,56 @@ type CountryHour struct {
 }
 
 // Countries gives the roll-ups to each, and returns the files of the snapshot that they
-// stand for, whole; the others must be read themselves.
-func (s *Snapshot) Countries(each func(CountryHour) error) (covered map[*File]bool, err error) {
-	return s.rolledUp(countriesName, countriesMagic, func(content []byte) (bool, error) {
-		return true, decodeCountries(content, each)
+// stand for, whole; the others must be read themselves. So many workers, numbered from 0
+// on, call each at once, with what is valid during the call.
+func (s *Snapshot) Countries(workers int, each func(worker int, c *CountryHour) error) (covered map[*File]bool, err error) {
+	return s.rolledUp(countriesName, countriesMagic, workers, func(worker int, content []byte) (bool, error) {
+		return true, decodeCountries(content, func(c *CountryHour) error { return each(worker, c) })
 	})
 }
 
 var errCountries = errors.New("the roll-up is damaged")
 
-func decodeCountries(b []byte, each func(CountryHour) error) error {
+func decodeCountries(b []byte, each func(*CountryHour) error) error {
 	hour := int64(0)
+	var c CountryHour
 	for len(b) > 0 {
 		d, n := binary.Varint(b)
 		if n <= 0 || len(b) < n+4 {
 			return errCountries
 		}
 		hour += d
-		c := CountryHour{Hour: hour * 3600, Src: [2]byte(b[n:]), Dst: [2]byte(b[n+2:])}
+		c.Hour, c.Src, c.Dst = hour*3600, [2]byte(b[n:]), [2]byte(b[n+2:])
 		b = b[n+4:]
-		for _, v := range []*uint64{&c.Flows, &c.RawBytes, &c.RawPackets, &c.Bytes, &c.Packets} {
-			if *v, n = binary.Uvarint(b); n <= 0 {
-				return errCountries
-			}
-			b = b[n:]
+		c.Flows, b = uvarint(b)
+		c.RawBytes, b = uvarint(b)
+		c.RawPackets, b = uvarint(b)
+		c.Bytes, b = uvarint(b)
+		if c.Packets, b = uvarint(b); b == nil {
+			return errCountries
 		}
-		if err := each(c); err != nil {
+		if err := each(&c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// uvarint reads the number that b begins with, and returns what follows it: nil where there
+// is none.
+func uvarint(b []byte) (v uint64, rest []byte) {
+	for i, c := range b {
+		if c < 0x80 {
+			if i == 9 && c > 1 {
+				break
+			}
+			return v | uint64(c)<<(7*i), b[i+1:]
+		}
+		if v |= uint64(c&0x7f) << (7 * i); i == 9 {
+			break
+		}
+	}
+	return 0, nil
 }
 
 func encodeCountries(rows []CountryHour) (out []byte) {

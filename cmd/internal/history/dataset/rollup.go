@@ -11,21 +11,57 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
 
 // rolledUp gives the sections that a roll-up of each day has for the files of the
-// snapshot to take, and returns the files of those that it could take.
-func (s *Snapshot) rolledUp(name, magic string, take func(content []byte) (bool, error)) (covered map[*File]bool, err error) {
+// snapshot to take, and returns the files of those that it could take. So many workers,
+// numbered from 0 on, do that for a day each.
+func (s *Snapshot) rolledUp(name, magic string, workers int, take func(worker int, content []byte) (bool, error)) (covered map[*File]bool, err error) {
 	covered = map[*File]bool{}
-	var day string
-	var sections map[string][]byte
-	for _, f := range s.Files {
-		if sections == nil || f.Day != day {
-			day, sections = f.Day, readSections(filepath.Join(s.dir, f.Day, name), magic)
+	days := make(chan []*File, len(s.Files))
+	for rest := s.Files; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].Day == rest[0].Day {
+			n++
 		}
+		days <- rest[:n]
+		rest = rest[n:]
+	}
+	close(days)
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for worker := range max(workers, 1) {
+		all.Go(func() {
+			for files := range days {
+				taken, failed := s.rolledUpDay(files, name, magic, func(content []byte) (bool, error) { return take(worker, content) })
+				mu.Lock()
+				for _, f := range taken {
+					covered[f] = true
+				}
+				err = cmp.Or(err, failed)
+				over := err != nil
+				mu.Unlock()
+				if over {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err != nil {
+		return nil, err
+	}
+	return covered, nil
+}
+
+// rolledUpDay is rolledUp for the files of a day.
+func (s *Snapshot) rolledUpDay(files []*File, name, magic string, take func(content []byte) (bool, error)) (taken []*File, err error) {
+	sections := readSections(filepath.Join(s.dir, files[0].Day, name), magic)
+	for _, f := range files {
 		content, ok := sections[f.Name]
 		if !ok {
 			continue
@@ -34,10 +70,10 @@ func (s *Snapshot) rolledUp(name, magic string, take func(content []byte) (bool,
 			return nil, err
 		}
 		if ok {
-			covered[f] = true
+			taken = append(taken, f)
 		}
 	}
-	return covered, nil
+	return taken, nil
 }
 
 // readSections returns the sections of a day's roll-up that are whole, by the names of

@@ -23,15 +23,16 @@ type ServiceHour struct {
 }
 
 // Services gives the roll-ups with services to each, and returns the files of the
-// snapshot that they stand for, whole; the others must be read themselves.
-func (s *Snapshot) Services(each func(*ServiceHour) error) (covered map[*File]bool, err error) {
-	return s.rolledUp(servicesName, servicesMagic, func(content []byte) (bool, error) {
+// snapshot that they stand for, whole; the others must be read themselves. Workers are
+// those of Countries.
+func (s *Snapshot) Services(workers int, each func(worker int, h *ServiceHour) error) (covered map[*File]bool, err error) {
+	return s.rolledUp(servicesName, servicesMagic, workers, func(worker int, content []byte) (bool, error) {
 		rows, err := decodeServices(content)
 		if err != nil {
 			return false, nil //nolint:nilerr // damaged: its file is read
 		}
 		for n := range rows {
-			if err := each(&rows[n]); err != nil {
+			if err := each(worker, &rows[n]); err != nil {
 				return false, err
 			}
 		}

@@ -64,7 +64,7 @@ func TestServicesDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	covered := func() int {
-		files, err := snapshot(t, w.Dir).Services(func(*ServiceHour) error { return nil })
+		files, err := snapshot(t, w.Dir).Services(2, func(int, *ServiceHour) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,4 +109,10 @@ func TestServiceOfRecord(t *testing.T) {
 			t.Errorf("protocol %d, ports %d and %d: %#x, want port %d", c.proto, c.a, c.b, got, c.want)
 		}
 	}
+}
+
+// Sums of any bytes are read or refused.
+func FuzzCountries(f *testing.F) {
+	f.Add(encodeCountries([]CountryHour{{Hour: 3600, Src: [2]byte{'N', 'O'}, Dst: [2]byte{'-', '-'}, Flows: 3, Bytes: 1 << 40, Packets: 9, RawBytes: 1 << 33, RawPackets: 9}, {Hour: 0}}))
+	f.Fuzz(func(_ *testing.T, b []byte) { _ = decodeCountries(b, func(*CountryHour) error { return nil }) })
 }

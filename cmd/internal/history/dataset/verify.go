@@ -125,7 +125,7 @@ func verifyIndex(path string) error {
 
 func verifyCountries(path string) error {
 	return verifySections(path, countriesMagic, errCountries, func(rows []byte) error {
-		return decodeCountries(rows, func(CountryHour) error { return nil })
+		return decodeCountries(rows, func(*CountryHour) error { return nil })
 	})
 }
 

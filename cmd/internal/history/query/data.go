@@ -22,10 +22,11 @@ type Data struct {
 	// Recent, unless it is nil, gives the records that are in no file yet.
 	Recent func(context.Context, func([]flow.Record) error) error
 	// Countries, unless it is nil, gives what countries sent each other in each hour, and
-	// returns for which of Files that stands.
-	Countries func(each func(*CountryHour) error) ([]bool, error)
+	// returns for which of Files that stands. So many workers, numbered from 0 on, call
+	// each at once.
+	Countries func(workers int, each func(worker int, h *CountryHour) error) ([]bool, error)
 	// Services is Countries for each service.
-	Services func(each func(*ServiceHour) error) ([]bool, error)
+	Services func(workers int, each func(worker int, h *ServiceHour) error) ([]bool, error)
 	// Aside names files that were found damaged before and are not among Files.
 	Aside []string
 	// Places says where the addresses of Recent's records are; nil: nobody knows.

@@ -24,12 +24,12 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 		}
 		return out
 	}
-	d.Countries = func(each func(*CountryHour) error) ([]bool, error) {
-		covered, err := snap.Countries(func(h dataset.CountryHour) error { return each(&h) })
+	d.Countries = func(workers int, each func(int, *CountryHour) error) ([]bool, error) {
+		covered, err := snap.Countries(workers, each)
 		return stands(covered), err
 	}
-	d.Services = func(each func(*ServiceHour) error) ([]bool, error) {
-		covered, err := snap.Services(each)
+	d.Services = func(workers int, each func(int, *ServiceHour) error) ([]bool, error) {
+		covered, err := snap.Services(workers, each)
 		return stands(covered), err
 	}
 	d.Select = func(set *AddrSet, workers int) ([][]int, error) { return selected(snap, set, workers), nil }

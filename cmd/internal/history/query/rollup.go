@@ -2,6 +2,7 @@ package query
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
@@ -82,17 +83,24 @@ func rollupOf(n *node) rollup {
 // addRollups adds the sums of hours to s and returns the parts that these do not stand
 // for.
 func (d *Data) addRollups(q *Question, keys []Key, from rollup, s *sums, parts []Part) ([]Part, error) {
-	a := newAdder(q, keys, s)
+	adders := make([]*adder, q.workers())
+	var mu sync.Mutex
+	for i := range adders {
+		adders[i] = newAdder(q, keys, s)
+		adders[i].mu, adders[i].most = &mu, mostRolled/len(adders)
+	}
 	var covered []bool
 	var err error
 	switch {
 	case from == ofCountries && d.Countries != nil:
-		covered, err = d.Countries(func(h *CountryHour) error { return a.add(h, 0) })
+		covered, err = d.Countries(len(adders), func(worker int, h *CountryHour) error { return adders[worker].add(h, 0) })
 	case from == ofServices && d.Services != nil:
-		covered, err = d.Services(func(h *ServiceHour) error { return a.add(&h.CountryHour, h.Service) })
+		covered, err = d.Services(len(adders), func(worker int, h *ServiceHour) error { return adders[worker].add(&h.CountryHour, h.Service) })
 	}
-	if err == nil {
-		err = a.flush()
+	for _, a := range adders {
+		if err == nil {
+			err = a.flush()
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -110,7 +118,9 @@ func (d *Data) addRollups(q *Question, keys []Key, from rollup, s *sums, parts [
 // has eight million of them.
 type adder struct {
 	q          *Question
+	mu         *sync.Mutex // of s
 	s          *sums
+	most       int   // of sums, before it hands them on
 	from, to   int64 // of q.bounds
 	step       int64 // seconds; 0: times are not looked at
 	offset     int64
@@ -130,7 +140,7 @@ type rolled struct {
 
 type added struct{ flows, sum uint64 }
 
-// mostRolled is how many sums an adder has before it hands them on.
+// mostRolled is how many sums all adders of a question have before they hand them on.
 const mostRolled = 1 << 17
 
 func newAdder(q *Question, keys []Key, s *sums) *adder {
@@ -201,7 +211,7 @@ func (a *adder) add(h *CountryHour, service uint32) error {
 	if a.last == nil || r != a.lastRolled {
 		sum := a.sums[r]
 		if sum == nil {
-			if len(a.sums) >= mostRolled {
+			if len(a.sums) >= a.most {
 				if err := a.flush(); err != nil {
 					return err
 				}
@@ -218,6 +228,8 @@ func (a *adder) add(h *CountryHour, service uint32) error {
 
 // flush hands on what was added up.
 func (a *adder) flush() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	var r Record
 	for key, sum := range a.sums {
 		r.Start = key.at * 1e9
