@@ -33,10 +33,10 @@ type group struct {
 	mask   []bool
 	all    []int32 // 0, 1, 2, ...
 
-	answered   []int32 // the rows that hold a record of the opposite direction
-	isAnswered bool
-	lists      [][]int32
-	used       int // of lists
+	lists [][]int32
+	used  int // of lists
+
+	masks []addressMask
 }
 
 // failure is a panic of group: the file cannot be read.
@@ -46,8 +46,8 @@ type failure struct{ err error }
 func (g *group) open(f *column.File, at int) {
 	g.file, g.at, g.rows = f, at, f.GroupLen(at)
 	g.loaded = [column.Columns]bool{}
-	g.isAnswered = false
 	g.used = 0
+	g.masks = g.masks[:0]
 	for i := len(g.all); i < g.rows; i++ {
 		g.all = append(g.all, int32(i))
 	}
@@ -104,31 +104,32 @@ func (g *group) mark() int { return g.used }
 
 func (g *group) release(mark int) { g.used = mark }
 
-// records returns the rows that hold a record of that direction. The list must not be
-// changed or given back.
-func (g *group) records(w way) []int32 {
-	if w == forward {
-		return g.all[:g.rows]
+// accepted returns the rows that hold a record of a direction which a filter accepts. Which
+// rows hold one of the opposite direction is the last question: of few rows it takes few
+// pages.
+func (g *group) accepted(root *node, w way) []int32 {
+	rows := g.choose(root, w, g.all[:g.rows])
+	if w == reverse {
+		rows = g.answered(rows)
 	}
-	if !g.isAnswered {
-		g.isAnswered = true
-		g.answered = g.findAnswered(g.answered[:0])
-	}
-	return g.answered
+	return rows
 }
 
-// findAnswered appends the rows with a record of the opposite direction, or with one
+// answered returns the rows of sel with a record of the opposite direction, or with one
 // record that counted both (RFC 5103, firewalls).
-func (g *group) findAnswered(out []int32) []int32 {
+func (g *group) answered(sel []int32) []int32 {
+	if len(sel) == 0 {
+		return nil
+	}
 	own := g.begun(column.RevHas)
 	both := g.numbersWith(column.Has, func(n int64) bool { return flow.Fields(n)&flow.HasReverse != 0 })
 	if both == nil {
-		return g.pick(own, g.all[:g.rows], func(n int64) bool { return n != 0 }, out)
+		return g.pick(own, sel, func(n int64) bool { return n != 0 }, g.list())
 	}
-	all := g.all[:g.rows]
-	need(own, all)
-	bytes, packets, has := g.col(column.RevBytes, all), g.col(column.RevPackets, all), g.col(column.Has, all)
-	for _, row := range all {
+	need(own, sel)
+	bytes, packets, has := g.col(column.RevBytes, sel), g.col(column.RevPackets, sel), g.col(column.Has, sel)
+	out := g.list()
+	for _, row := range sel {
 		if own.Value(int(row)) != 0 || flow.Fields(has.Value(int(row)))&flow.HasReverse != 0 && bytes.Value(int(row))|packets.Value(int(row)) != 0 {
 			out = append(out, row)
 		}

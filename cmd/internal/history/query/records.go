@@ -180,6 +180,7 @@ type finder struct {
 	best    []ranked // with Sort: the first ones, and as many again
 	worst   int64    // with Sort: the key of the last of the first, once there are enough
 	full    bool
+	one     Found // that is handed on
 }
 
 // buffer is where a worker reads rows.
@@ -208,7 +209,7 @@ func (f *finder) visit(worker int, g *group, found [2][]int32) error {
 		return f.pieces(g, rows)
 	}
 	if f.o.Sort != nil {
-		return f.rank(g, rows, found)
+		return f.rank(&f.beside[worker], g, rows, found)
 	}
 	if f.o.AnyOrder {
 		return f.visitBeside(&f.beside[worker], g, rows, found)
@@ -289,17 +290,21 @@ func (f *finder) give(c *Conversation, accepted [2]bool) (err error) {
 	return err
 }
 
-// split calls do with each record that was accepted, or with the conversation.
+// split calls do with each record that was accepted, or with the conversation: during the
+// call.
 func (f *finder) split(c *Conversation, accepted [2]bool, do func(*Found)) {
 	if f.o.Biflow {
-		do(&Found{Record: c.Both(), Conversation: c})
+		f.one = Found{Record: c.Both(), Conversation: c}
+		do(&f.one)
 		return
 	}
 	if accepted[forward] {
-		do(&Found{Record: c.Record})
+		f.one = Found{Record: c.Record}
+		do(&f.one)
 	}
 	if accepted[reverse] {
-		do(&Found{Record: c.Answer})
+		f.one = Found{Record: c.Answer}
+		do(&f.one)
 	}
 }
 
@@ -331,7 +336,7 @@ func (s *Sort) keys(g *group, w way, sel []int32) []int64 {
 
 // rank keeps what comes first in the order. Only rows that can be among those are read
 // whole.
-func (f *finder) rank(g *group, rows []int32, found [2][]int32) error {
+func (f *finder) rank(b *buffer, g *group, rows []int32, found [2][]int32) error {
 	var keys [2][]int64
 	for w := range way(2) {
 		if !f.o.Biflow {
@@ -358,21 +363,20 @@ func (f *finder) rank(g *group, rows []int32, found [2][]int32) error {
 		count = uint64(len(rows))
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.records += count
+	f.mu.Unlock()
 	for some := range slices.Chunk(wanted, chunk) {
-		if err := f.ended(); err != nil {
-			return err
-		}
-		f.rows, f.found = g.materialise(some, f.rows, f.found[:0], f.o.Only...)
+		b.rows, b.found = g.materialise(some, b.rows, b.found[:0], f.o.Only...)
+		f.mu.Lock()
 		for i, row := range some {
 			for w := range found {
 				for len(found[w]) > 0 && found[w][0] < row {
 					found[w] = found[w][1:]
 				}
 			}
-			f.split(&f.found[i], accept(&found, row), func(one *Found) { f.add(f.o.Sort.key(one, f.q.Raw), one) })
+			f.split(&b.found[i], accept(&found, row), func(one *Found) { f.add(f.o.Sort.key(one, f.q.Raw), one) })
 		}
+		f.mu.Unlock()
 	}
 	return nil
 }
@@ -395,7 +399,7 @@ func (f *finder) add(key int64, one *Found) {
 		r.Conversation = &kept
 	}
 	f.best = append(f.best, r)
-	if f.o.Limit > 0 && len(f.best) >= 2*f.o.Limit+1000 {
+	if n := f.o.Limit; n > 0 && (len(f.best) >= n+n/2+500 || !f.full && len(f.best) == n) {
 		f.trim()
 	}
 }

@@ -281,10 +281,7 @@ func (s *scan) find(g *group, info column.Info) (found [2][]int32) {
 		if s.symmetric && w == reverse {
 			break
 		}
-		rows := g.records(w)
-		if s.root != nil {
-			rows = g.choose(s.root, w, rows)
-		}
+		rows := g.accepted(s.root, w)
 		if !whole && len(rows) > 0 {
 			rows = g.within(w, rows, from, to)
 		}

@@ -39,6 +39,8 @@ func (g *group) choose(n *node, w way, sel []int32) []int32 {
 			some := g.choose(k, w, rest)
 			if len(some) > 0 {
 				found = append(found[:0], union(found, some, g.list())...)
+			}
+			if len(some) > len(rest)/8 { // to ask for a few once more takes less than to leave them out
 				rest = append(rest[:0], minus(rest, some, g.list())...)
 			}
 			g.release(mark)
@@ -58,8 +60,13 @@ func (g *group) choose(n *node, w way, sel []int32) []int32 {
 
 // leaf returns the rows of sel that have one of the values.
 func (g *group) leaf(n *node, w way, sel []int32) []int32 {
-	if fields[n.field].form == formAddress && n.vals.addrs.ranges == nil {
+	if fields[n.field].form == formAddress && len(n.vals.addrs.ranges) == 0 {
 		return nil
+	}
+	if w == reverse && fields[n.field].form == formAddress {
+		if sel = g.answerHolds(n, sel); len(sel) == 0 {
+			return nil
+		}
 	}
 	var found []int32
 	if g.calculated(n.field) {
@@ -85,6 +92,35 @@ func (g *group) leaf(n *node, w way, sel []int32) []int32 {
 	return found
 }
 
+// answerHolds returns the rows of sel that have one of the addresses in a column from which
+// the answer's may come: which one it is depends on more of the row, and is asked of these.
+func (g *group) answerHolds(n *node, sel []int32) []int32 {
+	var ids []column.ID
+	switch n.field {
+	case SrcIP:
+		ids = []column.ID{column.Dst, column.NATDst}
+	case DstIP:
+		ids = []column.ID{column.Src, column.NATSrc}
+	case NATSrcIP:
+		ids = []column.ID{column.Dst}
+	case NATDstIP:
+		ids = []column.ID{column.Src}
+	default:
+		return sel
+	}
+	var found []int32
+	for _, id := range ids {
+		some := g.pickAddresses(n.vals.addrs, id, sel, g.list())
+		switch {
+		case len(found) == 0:
+			found = some
+		case len(some) > 0:
+			found = union(found, some, g.list())
+		}
+	}
+	return found
+}
+
 // leafPart returns the rows of p that have one of the values.
 func (g *group) leafPart(n *node, p part) []int32 {
 	if len(p.rows) == 0 {
@@ -104,7 +140,7 @@ func (g *group) leafPart(n *node, p part) []int32 {
 	c := g.begun(p.column)
 	switch fields[f].form {
 	case formAddress:
-		return g.pickBytes(c, 16, p.rows, func(b []byte) bool { return v.hasAddress(flow.AddrFrom16(b)) }, g.list())
+		return g.pickAddresses(v.addrs, p.column, p.rows, g.list())
 	case formCountry:
 		return g.pickBytes(c, 2, p.rows, func(b []byte) bool { return v.hasCountry(countryName(b)) }, g.list())
 	}

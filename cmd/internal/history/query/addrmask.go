@@ -1,0 +1,94 @@
+package query
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
+)
+
+// addressMask is which addresses of a column's dictionary are in a set. Both directions of
+// a conversation ask for it.
+type addressMask struct {
+	set *AddrSet
+	id  column.ID
+	in  []bool
+	// places are those that are in it, when they are few.
+	places []int32
+	count  int
+}
+
+// few is how many places of a dictionary are looked for one by one.
+const few = 2
+
+// pickAddresses appends the rows of sel whose address is in a set.
+func (g *group) pickAddresses(set *AddrSet, id column.ID, sel, out []int32) []int32 {
+	c := g.begun(id)
+	m := g.addressMask(set, id)
+	switch {
+	case m.count == 0:
+		return out
+	case m.count == len(m.in):
+		return append(out, sel...)
+	}
+	index := need(c, sel).Index
+	if len(sel) == g.rows && m.count <= few { // all rows, of which hardly any is wanted
+		a, b := m.places[0], m.places[m.count-1]
+		for row, at := range index {
+			if at == a || at == b {
+				out = append(out, int32(row))
+			}
+		}
+		return out
+	}
+	for _, row := range sel {
+		if m.in[index[row]] {
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+// addressMask returns the mask of a set in a column. The zero address is never in it, as it
+// stands for none.
+func (g *group) addressMask(set *AddrSet, id column.ID) *addressMask {
+	for i := range g.masks {
+		if m := &g.masks[i]; m.set == set && m.id == id {
+			return m
+		}
+	}
+	if len(g.masks) < cap(g.masks) {
+		g.masks = g.masks[:len(g.masks)+1]
+	} else {
+		g.masks = append(g.masks, addressMask{})
+	}
+	m := &g.masks[len(g.masks)-1]
+	*m = addressMask{set: set, id: id, in: m.in[:0], places: m.places[:0]}
+	b := g.begun(id).Bytes
+	m.in = slices.Grow(m.in, len(b)/16)[:len(b)/16]
+	var f *front
+	if set.front != nil {
+		f = set.front()
+	}
+	one := set.ranges[0]
+	for i := range m.in {
+		a := flow.Addr{Hi: binary.BigEndian.Uint64(b[16*i:]), Lo: binary.BigEndian.Uint64(b[16*i+8:])}
+		var in bool
+		switch {
+		case len(set.ranges) == 1: // as when somebody asks for one address
+			in = one.First.Compare(a) <= 0 && a.Compare(one.Last) <= 0
+		case f != nil && a.Is4() && !f.touches(a.V4()):
+		default:
+			in = set.Contains(a)
+		}
+		in = in && a != flow.Addr{}
+		m.in[i] = in
+		if in {
+			if m.count++; m.count <= few {
+				m.places = append(m.places, int32(i))
+			}
+		}
+	}
+	return m
+}
