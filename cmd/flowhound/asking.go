@@ -85,6 +85,12 @@ func (f *filterFlag) Type() string { return "values" }
 // stays below 128 MB.
 const memoryLimit = 100 << 20
 
+// boundMemory lets garbage lie as long as there is room for it: most soon is some.
+func boundMemory() {
+	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(memoryLimit)
+}
+
 // zone is the zone of times that are read and printed.
 func (a *asking) zone() *time.Location {
 	if a.utc {
@@ -115,8 +121,7 @@ func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d 
 	}
 	a.unspecified, a.from, a.to = !asked, q.Start, q.End
 	a.out = cmd.ErrOrStderr()
-	debug.SetGCPercent(400) // most is soon garbage, and there is room for it
-	debug.SetMemoryLimit(memoryLimit)
+	boundMemory()
 	a.dir = dir
 	q.Raw, q.Damaged, q.Progress = a.raw, a.sayDamaged, a.show
 	a.begun = time.Now()

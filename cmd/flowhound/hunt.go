@@ -13,7 +13,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/demo"
-	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -48,6 +47,7 @@ with 3 when nothing matched, and with 1 when a file could not be read.`,
 			if !cmd.Flags().Changed("last") && a.start == "" && a.end == "" {
 				a.last = huntBack
 			}
+			boundMemory()
 			expression, err := w.read(args, time.Now())
 			if err != nil {
 				return usageError(err)
@@ -69,7 +69,8 @@ with 3 when nothing matched, and with 1 when a file could not be read.`,
 				fmt.Fprintln(cmd.ErrOrStderr(), w.nothing())
 				return &exitError{code: exitNoMatch}
 			}
-			q.Filter = q.Filter.And(hunt.Listed(ask.NewAddrSet(ranges)))
+			listed := ask.NewAddrSet(ranges)
+			q.Filter = q.Filter.And(hunt.Listed(listed))
 			var found bool
 			if records {
 				found, err = printRecords(cmd, &a, q, data, asJSON, join.option(cmd))
@@ -78,7 +79,7 @@ with 3 when nothing matched, and with 1 when a file could not be read.`,
 				if len(w.targets)+len(w.lists) > 0 { // what is asked for by name is told, muted or not
 					policy = alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil)
 				}
-				found, err = printFinds(cmd, &huntFor{set, ranges, policy, len(expression)+len(a.filters) == 0, join.option(cmd)}, q, data, done, asJSON)
+				found, err = printFinds(cmd, &huntFor{set, listed, policy, len(expression)+len(a.filters) == 0, join.option(cmd)}, q, data, done, asJSON)
 			}
 			join.say(cmd)
 			switch {
@@ -131,7 +132,7 @@ func printRecords(cmd *cobra.Command, a *asking, q ask.Question, data *ask.Data,
 // huntFor is what a hunt by hand looks for, and how it is judged.
 type huntFor struct {
 	set    *intel.Set
-	ranges []flow.Range
+	listed *ask.AddrSet
 	policy *alert.Policy
 	alone  bool // no expression and no option narrows the flows
 	join   *ask.Join
@@ -140,11 +141,10 @@ type huntFor struct {
 // find asks the history.
 func (h *huntFor) find(ctx context.Context, q ask.Question, data *ask.Data) (groups []*hunt.Group, beyond uint64, err error) {
 	finder := hunt.NewFinder(h.policy, h.set, time.Now())
-	holds := ask.NewAddrSet(h.ranges).Contains
 	o := hunt.Options(h.alone)
 	o.Join = h.join
 	_, err = data.Records(ctx, q, o, func(f *ask.Found) error {
-		finder.Add(&f.Record.Record, hunt.Sides(&f.Record.Record, holds))
+		finder.Add(&f.Record.Record, hunt.Sides(&f.Record.Record, h.listed.Contains))
 		return nil
 	})
 	if err != nil {

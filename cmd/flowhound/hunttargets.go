@@ -89,7 +89,7 @@ func (w *wanted) target(arg string) bool {
 func (w *wanted) indicators(cmd *cobra.Command, cfg *config.Config) (*intel.Set, []flow.Range, error) {
 	now := time.Now()
 	if len(w.targets)+len(w.lists) > 0 {
-		set, err := w.named(cmd, now)
+		set, err := w.named(cmd)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -111,12 +111,15 @@ func (w *wanted) indicators(cmd *cobra.Command, cfg *config.Config) (*intel.Set,
 }
 
 // named makes a set of what was named.
-func (w *wanted) named(cmd *cobra.Command, now time.Time) (*intel.Set, error) {
-	b := intel.NewBuilder(asked)
-	for _, i := range w.targets {
-		b.Add(i)
+func (w *wanted) named(cmd *cobra.Command) (*intel.Set, error) {
+	var sets []*intel.Set
+	if len(w.targets) > 0 {
+		b := intel.NewBuilder(asked)
+		for _, i := range w.targets {
+			b.Add(i)
+		}
+		sets = append(sets, intel.NewSet(b.Block()))
 	}
-	blocks := []*intel.Block{b.Block()}
 	for _, name := range w.lists {
 		if _, err := os.Stat(name); err != nil {
 			return nil, usageError(err)
@@ -129,13 +132,10 @@ func (w *wanted) named(cmd *cobra.Command, now time.Time) (*intel.Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		list := intel.NewBuilder(name)
-		for i := range set.All(now, nil) {
-			list.Add(i)
-		}
-		blocks = append(blocks, list.Block())
+		set.Rename(name)
+		sets = append(sets, set)
 	}
-	return intel.NewSet(blocks...), nil
+	return intel.Union(sets...), nil
 }
 
 // accepts reports whether an indicator of the feeds is hunted for.

@@ -78,7 +78,7 @@ func talk(ctx context.Context, cfg *config.Config, network netip.Prefix, damaged
 	b := intel.NewBuilder(asked)
 	b.Add(intel.Indicator{Prefix: network, Score: intel.DefaultConfidence})
 	h := huntFor{
-		set: intel.NewSet(b.Block()), ranges: []flow.Range{flow.RangeOf(network)},
+		set: intel.NewSet(b.Block()), listed: ask.NewAddrSet([]flow.Range{flow.RangeOf(network)}),
 		policy: alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil), alone: true,
 	}
 	data, closed, err := ask.Open(cfg.Flows().Dir, time.Time{}, time.Time{}, nil)
@@ -88,7 +88,7 @@ func talk(ctx context.Context, cfg *config.Config, network netip.Prefix, damaged
 		return nil, fmt.Errorf("the history cannot be read: %w", err)
 	}
 	defer closed()
-	groups, _, err := h.find(ctx, ask.Question{Filter: hunt.Listed(ask.NewAddrSet(h.ranges)), Damaged: damaged}, data)
+	groups, _, err := h.find(ctx, ask.Question{Filter: hunt.Listed(h.listed), Damaged: damaged}, data)
 	if err != nil {
 		return nil, fmt.Errorf("the history cannot be read: %w", err)
 	}

@@ -18,6 +18,56 @@ type contact struct {
 	flags      uint8
 }
 
+// contacts are those of all groups, in the order in which they came: two of each pair are
+// what most hunts find, and would be 100,000 pieces of memory.
+type contacts struct {
+	blocks [][]linkedContact
+	count  int
+}
+
+type linkedContact struct {
+	contact
+	next int32 // of the same group, + 1; 0: it is the last
+}
+
+// contactBlock is how many contacts are made room for at once.
+const contactBlock = 1024
+
+func (c *contacts) at(i int32) *linkedContact { return &c.blocks[i/contactBlock][i%contactBlock] }
+
+// contactList is the contacts of one group.
+type contactList struct {
+	of                 *contacts
+	first, last, count int32 // first and last + 1
+}
+
+func (l *contactList) add(to *contacts, c contact) {
+	if to.count%contactBlock == 0 {
+		to.blocks = append(to.blocks, make([]linkedContact, contactBlock))
+	}
+	at := int32(to.count)
+	to.count++
+	to.at(at).contact = c
+	if l.count == 0 {
+		l.of, l.first = to, at+1
+	} else {
+		to.at(l.last - 1).next = at + 1
+	}
+	l.last = at + 1
+	l.count++
+}
+
+// sorted returns the contacts by when they began.
+func (l *contactList) sorted() []contact {
+	out := make([]contact, 0, l.count)
+	for next := l.first; next != 0; {
+		c := l.of.at(next - 1)
+		out, next = append(out, c.contact), c.next
+	}
+	slices.SortStableFunc(out, func(a, b contact) int { return cmp.Compare(a.start, b.start) })
+	return out
+}
+
 // Flags of a contact.
 const (
 	isTCP = 1 << iota
@@ -40,10 +90,10 @@ func contactOf(e *alert.Event) contact {
 // regular stretch of 33 contacts counts, so that a beacon that began or ended in the
 // middle is seen too. Where packets were sampled it cannot be told.
 func (g *Group) Regular() *hit.Regular {
-	if g.sampled || len(g.contacts) < 2 && g.end-g.start < 600e9 {
+	if g.sampled || g.contacts.count < 2 && g.end-g.start < 600e9 {
 		return nil
 	}
-	slices.SortStableFunc(g.contacts, func(a, b contact) int { return cmp.Compare(a.start, b.start) })
+	all := g.contacts.sorted()
 	var s regular.State
 	var best regular.Verdict
 	judge := func() {
@@ -54,8 +104,8 @@ func (g *Group) Regular() *hit.Regular {
 		}
 		best.Held = held
 	}
-	for i := range g.contacts {
-		c := &g.contacts[i]
+	for i := range all {
+		c := &all[i]
 		before := s.Contacts
 		if s.Contacts > 0 && s.End-s.Start >= heldTicks { // about to be over, maybe
 			judge()
@@ -85,11 +135,11 @@ func (g *Group) Gaps() (gaps []float64) {
 	if g.sampled {
 		return nil
 	}
-	slices.SortStableFunc(g.contacts, func(a, b contact) int { return cmp.Compare(a.start, b.start) })
+	all := g.contacts.sorted()
 	var s regular.State
-	for i := range g.contacts {
+	for i := range all {
 		before := s
-		if s.Add(g.contacts[i].record()); before.Contacts > 0 && s.Contacts > before.Contacts {
+		if s.Add(all[i].record()); before.Contacts > 0 && s.Contacts > before.Contacts {
 			gaps = append(gaps, float64(s.Start-before.Start)/10)
 		}
 	}

@@ -133,7 +133,7 @@ func TestBound(t *testing.T) {
 		r := talked("10.1.2."+strconv.Itoa(i%5), "198.51.100.7", time.Duration(i)*time.Minute)
 		f.Add(&r, Sides(&r, holds))
 	}
-	if groups, beyond := f.Groups(); len(groups) != 3 || beyond != 8 || f.contacts != 4 {
-		t.Errorf("%d groups, %d beyond, %d contacts", len(groups), beyond, f.contacts)
+	if groups, beyond := f.Groups(); len(groups) != 3 || beyond != 8 || f.contacts.count != 4 {
+		t.Errorf("%d groups, %d beyond, %d contacts", len(groups), beyond, f.contacts.count)
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxGroups bounds the conversations that are told apart, some 60 MB of them;
+	// maxGroups bounds the conversations that are told apart, some 35 MB of them;
 	// what is beyond is counted.
 	maxGroups = 100_000
 	// maxContacts bounds the records of one group that its regularity is told by, and
@@ -30,9 +30,10 @@ const (
 // which protocol and port of the service.
 type Group struct {
 	key    groupKey
-	event  alert.Event // the first of the most severe
-	state  hit.State   // the furthest
+	worst  told      // the first of the most severe
+	state  hit.State // the furthest
 	shares []share
+	one    [1]share // room for shares: most groups have one exporter
 
 	count                 uint64 // flow records, of all exporters
 	start, end            int64  // of the flows
@@ -40,7 +41,25 @@ type Group struct {
 	localSaid, remoteSaid int64  // when each side sent data last
 	clientPort            int32  // hit.NoPort where the records differ
 	sampled               bool
-	contacts              []contact
+	contacts              contactList
+}
+
+// told is what a group keeps of an event, which has three times as many bytes.
+type told struct {
+	severity                hit.Severity
+	direction               hit.Direction
+	natLocal, natRemote     flow.Addr
+	localOpened, matchedNAT bool
+	icmpType, icmpCode      int32
+	domain, sampling        uint32
+	indicators, others      []intel.Indicator
+}
+
+func toldOf(e *alert.Event) told {
+	return told{
+		severity: e.Severity, direction: e.Direction, natLocal: e.NATLocal, natRemote: e.NATRemote, localOpened: e.LocalOpened, matchedNAT: e.MatchedNAT,
+		icmpType: int32(e.ICMPType), icmpCode: int32(e.ICMPCode), domain: e.Domain, sampling: e.Sampling, indicators: e.Indicators, others: e.Others,
+	}
 }
 
 type groupKey struct {
@@ -67,7 +86,7 @@ type Finder struct {
 	now      time.Time
 	room     struct{ groups, contacts int }
 	groups   map[groupKey]*Group
-	contacts int
+	contacts *contacts
 	beyond   uint64 // records of groups that there was no room for
 	listed   map[flow.Addr][]intel.Indicator
 	raw      match.Raw
@@ -75,12 +94,12 @@ type Finder struct {
 
 // NewFinder returns an empty Finder that judges by a policy and by what a set lists now.
 func NewFinder(policy *alert.Policy, set *intel.Set, now time.Time) *Finder {
-	f := &Finder{policy: policy, set: set, now: now, groups: map[groupKey]*Group{}, listed: map[flow.Addr][]intel.Indicator{}}
+	f := &Finder{policy: policy, set: set, now: now, groups: map[groupKey]*Group{}, contacts: &contacts{}, listed: map[flow.Addr][]intel.Indicator{}}
 	f.Bound(maxGroups, maxAllContacts)
 	return f
 }
 
-// Bound sets how many pairs are told apart, some 600 bytes each, and of how many records
+// Bound sets how many pairs are told apart, some 350 bytes each, and of how many records
 // in all their regularity is told, 40 bytes each.
 func (f *Finder) Bound(pairs, records int) { f.room.groups, f.room.contacts = pairs, records }
 
@@ -118,13 +137,12 @@ func (f *Finder) Add(r *flow.Record, sides match.Side) bool {
 			return true
 		}
 		e.Indicators = f.indicators(k.remote, e.Indicators)
-		g = &Group{key: k, event: e, state: e.State, start: e.Start, end: e.End, first: e.First, last: e.Last, clientPort: int32(e.ClientPort())}
+		g = &Group{key: k, worst: toldOf(&e), state: e.State, start: e.Start, end: e.End, first: e.First, last: e.Last, clientPort: int32(e.ClientPort())}
 		f.groups[k] = g
 	}
 	g.add(&e)
-	if len(g.contacts) < maxContacts && f.contacts < f.room.contacts {
-		g.contacts = append(g.contacts, contactOf(&e))
-		f.contacts++
+	if g.contacts.count < maxContacts && f.contacts.count < f.room.contacts {
+		g.contacts.add(f.contacts, contactOf(&e))
 	}
 	return true
 }
@@ -144,8 +162,8 @@ func (f *Finder) indicators(remote flow.Addr, all []intel.Indicator) []intel.Ind
 // add takes one more event of the group.
 func (g *Group) add(e *alert.Event) {
 	g.meet(e)
-	if e.Severity > g.event.Severity {
-		g.event = *e
+	if e.Severity > g.worst.severity {
+		g.worst = toldOf(e)
 	}
 	if rank(e.State) > rank(g.state) {
 		g.state = e.State
@@ -188,6 +206,9 @@ func (g *Group) share(exporter flow.Addr) *share {
 			return &g.shares[i]
 		}
 	}
+	if g.shares == nil {
+		g.shares = g.one[:0]
+	}
 	g.shares = append(g.shares, share{exporter: exporter})
 	return &g.shares[len(g.shares)-1]
 }
@@ -205,7 +226,7 @@ func (g *Group) most() *share {
 
 // probe reports whether nothing answered somebody outside.
 func (g *Group) probe() bool {
-	return g.state == hit.Attempt && (g.event.Direction == hit.Inbound || g.event.Direction == hit.Transit)
+	return g.state == hit.Attempt && (g.worst.direction == hit.Inbound || g.worst.direction == hit.Transit)
 }
 
 // Groups returns what was found: the most severe first, then the latest. beyond is how
@@ -215,7 +236,7 @@ func (f *Finder) Groups() (groups []*Group, beyond uint64) {
 		groups = append(groups, g)
 	}
 	slices.SortFunc(groups, func(a, b *Group) int {
-		return cmp.Or(cmp.Compare(b.event.Severity, a.event.Severity), cmp.Compare(b.end, a.end), compareKeys(&a.key, &b.key))
+		return cmp.Or(cmp.Compare(b.worst.severity, a.worst.severity), cmp.Compare(b.end, a.end), compareKeys(&a.key, &b.key))
 	})
 	return groups, f.beyond
 }

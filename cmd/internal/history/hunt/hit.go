@@ -20,33 +20,33 @@ func (g *Group) Hit(seed uint64, now time.Time) *hit.Hit {
 
 // Sums is Hit without its id and how regularly the pair talks, which take a while to tell.
 func (g *Group) Sums() *hit.Hit {
-	e, m := &g.event, g.most()
-	best := &e.Indicators[0]
+	e, m := &g.worst, g.most()
+	best := &e.indicators[0]
 	h := &hit.Hit{
-		Kind: hit.Retro, Severity: e.Severity, Direction: e.Direction, State: g.state,
+		Kind: hit.Retro, Severity: e.severity, Direction: e.direction, State: g.state,
 		Category: best.Category.String(), Feed: best.Feed, IOC: best.Prefix, Score: int(best.Confidence()), Ref: best.Ref, Name: best.Name,
-		SrcPort: int(g.clientPort), DstPort: int(g.key.port), Proto: e.Proto,
+		SrcPort: int(g.clientPort), DstPort: int(g.key.port), Proto: g.key.proto,
 		Count: m.count, Duplicates: g.count - m.count, Bytes: m.bytes(), Packets: flow.Sum(m.srcPackets, m.dstPacks),
 		SrcBytes: m.srcBytes, DstBytes: m.dstBytes, SrcPackets: m.srcPackets, DstPackets: m.dstPacks,
-		Exporter: m.exporter.IP(), Domain: e.Domain, Sampling: e.Sampling,
+		Exporter: m.exporter.IP(), Domain: e.domain, Sampling: e.sampling,
 		Start: stamp(g.start), End: stamp(g.end), First: stamp(g.first), Last: stamp(g.last),
 		Shared: best.Shared, Scanner: best.Scanner,
-		Local: e.Local.IP(), Remote: e.Remote.IP(),
-		Indicators: alert.Indicators(e.Indicators, e.Others),
+		Local: g.key.local.IP(), Remote: g.key.remote.IP(),
+		Indicators: alert.Indicators(e.indicators, e.others),
 	}
-	if flow.IsICMP(e.Proto) {
-		h.SrcPort, h.DstPort = e.ICMPType, e.ICMPCode
+	if flow.IsICMP(g.key.proto) {
+		h.SrcPort, h.DstPort = int(e.icmpType), int(e.icmpCode)
 	}
-	natLocal, natRemote := alert.IP(e.NATLocal), alert.IP(e.NATRemote)
+	natLocal, natRemote := alert.IP(e.natLocal), alert.IP(e.natRemote)
 	switch {
-	case e.LocalOpened:
+	case e.localOpened:
 		h.Src, h.Dst, h.NATSrc, h.NATDst, h.Matched = h.Local, h.Remote, natLocal, natRemote, hit.MatchedDst
-		if e.MatchedNAT {
+		if e.matchedNAT {
 			h.Matched = hit.MatchedNATDst
 		}
 	default:
 		h.Src, h.Dst, h.NATSrc, h.NATDst, h.Matched = h.Remote, h.Local, natRemote, natLocal, hit.MatchedSrc
-		if e.MatchedNAT {
+		if e.matchedNAT {
 			h.Matched = hit.MatchedNATSrc
 		}
 	}

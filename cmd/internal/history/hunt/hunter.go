@@ -338,7 +338,7 @@ func (h *Hunter) hunt(ctx context.Context, t *Task) error {
 		return err
 	}
 	groups, beyond := f.Groups()
-	groups = slices.DeleteFunc(groups, func(g *Group) bool { return g.event.Severity < h.d.MinSeverity() })
+	groups = slices.DeleteFunc(groups, func(g *Group) bool { return g.worst.severity < h.d.MinSeverity() })
 	if groups, err = h.unsaid(groups, since); err != nil {
 		return err
 	}

@@ -11,7 +11,14 @@ import (
 // all), sorted and disjoint.
 func RangesOf(set *intel.Set, now time.Time, wanted func(*intel.Indicator) bool) []flow.Range {
 	var out []flow.Range
-	all := set.All(now, func(i *intel.Indicator) bool { return i.Prefix.IsValid() && (wanted == nil || wanted(i)) })
+	if wanted == nil {
+		out = make([]flow.Range, 0, set.Len())
+		for s := range set.Spans(now) {
+			out = append(out, flow.Range{First: flow.Addr{Hi: s.FirstHi, Lo: s.FirstLo}, Last: flow.Addr{Hi: s.LastHi, Lo: s.LastLo}})
+		}
+		return flow.Merge(out)
+	}
+	all := set.All(now, func(i *intel.Indicator) bool { return i.Prefix.IsValid() && wanted(i) })
 	for i := range all {
 		out = append(out, flow.RangeOf(i.Prefix))
 	}

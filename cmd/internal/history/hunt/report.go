@@ -23,7 +23,7 @@ func report(groups []*Group, beyond uint64, t *Task, now time.Time, back time.Du
 	var lines []*hit.Hit
 	var rest []*Group
 	for _, g := range groups {
-		feed := g.event.Indicators[0].Feed
+		feed := g.worst.indicators[0].Feed
 		switch {
 		case g.probe():
 			if attempts[feed] == nil {
@@ -129,7 +129,7 @@ func (h *Hunter) unsaid(groups []*Group, since time.Time) ([]*Group, error) {
 	type span struct{ start, end time.Time }
 	told := map[talk]*span{}
 	for _, g := range groups {
-		told[talkOf(g.event.Local.IP(), g.event.Remote.IP(), g.key.proto, g.key.port)] = &span{}
+		told[talkOf(g.key.local.IP(), g.key.remote.IP(), g.key.proto, g.key.port)] = &span{}
 	}
 	err := h.d.Alerted(since, func(x *hit.Hit) {
 		if x.Sources > 1 || x.Targets > 1 || x.Kind == hit.DNSBL {
@@ -152,7 +152,7 @@ func (h *Hunter) unsaid(groups []*Group, since time.Time) ([]*Group, error) {
 		return nil, fmt.Errorf("the list of earlier alerts cannot be read: %w", err)
 	}
 	return slices.DeleteFunc(groups, func(g *Group) bool {
-		s := told[talkOf(g.event.Local.IP(), g.event.Remote.IP(), g.key.proto, g.key.port)]
+		s := told[talkOf(g.key.local.IP(), g.key.remote.IP(), g.key.proto, g.key.port)]
 		// A line tells times in whole seconds.
 		return !s.start.IsZero() && !stamp(g.start).Before(s.start.Add(-time.Second)) && !stamp(g.end).After(s.end.Add(time.Second))
 	}), nil
