@@ -132,7 +132,7 @@ func (w *wanted) named(cmd *cobra.Command) (*intel.Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		set.Rename(name)
+		set.Named(name)
 		sets = append(sets, set)
 	}
 	return intel.Union(sets...), nil

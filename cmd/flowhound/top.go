@@ -18,7 +18,7 @@ import (
 
 // topLimit is memoryLimit for top, whose tables are what it has most of: they are given up
 // all at once, when there are too many groups.
-const topLimit = 88 << 20
+const topLimit = 80 << 20
 
 func topCommand() *cobra.Command {
 	var a asking

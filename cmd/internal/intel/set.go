@@ -70,8 +70,10 @@ func Union(sets ...*Set) *Set {
 	return NewSet(blocks...)
 }
 
-// Rename gives all feeds of a Set another name. It is for one that nobody else has yet.
-func (s *Set) Rename(feed string) {
+// Named gives all feeds of a Set another name, and takes its labels away: what somebody
+// names is wanted as it stands. It is for a Set that nobody else has yet.
+func (s *Set) Named(feed string) {
+	s.labels = nil
 	for i, b := range s.blocks {
 		b.feed, s.sizes[i].Feed = feed, feed
 	}

@@ -141,16 +141,23 @@ func (p *page) places(by codec, to []int32, values int) error {
 	if p.coding != format.RLEDictionary && p.coding != format.PlainDictionary {
 		return fmt.Errorf("%w: a page has an unknown encoding (%d)", ErrDamaged, p.coding)
 	}
-	s.places = slices.Grow(s.places[:0], p.rows+8)
+	// The decoder writes up to seven places too many: not into the next page, which may be
+	// there already, but where there is room for them.
+	into := to[:0:len(to)]
+	if p.rows%8 != 0 {
+		s.places = slices.Grow(s.places[:0], p.rows+8)
+		into = s.places
+	}
 	var coding rle.DictionaryEncoding
-	got, err := coding.DecodeInt32(s.places, b)
+	got, err := coding.DecodeInt32(into, b)
 	if err != nil || len(got) < p.rows {
 		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
 	}
-	s.places = got
+	if len(to) > 0 && &got[0] != &to[0] {
+		copy(to, got)
+	}
 	var most uint32
-	for i, at := range got[:len(to)] {
-		to[i] = at
+	for _, at := range to {
 		most = max(most, uint32(at))
 	}
 	if len(to) > 0 && most >= uint32(values) {
