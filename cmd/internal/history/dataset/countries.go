@@ -29,7 +29,7 @@ type CountryHour struct {
 // stand for, whole; the others must be read themselves. So many workers, numbered from 0
 // on, call each at once, with what is valid during the call.
 func (s *Snapshot) Countries(workers int, each func(worker int, c *CountryHour) error) (covered map[*File]bool, err error) {
-	return s.rolledUp(countriesName, countriesMagic, workers, func(worker int, content []byte) (bool, error) {
+	return s.rolledUp(countriesName, countriesMagic, workers, func(worker int, _ *File, content []byte) (bool, error) {
 		return true, decodeCountries(content, func(c *CountryHour) error { return each(worker, c) })
 	})
 }

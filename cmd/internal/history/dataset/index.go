@@ -19,8 +19,10 @@ func (w *Writer) indexed(day string, m *manifest) bool {
 		return len(hourFiles(m)) == 0
 	}
 	defer x.close()
-	if _, err := os.Stat(filepath.Join(w.Dir, day, servicesName)); err != nil {
-		return false // an earlier version made the others
+	for _, of := range rollUps {
+		if _, err := os.Stat(filepath.Join(w.Dir, day, of.name)); err != nil {
+			return false // an earlier version made the others
+		}
 	}
 	return !x.old && slices.Equal(names(x.files), hourFiles(m))
 }

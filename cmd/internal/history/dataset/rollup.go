@@ -20,7 +20,7 @@ import (
 // rolledUp gives the sections that a roll-up of each day has for the files of the
 // snapshot to take, and returns the files of those that it could take. So many workers,
 // numbered from 0 on, do that for a day each.
-func (s *Snapshot) rolledUp(name, magic string, workers int, take func(worker int, content []byte) (bool, error)) (covered map[*File]bool, err error) {
+func (s *Snapshot) rolledUp(name, magic string, workers int, take func(worker int, f *File, content []byte) (bool, error)) (covered map[*File]bool, err error) {
 	covered = map[*File]bool{}
 	days := make(chan []*File, len(s.Files))
 	for rest := s.Files; len(rest) > 0; {
@@ -37,7 +37,7 @@ func (s *Snapshot) rolledUp(name, magic string, workers int, take func(worker in
 	for worker := range max(workers, 1) {
 		all.Go(func() {
 			for files := range days {
-				taken, failed := s.rolledUpDay(files, name, magic, func(content []byte) (bool, error) { return take(worker, content) })
+				taken, failed := s.rolledUpDay(files, name, magic, func(f *File, content []byte) (bool, error) { return take(worker, f, content) })
 				mu.Lock()
 				for _, f := range taken {
 					covered[f] = true
@@ -59,14 +59,14 @@ func (s *Snapshot) rolledUp(name, magic string, workers int, take func(worker in
 }
 
 // rolledUpDay is rolledUp for the files of a day.
-func (s *Snapshot) rolledUpDay(files []*File, name, magic string, take func(content []byte) (bool, error)) (taken []*File, err error) {
+func (s *Snapshot) rolledUpDay(files []*File, name, magic string, take func(f *File, content []byte) (bool, error)) (taken []*File, err error) {
 	sections := readSections(filepath.Join(s.dir, files[0].Day, name), magic)
 	for _, f := range files {
 		content, ok := sections[f.Name]
 		if !ok {
 			continue
 		}
-		if ok, err = take(content); err != nil {
+		if ok, err = take(f, content); err != nil {
 			return nil, err
 		}
 		if ok {
@@ -106,30 +106,56 @@ func appendSection(out []byte, name string, rows []byte) []byte {
 	return append(out, content...)
 }
 
+// rollUps are the roll-ups of a day. A file of them has a section for each hour file.
+var rollUps = []struct{ name, magic string }{{countriesName, countriesMagic}, {servicesName, servicesMagic}, {largestName, largestMagic}}
+
 // rollUp makes the roll-ups of a day anew; the sections of files that they had already
 // are copied.
 func (w *Writer) rollUp(ctx context.Context, dir string, want []string) error {
-	countriesPath, servicesPath := filepath.Join(dir, countriesName), filepath.Join(dir, servicesName)
-	oldCountries, oldServices := readSections(countriesPath, countriesMagic), readSections(servicesPath, servicesMagic)
-	countries, services := []byte(countriesMagic), []byte(servicesMagic)
+	old, out := make([]map[string][]byte, len(rollUps)), make([][]byte, len(rollUps))
+	for i, of := range rollUps {
+		old[i], out[i] = readSections(filepath.Join(dir, of.name), of.magic), []byte(of.magic)
+	}
 	for _, name := range want {
-		ofCountries, has := oldCountries[name]
-		ofServices, hasToo := oldServices[name]
-		if !has || !hasToo {
-			rows, err := sumFile(ctx, filepath.Join(dir, name))
-			if errors.Is(err, fs.ErrNotExist) {
+		sections, whole := make([][]byte, len(rollUps)), true
+		for i := range rollUps {
+			var has bool
+			sections[i], has = old[i][name]
+			whole = whole && has
+		}
+		if !whole {
+			var err error
+			if sections, err = rolledUpFile(ctx, filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
 				continue
 			} else if err != nil {
 				return err
 			}
-			ofCountries, ofServices = encodeCountries(countriesOf(rows)), encodeServices(rows)
 		}
-		countries, services = appendSection(countries, name, ofCountries), appendSection(services, name, ofServices)
+		for i := range rollUps {
+			out[i] = appendSection(out[i], name, sections[i])
+		}
 	}
-	if err := file.Replace(countriesPath, countries, 0o640); err != nil {
-		return err
+	for i, of := range rollUps {
+		if err := file.Replace(filepath.Join(dir, of.name), out[i], 0o640); err != nil {
+			return err
+		}
 	}
-	return file.Replace(servicesPath, services, 0o640)
+	return nil
+}
+
+// rolledUpFile returns the sections of a file, in the order of rollUps.
+func rolledUpFile(ctx context.Context, path string) ([][]byte, error) {
+	f, err := column.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	rows, err := sumFile(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	largest, err := rankFile(ctx, f, rows)
+	return [][]byte{encodeCountries(countriesOf(rows)), encodeServices(rows), largest}, err
 }
 
 // serviceKey is what a sum of a roll-up is about.
@@ -140,12 +166,7 @@ type serviceKey struct {
 }
 
 // sumFile sums up a file: the rows of its roll-up with services, in order.
-func sumFile(ctx context.Context, path string) ([]ServiceHour, error) {
-	f, err := column.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
+func sumFile(ctx context.Context, f *column.File) ([]ServiceHour, error) {
 	s := summer{sums: map[serviceKey]*ServiceHour{}}
 	for g := range f.Groups {
 		if err := ctx.Err(); err != nil {

@@ -26,7 +26,7 @@ type ServiceHour struct {
 // snapshot that they stand for, whole; the others must be read themselves. Workers are
 // those of Countries.
 func (s *Snapshot) Services(workers int, each func(worker int, h *ServiceHour) error) (covered map[*File]bool, err error) {
-	return s.rolledUp(servicesName, servicesMagic, workers, func(worker int, content []byte) (bool, error) {
+	return s.rolledUp(servicesName, servicesMagic, workers, func(worker int, _ *File, content []byte) (bool, error) {
 		rows, err := decodeServices(content)
 		if err != nil {
 			return false, nil //nolint:nilerr // damaged: its file is read

@@ -60,7 +60,7 @@ func Summarize(dir string) (s Summary, err error) {
 		for _, d := range m.Damaged {
 			s.Damaged = append(s.Damaged, day+"/"+d.Name)
 		}
-		for _, name := range []string{manifestName, indexName, countriesName, servicesName} {
+		for _, name := range []string{manifestName, indexName, countriesName, servicesName, largestName} {
 			s.Bytes += sizeOf(filepath.Join(dir, day, name))
 		}
 	}

@@ -49,7 +49,7 @@ func VerifyAll(ctx context.Context, dir string, damaged func(name string, err er
 		case err == nil:
 			good++
 		case errors.Is(err, fs.ErrNotExist):
-		case errors.Is(err, column.ErrDamaged), errors.Is(err, errIndex), errors.Is(err, errCountries), errors.Is(err, errServices), errors.Is(err, errManifest), errors.Is(err, errLog):
+		case errors.Is(err, column.ErrDamaged), errors.Is(err, errIndex), errors.Is(err, errCountries), errors.Is(err, errServices), errors.Is(err, errLargest), errors.Is(err, errManifest), errors.Is(err, errLog):
 			bad++
 			damaged(name, err)
 		default:
@@ -67,7 +67,7 @@ func VerifyAll(ctx context.Context, dir string, damaged func(name string, err er
 		return good, bad, err
 	}
 	for _, day := range days {
-		for name, check := range map[string]func(string) error{manifestName: verifyManifest, indexName: verifyIndex, countriesName: verifyCountries, servicesName: verifyServices} {
+		for name, check := range map[string]func(string) error{manifestName: verifyManifest, indexName: verifyIndex, countriesName: verifyCountries, servicesName: verifyServices, largestName: verifyLargest} {
 			if err := found(day+"/"+name, check(filepath.Join(dir, day, name))); err != nil {
 				return good, bad, err
 			}
@@ -133,6 +133,20 @@ func verifyServices(path string) error {
 	return verifySections(path, servicesMagic, errServices, func(content []byte) error {
 		_, err := decodeServices(content)
 		return err
+	})
+}
+
+func verifyLargest(path string) error {
+	return verifySections(path, largestMagic, errLargest, func(content []byte) error {
+		if len(content) == 1 && content[0] == listsNone {
+			return nil
+		}
+		for side := range sides {
+			if _, _, err := decodeLargest(content, side, func([2]byte) bool { return true }); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -27,6 +27,10 @@ type Data struct {
 	Countries func(workers int, each func(worker int, h *CountryHour) error) ([]bool, error)
 	// Services is Countries for each service.
 	Services func(workers int, each func(worker int, h *ServiceHour) error) ([]bool, error)
+	// Largest, unless it is nil, gives the lists of the largest ends of a side, of the
+	// countries that are wanted, with the number of their file in Files. It returns for
+	// which of Files they stand. raw: counts as exported.
+	Largest func(side dataset.Side, raw bool, wanted func([2]byte) bool, each func(file int, l *EndList) error) ([]bool, error)
 	// Aside names files that were found damaged before and are not among Files.
 	Aside []string
 	// Places says where the addresses of Recent's records are; nil: nobody knows.
@@ -45,7 +49,7 @@ func (d *Data) parts(q *Question) ([]Part, error) {
 	}
 	var out []Part
 	for i, p := range d.Files {
-		if floorMillis(p.Info.Start) >= to || floorMillis(p.Info.End) < from {
+		if !p.overlaps(from, to) {
 			continue
 		}
 		if groups != nil && groups[i] != nil {

@@ -32,6 +32,14 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 		covered, err := snap.Services(workers, each)
 		return stands(covered), err
 	}
+	number := make(map[*dataset.File]int, len(snap.Files))
+	for i, f := range snap.Files {
+		number[f] = i
+	}
+	d.Largest = func(side dataset.Side, raw bool, wanted func([2]byte) bool, each func(int, *EndList) error) ([]bool, error) {
+		covered, err := snap.Largest(side, raw, wanted, func(f *dataset.File, l *EndList) error { return each(number[f], l) })
+		return stands(covered), err
+	}
 	d.Select = func(set *AddrSet, workers int) ([][]int, error) { return selected(snap, set, workers), nil }
 	return d
 }

@@ -1,8 +1,8 @@
 package query
 
 import (
-	"slices"
 	"sync"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
@@ -27,10 +27,9 @@ const (
 )
 
 // rolledUp returns the least sums of hours that answer a question: it asks for nothing
-// but countries, services, protocols and whole hours, and for sums.
+// but countries, services, protocols and hours, and for sums.
 func rolledUp(q *Question, o *TopOptions) rollup {
-	from, to := q.bounds()
-	if o.Value.counts() || !q.Start.IsZero() && from%hourMillis != 0 || !q.End.IsZero() && to%hourMillis != 0 {
+	if whole, _ := q.hours(); o.Value.counts() || !whole.any() {
 		return noRollup
 	}
 	need := rollupOf(q.Filter.root)
@@ -80,17 +79,40 @@ func rollupOf(n *node) rollup {
 	return need
 }
 
-// addRollups adds the sums of hours to s and returns the parts that these do not stand
-// for.
-func (d *Data) addRollups(q *Question, keys []Key, from rollup, s *sums, parts []Part) ([]Part, error) {
+// hours returns the question for the whole hours of q's time, and those for what is
+// before and after them.
+func (q *Question) hours() (whole Question, borders []Question) {
+	whole = *q
+	from, to := q.bounds()
+	if up := from + (hourMillis-from%hourMillis)%hourMillis; !q.Start.IsZero() && up != from {
+		whole.Start = time.UnixMilli(up)
+		border := *q
+		border.End = whole.Start
+		borders = append(borders, border)
+	}
+	if rest := to % hourMillis; !q.End.IsZero() && rest != 0 {
+		whole.End = time.UnixMilli(to - rest)
+		border := *q
+		border.Start = whole.End
+		borders = append(borders, border)
+	}
+	return whole, borders
+}
+
+// any reports whether the question's time is not empty.
+func (q *Question) any() bool {
+	from, to := q.bounds()
+	return from < to
+}
+
+// addRollups adds the sums of hours to s and returns for which files they stand.
+func (d *Data) addRollups(q *Question, keys []Key, from rollup, s *sums) (covered []bool, err error) {
 	adders := make([]*adder, q.workers())
 	var mu sync.Mutex
 	for i := range adders {
 		adders[i] = newAdder(q, keys, s)
 		adders[i].mu, adders[i].most = &mu, mostRolled/len(adders)
 	}
-	var covered []bool
-	var err error
 	switch {
 	case from == ofCountries && d.Countries != nil:
 		covered, err = d.Countries(len(adders), func(worker int, h *CountryHour) error { return adders[worker].add(h, 0) })
@@ -105,13 +127,7 @@ func (d *Data) addRollups(q *Question, keys []Key, from rollup, s *sums, parts [
 	if err != nil {
 		return nil, err
 	}
-	done := map[string]bool{}
-	for i, c := range covered {
-		if c {
-			done[d.Files[i].Path] = true
-		}
-	}
-	return slices.DeleteFunc(parts, func(p Part) bool { return done[p.Path] }), nil
+	return covered, nil
 }
 
 // adder adds up the sums of hours by what a question looks at, before it looks: a month

@@ -43,6 +43,12 @@ type Part struct {
 	Groups []int // the row groups that can hold what is asked; nil: all
 }
 
+// overlaps reports whether flows of the file can have begun from from on and before to, in
+// Unix milliseconds.
+func (p *Part) overlaps(from, to int64) bool {
+	return floorMillis(p.Info.Start) < to && floorMillis(p.Info.End) >= from
+}
+
 func (q *Question) workers() int {
 	if q.Workers > 0 {
 		return q.Workers

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -65,6 +66,9 @@ func (d *Data) Top(ctx context.Context, q Question, o TopOptions) (*Top, error) 
 		o.Memory = topMemory
 	}
 	r := &reading{d: d, q: &q, o: &o, passes: 1}
+	if t, err := r.fromLists(ctx); !errors.Is(err, errUnlisted) {
+		return t, err
+	}
 	s, err := r.sum(ctx, share{}, o.bounded())
 	switch {
 	case errors.Is(err, errFull):
@@ -180,29 +184,75 @@ func (r *reading) candidates(ctx context.Context, first *sums) (*Top, error) {
 // sum reads the files once and adds up a share of the groups. With bounded, bounds take
 // over when the table is full.
 func (r *reading) sum(ctx context.Context, part share, bounded bool) (*sums, error) {
-	q, o := r.q, r.o
-	workers := make([]*sums, q.workers())
+	workers := r.workers(part, bounded)
+	parts, err := r.d.parts(r.q)
+	if err != nil {
+		return nil, err
+	}
+	if from := rolledUp(r.q, r.o); from != noRollup {
+		whole, borders := r.q.hours()
+		covered, err := r.d.addRollups(&whole, r.o.Keys, from, workers[0])
+		if err != nil {
+			return nil, err
+		}
+		parts, err = r.scanBorders(ctx, workers, parts, covered, borders)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := r.scan(ctx, workers, parts, r.q); err != nil {
+		return nil, err
+	}
+	return r.gather(ctx, workers)
+}
+
+// workers returns the sums of each worker, still empty.
+func (r *reading) workers(part share, bounded bool) []*sums {
+	workers := make([]*sums, r.q.workers())
 	for i := range workers {
-		workers[i] = newSums(o.Keys, o.Value, q.Raw, part, o.Memory/len(workers))
+		workers[i] = newSums(r.o.Keys, r.o.Value, r.q.Raw, part, r.o.Memory/len(workers))
 		if bounded {
 			workers[i].spill = r.more
 		}
 	}
+	return workers
+}
+
+// scan adds what q accepts in parts.
+func (r *reading) scan(ctx context.Context, workers []*sums, parts []Part, q *Question) error {
 	asked := *q
 	asked.Progress = r.show
-	parts, err := r.d.parts(&asked)
-	if err != nil {
-		return nil, err
+	scan := scan{q: &asked, parts: parts, visit: func(worker int, g *group, found [2][]int32) error { return workers[worker].visit(g, found) }}
+	return scan.run(ctx)
+}
+
+// scanBorders reads of files that a roll-up stands for what began before and after its
+// whole hours. It returns the other files.
+func (r *reading) scanBorders(ctx context.Context, workers []*sums, parts []Part, covered []bool, borders []Question) (others []Part, err error) {
+	done := map[string]bool{}
+	for i, c := range covered {
+		if c {
+			done[r.d.Files[i].Path] = true
+		}
 	}
-	if from := rolledUp(q, o); from != noRollup {
-		if parts, err = r.d.addRollups(q, o.Keys, from, workers[0], parts); err != nil {
+	for i := range borders {
+		q := &borders[i]
+		from, to := q.bounds()
+		var some []Part
+		for _, p := range parts {
+			if done[p.Path] && p.overlaps(from, to) {
+				some = append(some, p)
+			}
+		}
+		if err := r.scan(ctx, workers, some, q); err != nil {
 			return nil, err
 		}
 	}
-	scan := scan{q: &asked, parts: parts, visit: func(worker int, g *group, found [2][]int32) error { return workers[worker].visit(g, found) }}
-	if err := scan.run(ctx); err != nil {
-		return nil, err
-	}
+	return slices.DeleteFunc(parts, func(p Part) bool { return done[p.Path] }), nil
+}
+
+// gather merges the sums of workers and adds what is in no file yet.
+func (r *reading) gather(ctx context.Context, workers []*sums) (*sums, error) {
 	all := workers[0]
 	all.table.most = min(all.table.most*len(workers), maxEntries) // the memory of those that are done
 	if all.seen != nil {
@@ -214,7 +264,7 @@ func (r *reading) sum(ctx context.Context, part share, bounded bool) (*sums, err
 		}
 		workers[i+1] = nil
 	}
-	return all, r.d.recent(ctx, q, func(c *Conversation, found [2]bool) error {
+	return all, r.d.recent(ctx, r.q, func(c *Conversation, found [2]bool) error {
 		for w, r := range []*Record{&c.Record, &c.Answer} {
 			if found[w] {
 				if err := all.record(r); err != nil {

@@ -1,0 +1,264 @@
+package dataset
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+// The third roll-up of a day names the ends (an address and its port) that sent or
+// received the most, for each large country and hour: the millions of ends behind a
+// country of the map are then known without reading a file. A list has some hundred
+// ends, and says how much any other end has at most. So whoever merges lists can tell
+// whether the answer is exact. A section takes a hundredth of its file.
+const (
+	largestName  = "largest"
+	largestMagic = "FHLARG01"
+)
+
+// Side says of which flows and ends a list is.
+type Side uint8
+
+// The sides.
+const (
+	Sent     Side = iota // flows from the country, by source
+	Received             // flows to it, by destination
+	Either               // flows from or to it, by either end, wherever that end is
+	sides
+)
+
+// End is an address with a port, and what it sent or received in an hour.
+type End struct {
+	Addr  flow.Addr
+	Port  uint16
+	Bytes uint64 // multiplied by sampling
+}
+
+// EndList is the largest ends of a country in an hour: of flows that began in it.
+type EndList struct {
+	Hour    int64 // Unix seconds
+	Country [2]byte
+	Side    Side
+	Flows   uint64 // of all ends
+	Bytes   uint64
+	Ends    []End   // in the order of addresses and ports
+	Rest    uint64  // bytes that an end has at most which is not in Ends
+	Seen    *Sketch // of all ends
+}
+
+// compare orders ends by address and port.
+func (e *End) compare(o *End) int {
+	return cmp.Or(e.Addr.Compare(o.Addr), cmp.Compare(e.Port, o.Port))
+}
+
+// Largest gives each the lists of one side, and returns the files of the snapshot that
+// they stand for: all flows of the countries that are wanted. Bytes as exported are not
+// listed: with raw, files with sampled flows are left out.
+func (s *Snapshot) Largest(side Side, raw bool, wanted func(country [2]byte) bool, each func(*File, *EndList) error) (covered map[*File]bool, err error) {
+	return s.rolledUp(largestName, largestMagic, func(f *File, content []byte) (bool, error) {
+		lists, kind, err := decodeLargest(content, side, wanted)
+		if err != nil || kind == listsSampled && raw {
+			return false, nil //nolint:nilerr // damaged: its file is read
+		}
+		for i := range lists {
+			if lists[i].unlisted() {
+				return false, nil
+			}
+		}
+		for i := range lists {
+			if err := each(f, &lists[i]); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+}
+
+// unlisted reports whether the country is too small for a list.
+func (l *EndList) unlisted() bool { return l.Flows == 0 }
+
+var errLargest = errors.New("the roll-up of the largest ends is damaged")
+
+// A section is a byte that says what its lists are, then for each side the heads of the
+// lists, their ends and their sketches: three blocks, each with its length and
+// compressed by itself. A country without a list has a head with 0 flows.
+const (
+	listsPlain   = iota
+	listsSampled // there are sampled flows
+	listsNone    // there are no lists: the file has flows of too many hours
+)
+
+const blocksOfSide = 3
+
+func encodeLargest(lists []EndList, kind byte) []byte {
+	out := []byte{kind}
+	for side := range sides {
+		var blocks [blocksOfSide][]byte
+		for i := range lists {
+			if lists[i].Side == side {
+				lists[i].appendTo(&blocks)
+			}
+		}
+		for _, b := range blocks {
+			packed := sectionEncoder.EncodeAll(b, nil)
+			out = append(binary.AppendUvarint(out, uint64(len(packed))), packed...)
+		}
+	}
+	return out
+}
+
+// appendTo appends a list to the blocks of its side.
+func (l *EndList) appendTo(blocks *[blocksOfSide][]byte) {
+	b := binary.AppendVarint(blocks[0], l.Hour/3600)
+	b = append(b, l.Country[:]...)
+	b = binary.AppendUvarint(b, l.Flows)
+	if !l.unlisted() {
+		before := len(blocks[1])
+		blocks[1] = appendEnds(blocks[1], l.Ends)
+		for _, n := range []uint64{l.Bytes, l.Rest, uint64(len(l.Ends)), uint64(len(blocks[1]) - before)} {
+			b = binary.AppendUvarint(b, n)
+		}
+		blocks[2] = append(blocks[2], l.Seen[:]...)
+	}
+	blocks[0] = b
+}
+
+// appendEnds appends ends column by column, addresses as the difference to the one before.
+func appendEnds(b []byte, ends []End) []byte {
+	var before flow.Addr
+	for i := range ends {
+		a := ends[i].Addr
+		b = binary.AppendUvarint(b, a.Hi-before.Hi)
+		if a.Hi == before.Hi {
+			b = binary.AppendUvarint(b, a.Lo-before.Lo)
+		} else {
+			b = binary.BigEndian.AppendUint64(b, a.Lo)
+		}
+		before = a
+	}
+	for i := range ends {
+		b = binary.AppendUvarint(b, uint64(ends[i].Port))
+	}
+	for i := range ends {
+		b = binary.AppendUvarint(b, ends[i].Bytes)
+	}
+	return b
+}
+
+// decodeLargest returns the lists of one side, of the countries that are wanted.
+func decodeLargest(content []byte, side Side, wanted func([2]byte) bool) (lists []EndList, kind byte, err error) {
+	if len(content) == 0 || content[0] > listsSampled {
+		return nil, listsNone, errLargest
+	}
+	r := numbers{b: content[1:]}
+	for range blocksOfSide * int(side) {
+		r.take()
+	}
+	var blocks [blocksOfSide]numbers
+	for i := range blocks {
+		blocks[i].b = r.unpacked()
+	}
+	for heads := &blocks[0]; len(heads.b) > 0 && !r.bad; {
+		l := EndList{Side: side}
+		n, ends := l.readHead(&blocks)
+		for i := range blocks {
+			r.bad = r.bad || blocks[i].bad
+		}
+		if r.bad || !wanted(l.Country) {
+			continue
+		}
+		if one := (numbers{b: ends}); !l.unlisted() {
+			l.Ends = one.ends(n)
+			r.bad = one.bad || len(one.b) > 0
+		}
+		lists = append(lists, l)
+	}
+	if r.bad {
+		return nil, listsNone, errLargest
+	}
+	return lists, content[0], nil
+}
+
+// readHead reads a list but for its ends, of which it returns the number and the bytes.
+func (l *EndList) readHead(blocks *[blocksOfSide]numbers) (n uint64, ends []byte) {
+	head := &blocks[0]
+	l.Hour = unzigzag(head.uvarint()) * 3600
+	copy(l.Country[:], head.bytes(2))
+	if l.Flows = head.uvarint(); l.unlisted() {
+		return 0, nil
+	}
+	l.Bytes, l.Rest, n = head.uvarint(), head.uvarint(), head.uvarint()
+	ends = blocks[1].bytes(head.uvarint())
+	if seen := blocks[2].bytes(uint64(len(Sketch{}))); seen != nil {
+		l.Seen = (*Sketch)(seen)
+	}
+	return n, ends
+}
+
+// numbers reads a section, and keeps that it ran out of bytes.
+type numbers struct {
+	b   []byte
+	bad bool
+}
+
+func (r *numbers) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *numbers) bytes(n uint64) []byte {
+	if n > uint64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+// take returns bytes whose length stands before them.
+func (r *numbers) take() []byte { return r.bytes(r.uvarint()) }
+
+// unpacked is take of bytes that are compressed.
+func (r *numbers) unpacked() []byte {
+	b, err := sectionDecoder.DecodeAll(r.take(), nil)
+	r.bad = r.bad || err != nil
+	return b
+}
+
+func (r *numbers) ends(n uint64) []End {
+	if r.bad = r.bad || n > uint64(len(r.b)); r.bad {
+		return nil
+	}
+	ends := make([]End, n)
+	var a flow.Addr
+	for i := range ends {
+		if d := r.uvarint(); d == 0 {
+			a.Lo += r.uvarint()
+		} else if lo := r.bytes(8); lo != nil {
+			a = flow.Addr{Hi: a.Hi + d, Lo: binary.BigEndian.Uint64(lo)}
+		}
+		ends[i].Addr = a
+	}
+	for i := range ends {
+		ends[i].Port = uint16(r.uvarint())
+	}
+	for i := range ends {
+		ends[i].Bytes = r.uvarint()
+	}
+	return ends
+}
+
+// Has reports whether the list has an end.
+func (l *EndList) Has(a flow.Addr, port uint16) bool {
+	_, ok := slices.BinarySearchFunc(l.Ends, End{Addr: a, Port: port}, func(x, y End) int { return x.compare(&y) })
+	return ok
+}

@@ -1,0 +1,130 @@
+package dataset
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
+)
+
+func anyCountry([2]byte) bool { return true }
+
+func someLists() []EndList {
+	seen := &Sketch{}
+	for i := range 1000 {
+		seen.Add(EndHash(flow.Addr4(uint32(i)), 443))
+	}
+	return []EndList{
+		{Hour: 3600 * 495_000, Country: [2]byte{'N', 'O'}, Side: Sent, Flows: 7, Bytes: 1 << 50, Rest: 12, Seen: seen, Ends: []End{
+			{flow.Addr4(1), 443, 5}, {flow.Addr4(1), 444, 1 << 49}, {flow.Addr4(9), 0, 1}, {flow.Addr{Hi: 1 << 61, Lo: 1}, 65535, 7}, {flow.Addr{Hi: 1 << 61, Lo: 1 << 63}, 1, 7},
+		}},
+		{Country: [2]byte{'N', 'L'}, Side: Sent},
+		{Hour: -3600, Country: [2]byte{'x', 'p'}, Side: Received, Flows: 1, Seen: &Sketch{1, 2}, Ends: []End{}},
+		{Hour: 0, Country: [2]byte{'-', '-'}, Side: Either, Flows: 1, Rest: 1, Seen: &Sketch{}, Ends: []End{{flow.Addr4(2), 1, 1}}},
+	}
+}
+
+// TestLargestCode: what is written of lists is read as it was.
+func TestLargestCode(t *testing.T) {
+	lists := someLists()
+	b := encodeLargest(lists, listsSampled)
+	var got []EndList
+	for side := range sides {
+		some, kind, err := decodeLargest(b, side, anyCountry)
+		if err != nil || kind != listsSampled {
+			t.Fatal(kind, err)
+		}
+		got = append(got, some...)
+	}
+	if !reflect.DeepEqual(got, lists) {
+		t.Errorf("%+v, want %+v", got, lists)
+	}
+	if n := lists[0].Seen.Estimate(); n < 930 || n > 1070 {
+		t.Errorf("1000 ends are estimated to be %d", n)
+	}
+	one, _, err := decodeLargest(b, Sent, func(c [2]byte) bool { return c[1] == 'O' })
+	if err != nil || !reflect.DeepEqual(one, lists[:1]) {
+		t.Errorf("of one country %+v, %v", one, err)
+	}
+	if _, _, err := decodeLargest(encodeLargest(nil, listsNone), Sent, anyCountry); err == nil {
+		t.Error("a section without lists stands for its file")
+	}
+}
+
+func FuzzLargest(f *testing.F) {
+	f.Add(encodeLargest(someLists(), listsPlain), byte(0))
+	f.Add([]byte{0, 1, 2}, byte(1))
+	f.Fuzz(func(t *testing.T, b []byte, n byte) {
+		side := Side(n) % sides
+		lists, _, err := decodeLargest(b, side, anyCountry)
+		if err != nil {
+			return
+		}
+		again, _, err := decodeLargest(encodeLargest(lists, listsPlain), side, anyCountry)
+		if err != nil || len(again) != len(lists) {
+			t.Fatalf("%d lists, then %d: %v", len(lists), len(again), err)
+		}
+	})
+}
+
+// TestLargestDamaged: verify names a damaged roll-up, a search goes past it, and what an
+// earlier version has not made is made.
+func TestLargestDamaged(t *testing.T) {
+	w, _ := filled(t)
+	now := noon.AddDate(0, 0, 1)
+	if err := w.Tidy(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(w.Dir, dayOf(noon.UnixNano()), largestName)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	covered := func() int {
+		files, err := snapshot(t, w.Dir).Largest(Sent, false, func([2]byte) bool { return false }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	all := covered()
+	if all == 0 || verifyLargest(path) != nil {
+		t.Fatal("no file has lists")
+	}
+	broken := bytes.Clone(whole)
+	broken[len(broken)-3] ^= 1
+	if err := os.WriteFile(path, broken, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n := covered(); n != all-1 || verifyLargest(path) == nil {
+		t.Errorf("%d of %d files have lists, one of which is damaged", n, all)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Tidy(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, whole) {
+		t.Errorf("it is not made again: %v", err)
+	}
+}
+
+// TestNth finds how large the nth is.
+func TestNth(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	all := rnd.Perm(100)
+	numbers := make([]uint64, len(all))
+	for i, n := range all {
+		numbers[i] = uint64(n)
+	}
+	for n, want := range map[int]uint64{1: 99, 10: 90, 99: 1, 100: 1, 1000: 1} {
+		if got := nth(numbers, n); got != want {
+			t.Errorf("the %dth largest of 0 to 99 is %d, want %d", n, got, want)
+		}
+	}
+}
