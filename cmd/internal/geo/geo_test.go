@@ -68,10 +68,10 @@ func TestSizes(t *testing.T) {
 	if n := len(countryTable); n > 700<<10 {
 		t.Errorf("the table of countries takes %d bytes of the program", n)
 	}
-	if n := embedded().Table.Bytes(); n > 12<<20 {
+	if n := builtIn.get().Bytes(); n > 12<<20 {
 		t.Errorf("the table of countries takes %d bytes of memory", n)
 	}
-	for _, c := range embedded().Table.Values() {
+	for _, c := range builtIn.get().Values() {
 		if c.IsCode() && !codes[c] {
 			t.Errorf("the table has %s, which is not a country", c)
 		}
@@ -215,8 +215,8 @@ func BenchmarkCountry(b *testing.B) {
 	v := Embedded()
 	var four, six [1 << 16]flow.Addr
 	random := rand.New(rand.NewPCG(1, 2))
-	all := embedded().Table.Ranges()
-	n4, _ := embedded().Table.Len()
+	all := builtIn.get().Ranges()
+	n4, _ := builtIn.get().Len()
 	for i := range four {
 		four[i] = flow.Addr4(flow.AddrFrom(all[random.IntN(n4/2)].First).V4() + random.Uint32N(256))
 		r := all[len(all)-1-random.IntN(300_000)]

@@ -157,7 +157,7 @@ func (p *Part) global(a flow.Addr) bool {
 			return false
 		}
 	}
-	c := p.databases.countries.Table.Lookup(a)
+	c := p.databases.countries.get().Lookup(a)
 	return c != Private && c != Multicast && c != tunnel
 }
 

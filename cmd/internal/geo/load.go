@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,27 +85,34 @@ func (c *Config) files() (out []string) {
 	return out
 }
 
-// load reads the databases of c: the operator's over the built-in one over the
-// fallback. The error says which could not be read; the View has the others then.
-func load(c *Config) (v *View, problems []error) {
+// loadNow reads the databases of c, and makes tables of them. The errors say which could
+// not be read; the View has the others then.
+func loadNow(c *Config) (v *View, problems []error) {
+	v, problems = load(c, func(err error) { problems = append(problems, err) })
+	v.prepare()
+	return v, problems
+}
+
+// load is loadNow for a View that makes its tables when it is asked: the operator's over
+// the built-in one over the fallback. What it cannot read then, it tells.
+func load(c *Config, late func(error)) (v *View, problems []error) {
 	v = Embedded()
-	countries := v.countries.Table
-	if fallback, err := readTor(c.Fallback); err != nil {
-		problems = append(problems, err)
-	} else if len(fallback) > 0 {
-		countries = countries.WithGaps(table.New(fallback)).With(special)
+	if len(torFiles(c.Fallback)) > 0 {
+		v.gaps = whenAsked(func() *table.Table[Country] {
+			ranges, err := readTor(c.Fallback)
+			if err != nil {
+				late(err)
+			}
+			return Table(ranges)
+		})
 	}
 	if c.Database != "" {
 		d, err := ReadFile(c.Database)
 		if err != nil {
 			problems = append(problems, err)
 		} else {
-			v.take(c.Database, d, countries)
-			countries = v.countries.Table
+			v.take(c.Database, d)
 		}
-	}
-	if countries != v.countries.Table {
-		v.countries = &table.File[Country]{Date: v.countries.Date, Source: v.countries.Source, Table: countries}
 	}
 	if c.ASDatabase != "" {
 		d, err := ReadFile(c.ASDatabase)
@@ -131,12 +139,14 @@ func readTor(folder string) (out []table.Range[Country], err error) {
 	return out, nil
 }
 
-// take puts the operator's database over the table below. What lies within a range that
+// take puts the operator's database over the built-in table. What lies within a range that
 // no database may speak of holds only where it is named by itself.
-func (v *View) take(path string, d *Data, below *table.Table[Country]) {
+func (v *View) take(path string, d *Data) {
 	if len(d.Countries) > 0 {
-		explicit := within(d.Countries, special)
-		v.countries = &table.File[Country]{Date: d.Date, Source: filepath.Base(path), Table: below.With(slices.Concat(d.Countries, special, explicit))}
+		v.source, v.date = filepath.Base(path), d.Date
+		v.countries = whenAsked(func() *table.Table[Country] {
+			return builtIn.get().With(slices.Concat(d.Countries, special, within(d.Countries, special)))
+		})
 	}
 	if len(d.Systems) > 0 {
 		v.takeSystems(d)
@@ -145,18 +155,15 @@ func (v *View) take(path string, d *Data, below *table.Table[Country]) {
 
 // takeSystems puts the operator's autonomous systems over the built-in ones.
 func (v *View) takeSystems(d *Data) {
-	built := embeddedSystems()
-	owners := make(map[uint32]string, built.Names.Len())
-	for _, as := range built.Table.Values() {
-		owners[as] = built.Names.Of(as)
-	}
-	for as, name := range d.Owners {
-		owners[as] = name
-	}
-	f := &table.File[uint32]{
-		Date: d.Date, Table: built.Table.With(d.Systems), Names: table.NewNames(owners),
-	}
-	v.systems = func() *table.File[uint32] { return f }
+	v.systems = whenAsked(func() *table.File[uint32] {
+		built := builtInSystems.get()
+		owners := make(map[uint32]string, built.Names.Len())
+		for _, as := range built.Table.Values() {
+			owners[as] = built.Names.Of(as)
+		}
+		maps.Copy(owners, d.Owners)
+		return &table.File[uint32]{Date: d.Date, Table: built.Table.With(d.Systems), Names: table.NewNames(owners)}
+	})
 }
 
 // within returns the ranges that lie in one of others that is no tunnel's.

@@ -62,14 +62,15 @@ func New(c Config, d Dependencies) (*Part, error) {
 // JournalName is the journal of outside addresses, in data_dir.
 const JournalName = "sites"
 
-// Open returns a Part for one command: it has read the databases of c and the journal of
-// an agent, "" for none, which it leaves as it is, and watches nothing.
+// Open returns a Part for one command: it has read the operator's databases and the journal
+// of an agent, "" for none, which it leaves as it is, and watches nothing. What else it
+// needs it reads when it is asked.
 func Open(c Config, journal string, log *slog.Logger) (*Part, error) {
 	p, err := New(c, Dependencies{Log: log})
 	if err != nil {
 		return nil, err
 	}
-	v, problems := load(&c)
+	v, problems := load(&c, func(err error) { log.Warn("geo: only the other databases answer", "err", err) })
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("geo: %s", oneLine(errors.Join(problems...)))
 	}
@@ -115,7 +116,7 @@ func (p *Part) Start(context.Context) error {
 		p.d.Say("error", msg)
 	}
 	p.files.Set(p.config.files())
-	v, problems := load(&p.config)
+	v, problems := loadNow(&p.config)
 	p.databases = v
 	p.told(problems)
 	p.inside.Store(newInside(&p.config))
@@ -123,7 +124,7 @@ func (p *Part) Start(context.Context) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel, p.learning = cancel, make(chan struct{})
 	p.watched.Go(func() {
-		v.systems() // now rather than with the first hit
+		v.systems.get() // now rather than with the first hit
 		p.files.Run(ctx)
 	})
 	go p.learn()
@@ -147,7 +148,7 @@ func (p *Part) reload(paths []string) {
 	p.mu.Lock()
 	config := p.config
 	p.mu.Unlock()
-	v, problems := load(&config)
+	v, problems := loadNow(&config)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := errors.Join(problems...); err != nil {
@@ -169,7 +170,7 @@ func (p *Part) Apply(_ context.Context, c Config) error {
 	v := p.databases
 	if !slices.Equal(c.files(), p.config.files()) {
 		var problems []error
-		if v, problems = load(&c); len(problems) > 0 {
+		if v, problems = loadNow(&c); len(problems) > 0 {
 			return fmt.Errorf("geo: %s", oneLine(errors.Join(problems...)))
 		}
 		p.trouble.set("databases", nil)
@@ -248,7 +249,7 @@ func (p *Part) Describe(chan<- *prometheus.Desc) {}
 // Collect reports the counts.
 func (p *Part) Collect(ch chan<- prometheus.Metric) {
 	p.mu.Lock()
-	four, six := p.databases.countries.Table.Len()
+	four, six := p.databases.countries.get().Len()
 	learned := len(p.memory.seen)
 	p.mu.Unlock()
 	to := metric.To(ch)

@@ -32,7 +32,8 @@ func OpenSources(c *Config) *Sources {
 			s.all = append(s.all, source{filepath.Base(c.Database), d.Date, d.Countries})
 		}
 	}
-	s.all = append(s.all, source{name: embedded().Source, date: embedded().Date})
+	date, name := builtInAbout()
+	s.all = append(s.all, source{name: name, date: date})
 	fallback := source{name: "tor-geoipdb"}
 	for _, path := range torFiles(c.Fallback) {
 		if d, err := ReadFile(path); err == nil {

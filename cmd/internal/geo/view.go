@@ -13,8 +13,11 @@ import (
 
 // View is what is known at one moment. It never changes, and any goroutine may ask it.
 type View struct {
-	countries *table.File[Country]
-	systems   func() *table.File[uint32]
+	source, date string // of the countries
+	countries    *asked[table.Table[Country]]
+	// gaps are asked where countries knows nothing; nil: nobody is.
+	gaps      *asked[table.Table[Country]]
+	systems   *asked[table.File[uint32]]
 	sites     rules
 	overrides rules
 }
@@ -27,7 +30,18 @@ type Place struct {
 }
 
 // Embedded returns a View of the built-in tables alone.
-func Embedded() *View { return &View{countries: embedded(), systems: embeddedSystems} }
+func Embedded() *View {
+	date, source := builtInAbout()
+	return &View{source: source, date: date, countries: builtIn, systems: builtInSystems}
+}
+
+// prepare makes the tables now rather than with the first flow.
+func (v *View) prepare() {
+	v.countries.get()
+	if v.gaps != nil {
+		v.gaps.get()
+	}
+}
 
 // withRules returns a View of v's tables with the sites and overrides of c, and the
 // outside addresses that were learned.
@@ -62,7 +76,10 @@ func (v *View) Country(a flow.Addr, at int64) Country {
 			return r.country
 		}
 	}
-	c := v.countries.Table.Lookup(a)
+	c := v.countries.get().Lookup(a)
+	if c == Unknown && v.gaps != nil {
+		c = v.gaps.get().Lookup(a)
+	}
 	if c == tunnel {
 		return v.inTunnel(a, at)
 	}
@@ -87,7 +104,7 @@ func (v *View) AS(a flow.Addr) uint32 {
 	if in, ok := inner(a); ok {
 		a = in
 	}
-	return v.systems().Table.Lookup(a)
+	return v.systems.get().Table.Lookup(a)
 }
 
 // Place returns all of it.
@@ -113,13 +130,13 @@ func (v *View) Letters(a flow.Addr, at int64) (country [2]byte, as uint32) {
 }
 
 // Owner returns who runs an autonomous system, "" where that is not known.
-func (v *View) Owner(as uint32) string { return v.systems().Names.Of(as) }
+func (v *View) Owner(as uint32) string { return v.systems.get().Names.Of(as) }
 
 // Source returns who published the countries, and Date of when they are.
-func (v *View) Source() string { return v.countries.Source }
+func (v *View) Source() string { return v.source }
 
 // Date returns of when the countries are, as 2026-06-01.
-func (v *View) Date() string { return v.countries.Date }
+func (v *View) Date() string { return v.date }
 
 func (v *View) rule(a flow.Addr, at int64) *rule {
 	if r := v.sites.find(a, at); r != nil {

@@ -115,7 +115,7 @@ func build(dir string) error {
 	if len(countries.Countries) == 0 || len(systems.Systems) == 0 {
 		return fmt.Errorf("%s needs a database of countries and one of autonomous systems", dir)
 	}
-	country := table.File[geo.Country]{Date: countryDate, Source: "DB-IP", Table: table.New(countries.Countries)}
+	country := table.File[geo.Country]{Date: countryDate, Source: "DB-IP", Table: geo.Table(countries.Countries)}
 	system := table.File[uint32]{Date: systemDate, Source: "DB-IP, RouteViews, NRO", Table: table.New(systems.Systems), Names: table.NewNames(systems.Owners)}
 	sum1, err1 := write("country.tbl", &country)
 	sum2, err2 := write("system.tbl", &system)

@@ -41,8 +41,8 @@ type header struct {
 // like bytes stand together, which makes them small: the low bits of the boundaries'
 // distances that are zero, the others, and the values by their frequency.
 func (f *File[V]) Content() []byte {
-	t := f.Table
-	order := t.byFrequency()
+	four, six := f.Table.sides()
+	order := byFrequency(four.values, six.values)
 	place := make(map[V]int, len(order))
 	var values, names []byte
 	for i, v := range order {
@@ -52,17 +52,17 @@ func (f *File[V]) Content() []byte {
 			names = append(append(names, f.Names.Of(v)...), '\n')
 		}
 	}
-	head, _ := json.Marshal(header{f.Date, f.Source, len(t.four.starts), len(t.six.starts), len(order), len(names)}) // never fails
+	head, _ := json.Marshal(header{f.Date, f.Source, len(four.starts), len(six.starts), len(order), len(names)}) // never fails
 	out := append(append([]byte(magic), head...), '\n')
 	out = append(append(out, values...), names...)
-	out = t.four.appendTo(out, place)
-	return t.six.appendTo(out, place)
+	out = four.appendTo(out, place)
+	return six.appendTo(out, place)
 }
 
 // byFrequency returns the values, 0 included, those of most boundaries first.
-func (t *Table[V]) byFrequency() []V {
+func byFrequency[V Value](all ...[]V) []V {
 	count := map[V]int{}
-	for _, values := range [][]V{t.four.values, t.six.values} {
+	for _, values := range all {
 		for _, v := range values {
 			count[v]++
 		}
@@ -117,21 +117,44 @@ func Unpack(packed []byte) ([]byte, error) {
 
 var errDamaged = errors.New("the table is damaged")
 
-// Decode reads what Encode wrote; more may add ranges that come over the table's own.
-func Decode[V Value](packed []byte, more ...Range[V]) (*File[V], error) {
+// maxHead bounds what About reads, in bytes.
+const maxHead = 4 << 10
+
+// About returns the date and the source of what Encode wrote. It unpacks no more than
+// the beginning.
+func About(packed []byte) (date, source string, err error) {
+	head := make([]byte, maxHead)
+	n, err := io.ReadFull(flate.NewReader(bytes.NewReader(packed)), head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", "", err
+	}
+	h, _, err := readHeader(head[:n])
+	return h.Date, h.Source, err
+}
+
+// readHeader returns the header of a content, and what follows it.
+func readHeader(content []byte) (h header, rest []byte, err error) {
+	rest, ok := bytes.CutPrefix(content, []byte(magic))
+	line, rest, found := bytes.Cut(rest, []byte("\n"))
+	if !ok || !found || json.Unmarshal(line, &h) != nil {
+		return h, nil, errDamaged
+	}
+	return h, rest, nil
+}
+
+// Decode reads what Encode wrote.
+func Decode[V Value](packed []byte) (*File[V], error) {
 	content, err := Unpack(packed)
 	if err != nil {
 		return nil, err
 	}
-	return decodeContent(content, more...)
+	return decodeContent[V](content)
 }
 
-func decodeContent[V Value](content []byte, more ...Range[V]) (*File[V], error) {
-	rest, ok := bytes.CutPrefix(content, []byte(magic))
-	line, rest, found := bytes.Cut(rest, []byte("\n"))
-	var h header
-	if !ok || !found || json.Unmarshal(line, &h) != nil {
-		return nil, errDamaged
+func decodeContent[V Value](content []byte) (*File[V], error) {
+	h, rest, err := readHeader(content)
+	if err != nil {
+		return nil, err
 	}
 	if n := len(rest); h.Four < 1 || h.Six < 1 || h.Four > n || h.Six > n || h.Values < 1 || h.Values > n || h.Names < 0 || h.Names > n {
 		return nil, errDamaged
@@ -142,16 +165,11 @@ func decodeContent[V Value](content []byte, more ...Range[V]) (*File[V], error) 
 		values[i] = V(r.uvarint())
 	}
 	f := &File[V]{Date: h.Date, Source: h.Source, Names: newNames(values, string(r.take(h.Names)))}
-	t := &Table[V]{four: readSide[uint32](&r, h.Four, values), six: readSide[uint64](&r, h.Six, values)}
+	four, six := readSide[uint32](&r, h.Four, values), readSide[uint64](&r, h.Six, values)
 	if r.bad {
 		return nil, errDamaged
 	}
-	if len(more) > 0 {
-		t = t.With(more)
-	} else {
-		t.index()
-	}
-	f.Table = t
+	f.Table = pack(four, six)
 	return f, nil
 }
 

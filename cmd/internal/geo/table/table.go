@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"sort"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -22,28 +21,39 @@ type Range[V Value] struct {
 	Value       V
 }
 
-// Table maps addresses to values. The boundaries of ranges lie in flat arrays, and an
-// index over the first bits finds the few that can matter: a look-up takes 10 to 40
-// ns for IPv4 and 25 to 100 ns for IPv6, allocates nothing, and may run on any goroutine.
-// IPv6 is told apart by its first 64 bits: nobody is given less.
+// Table maps addresses to values. An index over the first bits finds the few boundaries of
+// ranges that can matter, and what is left of these stands in one number with the value:
+// a look-up reads the index, mostly one line of boundaries, and allocates nothing. It may
+// run on any goroutine. IPv6 is told apart by its first 64 bits: nobody is given less.
 //
 // The zero Table is not ready: use New.
 type Table[V Value] struct {
-	four side[uint32, V]
-	six  side[uint64, V]
+	values []V // by their numbers, which boundaries have
 
-	// index4 says for the first bits4 bits of an IPv4 address which boundary holds at their
-	// start; one more entry ends the search.
+	// index4 says for the first bits4 bits of an IPv4 address how many boundaries are
+	// before it; one more entry ends the last. four has the other bits of a boundary
+	// above the number of the value that holds from it on.
 	index4 []uint32
+	four   []uint32
+
 	// index6 says for the first 12 bits of an IPv6 address which block of blocks6 has
-	// the next 16, or, negative, the one boundary that holds for all of them.
+	// the next 16, or, negative, the one boundary that holds for all of them. six is as
+	// four.
 	index6  [1 << 12]int32
-	blocks6 [][]uint32
+	blocks6 []uint32 // of block6 entries each, as those of index4
+	six     []uint64
 }
 
-// bits4 is how many bits of an IPv4 address the index has: with 18 few searches have more
-// than three steps.
-const bits4 = 18
+const (
+	// bits4 is how many bits of an IPv4 address the index has: with 18 few searches have
+	// more than three steps.
+	bits4 = 18
+	// valueBits4 are those of the number of a value: what 14 other bits leave of 32. Of
+	// autonomous systems there are half as many. Values beyond are not kept.
+	valueBits4 = bits4
+	valueBits6 = 28
+	block6     = 1<<16 + 1
+)
 
 // side is one family: starts are sorted, and the value beside one holds to the next.
 type side[K uint32 | uint64, V Value] struct {
@@ -58,7 +68,8 @@ func New[V Value](ranges []Range[V]) *Table[V] { return (&Table[V]{}).With(range
 // With returns t with ranges over it: as New of t's own ranges and these, with a third
 // of the memory.
 func (t *Table[V]) With(ranges []Range[V]) *Table[V] {
-	four, six := t.four.spans(len(ranges)), t.six.spans(len(ranges))
+	four4, six6 := t.sides()
+	four, six := four4.spans(len(ranges)), six6.spans(len(ranges))
 	for i, r := range ranges {
 		first, last := r.First.Unmap(), r.Last.Unmap()
 		switch {
@@ -69,9 +80,7 @@ func (t *Table[V]) With(ranges []Range[V]) *Table[V] {
 			six = append(six, span[uint64, V]{key6(first), key6(last), 1 + i, r.Value})
 		}
 	}
-	next := &Table[V]{four: flatten(four), six: flatten(six)}
-	next.index()
-	return next
+	return pack(flatten(four), flatten(six))
 }
 
 // spans are what s maps to a value, with room for more; they are below all others.
@@ -192,90 +201,159 @@ func (t *Table[V]) Lookup(a flow.Addr) V {
 func (t *Table[V]) lookup4(key uint32) V {
 	at := key >> (32 - bits4)
 	low, high := t.index4[at], t.index4[at+1]
-	for low < high { // the last boundary that is not above key lies in low..high
-		middle := (low + high + 1) / 2
-		if t.four.starts[middle] <= key {
-			low = middle
+	limit := key<<valueBits4 | (1<<valueBits4 - 1)
+	for low < high { // the first boundary above key lies in low..high
+		middle := (low + high) / 2
+		if t.four[middle] <= limit {
+			low = middle + 1
 		} else {
-			high = middle - 1
+			high = middle
 		}
 	}
-	return t.four.values[low]
+	return t.values[t.four[low-1]&(1<<valueBits4-1)]
 }
 
 func (t *Table[V]) lookup6(key uint64) V {
 	at := t.index6[key>>52]
 	if at < 0 {
-		return t.six.values[^at]
+		return t.values[t.six[^at]&(1<<valueBits6-1)]
 	}
-	block := t.blocks6[at]
-	next := key >> 36 & 0xffff
-	low, high := block[next], block[next+1]
+	block := t.blocks6[int(at)*block6+int(key>>36&0xffff):]
+	low, high := block[0], block[1]
+	limit := key<<valueBits6 | (1<<valueBits6 - 1)
 	for low < high {
-		middle := (low + high + 1) / 2
-		if t.six.starts[middle] <= key {
-			low = middle
+		middle := (low + high) / 2
+		if t.six[middle] <= limit {
+			low = middle + 1
 		} else {
-			high = middle - 1
+			high = middle
 		}
 	}
-	return t.six.values[low]
+	return t.values[t.six[low-1]&(1<<valueBits6-1)]
 }
 
-// index fills the indexes from the boundaries. A block without a boundary of its own
-// inherits the range that spans it.
-func (t *Table[V]) index() {
-	t.index4 = make([]uint32, 1<<bits4+1)
-	at := 0
-	for i := range t.index4 {
-		at = t.four.advance(at, uint64(i)<<(32-bits4))
-		t.index4[i] = uint32(at)
+// pack returns the table of boundaries.
+func pack[V Value](four side[uint32, V], six side[uint64, V]) *Table[V] {
+	t := &Table[V]{}
+	numbers := map[V]uint32{}
+	number := func(v V) uint32 {
+		n, ok := numbers[v]
+		if !ok && len(t.values) < 1<<valueBits4 {
+			n = uint32(len(t.values))
+			numbers[v], t.values = n, append(t.values, v)
+		}
+		return n
 	}
-	at = 0
+	number(0)
+	t.four, t.six = make([]uint32, len(four.starts)), make([]uint64, len(six.starts))
+	for i, start := range four.starts {
+		t.four[i] = start<<valueBits4 | number(four.values[i])
+	}
+	for i, start := range six.starts {
+		t.six[i] = start<<valueBits6 | uint64(number(six.values[i]))
+	}
+	t.index(four.starts, six.starts)
+	return t
+}
+
+// index fills the indexes. A block without a boundary of its own inherits the range that
+// spans it.
+func (t *Table[V]) index(four []uint32, six []uint64) {
+	t.index4 = make([]uint32, 1<<bits4+1)
+	next := 0
+	for i := range t.index4 {
+		next = below(four, next, uint64(i)<<(32-bits4))
+		t.index4[i] = uint32(next)
+	}
+	next = 0
 	for i := range t.index6 {
 		start := uint64(i) << 52
-		at = t.six.advance(at, start)
-		if end := t.six.advance(at, start+(1<<52-1)); end == at {
-			t.index6[i] = ^int32(at)
+		next = below(six, next, start)
+		if end := throughout(six, next, start); end >= 0 {
+			t.index6[i] = ^int32(end)
 			continue
 		}
-		block := make([]uint32, 1<<16+1)
-		for k := range block {
-			key := start + uint64(k)<<36
-			if k == 1<<16 { // the last search ends with the block
-				key = start + (1<<52 - 1)
+		t.index6[i] = int32(len(t.blocks6) / block6)
+		for k := range uint64(block6) {
+			if key := start + k<<36; key > start || k == 0 {
+				next = below(six, next, key)
+			} else { // behind the last address
+				next = len(six)
 			}
-			at = t.six.advance(at, key)
-			block[k] = uint32(at)
+			t.blocks6 = append(t.blocks6, uint32(next))
 		}
-		t.index6[i] = int32(len(t.blocks6))
-		t.blocks6 = append(t.blocks6, block)
 	}
+	t.blocks6 = slices.Clone(t.blocks6) // without what it could grow
 }
 
-// advance returns the last boundary that is not above key, which is at or behind at.
-func (s *side[K, V]) advance(at int, key uint64) int {
-	for at+1 < len(s.starts) && uint64(s.starts[at+1]) <= key {
+// below returns how many of starts are below key, at being a part of them.
+func below[K uint32 | uint64](starts []K, at int, key uint64) int {
+	for at < len(starts) && uint64(starts[at]) < key {
 		at++
 	}
 	return at
 }
 
+// throughout returns the one boundary that holds for all addresses with the same first 12
+// bits, below 0 where there are several: next is the first that is not below start.
+func throughout(six []uint64, next int, start uint64) int {
+	holds := next - 1
+	if next < len(six) && six[next] == start {
+		holds, next = next, next+1
+	}
+	if next < len(six) && six[next] <= start+(1<<52-1) {
+		return -1
+	}
+	return holds
+}
+
+// sides returns the boundaries of a table.
+func (t *Table[V]) sides() (four side[uint32, V], six side[uint64, V]) {
+	for i := range max(len(t.index4), 1) - 1 {
+		for _, b := range t.four[t.index4[i]:t.index4[i+1]] {
+			four.put(uint32(i)<<(32-bits4)|b>>valueBits4, t.values[b&(1<<valueBits4-1)])
+		}
+	}
+	add := func(first uint64) {
+		b := t.six[len(six.starts)]
+		six.put(first|b>>valueBits6, t.values[b&(1<<valueBits6-1)])
+	}
+	for i, at := range t.index6 {
+		start := uint64(i) << 52
+		switch {
+		case len(t.six) == 0:
+		case at < 0:
+			if int(^at) == len(six.starts) {
+				add(start)
+			}
+		default:
+			block := t.blocks6[int(at)*block6:][:block6]
+			for k := range uint64(block6 - 1) {
+				for len(six.starts) < int(block[k+1]) {
+					add(start + k<<36)
+				}
+			}
+		}
+	}
+	return four, six
+}
+
+func (s *side[K, V]) put(start K, value V) {
+	s.starts, s.values = append(s.starts, start), append(s.values, value)
+}
+
 // Len returns the number of boundaries of both families.
-func (t *Table[V]) Len() (four, six int) { return len(t.four.starts), len(t.six.starts) }
+func (t *Table[V]) Len() (four, six int) { return len(t.four), len(t.six) }
 
 // Bytes returns how much memory the table takes.
 func (t *Table[V]) Bytes() int {
-	size := 2
-	if uint64(^V(0)) > 1<<16 {
-		size = 4
-	}
-	return len(t.four.starts)*(4+size) + len(t.six.starts)*(8+size) + 4*len(t.index4) + len(t.index6)*4 + len(t.blocks6)*4*(1<<16+1)
+	return 4*len(t.values) + 4*len(t.four) + 8*len(t.six) + 4*len(t.index4) + 4*len(t.index6) + 4*len(t.blocks6)
 }
 
 // Ranges returns the table as ranges, IPv4 first, in order, without those of value 0.
 func (t *Table[V]) Ranges() []Range[V] {
-	four, six := t.four.spans(0), t.six.spans(0)
+	four4, six6 := t.sides()
+	four, six := four4.spans(0), six6.spans(0)
 	out := make([]Range[V], 0, len(four)+len(six))
 	for _, s := range four {
 		out = append(out, Range[V]{flow.Addr4(s.first).IP(), flow.Addr4(s.last).IP(), s.value})
@@ -286,24 +364,9 @@ func (t *Table[V]) Ranges() []Range[V] {
 	return out
 }
 
-// WithGaps returns t with the values that other has where t has none.
-func (t *Table[V]) WithGaps(other *Table[V]) *Table[V] {
-	return other.With(t.Ranges())
-}
-
-// Values returns the values that occur, sorted.
+// Values returns the values that occur, sorted, without 0.
 func (t *Table[V]) Values() []V {
-	seen := map[V]bool{}
-	for _, values := range [][]V{t.four.values, t.six.values} {
-		for _, v := range values {
-			seen[v] = true
-		}
-	}
-	delete(seen, 0)
-	out := make([]V, 0, len(seen))
-	for v := range seen {
-		out = append(out, v)
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i] < out[j] })
+	out := slices.DeleteFunc(slices.Clone(t.values), func(v V) bool { return v == 0 })
+	slices.Sort(out)
 	return out
 }

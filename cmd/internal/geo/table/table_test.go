@@ -93,15 +93,6 @@ func TestNewLeavesOutWhatIsNoRange(t *testing.T) {
 	}
 }
 
-func TestGaps(t *testing.T) {
-	table := New(ranges(t, "10.1.0.0/16", 1)).WithGaps(New(ranges(t, "10.0.0.0/8", 2)))
-	for text, want := range map[string]uint16{"10.1.2.3": 1, "10.2.0.1": 2, "11.0.0.1": 0} {
-		if got := table.Lookup(flow.AddrFrom(netip.MustParseAddr(text))); got != want {
-			t.Errorf("%s: %d, want %d", text, got, want)
-		}
-	}
-}
-
 func file(t testing.TB) *File[uint16] {
 	return &File[uint16]{
 		Date: "2026-06-01", Source: "test",
@@ -131,9 +122,14 @@ func TestCodec(t *testing.T) {
 	if string(got.Content()) != string(f.Content()) {
 		t.Error("the content is another after reading it")
 	}
-	over, err := Decode(packed, ranges(t, "10.1.0.0/24", 9)...)
-	if err != nil || over.Table.Lookup(flow.Addr4(0x0a010001)) != 9 || over.Table.Lookup(flow.Addr4(0x0a010101)) != 2 {
-		t.Errorf("with more: %v", err)
+	if over := got.Table.With(ranges(t, "10.1.0.0/24", 9)); over.Lookup(flow.Addr4(0x0a010001)) != 9 || over.Lookup(flow.Addr4(0x0a010101)) != 2 {
+		t.Error("with more, another range is found")
+	}
+	if date, source, err := About(packed); date != f.Date || source != f.Source || err != nil {
+		t.Errorf("it is of %q from %q: %v", date, source, err)
+	}
+	if _, _, err := About(packed[:8]); err == nil {
+		t.Error("the beginning of a table is one")
 	}
 }
 
