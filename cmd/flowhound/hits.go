@@ -14,9 +14,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/flowhound/flowhound/cmd/internal/alert/expression"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
 	"github.com/flowhound/flowhound/cmd/internal/columns"
+	"github.com/flowhound/flowhound/cmd/internal/config"
 	"github.com/flowhound/flowhound/cmd/internal/demo"
+	"github.com/flowhound/flowhound/cmd/internal/geo"
+	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/cmd/internal/hosts"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
@@ -30,19 +34,23 @@ func hitsCommand() *cobra.Command {
 	var top int
 	var filter logged.Filter
 	cmd := &cobra.Command{
-		Use:   "hits [-c FILE]",
+		Use:   "hits [-c FILE] [EXPRESSION]",
 		Short: "Show the hits of the alert log as a table, or follow them live",
 		Long: `hits reads the alert log and its rotated files and sums up, the worst first, who
 talked to whom: how often, how much, since when, and which list knows it. Under the
 table stand the references, with how regularly a pair talks. Own hosts have the
 names that files of "hosts" in the configuration give them. It needs no running
 agent. With --top the pairs that moved most bytes come first, with --follow hits are
-shown as they come, until Ctrl-C.`,
+shown as they come, until Ctrl-C.
+
+An expression in the language of flows ("flowhound flows --help") says which hits are
+meant. src is who opened the connection; bytes, packets and duration are those of the
+whole series, and of one line with --follow.`,
 		Example: `  flowhound hits --since 24h --severity medium
   flowhound hits --since 7d --address 10.1.2.3
+  flowhound hits --since 7d 'dst country RU and not dst port 443 and bytes > 1m'
   flowhound hits --follow --severity high`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			cfg, err := loadConfig(path)
 			if err != nil {
 				return err
@@ -64,13 +72,19 @@ shown as they come, until Ctrl-C.`,
 				return err
 			}
 			names := hosts.Open(cfg.HostNames(), stderrLog(cmd))
+			filter.Since = time.Now().Add(-since)
+			if len(args) > 0 {
+				if filter.Also, err = hitsAccepted(cmd, cfg, strings.Join(args, " "), filter.Since, follow); err != nil {
+					return err
+				}
+			}
 			if follow {
+				filter.Since = time.Time{}
 				return logged.Follow(cmd.Context(), cfg.Log.Path, filter, func(h *hit.Hit) {
 					names.Locate(h)
 					_ = screen.printLive(cmd.OutOrStdout(), h, asJSON)
 				})
 			}
-			filter.Since = time.Now().Add(-since)
 			table := screen.hitTable(true)
 			table.Top = top
 			return printLogged(cmd, cfg.Log.Path, filter, names.Locate, &table, asJSON)
@@ -95,6 +109,38 @@ shown as they come, until Ctrl-C.`,
 	since = 24 * time.Hour
 	cmd.Flags().Lookup("since").DefValue = "24h"
 	return cmd
+}
+
+// hitsAccepted returns which lines of the log are of a series that an expression accepts:
+// of those since a time. alone: each line stands for itself, as those that are still to
+// come.
+func hitsAccepted(cmd *cobra.Command, cfg *config.Config, text string, since time.Time, alone bool) (func(*hit.Hit) bool, error) {
+	e, err := expression.Parse(text, ask.Env{Local: cfg.Networks.Own(), ReadList: func(name string) ([]byte, error) { return readList(cmd.Context(), name) }})
+	if err != nil {
+		return nil, errors.Join(usageError(err), cmd.Context().Err())
+	}
+	part, err := geo.Open(cfg.Geo, learnedPath(cfg), stderrLog(cmd))
+	if err != nil {
+		return nil, err
+	}
+	located := func(h *hit.Hit) *hit.Hit { // a line of text says of one side alone where it is
+		found := *h
+		part.Locate(&found)
+		return &found
+	}
+	if alone {
+		return func(h *hit.Hit) bool {
+			tally := expression.Tally{}
+			tally.Add(located(h))
+			return tally.Accepts(e, h)
+		}, nil
+	}
+	tally := expression.Tally{}
+	_, err = logged.Read(cfg.Log.Path, logged.Filter{Since: since}, func(h *hit.Hit) { tally.Add(located(h)) })
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // who prints says that there is no log
+		return nil, err
+	}
+	return func(h *hit.Hit) bool { return tally.Accepts(e, h) }, nil
 }
 
 // printLogged prints what the log at path has, with the names that locate fills in, as

@@ -63,6 +63,7 @@ var packagesOnce = sync.OnceValues(func() ([]pkg, error) {
 // to a parent its own children.
 const importRules = `
 cmd/internal/alert: cmd/internal/flow cmd/internal/intel cmd/internal/match cmd/internal/settings plugin/hit
+cmd/internal/alert/expression: cmd/internal/alert/series cmd/internal/flow cmd/internal/history/query plugin/hit
 cmd/internal/alert/logged: plugin/hit
 cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/hit/hitpb
 cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
@@ -126,7 +127,7 @@ cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders golang.org/x
 cmd/internal/site: cmd/internal/settings
 cmd/internal/stage: cmd/internal/site cmd/internal/alert cmd/internal/finding cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/udp cmd/internal/intel cmd/internal/intel/dnsbl cmd/internal/match cmd/internal/metric github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus
 cmd/internal/web: cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/ golang.org/x/
-cmd/internal/web/api: cmd/internal/alert cmd/internal/alert/logfile cmd/internal/alert/output/run cmd/internal/alert/series cmd/internal/finding cmd/internal/flow cmd/internal/flow/exporters cmd/internal/history/hunt cmd/internal/history/query cmd/internal/history/query/show cmd/internal/intel cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/metric cmd/internal/priority cmd/internal/settings cmd/internal/web/users github.com/prometheus/ plugin/hit plugin/nearest rules
+cmd/internal/web/api: cmd/internal/alert cmd/internal/alert/expression cmd/internal/alert/logfile cmd/internal/alert/output/run cmd/internal/alert/series cmd/internal/finding cmd/internal/flow cmd/internal/flow/exporters cmd/internal/history/hunt cmd/internal/history/query cmd/internal/history/query/show cmd/internal/intel cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/metric cmd/internal/priority cmd/internal/settings cmd/internal/web/users github.com/prometheus/ plugin/hit plugin/nearest rules
 cmd/internal/web/users: cmd/internal/file golang.org/x/
 decoders:
 integrations:

@@ -37,7 +37,8 @@ Fields: sip dip nat_src nat_dst exporter (also sip/24, or sip/24/64 with a lengt
 IPv6) sport dport proto service flags tos icmp_type icmp_code scc dcc sas das in out domain
 version sampling firewall; ip port cc as if for either side, where a record counts for
 both of its ends; minute 5min hour day, when records began. Sums by country, service,
-proto, hour and day come from roll-ups, so that a month takes a moment.`,
+proto, hour and day come from roll-ups, so that a month takes a moment, and so do the
+largest sip,sport or dip,dport of a country by bytes.`,
 		Example: `  flowhound top --fields sip --last 1h
   flowhound top --fields sip,sport --value bytes --count 5 --scc NL --start yesterday --end yesterday
   flowhound top --fields dip --value sips --last 7d 'direction inbound and flags S/SA'

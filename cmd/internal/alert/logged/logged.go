@@ -29,6 +29,7 @@ type Filter struct {
 	Feed     string
 	Category string
 	Series   string
+	Also     func(*hit.Hit) bool // must say yes, too; nil: not asked
 }
 
 // Accepts reports whether a hit is wanted.
@@ -40,7 +41,7 @@ func (f *Filter) Accepts(h *hit.Hit) bool {
 	return !seen.Before(f.Since) && h.Severity >= f.Severity &&
 		(!f.Address.IsValid() || f.Address.Contains(h.Src.Unmap()) || f.Address.Contains(h.Dst.Unmap())) &&
 		(f.Feed == "" || f.Feed == h.Feed) && (f.Category == "" || f.Category == h.Category) &&
-		(f.Series == "" || f.Series == h.Series())
+		(f.Series == "" || f.Series == h.Series()) && (f.Also == nil || f.Also(h))
 }
 
 // Read calls each for the wanted hits of the log at path and of its rotated files

@@ -185,31 +185,40 @@ func (s *Store) add(h *hit.Hit) {
 		if len(s.series) >= mostSeries {
 			s.shrink()
 		}
-		x = &Series{ID: id, Began: first}
+		x = &Series{ID: id}
 		s.series[id] = x
 	}
 	s.change++
 	x.change = s.change
-	x.Newest = *h
-	x.Newest.First, x.Newest.Last = first, last
-	if len(x.Newest.Indicators) > mostTargets {
-		x.Newest.Indicators = x.Newest.Indicators[:mostTargets:mostTargets]
-	}
-	if first.Before(x.Began) {
-		x.Began = first
-	}
-	x.Lines++
-	x.Count += h.Count
-	x.Bytes += h.Bytes
-	x.Packets += h.Packets
-	if len(x.Spans) >= mostSpans {
-		x.Spans = slices.Delete(slices.Clone(x.Spans), 0, 1) // who asked may hold the old ones
-	}
-	x.Spans = append(x.Spans[:len(x.Spans):len(x.Spans)], Span{h.Kind, h.Severity, first, last, h.Count, h.Bytes})
-	x.Severity = worst(x.Spans)
+	x.Add(h)
 	s.minutes.add(h.Severity, first, last, h.Count)
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// Add takes a line into the series. Lines come in their order.
+func (s *Series) Add(h *hit.Hit) {
+	first, last := timesOf(h)
+	if s.Began.IsZero() {
+		s.Began = first
+	}
+	s.Newest = *h
+	s.Newest.First, s.Newest.Last = first, last
+	if len(s.Newest.Indicators) > mostTargets {
+		s.Newest.Indicators = s.Newest.Indicators[:mostTargets:mostTargets]
+	}
+	if first.Before(s.Began) {
+		s.Began = first
+	}
+	s.Lines++
+	s.Count += h.Count
+	s.Bytes += h.Bytes
+	s.Packets += h.Packets
+	if len(s.Spans) >= mostSpans {
+		s.Spans = slices.Delete(slices.Clone(s.Spans), 0, 1) // who asked may hold the old ones
+	}
+	s.Spans = append(s.Spans[:len(s.Spans):len(s.Spans)], Span{h.Kind, h.Severity, first, last, h.Count, h.Bytes})
+	s.Severity = worst(s.Spans)
 }
 
 // timesOf returns when the flows of a line were: when it was said where it does not

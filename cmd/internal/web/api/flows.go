@@ -204,8 +204,10 @@ type Top struct {
 	First   time.Time `json:"first,omitzero"`
 	Records uint64    `json:"records"`
 	Bins    int       `json:"bins"` // different groups, of which Rows may have fewer
-	Total   uint64    `json:"total"`
-	Fields  []string  `json:"fields"`
+	// Estimated says that Bins is an estimate, to a few percent.
+	Estimated bool     `json:"bins_estimated,omitempty"`
+	Total     uint64   `json:"total"`
+	Fields    []string `json:"fields"`
 	// Rows have the fields by name, value, and with a total percent and cumulative.
 	Rows    []map[string]any `json:"rows"`
 	About   map[string]About `json:"about"`             // by address
@@ -227,7 +229,7 @@ func (a *API) top(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		out := Top{
-			From: q.from.UTC(), To: q.to.UTC(), First: q.first(), Records: t.Records, Bins: t.Groups, Total: t.Total,
+			From: q.from.UTC(), To: q.to.UTC(), First: q.first(), Records: t.Records, Bins: t.Groups, Estimated: t.Estimated, Total: t.Total,
 			Rows: []map[string]any{}, About: map[string]About{}, Damaged: q.damaged, TookMS: time.Since(q.begun).Milliseconds(),
 		}
 		for _, k := range o.Keys {

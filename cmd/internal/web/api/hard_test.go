@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/query"
@@ -232,6 +233,71 @@ func TestSlowReaders(t *testing.T) {
 	server.Close()
 	if n := strings.Count(log.String(), "too slow"); n != 1 {
 		t.Errorf("said %d times: %s", n, log.String())
+	}
+}
+
+// TestOddRequests: paths, parameters and methods that nobody sends in good faith are
+// refused with a reason, and reach no file.
+func TestOddRequests(t *testing.T) {
+	l := newLab(t)
+	l.keep()
+	long := strings.Repeat("x", 3000)
+	for _, path := range []string{
+		"%2e%2e/%2e%2e/etc/passwd", "..%2f..%2fetc%2fpasswd", "hits/..%2f..%2fetc%2fpasswd", "hits/%00", "hits/" + long, "hits/a%0d%0aX-Evil:%201", "hits/%ff%fe",
+		"addresses/10.1.2.3%00", "addresses/" + long + "/talk", "addresses/10.1.2.3%2f..%2f..", "addresses/0x7f.1", "addresses/1", "addresses/10.1.2.3/talk/x",
+		"top/", "TOP", "top;x=1", "openapi.json/..", "nothing%3Cscript%3E",
+		"top?count=-1", "top?count=1e3", "top?count=99999999999999999999", "top?fields=" + strings.Repeat("sip,", 700), "top?fields=sip/0", "top?fields=sip,sip", "top?fields=%00", "top?value=%ff",
+		"flows?limit=-1", "flows?limit=1001", "flows?sort=--bytes", "flows?sort=sip", "hits?min=worst", "hits?limit=5001", "hits?offset=-1", "hits?q=" + long, "hits?evil=1", "hits?severity-not=high",
+		"top?expression=src+country+QQ", "top?expression=src+country+ZZ", "top?expression=src+country+%E2%80%AECH", "hits?expression=dst+country+XX", "top?expression=src+ip+10.0.0.0%2f33",
+	} {
+		var p problem
+		code, h := l.do("GET", path, "", &p)
+		if code < 400 || code >= 500 || h.Get("Content-Type") != "application/json" || p.Error == "" || len(p.Error) > 4000 || h.Get("X-Evil") != "" || strings.Contains(p.Error, "root:") {
+			t.Errorf("%.60s: %d %.200s", path, code, p.Error)
+		}
+	}
+	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
+		for _, path := range []string{"hits", "top", "openapi.json", "events"} {
+			var p problem
+			if code, h := l.do(method, path, "{}", &p); code < 400 || code >= 500 || h.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("%s %s: %d", method, path, code)
+			}
+		}
+	}
+	// What can be meant is answered: the first of two values, and a country without flows.
+	for _, path := range []string{"top?count=1&count=2", "top?expression=src+country+AQ", "top?fields=sip%2f24%2f48", "flows?limit=0", "addresses/::ffff:10.1.2.3", "addresses/fe80::1%25eth0"} {
+		var x map[string]any
+		if code, _ := l.do("GET", path, "", &x); code != 200 {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+}
+
+// TestHostileNames: what a list calls its entries arrives as it is, as JSON and nothing
+// else, and is found; a name of any length leaves the others readable.
+func TestHostileNames(t *testing.T) {
+	l := newLab(t)
+	names := []string{"<script>alert(1)</script>", "\u202egnp.exe\u202c", "</title>\"'&\x00\x1b[31m", strings.Repeat("long ", 2000), "\xff\xfe"}
+	for i, name := range names {
+		h := made(fmt.Sprintf("h%d", i), hit.High, fmt.Sprintf("198.51.100.%d", i+1))
+		h.Name, h.Country = name, "QQ"
+		l.say(h)
+	}
+	var all Hits
+	if code, h := l.do("GET", "hits", "", &all); code != 200 || all.Total != len(names) || h.Get("Content-Type") != "application/json" {
+		t.Fatalf("%d, %d hits", code, all.Total)
+	}
+	for _, x := range all.Series {
+		if !utf8.ValidString(x.Name) || x.Country != "QQ" {
+			t.Errorf("%q in %s", x.Name, x.Country)
+		}
+		var story Story
+		if code, _ := l.do("GET", "hits/"+x.ID, "", &story); code != 200 || !utf8.ValidString(story.Text) || len(story.Text) > 1024 || strings.ContainsAny(story.Text, "\x00\x1b\n") {
+			t.Errorf("%s: %d %.200q", x.ID, code, story.Text)
+		}
+	}
+	if l.do("GET", "hits?q="+url.QueryEscape("<script>"), "", &all); all.Total != 1 {
+		t.Errorf("%d hits are called <script>", all.Total)
 	}
 }
 

@@ -1,7 +1,8 @@
-package api
+// Package expression asks hits in the language of flows (history/query): pages and the
+// command line have the same answer. It reads no files.
+package expression
 
 import (
-	"fmt"
 	"net/netip"
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
@@ -10,8 +11,32 @@ import (
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// hitHas says which fields of the language of flows a series of hits has.
-func hitHas(f query.Field) bool {
+// Expression is immutable and may be used concurrently.
+type Expression struct{ filter query.Filter }
+
+// Parse reads an expression. A field that hits do not have is an error of package query,
+// as all mistakes are.
+func Parse(text string, env query.Env) (*Expression, error) {
+	env.Has, env.Of = has, "a hit"
+	f, err := query.Parse(text, env)
+	if err != nil {
+		return nil, err
+	}
+	return &Expression{f}, nil
+}
+
+// Accepts reports whether a series is wanted: by its newest line, whose source opened the
+// connection, and by what the whole series counts.
+func (e *Expression) Accepts(x *series.Series) bool {
+	if e.filter.All() {
+		return true
+	}
+	r := recordOf(x)
+	return e.filter.Match(&r, true) // its counts are multiplied already
+}
+
+// has says which fields of the language of flows a series of hits has.
+func has(f query.Field) bool {
 	switch f {
 	case query.SrcIP, query.DstIP, query.NATSrcIP, query.NATDstIP, query.Exporter, query.Domain, query.Sampling,
 		query.SrcPort, query.DstPort, query.Proto, query.Service, query.ICMPType, query.ICMPCode, query.SrcAS, query.DstAS,
@@ -19,26 +44,6 @@ func hitHas(f query.Field) bool {
 		return true
 	}
 	return false
-}
-
-// expressionOf reads an expression in the language of flows and returns which series it
-// accepts: by the newest line, whose source opened the connection, and by what the whole
-// series counts.
-func expressionOf(text string, local []netip.Prefix) (func(x *series.Series) bool, error) {
-	if len(text) > mostExpression {
-		return nil, fmt.Errorf("expression is longer than %d characters", mostExpression)
-	}
-	f, err := query.Parse(text, query.Env{Local: local, Has: hitHas, Of: "a hit"})
-	if err != nil {
-		return nil, err
-	}
-	return func(x *series.Series) bool {
-		if f.All() {
-			return true
-		}
-		r := recordOf(x)
-		return f.Match(&r, true) // its counts are multiplied already
-	}, nil
 }
 
 // recordOf is a series in the words of a flow.
