@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -50,7 +51,7 @@ func TestLargestCode(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(one, lists[:1]) {
 		t.Errorf("of one country %+v, %v", one, err)
 	}
-	if _, _, err := decodeLargest(encodeLargest(nil, listsNone), Sent, anyCountry); err == nil {
+	if _, _, err := decodeLargest([]byte{listsNone}, Sent, anyCountry); err == nil {
 		t.Error("a section without lists stands for its file")
 	}
 }
@@ -126,5 +127,105 @@ func TestNth(t *testing.T) {
 		if got := nth(numbers, n); got != want {
 			t.Errorf("the %dth largest of 0 to 99 is %d, want %d", n, got, want)
 		}
+	}
+}
+
+// listed is a writer whose one hour has enough flows for lists, in which an address sends
+// most.
+func listed(t *testing.T, loud flow.Addr) *Writer {
+	t.Helper()
+	w, _ := filled(t)
+	records := make([]flow.Record, 20_000)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for i := range records {
+		at := noon.Add(8*time.Hour + time.Duration(rnd.Int64N(int64(time.Hour)))).UnixNano()
+		records[i] = flow.Record{
+			Received: at, Start: at, End: at, Src: flow.Addr4(20<<24 | rnd.Uint32N(1<<16)), SrcPort: uint16(rnd.IntN(3)), Dst: flow.Addr4(10 << 24), DstPort: uint16(i), Proto: 6,
+			Bytes: rnd.Uint64N(1000), Packets: 1, Sampling: 1, Has: flow.HasStart | flow.HasEnd | flow.HasPorts | flow.HasProto | flow.HasBytes | flow.HasPackets,
+		}
+		if i%100 == 0 {
+			records[i].Src, records[i].SrcPort, records[i].Bytes = loud, 443, 10_000
+		}
+	}
+	for _, err := range []error{w.Add(records), w.Flush(), w.Tidy(t.Context(), noon.AddDate(0, 0, 2))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+// TestLargest: the list of a country in an hour has its largest ends, and says how many there
+// are, and what the others have at most. What is forgotten is in no list.
+func TestLargest(t *testing.T) {
+	loud := flow.Addr4(20<<24 | 1<<17)
+	w := listed(t, loud)
+	find := func() (lists []EndList) {
+		_, err := snapshot(t, w.Dir).Largest(Sent, false, func(c [2]byte) bool { return c == [2]byte{'N', 'O'} }, func(_ *File, l *EndList) error {
+			lists = append(lists, *l)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lists
+	}
+	lists := find()
+	if len(lists) != 1 || lists[0].Flows != 20_000 || !lists[0].Has(loud, 443) || lists[0].Has(loud, 80) {
+		t.Fatalf("%d lists", len(lists))
+	}
+	l := &lists[0]
+	if n := len(l.Ends); n < listLength || n > 2*listLength {
+		t.Errorf("%d ends are listed", n)
+	}
+	least := l.Bytes
+	for _, e := range l.Ends {
+		if least = min(least, e.Bytes); e.Addr == loud && e.Bytes != 200*10_000 {
+			t.Errorf("%+v", e)
+		}
+	}
+	if l.Rest == 0 || l.Rest > 5*least {
+		t.Errorf("an end that is listed has %d bytes, another one %d at most", least, l.Rest)
+	}
+	if n := l.Seen.Estimate(); n < 16_500 || n > 20_000 { // 18,900 of 196,608
+		t.Errorf("%d different ends", n)
+	}
+	out, err := w.Forget(t.Context(), []flow.Range{{First: loud, Last: loud}}, nil)
+	if err != nil || out.Records != 200 {
+		t.Fatal(out, err)
+	}
+	if lists = find(); len(lists) != 1 || lists[0].Flows != 19_800 || lists[0].Has(loud, 443) {
+		t.Errorf("after it was forgotten: %d lists", len(lists))
+	}
+	if _, bad, err := VerifyAll(t.Context(), w.Dir, func(name string, err error) { t.Errorf("%s: %v", name, err) }); bad > 0 || err != nil {
+		t.Error(bad, err)
+	}
+}
+
+// TestTooManyHours: a file with flows of many hours, of a clock that was wrong, has no
+// lists, and is not called damaged.
+func TestTooManyHours(t *testing.T) {
+	w, _ := filled(t)
+	records := make([]flow.Record, 20_000)
+	for i := range records {
+		at := noon.Add(-time.Duration(i%20) * time.Hour).UnixNano()
+		records[i] = flow.Record{Received: noon.Add(9 * time.Hour).UnixNano(), Start: at, End: at, Src: flow.Addr4(20 << 24), Dst: flow.Addr4(10 << 24), Bytes: 1, Packets: 1, Sampling: 1, Has: flow.HasStart | flow.HasEnd | flow.HasBytes | flow.HasPackets}
+	}
+	for _, err := range []error{w.Add(records), w.Flush(), w.Tidy(t.Context(), noon.AddDate(0, 0, 2))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	covered, err := snapshot(t, w.Dir).Largest(Sent, false, anyCountry, func(*File, *EndList) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f := range covered {
+		if f.Flows >= int64(len(records)) {
+			t.Errorf("%s has lists", f.Name)
+		}
+	}
+	if err := verifyLargest(filepath.Join(w.Dir, dayOf(noon.UnixNano()), largestName)); err != nil {
+		t.Error(err)
 	}
 }

@@ -8,7 +8,7 @@
 //	    HH-pNNNNNNNNNN.parquet    a part: what arrived in up to 5 minutes of the hour
 //	    HH-hNNNNNNNNNN.parquet    parts of the hour made one
 //	    manifest                  which files belong to the day, and which segments of the log they hold
-//	    addresses, countries, services   indexes of the day's hour files
+//	    addresses, countries, services, largest   indexes of the day's hour files
 //	DIR/damaged/                  files that could not be read
 //
 // A manifest changes in one step, and so does a day. Files that were replaced get the

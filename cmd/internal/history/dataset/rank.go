@@ -78,7 +78,7 @@ func rankFile(ctx context.Context, f *column.File, rows []ServiceHour) ([]byte, 
 				return nil, err
 			}
 			if r.tooMany {
-				return encodeLargest(nil, listsNone), nil
+				return []byte{listsNone}, nil
 			}
 		}
 	}

@@ -296,25 +296,47 @@ func (l *endLists) exact(ctx context.Context, candidates []endKey, best *ranking
 			lacking[f.file][key] = true
 		}
 	}
-	if err := l.readLacking(ctx, lacking); err != nil {
+	exact := make(map[endKey]uint64, len(candidates))
+	for _, key := range candidates {
+		exact[key] = 0
+	}
+	add := func(key endKey, n uint64) {
+		if sum, wanted := exact[key]; wanted {
+			exact[key] = flow.Sum(sum, n)
+		}
+	}
+	for i := range l.read.table.len() {
+		add(l.unpack(l.read.table.key(i)), l.read.table.sum(i))
+	}
+	for _, f := range l.files {
+		for _, key := range candidates {
+			if !lacking[f.file][key] {
+				add(key, f.ends[key])
+			}
+		}
+	}
+	if err := l.readLacking(ctx, lacking, add); err != nil {
 		return unlessFull(err)
 	}
-	for _, key := range candidates {
-		best.add(l.pack(key), l.ends[key].sum)
+	for key, sum := range exact {
+		best.add(l.pack(key), sum)
 	}
 	return nil
 }
 
 // readLacking reads files for the ends that their lists lack, and adds what these have.
-func (l *endLists) readLacking(ctx context.Context, lacking map[int]map[endKey]bool) error {
+func (l *endLists) readLacking(ctx context.Context, lacking map[int]map[endKey]bool, add func(endKey, uint64)) error {
+	if len(lacking) == 0 {
+		return nil
+	}
 	var all []flow.Range
 	for _, keys := range lacking {
 		all = appendAddresses(all, keys)
 	}
 	q := l.whole
-	q.Filter = q.Filter.And(l.of(NewAddrSet(all)))
+	q.Filter = l.whole.Filter.And(l.at(all))
 	parts, err := l.r.d.parts(&q) // the index is asked once
-	if err != nil || len(lacking) == 0 {
+	if err != nil {
 		return err
 	}
 	place := make(map[string]int, len(l.r.d.Files))
@@ -326,7 +348,7 @@ func (l *endLists) readLacking(ctx context.Context, lacking map[int]map[endKey]b
 		if len(keys) == 0 {
 			continue
 		}
-		q.Filter = l.whole.Filter.And(l.of(NewAddrSet(appendAddresses(nil, keys))))
+		q.Filter = l.whole.Filter.And(l.at(appendAddresses(nil, keys)))
 		workers := l.r.workers(share{}, false)
 		if err := l.r.scan(ctx, workers, []Part{p}, &q); err != nil {
 			return err
@@ -334,7 +356,7 @@ func (l *endLists) readLacking(ctx context.Context, lacking map[int]map[endKey]b
 		for _, w := range workers {
 			for i := range w.table.len() {
 				if key := l.unpack(w.table.key(i)); keys[key] {
-					l.ends[key].sum = flow.Sum(l.ends[key].sum, w.table.sum(i))
+					add(key, w.table.sum(i))
 				}
 			}
 		}
@@ -342,8 +364,9 @@ func (l *endLists) readLacking(ctx context.Context, lacking map[int]map[endKey]b
 	return nil
 }
 
-// of returns a filter of the records that have an address at an end that is counted.
-func (l *endLists) of(set *AddrSet) Filter {
+// at returns a filter of the records that have an address at an end that is counted.
+func (l *endLists) at(addresses []flow.Range) Filter {
+	set := NewAddrSet(addresses)
 	switch l.e.side {
 	case dataset.Sent:
 		return AddressIn(SrcIP, set)

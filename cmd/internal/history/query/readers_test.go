@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
@@ -22,12 +23,18 @@ import (
 // kept writes records into a history on disk.
 func kept(t *testing.T, records []flow.Record) (dir string) {
 	t.Helper()
+	return keptAt(t, records, places)
+}
+
+// keptAt is kept with places of its own.
+func keptAt(t *testing.T, records []flow.Record, at column.Places) (dir string) {
+	t.Helper()
 	dir = t.TempDir()
 	w, err := dataset.Create(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Places = places
+	w.Places = at
 	for _, err := range []error{w.Add(records), w.Flush(), w.Tidy(context.Background(), time.Now().AddDate(10, 0, 0)), w.Close()} {
 		if err != nil {
 			t.Fatal(err)
