@@ -58,7 +58,7 @@ func (e *End) compare(o *End) int {
 // they stand for: all flows of the countries that are wanted. Bytes as exported are not
 // listed: with raw, files with sampled flows are left out.
 func (s *Snapshot) Largest(side Side, raw bool, wanted func(country [2]byte) bool, each func(*File, *EndList) error) (covered map[*File]bool, err error) {
-	return s.rolledUp(largestName, largestMagic, func(f *File, content []byte) (bool, error) {
+	return s.rolledUp(largestName, largestMagic, 1, func(_ int, f *File, content []byte) (bool, error) {
 		lists, kind, err := decodeLargest(content, side, wanted)
 		if err != nil || kind == listsSampled && raw {
 			return false, nil //nolint:nilerr // damaged: its file is read

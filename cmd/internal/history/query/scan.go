@@ -319,15 +319,15 @@ func ordered(n *node) *node {
 	return &c
 }
 
-// few is how many addresses are worth looking for before all else: of most row groups few
+// fewAddresses is how many addresses are worth looking for before all else: of most row groups few
 // rows are left then, and of the other columns a page or two.
-const few = 4096
+const fewAddresses = 4096
 
 // cost ranks what a node takes to evaluate: columns with few values are small, ports
 // have no dictionary, and rates take several columns.
 func cost(n *node) int {
 	if n.op == opLeaf {
-		if set := n.vals.addrs; set != nil && !n.negated && set.size4() <= few {
+		if set := n.vals.addrs; set != nil && !n.negated && set.size4() <= fewAddresses {
 			return 0
 		}
 		switch n.field {
