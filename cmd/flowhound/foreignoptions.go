@@ -9,7 +9,7 @@ import (
 
 // foreignOptions are what users of SiLK (rwfilter, rwcut, rwsort, rwstats, rwuniq) and
 // nfdump type, and what does the same here, on flows, top or hunt.
-var foreignOptions = map[string]string{
+var foreignOptions = map[string]string{ //nolint:gosec // pass-destination is no password
 	// rwfilter: which records
 	"start-date": "--start", "end-date": "--end", "stime": "--start and --end", "etime": "--start and --end", "active-time": "--start and --end",
 	"saddress": "--sip", "daddress": "--dip", "any-address": "--any-ip", "scidr": "--sip", "dcidr": "--dip", "any-cidr": "--any-ip",
