@@ -11,6 +11,10 @@ import (
 // maxWrite bounds the bytes of one write(2).
 const maxWrite = 1 << 20
 
+// reserved is how much of the disk is kept for the journal, so that the lines which
+// say that it is full, and some hits, are on it all the same.
+const reserved = 512 << 10
+
 // Append accepts a record and returns its number. It waits for no disk: consumers
 // are told once the disk has the record, or from memory where that fails. The record
 // is the journal's from then on.
@@ -217,7 +221,10 @@ func (j *Journal) writeBatch(batch []*Record, size int64) error {
 	for _, r := range batch {
 		j.buf = appendFrame(j.buf, r.Seq, r.payload)
 	}
-	j.reserve(size + int64(len(j.buf)))
+	if end := size + int64(len(j.buf)); end+reserved/2 > j.reservedTo {
+		j.reservedTo = end + reserved
+		allocate(j.active, j.reservedTo)
+	}
 	if _, err := j.active.Write(j.buf); err != nil {
 		j.broken = j.active.Truncate(size) != nil
 		if j.renew(batch[0].Seq) { // a second failure finds nothing to renew
@@ -236,19 +243,6 @@ func (j *Journal) writeBatch(batch []*Record, size int64) error {
 		_ = j.syncNow() // it is said, and consumers go on
 	}
 	return nil
-}
-
-// reserved is how much of the disk is kept for the journal, so that the lines which
-// say that it is full, and some hits, are on it all the same.
-const reserved = 512 << 10
-
-// reserve sees to room for reserved bytes, some of them behind size. What cannot be
-// reserved is written as long as there is room.
-func (j *Journal) reserve(size int64) {
-	if size+reserved/2 > j.reservedTo {
-		j.reservedTo = size + reserved
-		allocate(j.active, j.reservedTo)
-	}
 }
 
 // roll begins a new segment, whose first record will be seq.
