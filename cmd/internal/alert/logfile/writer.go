@@ -196,9 +196,16 @@ func (w *writer) confess() error {
 	if lost == w.confessed {
 		return nil
 	}
+	why := "the alert log could not be written for too long"
+	switch _, _, lost := w.d.Journal.Waiting(Cursor); {
+	case lost.Damaged > 0:
+		why = "the journal in data_dir was damaged"
+	case lost.Memory > 0:
+		why = "neither the alert log nor data_dir could be written, and memory was full"
+	}
 	line, err := w.format.line(&journal.Record{At: time.Now(), Status: &hit.Status{
 		Part: hit.Agent, Status: "dropping",
-		Msg: fmt.Sprintf("%d lines lost before this one: %s", lost-w.confessed, w.why()),
+		Msg: fmt.Sprintf("%d lines lost before this one: %s", lost-w.confessed, why),
 	}})
 	if err == nil {
 		err = w.put(line)
@@ -207,17 +214,6 @@ func (w *writer) confess() error {
 		w.confessed = lost
 	}
 	return err
-}
-
-// why says what lines are lost to.
-func (w *writer) why() string {
-	switch _, _, lost := w.d.Journal.Waiting(Cursor); {
-	case lost.Damaged > 0:
-		return "the journal in data_dir was damaged"
-	case lost.Memory > 0:
-		return "neither the alert log nor data_dir could be written, and memory was full"
-	}
-	return "the alert log could not be written for too long"
 }
 
 // put writes one line, in a new file where the old one is full.

@@ -96,13 +96,6 @@ func (c *condition) problem() string {
 	return c.failure
 }
 
-// why returns what keeps hits from being delivered.
-func (c *condition) why() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.problem()
-}
-
 // lose counts hits that are lost.
 func (c *condition) lose(n uint64, why string) {
 	c.mu.Lock()

@@ -39,6 +39,7 @@ type deliverer struct {
 	size     int    // hits in the next Write
 	suspect  int    // which of items is tried alone
 	failures int    // in a row
+	why      string // of the last one
 	pauseTo  time.Time
 	notReady bool            // that is why it pauses
 	buriedAt time.Time       // when a dead letter was said
@@ -107,7 +108,7 @@ func (d *deliverer) gather() error {
 		case r.Hit == nil:
 			d.bury(&it, "not a hit of this version of flowhound")
 		case d.failures > 0 && d.expired(&it):
-			d.bury(&it, tooOld+d.cond.why())
+			d.bury(&it, tooOld+d.why)
 		}
 		bytes += r.Size()
 		if d.items = append(d.items, it); it.done {

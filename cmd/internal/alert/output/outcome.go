@@ -122,7 +122,7 @@ func (d *deliverer) failed(from, to int, err error, pause time.Duration) {
 		why = cmp.Or(d.opts().Problem(), why)
 	} else {
 		d.retried(to - from)
-		if to-from == 1 && d.overtaken(from) {
+		if to-from == 1 && slices.ContainsFunc(d.items[to:], func(later item) bool { return later.done }) {
 			d.again(&d.items[from], err)
 			return
 		}
@@ -131,6 +131,7 @@ func (d *deliverer) failed(from, to int, err error, pause time.Duration) {
 		}
 	}
 	d.failures++
+	d.why = why
 	d.cond.failed(why, false)
 	for i := range d.items {
 		if it := &d.items[i]; !it.done && d.expired(it) {
@@ -138,16 +139,6 @@ func (d *deliverer) failed(from, to int, err error, pause time.Duration) {
 		}
 	}
 	d.backoff(pause)
-}
-
-// overtaken reports whether an item behind i got through.
-func (d *deliverer) overtaken(i int) bool {
-	for _, it := range d.items[i+1:] {
-		if it.done {
-			return true
-		}
-	}
-	return false
 }
 
 // again puts a hit that failed, while others did not, behind all others; or among
