@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
-
-	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
 // arrivals are the times at which the records of a file arrived, in Unix
@@ -17,11 +15,10 @@ import (
 type arrivals []int64
 
 // collect makes the list of the arrivals of records.
-func (a arrivals) collect(records []flow.Record) arrivals {
+func (a arrivals) collect(received []int64) arrivals {
 	a = a[:0]
 	sorted := true
-	for i := range records {
-		t := records[i].Received
+	for _, t := range received {
 		if n := len(a); n > 0 {
 			if a[n-1] == t {
 				continue
@@ -39,12 +36,11 @@ func (a arrivals) collect(records []flow.Record) arrivals {
 
 // places sets, for each record, its arrival's place in the list and in its second. Those
 // that arrived together mostly stand together.
-func (a arrivals) places(records []flow.Record, ranks, nths []int32) {
+func (a arrivals) places(received []int64, ranks, nths []int32) {
 	var last int64
 	var rank, nth int32
 	var second, first int64 = -1 << 63, 0
-	for i := range records {
-		t := records[i].Received
+	for i, t := range received {
 		if i == 0 || t != last {
 			if int(rank)+1 < len(a) && a[rank+1] == t {
 				rank++

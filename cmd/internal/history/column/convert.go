@@ -33,16 +33,14 @@ func fill(row *Row, f, r *flow.Record, nth, step int32, places Places) {
 	if f.Start == 0 {
 		startNS, first = Unset, start*1e6
 	}
-	*row = Row{
-		Src: Key(f.Src), Dst: Key(f.Dst), SrcPort: int32(f.SrcPort), DstPort: int32(f.DstPort), Proto: int32(f.Proto),
-		Bytes: int64(f.Bytes), Packets: int64(f.Packets), Flags: int32(f.TCPFlags), ToS: int32(f.ToS),
-		InIf: int64(f.InIf), OutIf: int64(f.OutIf), ICMPType: int32(f.ICMPType), ICMPCode: int32(f.ICMPCode),
-		NATSrc: Key(f.NATSrc), NATDst: Key(f.NATDst),
-		NATSrcPort: natPort(f.NATSrcPort, f.SrcPort), NATDstPort: natPort(f.NATDstPort, f.DstPort),
-		Exporter: Key(f.Exporter), Domain: int64(f.Domain), Version: int32(f.Version), Sampling: int64(f.Sampling),
-		Firewall: int32(f.Firewall), Direction: int32(f.Direction), Has: int64(f.Has),
-		RevBytes: int64(f.RevBytes), RevPackets: int64(f.RevPackets), RevFlags: int32(f.RevTCPFlags),
-	}
+	// Field by field: a whole Row would be made elsewhere and copied.
+	row.Src, row.Dst, row.SrcPort, row.DstPort, row.Proto = Key(f.Src), Key(f.Dst), int32(f.SrcPort), int32(f.DstPort), int32(f.Proto)
+	row.Bytes, row.Packets, row.Flags, row.ToS = int64(f.Bytes), int64(f.Packets), int32(f.TCPFlags), int32(f.ToS)
+	row.InIf, row.OutIf, row.ICMPType, row.ICMPCode = int64(f.InIf), int64(f.OutIf), int32(f.ICMPType), int32(f.ICMPCode)
+	row.NATSrc, row.NATDst = Key(f.NATSrc), Key(f.NATDst)
+	row.NATSrcPort, row.NATDstPort = natPort(f.NATSrcPort, f.SrcPort), natPort(f.NATDstPort, f.DstPort)
+	row.Exporter, row.Domain, row.Version, row.Sampling = Key(f.Exporter), int64(f.Domain), int32(f.Version), int64(f.Sampling)
+	row.Firewall, row.Direction, row.Has = int32(f.Firewall), int32(f.Direction), int64(f.Has)
 	row.Start, row.StartNS = start, startNS
 	row.Dur, row.DurNS = splitDuration(last - first)
 	if f.End == 0 {
@@ -53,6 +51,9 @@ func fill(row *Row, f, r *flow.Record, nth, step int32, places Places) {
 	row.ReceivedNth = nth
 	row.places(f, first, places)
 	if r == nil {
+		row.RevBytes, row.RevPackets, row.RevFlags = int64(f.RevBytes), int64(f.RevPackets), int32(f.RevTCPFlags)
+		row.RevToS, row.RevHas, row.RevReceived = 0, 0, 0
+		row.RevDelay, row.RevDelayNS, row.RevDDur, row.RevDDurNS = 0, 0, 0, 0
 		return
 	}
 	row.RevBytes, row.RevPackets, row.RevFlags = int64(r.Bytes), int64(r.Packets), int32(r.TCPFlags)
@@ -65,7 +66,7 @@ func fill(row *Row, f, r *flow.Record, nth, step int32, places Places) {
 // places sets country and AS of both sides.
 func (row *Row) places(f *flow.Record, at int64, places Places) {
 	row.SrcCC, row.DstCC = "--", "--"
-	row.SrcAS, row.DstAS = int64(f.SrcAS), int64(f.DstAS)
+	row.SrcAS, row.DstAS, row.ASFrom = int64(f.SrcAS), int64(f.DstAS), 0
 	if f.SrcAS != 0 {
 		row.ASFrom |= srcASSent
 	}

@@ -15,6 +15,7 @@ type sorter struct {
 	order     []int32 // places in dict, by address
 	rank      []int32
 	ids       [][2]int32
+	ports     []uint16 // DstPort of each row
 	keys, tmp []keyed
 }
 
@@ -26,18 +27,28 @@ type keyed struct {
 // maxSorted is how many records can be sorted at once: ranks have 24 bits.
 const maxSorted = 1 << 23
 
-func (s *sorter) sort(records []flow.Record, pairs []pair) {
-	n := len(pairs)
-	s.dict.resetFor(2 * n)
-	s.ids = grow(s.ids, n)
-	for i, p := range pairs {
-		f := &records[p.f]
-		s.ids[i] = [2]int32{s.dict.address(f.Src), s.dict.address(f.Dst)}
+// begin begins with up to so many rows.
+func (s *sorter) begin(rows int) {
+	s.dict.resetFor(rows / 4) // most addresses stand in several rows
+	s.ids, s.ports = grow(s.ids, rows)[:0], grow(s.ports, rows)[:0]
+}
+
+// note sets the first record of a row, which is the next one or has one already.
+func (s *sorter) note(row int32, f *flow.Record) {
+	ids := [2]int32{s.dict.address(f.Src), s.dict.address(f.Dst)}
+	if int(row) == len(s.ids) {
+		s.ids, s.ports = append(s.ids, ids), append(s.ports, f.DstPort)
+		return
 	}
+	s.ids[row], s.ports[row] = ids, f.DstPort
+}
+
+// sort brings rows in order, all of which were noted.
+func (s *sorter) sort(pairs []pair) {
 	s.rankAddresses()
-	s.keys, s.tmp = grow(s.keys, n), grow(s.tmp, n)
-	for i, p := range pairs {
-		s.keys[i] = keyed{uint64(s.rank[s.ids[i][0]])<<40 | uint64(s.rank[s.ids[i][1]])<<16 | uint64(records[p.f].DstPort), int32(i)}
+	s.keys, s.tmp = grow(s.keys, len(pairs)), grow(s.tmp, len(pairs))
+	for i, ids := range s.ids {
+		s.keys[i] = keyed{uint64(s.rank[ids[0]])<<40 | uint64(s.rank[ids[1]])<<16 | uint64(s.ports[i]), int32(i)}
 	}
 	s.radix()
 	for i, k := range s.keys {
@@ -48,13 +59,27 @@ func (s *sorter) sort(records []flow.Record, pairs []pair) {
 	}
 }
 
+// rankAddresses finds the order of the addresses: of IPv4, which are short, by their
+// digits.
 func (s *sorter) rankAddresses() {
 	n := len(s.dict.addresses)
 	s.order, s.rank = grow(s.order, n), grow(s.rank, n)
-	for i := range s.order {
-		s.order[i] = int32(i)
+	s.keys = grow(s.keys, n)[:0]
+	long := n
+	for i, a := range s.dict.addresses {
+		if a.Hi == 0 {
+			s.keys = append(s.keys, keyed{a.Lo, int32(i)})
+		} else {
+			long--
+			s.order[long] = int32(i)
+		}
 	}
-	slices.SortFunc(s.order, func(x, y int32) int { return s.dict.addresses[x].Compare(s.dict.addresses[y]) })
+	s.tmp = grow(s.tmp, len(s.keys))
+	s.radix()
+	for i, k := range s.keys {
+		s.order[i] = k.at
+	}
+	slices.SortFunc(s.order[long:], func(x, y int32) int { return s.dict.addresses[x].Compare(s.dict.addresses[y]) })
 	for r, i := range s.order {
 		s.rank[i] = int32(r)
 	}

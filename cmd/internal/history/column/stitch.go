@@ -89,29 +89,25 @@ type stitcher struct {
 	pairs []pair
 }
 
-// pair pairs records with those of the opposite direction that the same exporter
-// sent. The one that began first comes first; of those that began together, the one
-// that is not to a service port, else the first that arrived.
-func (s *stitcher) pair(records []flow.Record) []pair {
+// begin begins with so many records, which are all given to add in their order.
+func (s *stitcher) begin(records int) {
 	n := 16
-	for n < len(records) {
+	for n < records {
 		n <<= 1
 	}
-	s.table, s.row = grow(s.table, n), grow(s.row, len(records))
+	s.table, s.row = grow(s.table, n), grow(s.row, records)
 	clear(s.table)
-	s.pairs = grow(s.pairs, len(records))[:0]
-	for i := range records {
-		s.add(records, int32(i))
-	}
-	return s.pairs
+	s.pairs = grow(s.pairs, records)[:0]
 }
 
-func (s *stitcher) add(records []flow.Record, i int32) {
+// add pairs a record with that of the opposite direction that the same exporter sent. The
+// one that began first comes first; of those that began together, the one that is to a
+// service port, else the first that arrived. It returns the row of which the record is
+// the first one now, -1 when it is none's.
+func (s *stitcher) add(records []flow.Record, i int32) int32 {
 	a := &records[i]
-	s.row[i] = int32(len(s.pairs))
 	if !plain(a) {
-		s.pairs = append(s.pairs, pair{i, -1})
-		return
+		return s.alone(i)
 	}
 	mask := uint64(len(s.table) - 1)
 	p := conversation(a) & mask
@@ -119,35 +115,45 @@ func (s *stitcher) add(records []flow.Record, i int32) {
 		switch at := s.table[p]; {
 		case at == 0:
 			s.table[p] = i + 1
-			s.pairs = append(s.pairs, pair{i, -1})
-			return
+			return s.alone(i)
 		case at > 0:
-			if s.join(records, at-1, i) {
+			if first, ok := s.join(records, at-1, i); ok {
 				s.table[p] = -1
-				return
+				if first {
+					return s.row[at-1]
+				}
+				return -1
 			}
 		}
 		p = (p + 1) & mask
 	}
-	s.pairs = append(s.pairs, pair{i, -1})
+	return s.alone(i)
 }
 
-// join makes one row of the records in places b, which waits, and i.
-func (s *stitcher) join(records []flow.Record, b, i int32) bool {
+// alone makes a row of one record.
+func (s *stitcher) alone(i int32) int32 {
+	s.row[i] = int32(len(s.pairs))
+	s.pairs = append(s.pairs, pair{i, -1})
+	return s.row[i]
+}
+
+// join makes one row of the records in places b, which waits, and i; first says that i is
+// the first one.
+func (s *stitcher) join(records []flow.Record, b, i int32) (first, ok bool) {
 	w, a := &records[b], &records[i]
 	if w.Proto != a.Proto || w.Exporter != a.Exporter {
-		return false
+		return false, false
 	}
 	if opens(w, a) {
 		if mirrors(w, a) {
 			s.pairs[s.row[b]].r = i
-			return true
+			return false, true
 		}
 	} else if mirrors(a, w) {
 		s.pairs[s.row[b]] = pair{i, b}
-		return true
+		return true, true
 	}
-	return false
+	return false, false
 }
 
 // opens reports whether w rather than a is the direction that opened the
