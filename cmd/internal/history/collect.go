@@ -34,11 +34,11 @@ type run struct {
 	// The collector's.
 	log      *wal.Writer
 	segment  *wal.Segment
-	records  []flow.Record // of segment; nil: there was no memory for them
-	began    time.Time     // of segment
-	number   uint64        // of the next segment
-	dirty    bool          // segment holds what is not on disk
-	failedAt time.Time     // when a write failed last
+	records  *buffer   // of segment; nil: there was no memory for them
+	began    time.Time // of segment
+	number   uint64    // of the next segment
+	dirty    bool      // segment holds what is not on disk
+	failedAt time.Time // when a write failed last
 
 	full     []job        // complete segments, to be closed
 	waiting  []chan error // for the sync after the one under way
@@ -49,12 +49,13 @@ type run struct {
 	asked   chan request
 	synced  chan error // answer of the goroutine that syncs
 	syncer  chan job
-	sealed  chan sealed        // segments that are complete
-	memory  chan []flow.Record // for the records of two segments
-	filed   chan chan error    // asked of the goroutine that makes files
+	sealed  chan sealed     // segments that are complete
+	memory  chan *buffer    // for the records of two segments
+	buffers []*buffer       // all of them
+	filed   chan chan error // asked of the goroutine that makes files
 	tidy    chan struct{}
-	reading []flow.Record // of a segment whose records are not in memory; of the goroutine that makes files
-	clock   clock         // of the goroutine that tidies up
+	reading *buffer // of a segment whose records are not in memory; of the goroutine that makes files
+	clock   clock   // of the goroutine that tidies up
 	ending  chan struct{}
 }
 
@@ -69,14 +70,14 @@ type request struct {
 type job struct {
 	*wal.Segment
 	complete bool
-	records  []flow.Record
+	records  *buffer
 }
 
 // sealed is a segment that is complete, and on the disk. Its records are in memory, too,
 // unless the making of files is behind or they are an earlier run's: then they are read.
 type sealed struct {
 	number  uint64
-	records []flow.Record
+	records *buffer
 }
 
 // segmentsInMemory: one is filled while files are made of the other, 100 MB in all.
@@ -85,10 +86,13 @@ const segmentsInMemory = 2
 func newRun(h *History) *run {
 	r := &run{
 		h: h, asked: make(chan request), synced: make(chan error, 1), syncer: make(chan job),
-		sealed: make(chan sealed, 4096), memory: make(chan []flow.Record, segmentsInMemory), tidy: make(chan struct{}, 1), filed: make(chan chan error), ending: make(chan struct{}),
+		sealed: make(chan sealed, 4096), memory: make(chan *buffer, segmentsInMemory), reading: newBuffer(), tidy: make(chan struct{}, 1), filed: make(chan chan error), ending: make(chan struct{}),
 	}
+	r.buffers = append(r.buffers, r.reading)
 	for range segmentsInMemory {
-		r.memory <- []flow.Record{}
+		b := newBuffer()
+		r.buffers = append(r.buffers, b)
+		r.memory <- b
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -274,18 +278,11 @@ func (r *run) write(records []flow.Record) (taken int, err error) {
 	return taken, nil
 }
 
-// remember keeps records of the segment in memory. It grows in few steps: each copies
-// what is there.
+// remember keeps records of the segment in memory.
 func (r *run) remember(records []flow.Record) {
-	if r.records == nil {
-		return
+	if r.records != nil {
+		r.records.records = append(r.records.records, records...)
 	}
-	if n := len(r.records) + len(records); n > cap(r.records) {
-		more := make([]flow.Record, len(r.records), max(n, min(2*n, column.PartRecords)))
-		copy(more, r.records)
-		r.records = more
-	}
-	r.records = append(r.records, records...)
 }
 
 // failed notes that the disk did not take what it should.
@@ -390,6 +387,9 @@ func (r *run) stop(ctx context.Context) error {
 	case <-done:
 	case <-ctx.Done():
 		return fmt.Errorf("history: the disk does not answer: %w", ctx.Err())
+	}
+	for _, b := range r.buffers {
+		b.close()
 	}
 	if w := r.writer.Load(); w != nil {
 		return w.Close()

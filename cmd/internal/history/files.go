@@ -82,10 +82,11 @@ func (r *run) files(w *dataset.Writer, old []uint64) {
 // forget lets go of the memory of a busy interval, which tidying may need.
 func (r *run) forget(w *dataset.Writer) {
 	w.FreeMemory()
-	r.reading = nil
+	r.reading.free()
 	for range len(r.memory) {
-		<-r.memory
-		r.memory <- []flow.Record{}
+		b := <-r.memory
+		b.free()
+		r.memory <- b
 	}
 }
 
@@ -106,13 +107,14 @@ func (r *run) file(w *dataset.Writer, s sealed) error {
 		}
 		records = r.reading
 	}
-	if len(records) > 0 {
-		if err := w.Part(s.number, records); err != nil {
+	if len(records.records) > 0 {
+		if err := w.Part(s.number, records.records); err != nil {
 			return err
 		}
 	}
 	if s.records != nil {
-		r.memory <- s.records[:0]
+		s.records.reset()
+		r.memory <- s.records
 	}
 	return os.Remove(path)
 }
@@ -124,9 +126,9 @@ func (r *run) read(path string) (found wal.Found, err error) {
 		return found, err
 	}
 	defer func() { _ = f.Close() }()
-	r.reading = r.reading[:0]
+	r.reading.reset()
 	return wal.Read(f, func(records []flow.Record) error {
-		r.reading = append(r.reading, records...)
+		r.reading.records = append(r.reading.records, records...)
 		return nil
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
-// MergeRows is how many rows Merge takes at most: it needs 100 bytes a row.
+// MergeRows is how many rows Merge takes at most: it needs 40 bytes a row.
 const MergeRows = 1_200_000
 
 // Merge writes the rows of several files as one, sorted as a whole: a third smaller
@@ -101,12 +101,12 @@ func (m *merge) each(id ID, do func(first int, c *Column) error) error {
 func (m *merge) order(n int) error {
 	s := &m.sorter
 	s.dict.resetFor(n / 4)
-	s.ids = make([][2]int32, n)
-	for i, id := range []ID{Src, Dst} {
+	keys := make([]uint64, n) // at first the places of both addresses in dict
+	for _, id := range []ID{Src, Dst} {
 		err := m.each(id, func(first int, c *Column) error {
 			m.number(id, c, &s.dict)
 			for row, at := range c.Index {
-				s.ids[first+row][i] = m.ids[at]
+				keys[first+row] = keys[first+row]<<32 | uint64(m.ids[at])
 			}
 			return nil
 		})
@@ -115,23 +115,23 @@ func (m *merge) order(n int) error {
 		}
 	}
 	s.rankAddresses()
-	s.keys, s.tmp = make([]keyed, n), make([]keyed, n)
 	err := m.each(DstPort, func(first int, c *Column) error {
 		for row := range c.Index {
-			ids := s.ids[first+row]
-			s.keys[first+row] = keyed{uint64(s.rank[ids[0]])<<40 | uint64(s.rank[ids[1]])<<16 | uint64(uint16(c.Value(row))), int32(first + row)}
+			key := &keys[first+row]
+			*key = s.key([2]int32{int32(*key >> 32), int32(*key)}, uint16(c.Value(row)))
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	s.radix()
-	m.place = make([]int32, n)
-	for i, k := range s.keys {
-		m.place[i] = k.at
+	s.keyed.keys, s.keyed.at = keys, make([]int32, n)
+	for i := range s.keyed.at {
+		s.keyed.at[i] = int32(i)
 	}
-	s.ids, s.keys, s.tmp = nil, nil, nil
+	s.radix()
+	m.place = s.keyed.at
+	s.keyed, s.tmp = keyed{}, keyed{}
 	return nil
 }
 
@@ -185,7 +185,7 @@ func (m *merge) write(ctx context.Context, out *output) (groups int, err error) 
 	for g := range chunks {
 		chunks[g] = make([]chunk, Columns)
 	}
-	for id := range Columns {
+	for _, id := range mergeOrder {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
@@ -216,6 +216,19 @@ func (m *merge) write(ctx context.Context, out *output) (groups int, err error) 
 	return len(parts), nil
 }
 
+// mergeOrder is the order in which columns are written: those first for which more than
+// their own values is kept.
+var mergeOrder = func() []ID {
+	first := []ID{ReceivedNth, RevReceived, Src, Dst}
+	out := slices.Clone(first)
+	for id := range Columns {
+		if !slices.Contains(first, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}()
+
 // load reads a column of all inputs.
 func (m *merge) load(id ID) error {
 	if !id.Dict() {
@@ -235,10 +248,14 @@ func (m *merge) load(id ID) error {
 	switch id {
 	case ReceivedNth:
 		m.take(m.nth)
+		m.nth = nil
 		return nil
 	case RevReceived:
 		m.take(m.rev)
+		m.rev = nil
 		return nil
+	case mergeOrder[4]: // nobody asks the addresses any more
+		m.sorter = sorter{}
 	}
 	err := m.each(id, func(first int, c *Column) error {
 		if c.Index == nil {
