@@ -56,6 +56,7 @@ type run struct {
 	tidy    chan struct{}
 	reading *buffer // of a segment whose records are not in memory; of the goroutine that makes files
 	clock   clock   // of the goroutine that tidies up
+	started time.Time
 	ending  chan struct{}
 }
 
@@ -85,7 +86,7 @@ const segmentsInMemory = 2
 
 func newRun(h *History) *run {
 	r := &run{
-		h: h, asked: make(chan request), synced: make(chan error, 1), syncer: make(chan job),
+		started: time.Now(), h: h, asked: make(chan request), synced: make(chan error, 1), syncer: make(chan job),
 		sealed: make(chan sealed, 4096), memory: make(chan *buffer, segmentsInMemory), reading: newBuffer(), tidy: make(chan struct{}, 1), filed: make(chan chan error), ending: make(chan struct{}),
 	}
 	r.buffers = append(r.buffers, r.reading)

@@ -43,7 +43,7 @@ func (r *run) files(w *dataset.Writer, old []uint64) {
 			}
 		}
 		for len(segments) > 0 && r.ctx.Err() == nil {
-			if err := r.file(w, segments[0]); err != nil {
+			if err := r.file(w, &segments[0]); err != nil {
 				r.h.trouble[notFiled].Note(diskTrouble("files cannot be written", w.Dir, err))
 				retry.Reset(retryEvery)
 				answer(asked, err)
@@ -91,7 +91,7 @@ func (r *run) forget(w *dataset.Writer) {
 }
 
 // file makes files of a segment, and removes it.
-func (r *run) file(w *dataset.Writer, s sealed) error {
+func (r *run) file(w *dataset.Writer, s *sealed) error {
 	path := wal.Path(dataset.LogDir(w.Dir), s.number)
 	records := s.records
 	if records == nil {
@@ -115,6 +115,7 @@ func (r *run) file(w *dataset.Writer, s sealed) error {
 	if s.records != nil {
 		s.records.reset()
 		r.memory <- s.records
+		s.records = nil // another segment's now, also if this one cannot be removed
 	}
 	return os.Remove(path)
 }
@@ -137,7 +138,7 @@ func (r *run) read(path string) (found wal.Found, err error) {
 // also while the disk is full, since it makes room.
 func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 	c := r.h.config.Load()
-	now := time.Now()
+	now := r.h.now()
 	var why error
 	if compact {
 		if err := w.Tidy(r.ctx, now); err != nil {
@@ -149,7 +150,9 @@ func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 	if s, err := dataset.Summarize(w.Dir); err == nil && s.Flows > 0 {
 		newest = time.Unix(0, s.Last)
 	}
-	if r.clock.jumped(now, newest, c.Keep) {
+	r.clock.look(now, time.Since(r.started), newest, c.Keep, r.h.d.Report)
+	r.h.held.Store(r.clock.held(now))
+	if r.clock.held(now) != nil {
 		limits.Now = time.Unix(0, 0) // nothing is old
 	}
 	gone, err := w.Expire(limits)
@@ -162,33 +165,4 @@ func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 	if gone.Files > 0 {
 		r.h.d.Log.Info("history: old flows removed", "files", gone.Files, "flows", gone.Flows, "bytes", gone.Bytes)
 	}
-}
-
-// clock watches for a jump of the system's clock, which would make all flows old at
-// once: for a day after it, or after a start with none but old flows, nothing expires
-// by its age.
-type clock struct {
-	last time.Time
-	wait time.Time // until then
-}
-
-const clockTolerance = time.Hour
-
-func (c *clock) jumped(now, newest time.Time, keep time.Duration) bool {
-	if c.last.IsZero() && !newest.IsZero() && now.Sub(newest) > keep/2 {
-		c.wait = now.Add(day)
-	}
-	if !c.last.IsZero() {
-		// Sub takes the monotonic clock, the rounded times the one on the wall.
-		c.jumpedBy(now.Round(0).Sub(c.last.Round(0))-now.Sub(c.last), now)
-	}
-	c.last = now
-	return now.Before(c.wait)
-}
-
-func (c *clock) jumpedBy(d time.Duration, now time.Time) bool {
-	if d > clockTolerance {
-		c.wait = now.Add(day)
-	}
-	return now.Before(c.wait)
 }

@@ -46,6 +46,9 @@ type History struct {
 	trouble [troubles]finding.Trouble
 	off     atomic.Pointer[string] // why there is none at all
 
+	held atomic.Pointer[string] // why nothing expires by its age; nil: it does
+	now  func() time.Time
+
 	totals totals
 	said   finding.Moves // of drops; the collector's
 }
@@ -66,7 +69,7 @@ func New(c Config, d Dependencies) (*History, error) {
 	if d.Log == nil {
 		d.Log = slog.Default()
 	}
-	h := &History{d: d, wake: make(chan struct{}, 1)}
+	h := &History{d: d, wake: make(chan struct{}, 1), now: time.Now}
 	for kind := range h.trouble {
 		t := &h.trouble[kind]
 		t.Again, t.Say, t.Log = "history: "+over[kind], d.Say, d.Log

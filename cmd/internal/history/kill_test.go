@@ -156,27 +156,3 @@ func killed(t *testing.T, dir string, disturb func()) {
 	}
 	check(t, "in the end", ours(t, dir), next)
 }
-
-// A clock that jumps ahead does not make all flows old at once.
-func TestClockJump(t *testing.T) {
-	var c clock
-	now := time.Now()
-	if c.jumped(now, time.Time{}, 90*day) {
-		t.Error("an empty history is no reason to wait")
-	}
-	c = clock{}
-	if !c.jumped(now, now.Add(-60*day), 90*day) {
-		t.Error("at the start, the newest flow of two months ago is no reason to wait")
-	}
-	c = clock{}
-	_ = c.jumped(now, now, 90*day)
-	if c.jumped(now.Add(time.Minute), now, 90*day) {
-		t.Error("a minute later it waits")
-	}
-	if !c.jumpedBy(64*365*day, now) {
-		t.Error("a jump to 2090 is no reason to wait")
-	}
-	if !c.jumped(now.Add(time.Hour), now, 90*day) || c.jumped(now.Add(25*time.Hour), now, 90*day) {
-		t.Error("it does not wait for a day")
-	}
-}

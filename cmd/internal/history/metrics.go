@@ -72,5 +72,8 @@ func (h *History) Findings(l *finding.List) {
 	if n := h.tooFast(); n > 0 {
 		l.Warn(fixTooFast, "history: %s not kept since the start: %s", text.Count(n, "flow was", "flows were"), whyTooFast)
 	}
+	if held := h.held.Load(); held != nil {
+		l.Warn("timedatectl", "history: %s", *held)
+	}
 	l.OK("history keeps %d flows in %d MB in %s", s.Flows, s.Bytes/1_000_000, dir)
 }
