@@ -3,6 +3,7 @@ package column
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"math/bits"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/delta"
@@ -15,7 +16,8 @@ import (
 // one value in all of a row group has one page.
 const pageRows = 16384
 
-// chunk is one column of a row group, as it stands in the file.
+// chunk is one column of a row group, as it stands in the file. Its pages are valid until
+// the encoder makes the next one.
 type chunk struct {
 	pages []byte
 	meta  format.ColumnMetaData // offsets count from the first byte of pages
@@ -65,16 +67,38 @@ func (e *encoder) dictionary(id ID, values *dict, places []int32, rows int) (chu
 		clear(e.places)
 		places, step = e.places, rows
 	}
-	var coding rle.DictionaryEncoding
 	for from := 0; from < rows; from += step {
 		some := places[from:min(from+step, rows)]
-		var err error
-		if e.raw, err = coding.EncodeInt32(e.raw[:0], some); err != nil {
+		if err := e.indexes(some); err != nil {
 			return chunk{}, err
 		}
 		e.data(len(some), format.RLEDictionary)
 	}
 	return e.end(c), nil
+}
+
+// indexes makes raw places in a dictionary: their width in bits, then these.
+func (e *encoder) indexes(places []int32) (err error) {
+	all := int32(0)
+	for _, p := range places {
+		all |= p
+	}
+	coding := rle.Encoding{BitWidth: indexWidth(bits.Len32(uint32(all)))}
+	if e.packed, err = coding.EncodeInt32(e.packed[:0], places); err != nil {
+		return err
+	}
+	e.raw = append(append(e.raw[:0], byte(coding.BitWidth)), e.packed...)
+	return nil
+}
+
+// indexWidth returns how many bits a place gets that needs n: whole bytes, where it is not
+// small. The compression works on bytes and sees no pattern in numbers that begin
+// anywhere: this saves 4% of an hour's file.
+func indexWidth(n int) int {
+	if n > 4 {
+		return (n + 7) / 8 * 8
+	}
+	return n
 }
 
 // plain makes the chunk of a column without a dictionary.
@@ -147,7 +171,7 @@ func marshal(v any) []byte {
 }
 
 func (e *encoder) end(c chunk) chunk {
-	c.pages = append([]byte(nil), e.pages...)
+	c.pages = e.pages
 	c.meta.TotalCompressedSize, c.meta.TotalUncompressedSize = int64(len(c.pages)), e.size
 	return c
 }

@@ -193,23 +193,29 @@ func (m *merge) write(ctx context.Context, out *output) (groups int, err error) 
 			return 0, err
 		}
 		for g, rows := range parts {
+			var made chunk
 			if id.Dict() {
-				chunks[g][id], err = m.dictionary(id, rows)
+				made, err = m.dictionary(id, rows)
 			} else {
 				m.plain = grow(m.plain, len(rows))
 				for i, row := range rows {
 					m.plain[i] = m.values[row]
 				}
-				chunks[g][id], err = m.encoder.plain(id, m.plain)
+				made, err = m.encoder.plain(id, m.plain)
 			}
 			if err != nil {
 				return 0, err
 			}
+			made.pages = slices.Clone(made.pages)
+			chunks[g][id] = made
 		}
 	}
 	for g, rows := range parts {
-		if err := out.group(chunks[g], len(rows)); err != nil {
-			return 0, err
+		out.begin(len(rows))
+		for _, c := range chunks[g] {
+			if err := out.add(c); err != nil {
+				return 0, err
+			}
 		}
 		chunks[g] = nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -32,24 +33,26 @@ func newOutput(to io.Writer, o Options) (*output, error) {
 	return out, err
 }
 
-// group writes the columns of a row group.
-func (out *output) group(chunks []chunk, rows int) error {
-	g := format.RowGroup{NumRows: int64(rows), FileOffset: out.sums.size, Ordinal: int16(len(out.groups)), Columns: make(thrift.Slice[format.ColumnChunk], len(chunks))}
-	for id, c := range chunks {
-		if ID(id).Dict() {
-			c.meta.DictionaryPageOffset = out.sums.size
-		}
-		c.meta.DataPageOffset += out.sums.size
-		g.Columns[id] = format.ColumnChunk{MetaData: c.meta}
-		g.TotalByteSize += c.meta.TotalUncompressedSize
-		g.TotalCompressedSize += c.meta.TotalCompressedSize
-		if _, err := out.sums.Write(c.pages); err != nil {
-			return err
-		}
-	}
-	out.groups = append(out.groups, g)
+// begin begins a row group, to which all columns are added in their order.
+func (out *output) begin(rows int) {
+	out.groups = append(out.groups, format.RowGroup{
+		NumRows: int64(rows), FileOffset: out.sums.size, Ordinal: int16(len(out.groups)), Columns: make(thrift.Slice[format.ColumnChunk], 0, Columns),
+	})
 	out.rows += int64(rows)
-	return nil
+}
+
+// add writes the next column of the row group.
+func (out *output) add(c chunk) error {
+	g := &out.groups[len(out.groups)-1]
+	if ID(len(g.Columns)).Dict() {
+		c.meta.DictionaryPageOffset = out.sums.size
+	}
+	c.meta.DataPageOffset += out.sums.size
+	g.Columns = append(g.Columns, format.ColumnChunk{MetaData: c.meta})
+	g.TotalByteSize += c.meta.TotalUncompressedSize
+	g.TotalCompressedSize += c.meta.TotalCompressedSize
+	_, err := out.sums.Write(c.pages)
+	return err
 }
 
 // footer is what all files have in common there.
@@ -67,7 +70,11 @@ var footer = sync.OnceValue(func() *format.FileMetaData {
 
 // close writes the footer.
 func (out *output) close(info Info, at arrivals) (Info, error) {
-	meta := map[string]string{metaVersion: version, metaArrivals: at.encode(), metaInfo: info.text(), metaSums: out.sums.seal()}
+	place, list := out.sums.size, at.pack()
+	if _, err := out.sums.Write(list); err != nil {
+		return Info{}, err
+	}
+	meta := map[string]string{metaVersion: version, metaArrived: fmt.Sprint(place, len(list)), metaInfo: info.text(), metaSums: out.sums.seal()}
 	for key, value := range out.meta {
 		meta[key] = value
 	}

@@ -59,10 +59,26 @@ func Read(r io.ReaderAt, size int64) (f *File, err error) {
 	if err := f.parse(string(f.layout.meta[metaInfo])); err != nil {
 		return nil, err
 	}
-	list := f.layout.meta[metaArrivals]
-	f.arrived = sync.OnceValues(func() (arrivals, error) { return decodeArrivals(list) })
+	f.arrived = sync.OnceValues(f.readArrivals)
 	f.Size, f.Groups = size, len(f.layout.groups)
 	return f, nil
+}
+
+func (f *File) readArrivals() (arrivals, error) {
+	where, ok := f.Lookup(metaArrived)
+	if !ok { // an earlier version wrote it
+		return decodeArrivals(f.layout.meta[metaArrivals])
+	}
+	var place, size int64
+	if _, err := fmt.Sscan(where, &place, &size); err != nil {
+		return nil, errArrivals
+	}
+	var buffer []byte
+	list, err := f.pages.read(&buffer, place, size)
+	if err != nil {
+		return nil, err
+	}
+	return unpackArrivals(list)
 }
 
 // at returns the times at which the file's records arrived.

@@ -51,7 +51,8 @@ type Info struct {
 const (
 	metaVersion  = "flowhound.version"
 	metaSums     = "flowhound.sums"
-	metaArrivals = "flowhound.arrivals"
+	metaArrivals = "flowhound.arrivals" // the list itself, in files of earlier versions
+	metaArrived  = "flowhound.arrived"  // where the list stands: offset and length
 	metaInfo     = "flowhound.info"
 	version      = "1"
 )
@@ -144,19 +145,23 @@ func (w *Writer) group(out *output, records []flow.Record, pairs []pair, places 
 		}
 		rest = rest[n:]
 	}
-	chunks := make([]chunk, Columns)
+	out.begin(len(pairs))
 	for id := range w.columns {
+		var made chunk
 		var err error
 		if c := &w.columns[id]; ID(id).Dict() {
-			chunks[id], err = w.encoder.dictionary(ID(id), &c.dict, c.places, len(pairs))
+			made, err = w.encoder.dictionary(ID(id), &c.dict, c.places, len(pairs))
 		} else {
-			chunks[id], err = w.encoder.plain(ID(id), c.values)
+			made, err = w.encoder.plain(ID(id), c.values)
+		}
+		if err == nil {
+			err = out.add(made)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return out.group(chunks, len(pairs))
+	return nil
 }
 
 // touch reads a word of each cache line of the records of some rows. They lie in no cache
