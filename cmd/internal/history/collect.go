@@ -54,7 +54,7 @@ type run struct {
 	buffers []*buffer       // all of them
 	filed   chan chan error // asked of the goroutine that makes files
 	tidy    chan struct{}
-	reading *buffer // of a segment whose records are not in memory; of the goroutine that makes files
+	reading *buffer // when both are in use; of the goroutine that makes files
 	clock   clock   // of the goroutine that tidies up
 	started time.Time
 	ending  chan struct{}

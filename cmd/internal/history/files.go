@@ -43,7 +43,7 @@ func (r *run) files(w *dataset.Writer, old []uint64) {
 			}
 		}
 		for len(segments) > 0 && r.ctx.Err() == nil {
-			if err := r.file(w, &segments[0]); err != nil {
+			if err := r.file(w, segments); err != nil {
 				r.h.trouble[notFiled].Note(diskTrouble("files cannot be written", w.Dir, err))
 				retry.Reset(retryEvery)
 				answer(asked, err)
@@ -82,7 +82,6 @@ func (r *run) files(w *dataset.Writer, old []uint64) {
 // forget lets go of the memory of a busy interval, which tidying may need.
 func (r *run) forget(w *dataset.Writer) {
 	w.FreeMemory()
-	r.reading.free()
 	for range len(r.memory) {
 		b := <-r.memory
 		b.free()
@@ -90,46 +89,73 @@ func (r *run) forget(w *dataset.Writer) {
 	}
 }
 
-// file makes files of a segment, and removes it.
-func (r *run) file(w *dataset.Writer, s *sealed) error {
+// file makes files of the first of segments, and removes it.
+func (r *run) file(w *dataset.Writer, segments []sealed) error {
+	s := &segments[0]
 	path := wal.Path(dataset.LogDir(w.Dir), s.number)
-	records := s.records
-	if records == nil {
-		found, err := r.read(path)
-		if errors.Is(err, fs.ErrNotExist) {
+	if s.records == nil {
+		s.records = r.spare(segments)
+		found, err := read(path, s.records)
+		if err != nil || found.Records == 0 {
+			r.giveBack(s)
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
-		}
-		if found.Lost > 0 && found.Records == 0 {
+		case found.Lost > 0 && found.Records == 0:
 			return w.SetAside(path, fmt.Errorf("no record in %d bytes", found.Lost))
-		}
-		records = r.reading
-	}
-	if len(records.records) > 0 {
-		if err := w.Part(s.number, records.records); err != nil {
-			return err
 		}
 	}
 	if s.records != nil {
-		s.records.reset()
-		r.memory <- s.records
-		s.records = nil // another segment's now, also if this one cannot be removed
+		if err := w.Part(s.number, s.records.records); err != nil {
+			return err
+		}
+		r.giveBack(s)
 	}
 	return os.Remove(path)
 }
 
+// spare returns memory for the records of a segment that are not in memory: that of a
+// segment whose turn comes later, if there is no other.
+func (r *run) spare(segments []sealed) *buffer {
+	select {
+	case b := <-r.memory:
+		return b
+	default:
+	}
+	for i := len(segments) - 1; i > 0; i-- {
+		if b := segments[i].records; b != nil {
+			segments[i].records = nil
+			b.reset()
+			return b
+		}
+	}
+	return r.reading
+}
+
+// giveBack ends the use of a segment's memory.
+func (r *run) giveBack(s *sealed) {
+	b := s.records
+	s.records = nil
+	b.reset()
+	if b == r.reading {
+		b.free()
+		return
+	}
+	r.memory <- b
+}
+
 // read reads the records of a segment into memory.
-func (r *run) read(path string) (found wal.Found, err error) {
+func read(path string, to *buffer) (found wal.Found, err error) {
 	f, _, err := file.Open(path)
 	if err != nil {
 		return found, err
 	}
 	defer func() { _ = f.Close() }()
-	r.reading.reset()
 	return wal.Read(f, func(records []flow.Record) error {
-		r.reading.records = append(r.reading.records, records...)
+		to.records = append(to.records, records...)
 		return nil
 	})
 }
