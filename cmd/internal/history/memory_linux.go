@@ -1,9 +1,8 @@
 package history
 
 import (
+	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
@@ -14,7 +13,7 @@ import (
 // let the heap grow by 200.
 func newBuffer() *buffer {
 	size := column.PartRecords * int(unsafe.Sizeof(flow.Record{}))
-	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	memory, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
 		return &buffer{}
 	}
@@ -29,13 +28,13 @@ func (b *buffer) free() {
 		b.records = nil
 		return
 	}
-	_ = unix.Madvise(b.memory, unix.MADV_DONTNEED)
+	_ = syscall.Madvise(b.memory, syscall.MADV_DONTNEED)
 }
 
 // close ends the use of the buffer.
 func (b *buffer) close() {
 	if b.memory != nil {
-		_ = unix.Munmap(b.memory)
+		_ = syscall.Munmap(b.memory)
 	}
 	*b = buffer{}
 }
