@@ -185,9 +185,12 @@ func (m *merge) write(ctx context.Context, out *output) (groups int, err error) 
 	for g := range chunks {
 		chunks[g] = make([]chunk, Columns)
 	}
-	for _, id := range mergeOrder {
+	for i, id := range mergeOrder {
 		if err := ctx.Err(); err != nil {
 			return 0, err
+		}
+		if i == len(ahead) {
+			m.sorter = sorter{} // nobody asks the addresses any more
 		}
 		if err := m.load(id); err != nil {
 			return 0, err
@@ -222,13 +225,14 @@ func (m *merge) write(ctx context.Context, out *output) (groups int, err error) 
 	return len(parts), nil
 }
 
-// mergeOrder is the order in which columns are written: those first for which more than
-// their own values is kept.
+// ahead are columns for which more than their own values is kept: they are written first.
+var ahead = []ID{ReceivedNth, RevReceived, Src, Dst}
+
+// mergeOrder is the order in which columns are written.
 var mergeOrder = func() []ID {
-	first := []ID{ReceivedNth, RevReceived, Src, Dst}
-	out := slices.Clone(first)
+	out := slices.Clone(ahead)
 	for id := range Columns {
-		if !slices.Contains(first, id) {
+		if !slices.Contains(ahead, id) {
 			out = append(out, id)
 		}
 	}
@@ -260,8 +264,6 @@ func (m *merge) load(id ID) error {
 		m.take(m.rev)
 		m.rev = nil
 		return nil
-	case mergeOrder[4]: // nobody asks the addresses any more
-		m.sorter = sorter{}
 	}
 	err := m.each(id, func(first int, c *Column) error {
 		if c.Index == nil {

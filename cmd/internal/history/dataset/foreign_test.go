@@ -212,7 +212,7 @@ func TestUnlistedFiles(t *testing.T) {
 	w = create(t, w.Dir)
 	var said []string
 	w.Warn(func(text string) { said = append(said, text) })
-	if len(said) != 1 || !strings.Contains(said[0], "p0000000009.parquet") || !strings.Contains(said[0], "does not belong to this history") {
+	if len(said) != 1 || !strings.Contains(said[0], "p0000000009.parquet") || !strings.Contains(said[0], "this history did not write it") {
 		t.Errorf("said %q", said)
 	}
 	aside, _ := filepath.Glob(filepath.Join(DamagedDir(w.Dir), "*"))

@@ -33,7 +33,7 @@ func (w *Writer) sortOut(day string, m *manifest) error {
 		case w.isSpare(day, m, path):
 			err = os.Remove(path)
 		default:
-			w.say("set aside %s in %s: it does not belong to this history; a day that is to be taken in needs a folder of its own, without a manifest", path, DamagedDir(w.Dir))
+			w.say("set aside %s in %s: this history did not write it. To add a day of another history, copy its whole folder where there is none of that day", path, DamagedDir(w.Dir))
 			err = w.moveAside(path)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
