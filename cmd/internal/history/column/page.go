@@ -138,7 +138,7 @@ func (p *page) places(by codec, to []int32, values int) error {
 		return err
 	}
 	s.bytes = b
-	if p.coding != format.RLEDictionary && p.coding != format.PlainDictionary {
+	if p.coding != format.RLEDictionary {
 		return fmt.Errorf("%w: a page has an unknown encoding (%d)", ErrDamaged, p.coding)
 	}
 	// The decoder writes up to seven places too many: not into the next page, which may be
