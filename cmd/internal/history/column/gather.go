@@ -27,7 +27,7 @@ const rowSize = unsafe.Sizeof(Row{})
 // add takes a column out of rows.
 func (g *gathered) add(rows []Row, s *spec) {
 	// A field is found by its offset: with reflection a row takes 2 us.
-	field := unsafe.Add(unsafe.Pointer(unsafe.SliceData(rows)), s.offset)
+	field := unsafe.Add(unsafe.Pointer(unsafe.SliceData(rows)), s.offset) //nolint:gosec // the offset is that of a field of Row
 	if s.kind == Address {
 		var values [batchRows]flow.Addr
 		v := values[:len(rows)]
