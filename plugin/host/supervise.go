@@ -79,7 +79,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (p *Plugin) session(ctx context.Context) (openFor time.Duration, err error) {
 	proc, err := start(ctx, p.opts, filepath.Join(p.opts.RunDir, p.opts.Name), p.times)
 	if ctx.Err() != nil && err != nil {
-		return 0, nil // stopped while starting: no problem
+		return 0, nil //nolint:nilerr // stopped while starting: no problem
 	}
 	if err != nil {
 		return 0, err
