@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -134,6 +136,9 @@ web: {listen: %q, users: users}
 	poll(t, "the hit", func() bool { return len(hits(t, dir)) > 0 })
 	cmd.Env = append(cmd.Env, "TOP=["+strings.ReplaceAll(strings.TrimSpace(said), "\n", ",")+"]")
 	drive(t, cmd, func(what string) string {
+		if command, ok := strings.CutPrefix(what, "run "); ok {
+			return shell(t, command, filepath.Join(dir, "flowhound.yaml"))
+		}
 		switch what {
 		case "hit":
 			export(flowTo("203.0.113.211"))
@@ -151,6 +156,25 @@ web: {listen: %q, users: users}
 		return "done"
 	})
 	p.end(t)
+}
+
+// shell runs a command that a page names, as a person would paste it on a host whose
+// configuration is config. It returns the exit status and what was printed.
+func shell(t *testing.T, command, config string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `flowhound() { command flowhound "$@" -c "$CONFIG"; }; `+command)
+	cmd.Env = append(os.Environ(), "CONFIG="+config)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var e *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &e) {
+		t.Error(err)
+	}
+	status := cmd.ProcessState.ExitCode()
+	if status != 0 {
+		t.Logf("%s: %d: %s", command, status, errs.String())
+	}
+	return fmt.Sprintf("%d %s", status, out.String())
 }
 
 // startDemo starts the demo's pages and returns their address.
@@ -188,7 +212,7 @@ func startDemo(t *testing.T) (address string) {
 // TestDemoPages looks at every page of the demo. widths.mjs: it is accessible and within
 // its window at four widths in both themes, and the first page is small; with
 // FLOWHOUND_PICTURES=FOLDER README's pictures are made anew. keys.mjs: it works with the
-// keyboard alone. hostile.mjs: no text of a feed or a host widens it or is HTML.
+// keyboard alone. tables.mjs: each number can be taken away as a table. hostile.mjs: no text of a feed or a host widens it or is HTML.
 func TestDemoPages(t *testing.T) {
 	t.Parallel()
 	_ = node(t, "widths.mjs", "127.0.0.1:1") // is there one?
@@ -203,7 +227,7 @@ func TestDemoPages(t *testing.T) {
 		b, _ := io.ReadAll(c)
 		return strings.Contains(string(b), `"sip"`)
 	})
-	for _, script := range []string{"widths", "keys", "hostile"} {
+	for _, script := range []string{"widths", "keys", "tables", "hostile"} {
 		t.Run(script, func(t *testing.T) {
 			drive(t, node(t, script+".mjs", address), func(string) string { return "" })
 		})

@@ -25,9 +25,9 @@ func (f *Finding) Steps() (advice, run, then string) {
 		}
 		before += at + 2
 	}
-	for _, end := range []string{", ", "; see "} {
+	for _, end := range []string{", ", "; see ", " ("} {
 		if at := strings.Index(run, end); at >= 0 {
-			run, then = run[:at], strings.TrimLeft(run[at:], ",; ")+then
+			run, then = run[:at], strings.Trim(run[at:], ",; ()")+then
 		}
 	}
 	return advice, run, then

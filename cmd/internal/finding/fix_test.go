@@ -16,6 +16,8 @@ func TestSteps(t *testing.T) {
 		"point a router at this host, then: tcpdump -ni any udp port 2055":          {"point a router at this host, then", "tcpdump -ni any udp port 2055", ""},
 		"make exporters send their templates every minute; check the disk: dmesg | tail": {
 			"make exporters send their templates every minute; check the disk", "dmesg | tail", ""},
+		"flowhound feed update otx (and see whether this host reaches the server)": {
+			"", "flowhound feed update otx", "and see whether this host reaches the server"},
 		"run: flowhound feed update otx":                          {"run", "flowhound feed update otx", ""},
 		"run install.sh again: it lets the service write to /etc": {"run install.sh again: it lets the service write to /etc", "", ""},
 		"set path: /var/lib/flowhound/export/x, and: sudo systemctl enable --now flowhound-reload.path, which hands it on as root": {

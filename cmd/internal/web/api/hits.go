@@ -38,6 +38,7 @@ type Series struct {
 	Exporter  string        `json:"exporter"`
 	Began     time.Time     `json:"first"` // first flow that is known
 	Last      time.Time     `json:"last"`  // last flow
+	Said      time.Time     `json:"at"`    // when its newest line was written: of kind retro long after its last flow
 	Lines     int           `json:"lines"`
 	Count     uint64        `json:"count"` // of all lines, as the sums below
 	Bytes     uint64        `json:"bytes"`
@@ -65,7 +66,7 @@ func seriesOf(x *series.Series, s span) Series {
 		ID: x.ID, Line: h.ID, Severity: x.Severity, Kind: h.Kind, Direction: h.Direction, State: h.State, Category: h.Category,
 		Score: h.Score, Feed: h.Feed, IOC: hit.FormatIOC(h.IOC), Src: h.Src.String(), SrcPort: h.SrcPort, Dst: h.Dst.String(), DstPort: h.DstPort,
 		Proto: hit.ProtoName(h.Proto), Local: h.Local.String(), Remote: h.Remote.String(), Country: h.Country, Exporter: h.Exporter.String(),
-		Began: x.Began, Last: h.Last, Lines: x.Lines, Count: x.Count, Bytes: x.Bytes, Packets: x.Packets, Ref: h.Ref, Name: h.Name,
+		Began: x.Began, Last: h.Last, Said: h.Time, Lines: x.Lines, Count: x.Count, Bytes: x.Bytes, Packets: x.Packets, Ref: h.Ref, Name: h.Name,
 		Sources: h.Sources, Targets: h.Targets, Rule: rule, Level: level, Ticks: ticksOf(x.Spans, s),
 	}
 	if y.LocalHost = h.DstPlace.Host; h.Local == h.Src {

@@ -14,6 +14,11 @@ const since = (t) => (t ? now() - new Date(t) : NaN);
 const sum = (all, k) => all.reduce((n, x) => n + x[k], 0);
 const verb = (n, one, many) => (n === 1 ? one : many);
 
+/** How many have a problem. */
+const wrong = (bad, rows, what) =>
+  rows.length === 1 ? `The ${what} has a problem` : `${num(bad)} of ${count(rows.length, what)} ${verb(bad, 'has a problem', 'have problems')}`;
+const all = (rows, what, one, many) => (rows.length === 1 ? `The ${what} ${one}.` : `All ${num(rows.length)} ${what}s ${many}.`);
+
 const pages = {
   exporters: {
     commands: ['flowhound status', 'flowhound doctor'],
@@ -22,13 +27,14 @@ const pages = {
     says(rows, bad, a) {
       if (!rows.length) return ['No exporter was heard.', 'Listening on ' + a.listening.join(', ')];
       const head = bad
-        ? `${num(bad)} of ${count(rows.length, 'exporter')} ${verb(bad, 'wants', 'want')} a look.`
-        : `All is well with ${count(rows.length, 'exporter')}.`;
+        ? wrong(bad, rows, 'exporter') + '.'
+        : all(rows, 'exporter', 'works', 'work');
       return [
         head,
         `${num(a.flows_per_s)} flows/s in all · dropped by the kernel since the start: ${num(a.kernel_drops)} · sets without their template: ${num(a.unread)}`,
       ];
     },
+    sums: (a) => [['exporters', rows.length], ['flows a second', Math.round(a.flows_per_s)], ['datagrams dropped by the kernel', a.kernel_drops], ['sets without their template', a.unread]],
     columns: [
       named('Exporter'),
       mark,
@@ -43,7 +49,7 @@ const pages = {
         f: (r) => (r.loss_percent ? h('b', {}, pct(r.loss_percent) + ' %') : dim('0')),
       },
       { t: 'Unread sets', n: 1, c: 'h2', v: (r) => r.unread, f: (r) => zero(r.unread) },
-      { t: 'Clock', n: 1, c: 'h2', v: (r) => r.clock_slow_s || 0, f: (r) => (Math.abs(r.clock_slow_s || 0) >= 1 ? `${span(r.clock_slow_s * 1000)} ${r.clock_slow_s > 0 ? 'slow' : 'fast'}` : dim('right')) },
+      { t: 'Clock', n: 1, c: 'h2', v: (r) => r.clock_slow_s || 0, f: (r) => (Math.abs(r.clock_slow_s || 0) >= 1 ? `${span(r.clock_slow_s * 1000)} ${r.clock_slow_s > 0 ? 'slow' : 'fast'}` : dim('on time')) },
       { t: 'Sampling', n: 1, c: 'h2', v: (r) => r.sampling || 0, f: (r) => (r.sampling > 1 ? '1 in ' + num(r.sampling) : dim(r.sampling ? 'none' : '–')) },
       { t: 'Templates', n: 1, c: 'h2', v: (r) => r.templates, f: (r) => (r.templates ? num(r.templates) : dim('–')) },
       { t: 'Flows', n: 1, c: 'h1', v: (r) => r.records, f: (r) => num(r.records) },
@@ -56,10 +62,11 @@ const pages = {
     says(rows, bad, a) {
       const mutes = a.mutes.filter((m) => !m.over).length;
       const head = bad
-        ? `${count(bad, 'feed')} ${verb(bad, 'wants', 'want')} a look.`
-        : `All is well with ${count(rows.length, 'feed')}.`;
+        ? wrong(bad, rows, 'feed') + '.'
+        : all(rows, 'feed', 'works', 'work');
       return [head, `${count(a.indicators, 'indicator')} in use · ${count(mutes, 'mute')} in force`];
     },
+    sums: (a) => [['feeds', rows.length], ['indicators in use', a.indicators], ['mutes in force', a.mutes.filter((m) => !m.over).length]],
     columns: [
       named('Feed'),
       mark,
@@ -92,13 +99,14 @@ const pages = {
       if (!rows.length) return ['No outputs are configured.', 'Hits go to the alert log alone, which OSSEC and Wazuh read.'];
       const lost = sum(rows, 'dropped');
       const head = bad
-        ? `${count(bad, 'output')} ${verb(bad, 'is', 'are')} in trouble; ${lost ? count(lost, 'hit') + ' lost' : 'nothing is lost'}.`
-        : `${rows.length === 1 ? 'The output delivers' : `All ${rows.length} outputs deliver`}.`;
+        ? `${wrong(bad, rows, 'output')}; ${lost ? count(lost, 'hit') + ' lost' : 'nothing is lost'}.`
+        : all(rows, 'output', 'delivers', 'deliver');
       return [
         head,
         `${count(sum(rows, 'depth'), 'hit')} ${verb(sum(rows, 'depth'), 'waits', 'wait')}${sum(rows, 'bytes') ? `, ${bytes(sum(rows, 'bytes'))} of the journal` : ''} · retries go on by themselves`,
       ];
     },
+    sums: () => (rows.length ? [['outputs', rows.length], ['hits that wait', sum(rows, 'depth')], ['bytes of the journal that wait', sum(rows, 'bytes')], ['hits lost', sum(rows, 'dropped')], ['dead letters', sum(rows, 'dead')]] : []),
     columns: [
       named('Output'),
       mark,
@@ -227,7 +235,10 @@ function quarters() {
   return out;
 }
 
+/** What the sentence at the top says. */
+let sums = [];
 const page = document.body.dataset.page;
+const sumTable = numbers(page + '-in-all', [['what'], ['value', num, 1]], () => sums, 'In all, as a table');
 const P = pages[page];
 const rank = { bad: 0, late: 1, off: 2, ok: 3 };
 let rows = [];
@@ -265,6 +276,9 @@ async function load() {
     $('#give').hidden = !rows.length;
     redraw($('#tab'), memo, () => $('#tab').replaceChildren(...(rows.length ? [grid(page, P.columns, rows, options)] : P.none?.() || [])));
     if (P.day) dayNumbers(P.day);
+    sums = P.sums(a);
+    if (!sumTable.isConnected) (dayTable || $('#tab')).after(sumTable);
+    sumTable.redraw();
     P.more?.(a);
   } catch (e) {
     trouble(e);

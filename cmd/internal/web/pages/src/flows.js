@@ -1,15 +1,15 @@
 // What Map, Top and Talk share: questions to the flows that are kept, and their answers.
-import { h, icon, said, saying, clean } from './dom.js';
+import { arg, h, icon, said, saying, clean } from './dom.js';
 import { bytes, clock, count, num, when } from './format.js';
 import { cmd, note } from './parts.js';
 import { me } from './frame.js';
 import { get } from './net.js';
-import { question, times } from './range.js';
+import { hitsRange, question, times } from './range.js';
 
 const names = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
 const special = { '--': 'unknown', private: 'private and your own', multicast: 'multicast' };
 /** The name of a country's code. */
-export const country = (cc) => special[cc] || (/^[A-Z]{2}$/.test(cc) && names.of(cc)) || cc;
+export const country = (cc) => special[cc] || (cc === 'AP' && 'Asia-Pacific') || (/^[A-Z]{2}$/.test(cc) && names.of(cc)) || cc;
 export const isCountry = (cc) => !special[cc];
 
 /** Asks for the largest groups. all: fields, value, count, expression. */
@@ -164,6 +164,13 @@ export function refused(e, fix) {
         ),
     ),
   );
+}
+
+/** The command that counts flows that hit by country, as the map does. */
+export function hitsByCountry() {
+  const { since, rest } = hitsRange();
+  const some = rest.length ? `map(select(${rest.join(' and ')})) | ` : '';
+  return `flowhound hits ${since} --json | jq -sc ${arg(`${some}group_by(.cc) | map({cc: .[0].cc, flows: (map(.count) | add)}) | sort_by(-.flows)[]`)}`;
 }
 
 /** How an answer came about, in small print. */

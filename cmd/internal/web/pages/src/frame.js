@@ -233,5 +233,7 @@ if (me.countries?.text)
     `, ${me.countries.date}${me.countries.before ? `; ${clean(me.countries.before, 80)} comes first` : ''} · `,
   );
 $('#about').textContent = `Times: ${zone} · flowhound ${clean(me.version, 40)} on ${clean(me.host, 80)}`;
-$('.top').dataset.print = `${location.href} · printed ${new Date(now()).toISOString().slice(0, 16)}Z`;
+const stamp = () => ($('.top').dataset.print = `${location.href} · printed ${new Date(now()).toISOString().slice(0, 16)}Z`);
+stamp();
+addEventListener('beforeprint', stamp); // the address changes with range, filter and story
 addEventListener('keydown', press);

@@ -1,7 +1,7 @@
 // Hits: what happened, why so severe, what next?
 import { $, $$, arg, clean, h, hash, icon, said, params, setParams } from './dom.js';
 import { bytes, count, num, when } from './format.js';
-import { SEV, cmd, copy, give, note, sev, toast } from './parts.js';
+import { SEV, cmd, copy, give, note, numbers, sev, toast } from './parts.js';
 import { ticks } from './charts.js';
 import { hitsRange, question, range } from './range.js';
 import { port, title, who } from './words.js';
@@ -214,8 +214,18 @@ function facets(counts) {
           ),
         ),
       ),
+    facetTable,
   );
+  counted = counts;
+  facetTable.redraw();
 }
+let counted = {};
+const facetTable = numbers(
+  'facets',
+  [['field'], ['value'], ['series', num, 1]],
+  () => FIELDS.flatMap(([k, t]) => Object.entries(counted[k] || {}).map(([v, n]) => [t, v, n])),
+  'As a table',
+);
 
 async function filter(k, v) {
   setParams({ [k]: v });

@@ -6,7 +6,7 @@ import { area } from './charts.js';
 import { question, range, wholeHours as hours } from './range.js';
 import { get, trouble } from './net.js';
 import { follow, onkey, ready } from './frame.js';
-import { address, country, facts, isCountry, limits, listed, noAnswer, owner, series, step, top, values } from './flows.js';
+import { address, country, facts, hitsByCountry, isCountry, limits, listed, noAnswer, owner, series, step, top, values } from './flows.js';
 
 const world = await (await fetch('/world.json')).json();
 /* Fixed steps of share, not of the day's range: a colour means the same in every picture. */
@@ -293,11 +293,11 @@ function drill(c, a, ip, port) {
 /** The command that gives the same as the table: of a country, or of all. */
 function command(c) {
   const [field, ip, port] = sides[side()];
+  if (measure() === 'hits' && !c) return hitsByCountry();
   const option = { src: '--scc', dst: '--dcc', both: '--any-cc' }[side()];
   const what = c ? `${option} ${arg(c)} --fields ${ip},${port}` : `--fields ${field}`;
   return `flowhound top ${what} --value ${value()} --count ${c ? 15 : 0} ${hours().flags}`;
 }
-
 /* ---- questions ---- */
 /** calm: nobody asked, the time has come. */
 async function load(calm) {

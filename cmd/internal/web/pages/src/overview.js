@@ -28,7 +28,7 @@ function verdict(o) {
     );
   const lost = o.vitals.lost_hits;
   const safe = lost ? `${count(lost, 'hit')} ${lost === 1 ? 'is' : 'are'} lost` : 'no hit is lost';
-  if (wrong) more.push(`Flowhound itself needs a hand in ${wrong === 1 ? 'one place' : num(wrong) + ' places'}; ${safe}.`);
+  if (wrong) more.push(`Flowhound itself has ${wrong === 1 ? 'one problem' : num(wrong) + ' problems'}; ${safe}.`);
   else more.push(lost ? `Since the start ${safe}.` : 'All exporters, feeds and outputs work.');
   document.title = (o.now_total ? head.replace(/\.$/, '') : 'All quiet') + ' · flowhound';
   $('#verdict').replaceChildren(h('h1', {}, head), h('p', {}, more.join(' ')));
@@ -59,7 +59,7 @@ function card(x) {
     h(
       'div',
       { class: 'when' },
-      h('span', {}, ago(+new Date(x.last))),
+      h('span', {}, x.kind === 'retro' ? 'found ' + ago(+new Date(x.at)) : ago(+new Date(x.last))),
       critical && [h('br'), h('small', { class: 'dim' }, 'since ', when(x.first)), ticks(x.ticks)],
     ),
   );
@@ -183,7 +183,7 @@ function lanes(o) {
               h('a', { class: 't', href: link(x) }, title(x)),
               who(x) === x.local ? '' : h('span', { class: 'dim' }, ` · ${x.local}`),
             ),
-            h('span', { class: 'dim' }, ago(+new Date(x.last))),
+            h('span', { class: 'dim' }, x.kind === 'retro' ? 'found ' + ago(+new Date(x.at)) : ago(+new Date(x.last))),
           ),
         ),
     ),

@@ -1,5 +1,5 @@
 // The story of one series: what to do, why, the evidence, who says so.
-import { h, s, icon, said, saying, clean } from './dom.js';
+import { arg, h, s, icon, said, saying, clean } from './dom.js';
 import { bytes, clock, count, num, now, span, when } from './format.js';
 import { cmd, copy, numbers, sev } from './parts.js';
 import { axis, chart } from './charts.js';
@@ -82,6 +82,8 @@ export function story(x, on) {
           `, ${count(x.lines, 'line')}: all carry this id.`,
         ),
         cmd(x.text, 'raw wide'),
+        h('p', { class: 'small dim' }, 'All its lines in the log:'),
+        cmd(`flowhound hits --series ${arg(x.series)} --since 30d`),
       ),
     ),
   );
@@ -148,7 +150,7 @@ function rhythm(x) {
         {},
         `${like}: every ${span(x.period_s * 1000)}, ± ${span((x.deviation_s || 0) * 1000)}, ${count(g.contacts || 0, 'time')}.`,
       ),
-      ' Machines talk so, people do not; update services do, too.',
+      ' Machines talk like this, people do not. Update services do, too.',
     ];
   }
   const held = x.hit.regular?.held_s;
@@ -186,7 +188,7 @@ function draw(el, x) {
           class: 'f-' + p.sev,
           x: X(a).toFixed(1),
           y: 72 - tall,
-          width: Math.max(1.6, X(b) - X(a)),
+          width: Math.max(3, X(b) - X(a)),
           height: tall,
         }),
       );

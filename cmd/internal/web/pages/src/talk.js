@@ -38,7 +38,7 @@ function facts(x) {
   const facts = [
     x.own ? 'One of your addresses' : 'Somebody else’s address',
     x.about.host && saying(x.about.host, 255),
-    x.about.cc && country(x.about.cc),
+    x.about.cc && (x.about.cc === '--' ? 'country unknown' : country(x.about.cc)),
     owner(x.about, saying),
     x.lists.length ? `on ${count(x.lists.length, 'list')}` : 'on no list',
     first && ['first hit ', when(first)],
@@ -109,7 +109,10 @@ let known; // the answer about the address
 const listTable = numbers(
   'lists',
   [['list'], ['indicator'], ['category'], ['score', num, 1], ['name'], ['seen', when], ['reference']],
-  () => (known?.lists ?? []).map((i) => [i.feed, i.ioc, i.cat, i.score, i.name || '', i.last_seen || '', i.ref || '']),
+  () => {
+    const all = (known?.lists ?? []).map((i) => [i.feed, i.ioc, i.cat, i.score, i.name || '', i.last_seen || '', i.ref || '']);
+    return all.length > 1 ? [...all, ['together', known.address, known.about.cat || '', known.about.score, '', '', '']] : all;
+  },
 );
 const hitTable = numbers(
   'hits',
@@ -240,7 +243,7 @@ function regularity() {
   $('#rhythm').replaceChildren(
     h('span', {}, `With ${p.peer}${port}: `),
     r?.score ? h('b', {}, `${r.score >= 0.8 ? 'like a clock, ' : ''}${r.words.replace('+-', '±')}. `) : h('b', {}, `no steady rhythm in ${count(sum(p) + (gaps.outside || 0), 'gap')}. `),
-    dim(r?.score ? 'Machines talk so, people do not; update services do, too: with a listed peer it is a beacon.' : r?.held_s ? `One connection was held open for ${span(r.held_s * 1000)}.` : 'People and busy servers talk so.'),
+    dim(r?.score ? 'Machines talk like this, people do not. Update services do, too; with a listed peer it is a beacon.' : r?.held_s ? `One connection was held open for ${span(r.held_s * 1000)}.` : 'People and busy servers talk like this.'),
     gaps.outside ? dim(` ${count(gaps.outside, 'gap')} shorter or longer than shown.`) : '',
   );
   bars($('#gaps'), gaps.edges_s, gaps.counts, { fmt: seconds });
@@ -269,6 +272,14 @@ async function talk(x) {
   regularity();
 }
 
+const offered = { local: [], remote: [] };
+const offerTables = Object.fromEntries(
+  Object.keys(offered).map((key) => [
+    key,
+    numbers(key === 'local' ? 'your-hosts-in-hits' : 'listed-addresses', [['address'], ['severity', (v) => sev(v)], ['what'], ['last', when]], () => offered[key]),
+  ]),
+);
+
 /** Without an address: those of the worst and newest hits, to begin with. */
 async function offer() {
   let a;
@@ -288,10 +299,12 @@ async function offer() {
         h('span', { class: 'dim' }, when(x.last)),
         h('span', { class: 'dim' }, title(x)),
       );
-    return h('section', {}, h('h2', {}, head), all.length ? h('ul', { class: 'lists' }, all.map(one)) : h('p', { class: 'dim' }, empty));
+    offered[key] = all.map((x) => [x[key], x.sev, title(x), x.last]);
+    offerTables[key].redraw();
+    return h('section', {}, h('h2', {}, head), all.length ? h('ul', { class: 'lists' }, all.map(one)) : h('p', { class: 'dim' }, empty), offerTables[key]);
   };
   $('#id').replaceChildren(
-    h('h1', {}, 'Whose talk?'),
+    h('h1', {}, 'Which address?'),
     h('p', {}, 'Type an address into the box above (', h('kbd', {}, '/'), '), or take one of the worst hits of this range.'),
   );
   return redraw($('#verdict'), {}, () =>
@@ -300,7 +313,7 @@ async function offer() {
         'div',
         { class: 'two sect' },
         column('Your hosts in hits', 'local', 'No host of yours is in a hit of this range.'),
-        column('Listed addresses they met', 'remote', 'None in this range.'),
+        column('Listed addresses they talked to', 'remote', 'None in this range.'),
       ),
       h('p', { class: 'sect' }, 'Those with the most traffic: ', h('a', { href: '/top?fields=ip' }, 'addresses in Top'), '.'),
     ),

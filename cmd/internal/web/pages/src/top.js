@@ -106,7 +106,8 @@ function link(r, o) {
   const q = new URLSearchParams(location.search);
   q.set('q', both(o.q, x));
   q.set('fields', 'sip,dip,dport');
-  return h('a', { class: 'small', href: '/top?' + q }, 'both ends');
+  q.delete('sort');
+  return h('a', { class: 'small nb', href: '/top?' + q }, 'both ends');
 }
 
 async function lines(o, signal) {
@@ -193,6 +194,7 @@ async function load(calm) {
 
 function ask(o) {
   memo.by = memo.way = undefined;
+  setParams({ sort: '' });
   setParams(Object.fromEntries(Object.keys(defaults).map((k) => [k, o[k] === defaults[k] ? '' : o[k]])));
   for (const k of Object.keys(defaults)) form[k].value = o[k];
   form.q.removeAttribute('aria-invalid');

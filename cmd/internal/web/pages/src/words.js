@@ -69,8 +69,11 @@ export function critical(hosts, all) {
   if (!all.length || !all.every((x) => !from(x) && x.kind !== 'retro' && infected.includes(x.cat)))
     return `${word(hosts)} of your hosts ${one ? 'needs' : 'need'} you now.`;
   const it = all.length === 1 ? kinds[whom[0]] : whom.map((c) => many[c]).join(' and ').replace(' and ', whom.length > 2 ? ', ' : ' and ');
-  if (all.every((x) => now() - new Date(x.last) < 36e5)) return `${word(hosts)} of your hosts ${one ? 'talks' : 'talk'} to ${it} now.`;
-  return `${word(hosts)} of your hosts talked to ${it} within 24 hours.`;
+  const answered = all.every((x) => x.state === 'established');
+  const recent = all.every((x) => now() - new Date(x.last) < 36e5);
+  const verb = answered ? ['talk', 'talked'] : ['call', 'called'];
+  const did = recent ? verb[0] + (one ? 's' : '') : verb[1];
+  return `${word(hosts)} of your hosts ${did}${answered ? ' to' : ''} ${it} ${recent ? 'now' : 'within 24 hours'}.`;
 }
 
 /** What to do next: [what, why or how]. The first is the one next step. */

@@ -67,6 +67,11 @@ export async function clean(page, name) {
     return r.violations.map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 120)} ${v.nodes[0].any[0]?.message || v.help}`);
   });
   for (const v of found) wrong.push(`${name}: axe ${v}`);
+  await fits(page, name);
+}
+
+/** Nothing is wider than the window. */
+export async function fits(page, name) {
   const over = await page.evaluate(() => {
     const n = document.documentElement.scrollWidth - innerWidth;
     if (n <= 0) return '';

@@ -1,6 +1,6 @@
 // What feeds, flows, routers and colleagues may write, in every place where a page shows it: too long, without a space,
 // from right to left, piled up, unseen, HTML. The answers are the agent's; each text in them is replaced.
-import { check, clean, end, go, open, shot, wrong } from './browser.mjs';
+import { check, end, fits, go, open, shot, wrong } from './browser.mjs';
 
 const label = 'a-very-long-label-of-sixty-three-characters-as-names-may-have-x';
 const texts = [
@@ -90,6 +90,7 @@ function look() {
 /* One page alone: node test/hostile.mjs /talk */
 const pages = process.argv.slice(2).length ? process.argv.slice(2) : ['/', '/hits', '/hits#first', '/map', '/map?cc=CH', '/map?cc=NL', '/top', '/top?fields=exporter,ip&count=30', '/talk', '/talk?a=198.51.100.200', '/talk?a=10.1.4.23', '/exporters', '/feeds', '/outputs', '/no-such-page'];
 for (const width of [360, 1280]) {
+  const before = wrong.length;
   const page = await open({ width });
   await page.route('**/api/v1/**', answer);
   for (const to of pages) {
@@ -101,26 +102,27 @@ for (const width of [360, 1280]) {
     }
     await page.evaluate(() => document.querySelectorAll('details').forEach((d) => (d.open = true)));
     const name = `hostile-${to.replace(/[^a-z0-9]+/gi, '-')}-${width}`;
-    await clean(page, name);
+    await fits(page, name);
     for (const x of new Set(await page.evaluate(look))) wrong.push(`${name}: ${x}`);
     await shot(page, name);
   }
-  check(`names that mean harm, at ${width} pixels`, true);
+  check(`names that mean harm, at ${width} pixels`, wrong.length === before);
   await page.context().close();
 }
 
 /* What a link brings along. */
+const before = wrong.length;
 const page = await open({ width: 360 });
-for (const text of texts.slice(0, 7)) {
+for (const [i, text] of texts.slice(0, 7).entries()) {
   const short = encodeURIComponent(text.slice(0, 1500));
-  for (const to of [`/hits?q=${short}`, `/hits?feed=${short}&not-exporter=${short}`, `/hits#${short.slice(0, 900)}`, `/top?q=${short}`, `/top?fields=${short}`, `/talk?a=${short}`, `/map?cc=${short}&region=${short}`, `/feeds#${short.slice(0, 900)}`, `/top?sort=${short}&last=${short}`]) {
+  const links = [`/hits?q=${short}`, `/hits?feed=${short}&not-exporter=${short}`, `/hits#${short.slice(0, 900)}`, `/top?q=${short}`, `/top?fields=${short}`, `/talk?a=${short}`, `/map?cc=${short}&region=${short}`, `/feeds#${short.slice(0, 900)}`, `/top?sort=${short}&last=${short}`];
+  for (const to of links.filter((_, k) => (k + i) % 3 === 0)) {
     await go(page, to);
     const name = `${to.slice(0, 14)} with ${JSON.stringify(text.slice(0, 12))}`;
     for (const x of new Set(await page.evaluate(look))) wrong.push(`${name}: ${x}`);
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    if (over > 0) wrong.push(`${name}: ${over} pixels wider than the window`);
+    await fits(page, name);
   }
 }
 for (const to of ['/hits#%', '/feeds#%E0%A4%A']) await go(page, to);
-check('links that mean harm', true);
+check('links that mean harm', wrong.length === before);
 await end();

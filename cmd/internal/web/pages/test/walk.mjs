@@ -37,7 +37,9 @@ const tip = await text('#tip');
 check('hover says the country and its share', tip.includes('Switzerland') && tip.includes(`${cells[2]} %`));
 await shot(page, 'map-hover');
 await page.mouse.move(5, 5);
-await row.getByRole('button').focus();
+await page.locator('.skip').focus();
+await page.keyboard.press('Enter'); // past the switches, to the table
+for (let i = 0; i < 60 && !(await row.getByRole('button').evaluate((e) => e === document.activeElement)); i++) await page.keyboard.press('Tab');
 await page.locator('#map path[data-c=CH].on').waitFor();
 await page.keyboard.press('Enter');
 await page.getByRole('heading', { name: 'Switzerland' }).waitFor();
@@ -180,6 +182,28 @@ check(
   /nftables [\s\S]*holds it/.test(exports_) && exports_.includes('takes botnet only'),
 );
 check('talk names its command', (await text('#cmd')).includes('flowhound hunt 203.0.113.200 --last 24h'));
+
+/* The commands that pages name say what the pages say. */
+const said = async (command) => {
+  const [, status, out] = /^(\d+) ?(.*)$/.exec(await tell('run ' + command));
+  return { status: +status, out };
+};
+for (const to of ['/', '/hits', '/hits?min=high&category=malware', '/map', '/map?cc=CH', '/map?cc=CH&m=flows', '/map?side=dst&m=flows', '/top?fields=sip,sport&count=5', '/top?q=src+country+CH&fields=dip,sport&value=flows', '/talk', '/talk?a=203.0.113.200', '/exporters', '/feeds', '/outputs']) {
+  await go(page, to);
+  const commands = await page.locator('#cmd code').allInnerTexts();
+  for (const c of commands.filter((x) => !x.includes(' | '))) {
+    const asJSON = c.startsWith('flowhound top') && !to.startsWith('/talk');
+    const { status, out } = await said(c + (asJSON ? ' --json' : ''));
+    check(`${to}: ${c}`, status < 2 && out.length > 0); // doctor ends with 1 where something is wrong
+    if (!asJSON) continue;
+    const rows = JSON.parse(`[${out.trim().replace(/\} \{/g, '},{')}]`).slice(1);
+    const shown = await page.locator('#side tbody tr, #tab tbody tr:not(.tot)').evaluateAll((all) => all.map((r) => [r.dataset.k, [...r.cells].map((x) => x.innerText.trim())]));
+    const key = (r) => Object.entries(r).filter(([k]) => !['value', 'percent', 'cumulative'].includes(k)).map(([, v]) => v).sort().join(' ');
+    const of = Object.fromEntries(rows.map((r) => [key(r), r.percent]));
+    const fits = shown.filter(([k, cells]) => cells.some((x) => Math.abs(x - of[k.split(' ').sort().join(' ')]) <= 0.06));
+    check(`${to} shows the numbers of its command (${shown.length})`, shown.length > 0 && fits.length === shown.length);
+  }
+}
 
 /* A link cannot put a command of its own into the one that is copied. */
 for (const to of ['/top?fields=sip;reboot', '/top?count=1|reboot', '/talk?a=192.0.2.1;reboot', '/map?cc=CH;reboot', '/hits?min=low;reboot', '/hits?last=$(reboot)', '/top?from=x&to=`reboot`']) {
