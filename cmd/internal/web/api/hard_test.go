@@ -195,7 +195,9 @@ func TestSlowReaders(t *testing.T) {
 	l.api.d.Log = slog.New(slog.NewTextHandler(&log, nil))
 	l.api.leaveTime = 200 * time.Millisecond
 	for i := range mostNews {
-		l.say(made(fmt.Sprintf("s%d", i), hit.High, fmt.Sprintf("198.51.100.%d", i+1)))
+		h := made(fmt.Sprintf("s%d", i), hit.High, fmt.Sprintf("198.51.100.%d", i+1))
+		h.Name = strings.Repeat("x", 4000) // far more than what waits in the kernel on both sides
+		l.say(h)
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.api.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), users.Caller{Name: "anna", Role: users.Viewer})))

@@ -173,6 +173,8 @@ export function hitsByCountry() {
   return `flowhound hits ${since} --json | jq -sc ${arg(`${some}group_by(.cc) | map({cc: .[0].cc, flows: (map(.count) | add)}) | sort_by(-.flows)[]`)}`;
 }
 
+/** How many groups there are: of very many an estimate. */
+export const bins = (a) => (a.bins_estimated ? 'about ' : '') + num(a.bins);
 /** How an answer came about, in small print. */
 export const facts = (a, what = 'bins') =>
-  `${count(a.records, 'flow')} fit, in ${num(a.bins)} ${what}; answered in ${(a.took_ms / 1000).toFixed(2)} s at ${clock(Date.now())}. Sampling is applied.`;
+  `${count(a.records, 'flow')} fit, in ${bins(a)} ${what}; answered in ${(a.took_ms / 1000).toFixed(2)} s at ${clock(Date.now())}. Sampling is applied.`;

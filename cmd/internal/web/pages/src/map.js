@@ -6,7 +6,7 @@ import { area } from './charts.js';
 import { question, range, wholeHours as hours } from './range.js';
 import { get, trouble } from './net.js';
 import { follow, onkey, ready } from './frame.js';
-import { address, country, facts, hitsByCountry, isCountry, limits, listed, noAnswer, owner, series, step, top, values } from './flows.js';
+import { address, bins, country, facts, hitsByCountry, isCountry, limits, listed, noAnswer, owner, series, step, top, values } from './flows.js';
 
 const world = await (await fetch('/world.json')).json();
 /* Fixed steps of share, not of the day's range: a colour means the same in every picture. */
@@ -278,7 +278,7 @@ function drill(c, a, ip, port) {
       { class: 'dim' },
       `${values[value()][1](a.total)}${r && measure() !== 'hits' ? `, ${pct(r.p)} % of all` : ''}. `,
       r?.hits ? h('a', { href: `/hits?${question()}&q=${c}` }, `${num(r.hits)} flows that hit`) : 'No hits',
-      `. The largest of ${num(a.bins)} addresses and ports:`,
+      `. The largest of ${bins(a)} addresses and ports:`,
     ),
     h(
       'div',

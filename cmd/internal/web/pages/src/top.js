@@ -8,6 +8,7 @@ import { trouble } from './net.js';
 import { follow, ready } from './frame.js';
 import {
   address,
+  bins,
   both,
   country,
   expressionOf,
@@ -88,7 +89,7 @@ function table(o) {
   ];
   const foot = () => {
     const cells = columns.map((c) => h('td', { class: (c.c || '') + (c.n ? ' n' : '') }));
-    cells[1].textContent = `All ${num(answer.bins)}`;
+    cells[1].textContent = `All ${bins(answer)}`;
     const at = columns.findIndex((c) => c.t === title);
     cells[at].textContent = fmt(answer.total);
     cells[at + 1].textContent = '100.0';

@@ -19,18 +19,19 @@ const texts = [
 const free = new Set(
   'name feed host local_host src_host dst_host owner src_owner dst_owner ref tags msg by what advice then problem path zone url text allowed damaged command config version type format'.split(' '),
 );
-let turn = 0;
-const next = () => texts[turn++ % texts.length];
+/** The text for a key of the nth thing: always the same one, however many hits the demo has by now. */
+let pick;
+const mixed = (turn) => (key, n) => texts[(turn + n + [...key].reduce((sum, c) => sum + c.charCodeAt(0), 0)) % texts.length];
 
-function spoil(x, key = '') {
-  if (Array.isArray(x)) return x.map((v) => spoil(v, key));
+function spoil(x, key = '', n = 0) {
+  if (Array.isArray(x)) return x.map((v, i) => spoil(v, key, n + i));
   if (x && typeof x === 'object') {
-    const out = Object.fromEntries(Object.entries(x).map(([k, v]) => [k, spoil(v, k)]));
-    if ('local' in x && 'remote' in x) out.local_host = next();
-    if ('indicators' in x && 'src' in x) Object.assign(out, { src_host: next(), dst_host: next(), src_owner: next(), dst_owner: next() });
+    const out = Object.fromEntries(Object.entries(x).map(([k, v], i) => [k, spoil(v, k, key === 'about' ? i : n)]));
+    if ('local' in x && 'remote' in x) out.local_host = pick('local_host', n);
+    if ('indicators' in x && 'src' in x) for (const k of ['src_host', 'dst_host', 'src_owner', 'dst_owner']) out[k] = pick(k, n);
     return out;
   }
-  return typeof x === 'string' && (free.has(key) || (key === 'why' && x)) ? next() : x;
+  return typeof x === 'string' && (free.has(key) || (key === 'why' && x)) ? pick(key, n) : x;
 }
 
 /** Rows that the demo does not have. */
@@ -88,25 +89,33 @@ function look() {
 }
 
 /* One page alone: node test/hostile.mjs /talk */
-const pages = process.argv.slice(2).length ? process.argv.slice(2) : ['/', '/hits', '/hits#first', '/map', '/map?cc=CH', '/map?cc=NL', '/top', '/top?fields=exporter,ip&count=30', '/talk', '/talk?a=198.51.100.200', '/talk?a=10.1.4.23', '/exporters', '/feeds', '/outputs', '/no-such-page'];
+const pages = process.argv.slice(2).length ? process.argv.slice(2) : ['/', '/hits', '/hits#first', '/map?cc=CH', '/map?cc=NL', '/top?fields=exporter,ip&count=30', '/talk', '/talk?a=198.51.100.200', '/talk?a=10.1.4.23', '/exporters', '/feeds', '/outputs', '/no-such-page'];
+async function visit(page, to, name) {
+  await go(page, to.replace('#first', ''));
+  if (to.endsWith('#first')) {
+    await page.locator('.who').first().click();
+    await page.locator('.story h2').waitFor();
+  }
+  await page.evaluate(() => document.querySelectorAll('details').forEach((d) => (d.open = true)));
+  await fits(page, name);
+  for (const x of new Set(await page.evaluate(look))) wrong.push(`${name}: ${x}`);
+  await shot(page, name);
+}
 for (const width of [360, 1280]) {
   const before = wrong.length;
   const page = await open({ width });
   await page.route('**/api/v1/**', answer);
-  for (const to of pages) {
-    turn += 3; // so that each place gets each text in time
-    await go(page, to.replace('#first', ''));
-    if (to.endsWith('#first')) {
-      await page.locator('.who').first().click();
-      await page.locator('.story h2').waitFor();
-    }
-    await page.evaluate(() => document.querySelectorAll('details').forEach((d) => (d.open = true)));
-    const name = `hostile-${to.replace(/[^a-z0-9]+/gi, '-')}-${width}`;
-    await fits(page, name);
-    for (const x of new Set(await page.evaluate(look))) wrong.push(`${name}: ${x}`);
-    await shot(page, name);
+  for (const [i, to] of pages.entries()) {
+    pick = mixed(i);
+    await visit(page, to, `hostile-${to.replace(/[^a-z0-9]+/gi, '-')}-${width}`);
   }
   check(`names that mean harm, at ${width} pixels`, wrong.length === before);
+  if (width === 360)
+    for (const [i, text] of texts.entries()) {
+      pick = () => text;
+      for (const to of ['/', '/hits#first', '/talk?a=198.51.100.200']) await visit(page, to, `hostile-all-${i}-${to.replace(/[^a-z0-9]+/gi, '-')}`);
+    }
+  check('one such name everywhere', wrong.length === before);
   await page.context().close();
 }
 
@@ -116,7 +125,7 @@ const page = await open({ width: 360 });
 for (const [i, text] of texts.slice(0, 7).entries()) {
   const short = encodeURIComponent(text.slice(0, 1500));
   const links = [`/hits?q=${short}`, `/hits?feed=${short}&not-exporter=${short}`, `/hits#${short.slice(0, 900)}`, `/top?q=${short}`, `/top?fields=${short}`, `/talk?a=${short}`, `/map?cc=${short}&region=${short}`, `/feeds#${short.slice(0, 900)}`, `/top?sort=${short}&last=${short}`];
-  for (const to of links.filter((_, k) => (k + i) % 3 === 0)) {
+  for (const to of links.filter((_, k) => (k + 2 * i) % 5 === 0)) {
     await go(page, to);
     const name = `${to.slice(0, 14)} with ${JSON.stringify(text.slice(0, 12))}`;
     for (const x of new Set(await page.evaluate(look))) wrong.push(`${name}: ${x}`);
