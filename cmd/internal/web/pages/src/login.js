@@ -8,7 +8,8 @@ function next() {
   const wish = new URLSearchParams(location.search).get('next') || '/';
   if (!URL.canParse(wish, location.origin)) return '/';
   const to = new URL(wish, location.origin);
-  return to.origin === location.origin ? to.pathname + to.search + to.hash : '/';
+  // What stands behind # never reaches the server; the browser takes it along to this page.
+  return to.origin === location.origin ? to.pathname + to.search + (to.hash || location.hash) : '/';
 }
 form.addEventListener('submit', async (e) => {
   e.preventDefault();

@@ -39,7 +39,7 @@ function facts(x) {
     x.own ? 'One of your addresses' : 'Somebody else’s address',
     x.about.host && saying(x.about.host, 255),
     x.about.cc && (x.about.cc === '--' ? 'country unknown' : country(x.about.cc)),
-    owner(x.about, saying),
+    owner(x.about, (t) => saying(t, 120)),
     x.lists.length ? `on ${count(x.lists.length, 'list')}` : 'on no list',
     first && ['first hit ', when(first)],
   ].filter((f) => f && f.length !== 0);
