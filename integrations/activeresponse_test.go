@@ -40,7 +40,7 @@ func newResponder(t *testing.T) *responder {
 	r.log = filepath.Join(dir, "active-responses.log")
 	r.state = filepath.Join(dir, "ruleset.nft")
 	r.rules = place(t, dir, "wazuh/block.nft")
-	r.script = place(t, dir, "wazuh/flowhound-block", "/usr/local/bin/flowhound", flowhound, "/etc/flowhound/flowhound.yaml", config,
+	r.script = place(t, dir, "wazuh/flowhound-block", "/usr/local/bin/flowhound", flowhound(t), "/etc/flowhound/flowhound.yaml", config,
 		"/var/ossec/logs/active-responses.log", r.log)
 	return r
 }

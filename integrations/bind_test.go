@@ -73,7 +73,7 @@ func namedConf(t *testing.T, dir string, port int) string {
 		} else {
 			args = append(args, "--category", zone, "--zone", zone+".rpz.flowhound")
 		}
-		succeed(t, flowhound, args...)
+		succeed(t, flowhound(t), args...)
 	}
 	for _, name := range []string{"response-policy.conf", "zones.conf", "logging.conf"} {
 		place(t, dir, "bind/"+name, "/var/lib/bind/flowhound", dir, "/var/log/named", dir)

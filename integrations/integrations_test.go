@@ -21,24 +21,10 @@ import (
 
 var update = flag.Bool("update", false, "write the lines of a real named to testdata/golden")
 
-// flowhound is the program itself, built for these tests.
-var flowhound string
-
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "flowhound")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	flowhound = filepath.Join(dir, "flowhound")
-	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", flowhound, "../cmd/flowhound").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
+// flowhound returns the path of the program itself.
+func flowhound(t *testing.T) string {
+	t.Helper()
+	return peer.Program(t, "cmd/flowhound")
 }
 
 // configure writes a configuration with a list for each of some categories, of a
@@ -150,7 +136,7 @@ func TestExports(t *testing.T) {
 			continue // what it reads are not lists
 		}
 		config := configure(t, homes.Replace(read(t, folder+"/flowhound.yaml")))
-		for line := range strings.Lines(succeed(t, flowhound, "check", "-c", config)) {
+		for line := range strings.Lines(succeed(t, flowhound(t), "check", "-c", config)) {
 			// What reloads is installed where the system is.
 			if strings.Contains(line, "exports[") && !strings.Contains(line, "there is no program") {
 				t.Errorf("flowhound check has something to say of %s/flowhound.yaml: %s", folder, line)
@@ -189,8 +175,8 @@ func TestUnboundTakesSnippet(t *testing.T) {
 	check := peer.Path(t, "unbound-checkconf", "unbound")
 	dir := t.TempDir()
 	config := configure(t, "")
-	succeed(t, flowhound, "export", "rpz", "-c", config, "--category", "other", "--action", "passthru", "-o", filepath.Join(dir, "allow.rpz.flowhound"))
-	succeed(t, flowhound, "export", "rpz", "-c", config, "-o", filepath.Join(dir, "rpz.flowhound"))
+	succeed(t, flowhound(t), "export", "rpz", "-c", config, "--category", "other", "--action", "passthru", "-o", filepath.Join(dir, "allow.rpz.flowhound"))
+	succeed(t, flowhound(t), "export", "rpz", "-c", config, "-o", filepath.Join(dir, "rpz.flowhound"))
 	snippet := place(t, dir, "unbound/unbound.conf", "/var/lib/unbound/flowhound", dir)
 	main := filepath.Join(dir, "main.conf")
 	conf := "server:\n\tchroot: \"\"\n\tdirectory: \"" + dir + "\"\n\tusername: \"\"\ninclude: \"" + snippet + "\"\n"
@@ -220,7 +206,7 @@ func TestNftablesTakesSnippet(t *testing.T) {
 	words := ownNetwork(t)
 	dir := t.TempDir()
 	rules, export := place(t, dir, "nftables/rules.nft"), filepath.Join(dir, "flowhound.nft")
-	succeed(t, flowhound, "export", "nftables", "-c", configure(t, ""), "-o", export)
+	succeed(t, flowhound(t), "export", "nftables", "-c", configure(t, ""), "-o", export)
 	script := nft + " -f " + rules + " && " + nft + " -f " + export + " && " + nft + " -f " + rules + " && " + nft + " list table inet flowhound"
 	table := succeed(t, words[0], append(words[1:], "sh", "-c", script)...)
 	if n := strings.Count(table, "ip daddr @bad4 jump listed_out"); n != 2 { // forward and output
@@ -239,7 +225,7 @@ func TestIPSetTakesSnippet(t *testing.T) {
 	words := ownNetwork(t)
 	dir := t.TempDir()
 	sets, v4, v6, export := place(t, dir, "ipset/sets.ipset"), place(t, dir, "ipset/rules.v4"), place(t, dir, "ipset/rules.v6"), filepath.Join(dir, "flowhound.ipset")
-	succeed(t, flowhound, "export", "ipset", "-c", configure(t, ""), "-o", export)
+	succeed(t, flowhound(t), "export", "ipset", "-c", configure(t, ""), "-o", export)
 	script := ipset + " restore -file " + sets + " && " + iptables + " --noflush <" + v4 + " && " + ip6tables + " --noflush <" + v6 + " && " +
 		ipset + " restore -file " + export + " && " + ipset + " list -output save"
 	got := succeed(t, words[0], append(words[1:], "sh", "-c", script)...)

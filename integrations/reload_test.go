@@ -53,7 +53,7 @@ func TestReloadUnit(t *testing.T) {
 		"allow.rpz.flowhound.rpz": {"rpz", "--action", "allow"}, "flowhound.ossec": {"ossec"}, "flowhound.wazuh": {"wazuh"},
 		"suricata.list": {"suricata"}, "suricata-domains.lst": {"suricata-domains"},
 	} {
-		succeed(t, flowhound, append([]string{"export"}, append(args, "-c", config, "-o", filepath.Join(dir, "export", name))...)...)
+		succeed(t, flowhound(t), append([]string{"export"}, append(args, "-c", config, "-o", filepath.Join(dir, "export", name))...)...)
 	}
 	script := reloadScript(t, dir)
 	run := func() (calls, said string, err error) {
@@ -150,8 +150,8 @@ func TestReloadUnitInTheKernel(t *testing.T) {
 		}
 	}
 	config := configure(t, "")
-	succeed(t, flowhound, "export", "nftables", "-c", config, "-o", filepath.Join(dir, "export/x.nft"))
-	succeed(t, flowhound, "export", "ipset", "-c", config, "-o", filepath.Join(dir, "export/x.ipset"))
+	succeed(t, flowhound(t), "export", "nftables", "-c", config, "-o", filepath.Join(dir, "export/x.nft"))
+	succeed(t, flowhound(t), "export", "ipset", "-c", config, "-o", filepath.Join(dir, "export/x.ipset"))
 	script := filepath.Join(dir, "reload.sh")
 	if err := os.WriteFile(script, []byte("set -eu\nPATH=$PATH:/usr/sbin:/sbin RUNTIME_DIRECTORY="+dir+"/run\n("+reloadScript(t, dir)+")\n"+nft+" list ruleset\n"+ipset+" list -output save\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -178,7 +178,7 @@ func replay(t *testing.T, name string, datagrams [][]byte) (flows []flow) {
 	if err := os.WriteFile(name, capture(packets), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), flowhound, "replay", "--flows", "--json", name).Output()
+	out, err := exec.CommandContext(t.Context(), flowhound(t), "replay", "--flows", "--json", name).Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -34,8 +34,8 @@ func TestUnboundFollowsBIND(t *testing.T) {
 		if err := os.WriteFile(config, []byte("data_dir: "+dir+"/data\nfeeds: [{name: l, type: list, path: "+path+", category: c2}]\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		succeed(t, flowhound, "export", "rpz", "-c", config, "--zone", "rpz.flowhound", "-o", filepath.Join(dir, "rpz.flowhound"))
-		succeed(t, flowhound, "export", "rpz", "-c", config, "--action", "allow", "-o", filepath.Join(dir, "allow.rpz.flowhound"))
+		succeed(t, flowhound(t), "export", "rpz", "-c", config, "--zone", "rpz.flowhound", "-o", filepath.Join(dir, "rpz.flowhound"))
+		succeed(t, flowhound(t), "export", "rpz", "-c", config, "--action", "allow", "-o", filepath.Join(dir, "allow.rpz.flowhound"))
 	}
 	zone("gone.example\nstays.example\n")
 

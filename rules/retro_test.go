@@ -54,10 +54,7 @@ func TestRetroIsScored(t *testing.T) {
 func retroLine(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	program := filepath.Join(dir, "flowhound")
-	if out, err := exec.Command("go", "build", "-o", program, "../cmd/flowhound").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := peer.Program(t, "cmd/flowhound")
 	put := func(name, content string) {
 		t.Helper()
 		path := filepath.Join(dir, name)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/host"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func TestRealElasticsearch(t *testing.T) {
@@ -119,10 +119,7 @@ func blocked(t *testing.T, s *server, p *host.Plugin, flavor string, hits []plug
 func built(t *testing.T) host.Options {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "flowhound-output-elasticsearch"), ".")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	peer.InstallProgram(t, "plugin/elasticsearch", dir)
 	return host.Options{Name: "siem", Type: "elasticsearch", Dir: dir, RunDir: t.TempDir(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 

@@ -58,11 +58,7 @@ func TestBinary(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	build := exec.Command("go", "build", "-o", dir+"/plugins/flowhound-output-syslog", ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	peer.InstallProgram(t, "plugin/syslog", dir+"/plugins")
 	l := listen(t, "127.0.0.1:0")
 	got := make(chan []string, 1)
 	go func() {

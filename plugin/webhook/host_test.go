@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -54,9 +53,7 @@ func TestBinary(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "flowhound-output-webhook"), ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	peer.InstallProgram(t, "plugin/webhook", bin)
 	log := &lockedBuffer{}
 	settings, _ := json.Marshal(map[string]string{"service": "slack", "url": s.URL + testPath, "timeout": "5s"})
 	o := host.Options{Name: "chat", Type: "webhook", Dir: bin, Settings: settings, RunDir: run, Version: "test",
@@ -93,7 +90,7 @@ func TestBinary(t *testing.T) {
 	}
 	s.now(says(404, "no such path "+testPath))
 	if err := p.Write(t.Context(), plugintest.Hits(1)); outcome(err) != "permanent" {
-		t.Errorf("refused: %v", err)
+		t.Errorf("rejected: %v", err)
 	} else {
 		checkNoSecret(t, "error", err.Error())
 	}

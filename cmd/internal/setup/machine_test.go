@@ -161,11 +161,7 @@ func complete(t testing.TB) (dir string) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, o := range strings.Fields("syslog elasticsearch webhook") {
-		program := filepath.Join(dir, "bin/flowhound-output-"+o)
-		_ = os.Remove(program)
-		if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, "../../../plugin/"+o).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		peer.InstallProgram(t, "plugin/"+o, filepath.Join(dir, "bin"))
 	}
 	return dir
 }

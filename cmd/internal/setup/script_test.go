@@ -2,48 +2,22 @@ package setup
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
-// binDir holds the program, built once for all tests of the package.
-var binDir string
-
-func TestMain(m *testing.M) {
-	var err error
-	if binDir, err = os.MkdirTemp("", "flowhound-setup"); err != nil {
-		panic(err)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(binDir)
-	os.Exit(code)
-}
-
-var build = sync.OnceValue(func() error {
-	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", binDir, "../../flowhound").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return nil
-})
-
 // program returns the path of flowhound, as a release has it.
 func program(t testing.TB) string {
 	t.Helper()
 	peer.Long(t)
-	if err := build(); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(binDir, "flowhound")
+	return peer.Program(t, "cmd/flowhound")
 }
 
 // release lays out what a release has: install.sh, what it installs, and binaries.
@@ -404,7 +378,7 @@ look() {
 }
 look >before.look
 same() { look >after.look; diff before.look after.look && echo "$1: as it was"; }
-engine() { # engine CONTENT: an OSSEC whose logtest refuses what says BROKEN
+engine() { # engine CONTENT: an OSSEC whose logtest rejects what says BROKEN
 	mkdir -p /var/ossec/bin /var/ossec/etc /var/ossec/rules
 	printf 'VERSION="v4.2.0"\n' >/var/ossec/bin/ossec-control
 	cat >/var/ossec/bin/ossec-logtest <<'END'
