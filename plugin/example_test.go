@@ -48,7 +48,7 @@ func (p *poster) Write(ctx context.Context, hits []plugin.Hit) error {
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 		return plugin.RetryAfter(errors.New("too many requests"), time.Duration(max(seconds, 1))*time.Second)
 	case resp.StatusCode < 500:
-		return plugin.Permanent(fmt.Errorf("refused: %s", resp.Status))
+		return plugin.Permanent(fmt.Errorf("rejected: %s", resp.Status))
 	}
 	return fmt.Errorf("the server says %s", resp.Status)
 }

@@ -57,7 +57,7 @@ is 3 when nothing matched.`,
 			for _, q := range queries {
 				a := lookUp(set, cfg.Mute, q, time.Now())
 				if q.network.IsValid() {
-					a.unused = policy.Refuse(q.network)
+					a.unused = policy.Reject(q.network)
 				}
 				found = found || a.live()
 				if err := a.print(cmd.OutOrStdout(), asJSON); err != nil {

@@ -180,7 +180,7 @@ func byStatus(_, _ int, text string) string {
 	switch text {
 	case "ok":
 		return green
-	case "error", "down", "dropping", "refused", "failed":
+	case "error", "down", "dropping", "rejected", "failed":
 		return red
 	case "stale", "pending", "silent", "new":
 		return yellow
@@ -188,7 +188,7 @@ func byStatus(_, _ int, text string) string {
 	return plain
 }
 
-// exporterTable has the exporters, those that send most first, and who is refused.
+// exporterTable has the exporters, those that send most first, and who is rejected.
 func exporterTable(s *screenful, now time.Time) *columns.Table {
 	tab := &columns.Table{Head: []string{"EXPORTER", "STATUS", "FLOWS/S", "SEEN", "LOST", "SAMPLING", "TEMPLATES", "VERSION"}, Drop: []int{6, 5, 7, 3}, Paint: byStatus}
 	list := slices.Clone(s.Exporters)
@@ -206,13 +206,13 @@ func exporterTable(s *screenful, now time.Time) *columns.Table {
 		}
 		tab.Row(e.Address.String(), word, rate(e.FlowsPerSecond), ago(now, e.LastSeen), strconv.FormatUint(e.Lost, 10), sampling, strconv.Itoa(e.Templates), protocolsOf(e.Versions))
 	}
-	for _, r := range s.Refused[:min(len(s.Refused), mostRows)] {
-		tab.Row(r.Address.String(), "refused", "-", ago(now, r.LastSeen), "-", "-", "-", "exporters.allow does not name it")
+	for _, r := range s.Rejected[:min(len(s.Rejected), mostRows)] {
+		tab.Row(r.Address.String(), "rejected", "-", ago(now, r.LastSeen), "-", "-", "-", "exporters.allow does not name it")
 	}
 	if left := len(list) - mostRows; left > 0 {
 		tab.Row(fmt.Sprintf("%d more", left), "", "", "", "", "", "", "")
 	}
-	if len(list)+len(s.Refused) == 0 {
+	if len(list)+len(s.Rejected) == 0 {
 		tab.Row("none", "", "", "", "", "", "", "nothing has come since the start")
 	}
 	return tab

@@ -78,7 +78,7 @@ func (it *item) result() error {
 	case s == http.StatusNotFound:
 		return fmt.Errorf("the data stream cannot be made (%d): %s: run flowhound output setup", s, why)
 	case s/100 == 4 && s != http.StatusTooManyRequests && s != http.StatusRequestTimeout:
-		return plugin.Permanent(fmt.Errorf("the hit is refused (%d): %s", s, why))
+		return plugin.Permanent(fmt.Errorf("the hit is rejected (%d): %s", s, why))
 	}
 	return fmt.Errorf("the hit is not written (%d): %s", it.Status, why)
 }

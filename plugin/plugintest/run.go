@@ -25,7 +25,7 @@ type Suite struct {
 	Settings string
 
 	// Broken are further settings, with which Open or Write fails: a target that
-	// is down, one that refuses. What they say is searched for Secrets.
+	// is down, one that rejects. What they say is searched for Secrets.
 	Broken []string
 
 	// Secrets stand in Settings, Broken or files that they name, and must be seen in

@@ -27,7 +27,7 @@ type Place struct {
 	joints  bool     // Joint may stand there
 	empty   string   // what stands for nothing
 	word    func(rune) bool
-	instead byte                // in a word, for every rune that word refuses
+	instead byte                // in a word, for every rune that word rejects
 	bare    [utf8.RuneSelf]bool // ASCII characters that stand as they are, a space not among them
 }
 

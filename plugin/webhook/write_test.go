@@ -482,7 +482,7 @@ print("verified")`
 		return string(out), err
 	}
 	if out, err := check(string(a.body)); err != nil || !strings.Contains(out, "verified") {
-		t.Errorf("the library refuses the signature: %v\n%s", err, out)
+		t.Errorf("the library rejects the signature: %v\n%s", err, out)
 	}
 	if out, err := check(string(a.body) + " "); err == nil {
 		t.Errorf("the library takes another body: %s", out)

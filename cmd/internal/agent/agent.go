@@ -73,10 +73,10 @@ type Agent struct {
 	log     *slog.Logger
 	started time.Time
 
-	config  atomic.Pointer[config.Config]
-	tested  atomic.Pointer[hit.Hit] // the last one that a test has planted
-	refused atomic.Pointer[string]  // why the file as it is now was not taken over; nil: it was
-	stage   *stage.Stage
+	config   atomic.Pointer[config.Config]
+	tested   atomic.Pointer[hit.Hit] // the last one that a test has planted
+	rejected atomic.Pointer[string]  // why the file as it is now was not taken over; nil: it was
+	stage    *stage.Stage
 
 	lock      *os.File
 	control   *control.Server  // nil: there is none

@@ -15,14 +15,14 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/config"
 )
 
-// TestChangeIsAllOrNothing: whichever part refuses its new settings, every part has
+// TestChangeIsAllOrNothing: whichever part rejects its new settings, every part has
 // its old ones afterwards, and they were put back in the opposite order.
 func TestChangeIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	from, to := &config.Config{DataDir: "old"}, &config.Config{DataDir: "new"}
 	const parts = 5
 	for fails := range parts + 1 {
-		refused := errors.New("refused")
+		rejected := errors.New("rejected")
 		var has [parts]string
 		var order []int
 		var changes []func(from, to *config.Config) error
@@ -30,7 +30,7 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 			has[i] = from.DataDir
 			changes = append(changes, func(_, to *config.Config) error {
 				if i == fails && to.DataDir == "new" {
-					return refused
+					return rejected
 				}
 				has[i] = to.DataDir
 				order = append(order, i)
@@ -51,13 +51,13 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 		for i := range slices.Backward(want) {
 			want = append(want, i)
 		}
-		if !errors.Is(err, refused) || has != [parts]string{"old", "old", "old", "old", "old"} || fmt.Sprint(order) != fmt.Sprint(want) {
-			t.Errorf("part %d refuses: %v, order %v, %v", fails, has, order, err)
+		if !errors.Is(err, rejected) || has != [parts]string{"old", "old", "old", "old", "old"} || fmt.Sprint(order) != fmt.Sprint(want) {
+			t.Errorf("part %d rejects: %v, order %v, %v", fails, has, order, err)
 		}
 	}
 }
 
-// TestRefusedReloadChangesNothing: a part that is asked last refuses its new
+// TestRefusedReloadChangesNothing: a part that is asked last rejects its new
 // settings, and all parts of a running agent that had taken theirs over give them back.
 func TestRefusedReloadChangesNothing(t *testing.T) {
 	t.Parallel()
@@ -110,28 +110,28 @@ mute: [{src: 0.0.0.0/0, until: 2099-01-01, why: everything}]
 		return text
 	}
 	had := state()
-	refused := errors.New("refused")
+	rejected := errors.New("rejected")
 	steps := append(a.changes(t.Context()), func(_, to *config.Config) error {
 		if to == next {
-			return refused
+			return rejected
 		}
 		return nil
 	})
 	var changed string
 	steps = slices.Insert(steps, len(steps)-1, func(*config.Config, *config.Config) error { changed = state(); return nil })
-	if err := change(steps, old, next); !errors.Is(err, refused) {
+	if err := change(steps, old, next); !errors.Is(err, rejected) {
 		t.Fatal(err)
 	}
 	if changed == had {
 		t.Error("the new settings were never taken over")
 	}
 	if now := state(); now != had {
-		t.Errorf("after a refused reload:\n%s\nbefore:\n%s", now, had)
+		t.Errorf("after a rejected reload:\n%s\nbefore:\n%s", now, had)
 	}
 	if err := stop(); err != nil { // all lines are written then
 		t.Error(err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "alerts.log")); err != nil || !strings.Contains(string(b), "agent status=stopped ") {
-		t.Errorf("lines go elsewhere after a refused reload: %v\n%s", err, b)
+		t.Errorf("lines go elsewhere after a rejected reload: %v\n%s", err, b)
 	}
 }

@@ -60,7 +60,7 @@ func (a *Agent) handlers() map[string]control.Handler {
 func (a *Agent) statusNow() status.Status {
 	s := status.Status{
 		Version: a.options.Version, Started: a.started.UTC(), Hits: a.emit.Lines(), Indicators: a.stage.State().Set.Len(),
-		Refused: a.stage.Refused(), Feeds: a.feeds.States(), Outputs: a.outputs.States(), Exports: a.exports.States(),
+		Rejected: a.stage.Rejected(), Feeds: a.feeds.States(), Outputs: a.outputs.States(), Exports: a.exports.States(),
 	}
 	for _, l := range a.sockets.Addrs() {
 		s.Listening = append(s.Listening, "udp://"+l.String())

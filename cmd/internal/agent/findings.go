@@ -25,7 +25,7 @@ func (a *Agent) health() finding.List {
 
 // parts is how those parts are that look at no files to say so.
 func (a *Agent) parts() (l finding.List) {
-	if why := a.refused.Load(); why != nil {
+	if why := a.rejected.Load(); why != nil {
 		l.Bad("flowhound check -c "+a.options.ConfigPath, "%s", *why)
 	}
 	if a.noControl != "" {

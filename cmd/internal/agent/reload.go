@@ -23,13 +23,13 @@ func (a *Agent) reload(ctx context.Context, why string) {
 	if err := a.tryReload(ctx); ctx.Err() != nil {
 		return // told to stop meanwhile
 	} else if err != nil {
-		a.log.Error("reload refused, the old configuration stays", "err", err)
-		msg := "reload refused, the old configuration stays: " + strings.ReplaceAll(err.Error(), "\n", "; ")
-		a.refused.Store(&msg)
+		a.log.Error("reload rejected, the old configuration stays", "err", err)
+		msg := "reload rejected, the old configuration stays: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+		a.rejected.Store(&msg)
 		a.say("error", msg)
 		return
 	}
-	a.refused.Store(nil)
+	a.rejected.Store(nil)
 	a.log.Info("reloaded", "why", why)
 	a.say("reloaded", fmt.Sprintf("%s: %s from %s", why, text.Count(a.stage.State().Set.Len(), "indicator", "indicators"), text.Count(len(a.config.Load().Feeds), "feed", "feeds")))
 }

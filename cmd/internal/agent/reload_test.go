@@ -172,19 +172,19 @@ feeds:
 	// A mistake is said with its line, and what was there goes on.
 	r.edit("feeds:\n", "feedz:\n")
 	r.awaitLine(`agent status=error .*the old configuration stays: \S*flowhound\.yaml:\d+: feedz: unknown key; did you mean feeds\?`)
-	r.awaitHealth("reload refused, the old configuration stays: ")
+	r.awaitHealth("reload rejected, the old configuration stays: ")
 	r.awaitMetric("flowhound_problems", 1)
 	r.write("more.txt", "198.51.100.2\n198.51.100.3\n")
 	r.awaitHit("198.51.100.3")
 	r.edit("feedz:\n", "feeds:\n")
 	r.await("an end of the problem", func() bool { return r.metrics()["flowhound_problems"] == 0 })
 
-	// What needs a restart is refused with all that was changed beside it.
+	// What needs a restart is rejected with all that was changed beside it.
 	r.edit(`"udp://127.0.0.1:0"`, `"udp://127.0.0.1:0", "udp://127.0.0.2:0"`)
 	r.edit("confidence: 33}", "confidence: 34}")
 	r.awaitLine(`agent status=error .*the old configuration stays: a change of listen needs a restart`)
 	if r.findLine("alerts.log", ` score=34 `) != nil {
-		t.Error("a part of a refused configuration was taken over")
+		t.Error("a part of a rejected configuration was taken over")
 	}
 	r.edit(`, "udp://127.0.0.2:0"`, ``)
 	r.awaitLine(` ioc=198\.51\.100\.2 score=34 `)
@@ -219,7 +219,7 @@ func TestLogMoves(t *testing.T) {
 		t.Errorf("the lines that waited for the old log are not in the new one:\n%s", strings.Join(r.lines("elsewhere.log"), "\n"))
 	}
 	if line := r.findLine("elsewhere.log", `agent status=error .*`); line != nil {
-		t.Errorf("the reload is called refused: %s", line[0])
+		t.Errorf("the reload is called rejected: %s", line[0])
 	}
 }
 

@@ -32,7 +32,7 @@ func TestTrial(t *testing.T) {
 				t.Errorf("%v\n%s", err, log)
 			}
 			s, err := status.Ask(t.Context(), r.path("data/run"))
-			if err != nil || len(s.Exporters) > 0 || len(s.Refused) > 0 || strings.Contains(string(log), " collector ") {
+			if err != nil || len(s.Exporters) > 0 || len(s.Rejected) > 0 || strings.Contains(string(log), " collector ") {
 				t.Errorf("it made an exporter: %+v, %v\n%s", s, err, log)
 			}
 		})

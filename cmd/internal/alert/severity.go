@@ -22,7 +22,7 @@ var (
 )
 
 const (
-	// ServedBytes is what a server sends at most with an error page or a refused
+	// ServedBytes is what a server sends at most with an error page or a rejected
 	// password, over a whole conversation.
 	ServedBytes = 20_000
 	// LoginGrace is how long servers wait for a password: OpenSSH's default.

@@ -377,7 +377,7 @@ func unwrap(err error) error {
 	return err
 }
 
-// Files that are made to cost much cost little, and are refused in few words.
+// Files that are made to cost much cost little, and are rejected in few words.
 func TestHostile(t *testing.T) {
 	const kb = 1000
 	for name, data := range map[string]string{

@@ -48,7 +48,7 @@ func (c *Change) edit(path string, old, next []byte) {
 	c.writes = append(c.writes, write{path, old, next})
 }
 
-// check refuses a change that would make the configuration at path invalid.
+// check rejects a change that would make the configuration at path invalid.
 func (c *Change) check(path string) error {
 	for _, w := range c.writes {
 		if w.path != path {

@@ -138,7 +138,7 @@ func parseAllowed(what string) (intel.AllowEntry, error) {
 	if len(entries) != 1 || strings.ContainsAny(what, "#;\n") {
 		return intel.AllowEntry{}, fmt.Errorf("%.100q cannot be allowed: name an address, a network or a domain (.example.com for all names below it too)", what)
 	}
-	if why := ingest.NewPolicy(nil).RefuseAllow(entries[0].Prefix); entries[0].Prefix.IsValid() && why != "" {
+	if why := ingest.NewPolicy(nil).RejectAllow(entries[0].Prefix); entries[0].Prefix.IsValid() && why != "" {
 		return intel.AllowEntry{}, fmt.Errorf("%s cannot be allowed: %s", what, why)
 	}
 	return entries[0], nil

@@ -17,7 +17,7 @@ func (d *document) sourceNames() []string {
 	return names
 }
 
-// checkExportPaths refuses exports that would overwrite what is read or another
+// checkExportPaths rejects exports that would overwrite what is read or another
 // export. It needs resolved paths.
 func (d *document) checkExportPaths() {
 	self, err := filepath.Abs(d.File())

@@ -43,7 +43,7 @@ func FuzzParse(f *testing.F) {
 		printed := c.String()
 		again, err := Parse("flowhound.yaml", []byte(printed))
 		if err != nil {
-			t.Fatalf("what was printed is refused: %v\n%s", err, printed)
+			t.Fatalf("what was printed is rejected: %v\n%s", err, printed)
 		}
 		if !reflect.DeepEqual(c.Feeds, again.Feeds) || again.String() != printed {
 			t.Fatalf("changed by printing and reading:\n%s\nand\n%s", printed, again)

@@ -85,7 +85,7 @@ func parse(name string, data []byte) *document {
 const maxRunDir = 94
 
 // completeRunDir keeps the sockets of an agent with a data_dir of its own apart from
-// those of the others, and refuses a path that is too long for any. Where nobody
+// those of the others, and rejects a path that is too long for any. Where nobody
 // wrote that path, the agent is worth running without.
 func (d *document) completeRunDir() {
 	const key = "run_dir"

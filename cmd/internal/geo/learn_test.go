@@ -171,8 +171,8 @@ func TestMemory(t *testing.T) {
 	for n := 3; n < 2000; n++ {
 		see(n, 3*day+int64(n))
 	}
-	if len(m.seen) > maxSightings || m.refused == 0 {
-		t.Errorf("%d addresses, %d refused", len(m.seen), m.refused)
+	if len(m.seen) > maxSightings || m.rejected == 0 {
+		t.Errorf("%d addresses, %d rejected", len(m.seen), m.rejected)
 	}
 	if _, to := span(2); to == 0 {
 		t.Error("the one that was there is gone")

@@ -48,10 +48,10 @@ const (
 // memory is the sightings of all sites and the journal that keeps them. It is for one
 // goroutine.
 type memory struct {
-	log     *file.Log // nil: nothing is kept
-	seen    map[sightingKey]*sighting
-	noted   map[sightingKey]int64 // Last as the journal has it
-	refused uint64                // newcomers of a site that has too many
+	log      *file.Log // nil: nothing is kept
+	seen     map[sightingKey]*sighting
+	noted    map[sightingKey]int64 // Last as the journal has it
+	rejected uint64                // newcomers of a site that has too many
 }
 
 // openMemory reads the journal at path; "": nothing is kept.
@@ -101,7 +101,7 @@ func (m *memory) add(site string, addr netip.Addr, at int64) (news bool, err err
 	s, known := m.seen[k]
 	if !known {
 		if !m.room(site) {
-			m.refused++
+			m.rejected++
 			return false, nil
 		}
 		s = &sighting{site, addr, at, at}

@@ -188,7 +188,7 @@ func TestReadMMDB(t *testing.T) {
 func TestDamagedMMDB(t *testing.T) {
 	whole := testMMDB()
 	random := rand.New(rand.NewPCG(3, 4))
-	refused := 0
+	rejected := 0
 	for range 1000 {
 		b := slices.Clone(whole)
 		for range 1 + random.IntN(4) {
@@ -198,11 +198,11 @@ func TestDamagedMMDB(t *testing.T) {
 			b = b[:random.IntN(len(b))]
 		}
 		if _, err := ReadMMDB(b); err != nil {
-			refused++
+			rejected++
 		}
 	}
-	if refused < 100 {
-		t.Errorf("%d of 1000 were refused", refused)
+	if rejected < 100 {
+		t.Errorf("%d of 1000 were rejected", rejected)
 	}
 }
 

@@ -56,7 +56,7 @@ func (b *Builder) AsOf(now time.Time) { b.asOf = now.Unix() }
 // Add takes one indicator; its Feed is replaced by the builder's. A prefix is
 // masked and, when v4-mapped, unmapped; a domain is taken in lower case. Add
 // returns false for what cannot be kept: no prefix, domain or URL with a host,
-// or text beyond the builder's bounds. It refuses no address for what it is:
+// or text beyond the builder's bounds. It rejects no address for what it is:
 // that is the feed's business.
 func (b *Builder) Add(i Indicator) bool {
 	switch {

@@ -12,7 +12,7 @@ type front [frontBits / 64]uint64
 const (
 	frontBits = 1 << 24
 	// widest6 is the shortest IPv6 prefix that is marked bit by bit: 8192 of
-	// them. Feeds refuse what is shorter.
+	// them. Feeds reject what is shorter.
 	widest6 = 19
 )
 

@@ -16,7 +16,7 @@ type URL struct {
 }
 
 // SplitURL finds the host in a URL as malware writes them: "http://192.0.2.1/%" is
-// one that net/url refuses, and its host is bad all the same. Browsers take "\" for
+// one that net/url rejects, and its host is bad all the same. Browsers take "\" for
 // "/" and so does SplitURL. It returns false where there is no scheme or no host,
 // or the port is not a number of 16 bits.
 func SplitURL(text string) (u URL, ok bool) {

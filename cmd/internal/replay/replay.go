@@ -40,7 +40,7 @@ type Summary struct {
 	Datagrams, Flows uint64 // of exporters that are allowed
 	HitFlows, Hits   uint64 // flows that hit, and the hits that they were folded into
 	Exporters        int
-	Refused          uint64 // datagrams of exporters that are not
+	Rejected         uint64 // datagrams of exporters that are not
 	SFlow            uint64 // of Datagrams
 	Netflow          netflow.Counters
 	Capture          pcap.Stats
@@ -101,7 +101,7 @@ func (r *Replay) Read(ctx context.Context, in io.Reader) error {
 
 func (r *Replay) datagram(p *pcap.Packet) {
 	if !r.stage.State().Allows(p.Src.Addr()) {
-		r.summary.Refused++
+		r.summary.Rejected++
 		return
 	}
 	if p.Time.After(r.now) {

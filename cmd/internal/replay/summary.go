@@ -21,7 +21,7 @@ func (s Summary) String() string {
 			lines = append(lines, number(n, thing)+" "+what)
 		}
 	}
-	say(s.Refused, "datagram", "left out: from an address that is not in exporters.allow")
+	say(s.Rejected, "datagram", "left out: from an address that is not in exporters.allow")
 	say(s.SFlow, "datagram", "left out: sFlow, which is not supported")
 	if n := s.Netflow.Malformed[netflow.BadVersion] - s.SFlow; n < s.Datagrams {
 		say(n, "datagram", "left out: neither NetFlow v5, v9 nor IPFIX")

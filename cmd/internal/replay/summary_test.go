@@ -49,7 +49,7 @@ func TestSummary(t *testing.T) {
 				"2 datagrams left out: sFlow, which is not supported"},
 		},
 		"others between": {
-			Summary{Datagrams: 9, Flows: 7, Refused: 1, Netflow: malformed, Capture: capture(12, 10, pcap.FragmentLost, pcap.Tunnel)},
+			Summary{Datagrams: 9, Flows: 7, Rejected: 1, Netflow: malformed, Capture: capture(12, 10, pcap.FragmentLost, pcap.Tunnel)},
 			[]string{
 				"", "1 datagram left out: from an address that is not in exporters.allow", "1 datagram left out: neither NetFlow v5, v9 nor IPFIX",
 				"2 parts of datagrams malformed: set_length",

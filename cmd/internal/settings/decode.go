@@ -14,7 +14,7 @@ import (
 )
 
 // Document is a file on its way from YAML nodes to a struct. The
-// library's own decoding is not used: it stops at the first value that refuses
+// library's own decoding is not used: it stops at the first value that rejects
 // itself, follows aliases, and forgets the lines that validation needs.
 type Document struct {
 	report

@@ -32,8 +32,8 @@ func (d *Document) scalarOf(t reflect.Type) (scalarType, bool) {
 	return s, ok
 }
 
-// errRefused stands for any error here: the message is made from scalarType.want.
-var errRefused = errors.New("refused")
+// errRejected stands for any error here: the message is made from scalarType.want.
+var errRejected = errors.New("rejected")
 
 func noSuggestion(string) string { return "" }
 
@@ -181,7 +181,7 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 || days+d < 0 {
-		return 0, errRefused
+		return 0, errRejected
 	}
 	return days + d, nil
 }

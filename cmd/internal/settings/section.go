@@ -66,8 +66,8 @@ func (s Section) Warnf(name, format string, args ...any) {
 	s.d.Warnf(s.Line(name), s.At(name), format, args...)
 }
 
-// Refuse says why of each of names that the file sets.
-func (s Section) Refuse(why string, names ...string) {
+// Reject says why of each of names that the file sets.
+func (s Section) Reject(why string, names ...string) {
 	for _, name := range names {
 		if s.Has(name) && !s.Said(name) {
 			s.Errorf(name, "%s. Remove the line", why)

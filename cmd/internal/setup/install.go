@@ -149,7 +149,7 @@ func (e *Engine) carryOut(ctx context.Context, o *Options, changes []change, con
 		return err
 	}
 	if err := e.validate(ctx); err != nil && content {
-		return errors.Join(fmt.Errorf("%s refuses it, so everything was put back as it was\n%w", e.Kind, err), t.rollback())
+		return errors.Join(fmt.Errorf("%s rejects it, so everything was put back as it was\n%w", e.Kind, err), t.rollback())
 	}
 	if err := t.finish(); err != nil {
 		return err

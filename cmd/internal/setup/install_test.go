@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// logtest stands in for ossec-logtest -t: it refuses what the engine does, a
+// logtest stands in for ossec-logtest -t: it rejects what the engine does, a
 // listed file that is missing and whatever says BROKEN.
 const logtest = `#!/bin/sh
 while [ $# -gt 0 ]; do case $1 in -D) home=$2; shift;; esac; shift; done
@@ -290,10 +290,10 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// What the engine refuses, and what ends in the middle, is put back.
+// What the engine rejects, and what ends in the middle, is put back.
 func TestPutBack(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, home string) context.Context{
-		"the engine refuses it": func(t *testing.T, home string) context.Context {
+		"the engine rejects it": func(t *testing.T, home string) context.Context {
 			// Fine without flowhound's rules, fatal with them.
 			write(t, filepath.Join(home, "bin/ossec-logtest"), strings.Replace(logtest, "exit 0\n",
 				"[ -f rules/flowhound_rules.xml ] && { echo 'ERROR: Duplicated rule ID:100900'; exit 1; }\nexit 0\n", 1))

@@ -24,7 +24,7 @@ var (
 	errUnclosed = errors.New("has a comment that does not end")
 )
 
-// checkText refuses what cannot be edited as text without harm.
+// checkText rejects what cannot be edited as text without harm.
 func checkText(content []byte) error {
 	if !utf8.Valid(content) || bytes.IndexByte(content, 0) >= 0 {
 		return errNotText

@@ -53,7 +53,7 @@ func TestSignedRelease(t *testing.T) {
 	if err := os.Rename(filepath.Join(root, "minisig"), minisig); err != nil {
 		t.Fatal(err)
 	}
-	refuses := func(what, words string) {
+	rejects := func(what, words string) {
 		t.Helper()
 		if out, err := install(); err == nil || !strings.Contains(out, words) {
 			t.Errorf("%s: %v\n%s", what, err, out)
@@ -62,10 +62,10 @@ func TestSignedRelease(t *testing.T) {
 	output := filepath.Join(dir, "bin/flowhound-output-syslog")
 	was := read(t, output)
 	write(t, output, "something else")
-	refuses("a changed program", "differ from those that were signed")
+	rejects("a changed program", "differ from those that were signed")
 	write(t, output, was)
 	write(t, filepath.Join(dir, "man/flowhound-more.8"), "not signed")
-	refuses("a file more", "files that were not signed")
+	rejects("a file more", "files that were not signed")
 	if err := os.Remove(filepath.Join(dir, "man/flowhound-more.8")); err != nil {
 		t.Fatal(err)
 	}
@@ -73,5 +73,5 @@ func TestSignedRelease(t *testing.T) {
 		t.Errorf("as it was: %v\n%s", err, out)
 	}
 	sign(t, dir)
-	refuses("another key", "is not signed with the key in "+root)
+	rejects("another key", "is not signed with the key in "+root)
 }

@@ -17,7 +17,7 @@ const (
 	// must lack something, lateShare that of late flows that is worth a word.
 	transitShare = 50
 	lateShare    = 10
-	// maxSaid is how many refused exporters are named.
+	// maxSaid is how many rejected exporters are named.
 	maxSaid = 10
 )
 
@@ -46,13 +46,13 @@ func (c *Counts) mostlyTransit() bool {
 
 // Findings says what is amiss with the flows as a whole.
 func (s *Stage) Findings(l *finding.List) {
-	for i, r := range s.Refused() {
+	for i, r := range s.Rejected() {
 		if i == maxSaid {
 			l.Warn("flowhound status", "more exporters are rejected than are listed here")
 			break
 		}
 		l.Warn(fmt.Sprintf("add %s to exporters.allow if it is yours, or have it stop sending", r.Address),
-			"exporter %s sends NetFlow and is refused: exporters.allow does not name it", r.Address)
+			"exporter %s sends NetFlow and is rejected: exporters.allow does not name it", r.Address)
 	}
 	c := s.Counts()
 	if c.Sampled >= sample && c.Late*100 >= c.Sampled*lateShare {
@@ -66,9 +66,9 @@ func (s *Stage) Findings(l *finding.List) {
 }
 
 var (
-	descLookups = metric.Desc("lookups_total", "Addresses looked up.")
-	descMutes   = metric.Desc("muted_total", "Flow records that hit and were muted, by entry.", "mute")
-	descRefused = metric.Desc("datagrams_refused_total", "Datagrams of exporters that are not in exporters.allow.")
+	descLookups  = metric.Desc("lookups_total", "Addresses looked up.")
+	descMutes    = metric.Desc("muted_total", "Flow records that hit and were muted, by entry.", "mute")
+	descRejected = metric.Desc("datagrams_refused_total", "Datagrams of exporters that are not in exporters.allow.")
 )
 
 // Describe sends nothing.
@@ -78,7 +78,7 @@ func (s *Stage) Describe(chan<- *prometheus.Desc) {}
 func (s *Stage) Collect(ch chan<- prometheus.Metric) {
 	c, to := s.Counts(), metric.To(ch)
 	to.Counter(descLookups, c.Lookups)
-	to.Counter(descRefused, c.Refused)
+	to.Counter(descRejected, c.Rejected)
 	muted := map[string]uint64{} // two entries may say the same, with different ends
 	for _, m := range s.State().Policy.Mutes() {
 		muted[m.String()] += m.Count

@@ -124,17 +124,17 @@ type Worker struct {
 	asked      *dnsbl.Filter // addresses that DNS blacklists were asked about lately; nil before the first
 	raw        match.Raw     // of the record in work; here so that it is not allocated
 	counts     counts
-	refusals   refusals
+	rejects    rejects
 }
 
 type counts struct {
-	lookups, sampled, transit, late, refused atomic.Uint64
+	lookups, sampled, transit, late, rejected atomic.Uint64
 }
 
 // Counts are what a Worker has done.
 type Counts struct {
-	Lookups uint64 // addresses looked up
-	Refused uint64 // datagrams of exporters that are not allowed
+	Lookups  uint64 // addresses looked up
+	Rejected uint64 // datagrams of exporters that are not allowed
 	// Sampled is how many records were looked at closely, the first of each
 	// datagram; of those, Transit have neither side in the own networks, and Late
 	// came long after their flow began.
@@ -144,7 +144,7 @@ type Counts struct {
 // Add adds what another worker has done.
 func (c *Counts) Add(o Counts) {
 	c.Lookups += o.Lookups
-	c.Refused += o.Refused
+	c.Rejected += o.Rejected
 	c.Sampled += o.Sampled
 	c.Transit += o.Transit
 	c.Late += o.Late
@@ -181,7 +181,7 @@ func (w *Worker) Decoder() *netflow.Decoder { return w.decoder }
 // Counts returns the counts so far, on any goroutine.
 func (w *Worker) Counts() Counts {
 	return Counts{
-		Lookups: w.counts.lookups.Load(), Refused: w.counts.refused.Load(),
+		Lookups: w.counts.lookups.Load(), Rejected: w.counts.rejected.Load(),
 		Sampled: w.counts.sampled.Load(), Transit: w.counts.transit.Load(), Late: w.counts.late.Load(),
 	}
 }
@@ -226,8 +226,8 @@ func (w *Worker) datagram(st *State, data []byte, from netip.AddrPort, received 
 		return w.planted(st.test, data, from, received)
 	}
 	if !st.Allows(from.Addr()) {
-		w.counts.refused.Add(1)
-		w.refusals.add(from.Addr(), received)
+		w.counts.rejected.Add(1)
+		w.rejects.add(from.Addr(), received)
 		return 0
 	}
 	w.batch.Reset()

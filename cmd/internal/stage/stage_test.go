@@ -101,7 +101,7 @@ func TestFlowsAndMatches(t *testing.T) {
 			t.Errorf("match %d: %+v, want side %v", i, m.Sides, want)
 		}
 	}
-	if c := s.Counts(); c.Lookups != 18 || c.Sampled != 3 || c.Refused != 0 {
+	if c := s.Counts(); c.Lookups != 18 || c.Sampled != 3 || c.Rejected != 0 {
 		t.Errorf("%+v", c)
 	}
 	stats := s.Stats()
@@ -141,7 +141,7 @@ func TestChange(t *testing.T) {
 	}
 	e.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")}
 	s.Apply(e, s.State().Policy)
-	if n := send(); n != 0 || s.Counts().Refused != 1 || s.State().Allows(exporter.Addr()) || !s.State().Allows(netip.MustParseAddr("192.0.2.200")) {
+	if n := send(); n != 0 || s.Counts().Rejected != 1 || s.State().Allows(exporter.Addr()) || !s.State().Allows(netip.MustParseAddr("192.0.2.200")) {
 		t.Errorf("%d matches of an exporter that is not allowed, %+v", n, s.Counts())
 	}
 	e.Allow = nil

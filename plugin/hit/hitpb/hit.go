@@ -17,7 +17,7 @@ import (
 )
 
 // FromHits returns hits as messages. What is no UTF-8 in a text becomes U+FFFD:
-// the wire refuses it, and one odd feed name must not cost a batch.
+// the wire rejects it, and one odd feed name must not cost a batch.
 func FromHits(hits []hit.Hit) []*Hit {
 	out := make([]*Hit, len(hits))
 	for i := range hits {

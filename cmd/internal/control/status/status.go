@@ -29,7 +29,7 @@ type Status struct {
 	Indicators     int     `json:"indicators"`
 
 	Exporters []exporters.State `json:"exporters"`
-	Refused   []stage.Refused   `json:"refused,omitempty"` // by exporters.allow
+	Rejected  []stage.Rejected  `json:"refused,omitempty"` // by exporters.allow
 	Feeds     []feed.State      `json:"feeds"`
 	Outputs   []run.State       `json:"outputs,omitempty"`
 	Exports   []keep.State      `json:"exports,omitempty"`

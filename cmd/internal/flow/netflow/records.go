@@ -41,7 +41,7 @@ func (m *message) flowRecords(k *known, from, to int, tail []byte) {
 			m.records = read
 			m.flowRecords(k, from, to, b)
 			return
-		case m.check.refuses(tail):
+		case m.check.rejects(tail):
 			m.records = read
 			m.withoutTemplate(k.id, from, to)
 			return

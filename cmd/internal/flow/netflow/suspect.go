@@ -67,10 +67,10 @@ func (c *check) see(n int) bool {
 	return c.all
 }
 
-// refuses reports whether the set cannot have the template's layout: all its records
+// rejects reports whether the set cannot have the template's layout: all its records
 // are impossible, not even one fits, or something is left at its end that is no padding,
 // which is short or zero.
-func (c *check) refuses(tail []byte) bool {
+func (c *check) rejects(tail []byte) bool {
 	trial := c.needed == 1
 	return c.n > 0 && c.least >= c.needed ||
 		c.torn && (c.n == 0 || trial) ||

@@ -77,7 +77,7 @@ func (m *message) templateSet(b []byte, v version, options bool) {
 }
 
 // parseTemplate compiles a template record that is exactly wire. It is false for
-// one that templateSet would refuse.
+// one that templateSet would reject.
 func parseTemplate(v version, options bool, wire []byte) (*template, bool) {
 	if len(wire) < 4 || binary.BigEndian.Uint16(wire) < firstDataSet {
 		return nil, false

@@ -167,7 +167,7 @@ func parseAddr(b []byte) (flow.Addr, error) {
 	return flow.Addr{}, fmt.Errorf("%q is not an address; let rwcut print --ip-format=canonical", text)
 }
 
-// parseCount reads a counter. One that was rounded for the eye ("1.2 M") is refused.
+// parseCount reads a counter. One that was rounded for the eye ("1.2 M") is rejected.
 func parseCount(b []byte) (uint64, error) {
 	n, err := strconv.ParseUint(string(b), 10, 64)
 	if err == nil {

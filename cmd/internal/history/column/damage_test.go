@@ -26,7 +26,7 @@ func try(b []byte) (records []flow.Record, err error) {
 }
 
 // Of 1,000 damaged files none gives a wrong row, makes the program crash or takes much
-// memory: each is read as it was, or refused.
+// memory: each is read as it was, or rejected.
 func TestDamagedFiles(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
 	var records []flow.Record
@@ -91,7 +91,7 @@ func mutate(r *rand.Rand, i int, b, other []byte) []byte {
 	return b
 }
 
-// A small file that says it is large is refused before memory is asked for.
+// A small file that says it is large is rejected before memory is asked for.
 func TestHugeClaim(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

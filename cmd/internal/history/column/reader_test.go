@@ -229,7 +229,7 @@ func TestCompactSkips(t *testing.T) {
 	}
 }
 
-// A footer or a chunk of any bytes is read or refused, and takes no memory to speak of.
+// A footer or a chunk of any bytes is read or rejected, and takes no memory to speak of.
 // Checksums keep such bytes from readers of files, so that this is the parsers alone.
 func FuzzFooter(f *testing.F) {
 	for _, b := range contents(f)[:3] {

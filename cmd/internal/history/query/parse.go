@@ -12,7 +12,7 @@ import (
 type Env struct {
 	// Local are the own networks, for the word direction.
 	Local []netip.Prefix
-	// ReadList reads the file of an @FILE; nil refuses such lists, as it must where
+	// ReadList reads the file of an @FILE; nil rejects such lists, as it must where
 	// the question comes over a network.
 	ReadList func(name string) ([]byte, error)
 	// Has reports whether what is asked has a field; nil: it is flows, which have all.

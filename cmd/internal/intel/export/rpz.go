@@ -167,8 +167,8 @@ func (z *zone) fits(name string) bool {
 	return len("*.")+len(name)+len(".")+len(z.name) <= maxName
 }
 
-// refuses returns why the zone cannot hold a domain, or "".
-func (z *zone) refuses(domain string) Reason {
+// rejects returns why the zone cannot hold a domain, or "".
+func (z *zone) rejects(domain string) Reason {
 	switch {
 	case !strings.Contains(domain, "."):
 		return reasonOneLabel
@@ -182,7 +182,7 @@ func (z *zone) refuses(domain string) Reason {
 func (z *zone) names(entries iter.Seq[intel.Indicator]) map[string]bool {
 	names := make(map[string]bool)
 	for i := range entries {
-		if i.Domain != "" && z.refuses(i.Domain) == "" {
+		if i.Domain != "" && z.rejects(i.Domain) == "" {
 			names[i.Domain] = false
 		}
 	}
@@ -192,7 +192,7 @@ func (z *zone) names(entries iter.Seq[intel.Indicator]) map[string]bool {
 // writeDomain writes two records, because a wildcard does not stand for the name
 // that it hangs from. names says of each domain whether it has been written.
 func (z *zone) writeDomain(i *intel.Indicator, names map[string]bool) Reason {
-	if r := z.refuses(i.Domain); r != "" {
+	if r := z.rejects(i.Domain); r != "" {
 		return r
 	}
 	if names[i.Domain] || parentIn(names, i.Domain) {

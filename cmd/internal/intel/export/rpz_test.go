@@ -23,7 +23,7 @@ func block(t testing.TB, feed string, all ...intel.Indicator) *intel.Block {
 	b := intel.NewBuilder(feed)
 	for _, i := range all {
 		if !b.Add(i) {
-			t.Fatalf("the builder refuses %+v", i)
+			t.Fatalf("the builder rejects %+v", i)
 		}
 	}
 	return b.Block()

@@ -15,7 +15,7 @@ import (
 // The other zones need no such record: their networks are without what is allowed.
 const reasonAddress Reason = "address"
 
-// checkEmpty refuses a filter that chooses: allowed names have no feed or score.
+// checkEmpty rejects a filter that chooses: allowed names have no feed or score.
 func (f *Filter) checkEmpty() error {
 	if len(f.Feeds)+len(f.Categories)+len(f.Kinds)+f.MinScore+f.Max > 0 {
 		return errors.New("an allow zone contains the allow lists; feeds, categories, kinds, min-score and max cannot be used with it")

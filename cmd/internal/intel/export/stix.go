@@ -37,7 +37,7 @@ type stixIndicator struct {
 }
 
 // stixReference needs one of description and url beside the name (section 2.5.2):
-// readers refuse a whole bundle for one that has none.
+// readers reject a whole bundle for one that has none.
 type stixReference struct {
 	SourceName  string `json:"source_name"`
 	Description string `json:"description,omitempty"`

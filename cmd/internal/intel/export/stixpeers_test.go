@@ -12,7 +12,7 @@ import (
 )
 
 // What OASIS' own validator and Python library, which most readers are built on, say
-// of a bundle: one bad object makes them refuse all of it.
+// of a bundle: one bad object makes them reject all of it.
 func TestReadersTakeSTIX(t *testing.T) {
 	t.Parallel()
 	validator, python := dnstest.Peer(t, "stix2_validator", "stix2-validator, with pip"), dnstest.Peer(t, "python3", "python3")

@@ -14,7 +14,7 @@ import (
 // called the same.
 var folderName = regexp.MustCompile(`^[a-z0-9_-]+$`)
 
-// check refuses what cannot be read or fetched.
+// check rejects what cannot be read or fetched.
 func (c Source) check() error {
 	t, known := Find(c.Type)
 	switch {

@@ -29,7 +29,7 @@ func (f *Feeds) collect(name string, aggregate, own bool) (b *intel.Builder, kee
 			i.Category = c
 		}
 		if network := networkOf(&i); network.IsValid() {
-			if why := f.policy.Refuse(network); why != "" && (!own || !f.policy.Own(network)) {
+			if why := f.policy.Reject(network); why != "" && (!own || !f.policy.Own(network)) {
 				return why
 			}
 		}
@@ -59,7 +59,7 @@ func networkOf(i *intel.Indicator) netip.Prefix {
 }
 
 // exempt returns what the configuration itself keeps from matching: exporters. Of a
-// network that holds one, which no feed is refused for, the rest matches.
+// network that holds one, which no feed is rejected for, the rest matches.
 func (o *Options) exempt() *intel.Allow {
 	var entries []intel.AllowEntry
 	for _, p := range o.Exporters {

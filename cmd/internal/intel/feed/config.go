@@ -28,7 +28,7 @@ type Config struct {
 
 	Known known.Config // known_good: what is embedded of well-known addresses
 
-	Local     []netip.Prefix // own networks: indicators that overlap them are refused
+	Local     []netip.Prefix // own networks: indicators that overlap them are rejected
 	Exporters []netip.Prefix // those that the configuration names. No feed may name them
 }
 
@@ -159,16 +159,16 @@ func (s *Source) complete(t *Type, at settings.Section) {
 	}
 }
 
-// validate refuses keys that would do nothing in a feed of type t, and tells which
+// validate rejects keys that would do nothing in a feed of type t, and tells which
 // are missing.
 func (s *Source) validate(t *Type, at settings.Section) {
 	for _, other := range Types() {
 		if other.Name == other.Format && other.Format != t.Name {
-			at.Refuse("is for feeds of type "+other.Name+" only", other.Keys...)
+			at.Reject("is for feeds of type "+other.Name+" only", other.Keys...)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(t.Without)) {
-		at.Refuse(t.Without[key], key)
+		at.Reject(t.Without[key], key)
 	}
 	if s.Format != string(list.CSV) && t.takes("column") && at.Has("column") && !at.Said("format") {
 		at.Errorf("column", "is for format: csv only; add that, or remove this line")
@@ -184,12 +184,12 @@ func (s *Source) validate(t *Type, at settings.Section) {
 		if at.Has("url") {
 			at.Errorf("url", "is where the feed is fetched from, and path is the file that it is read from: remove one")
 		}
-		at.Refuse("is for feeds that are fetched, and this one is read from path",
+		at.Reject("is for feeds that are fetched, and this one is read from path",
 			"every", "api_key", "api_key_file", "max_shrink", "collections", "username", "password", "password_file")
 	case !at.Has("url") && !t.HasURL() && !at.Said("path") && !at.Said("url"):
 		at.Errorf("path", "is missing: name the file or folder to read, or set url to where the feed is fetched from")
 	default:
-		at.Refuse("is for a list that is read from path: nobody else knows your own addresses", "own")
+		at.Reject("is for a list that is read from path: nobody else knows your own addresses", "own")
 		s.validateFetched(t, at)
 	}
 }
@@ -200,14 +200,14 @@ func (s *Source) validateFetched(t *Type, at settings.Section) {
 		at.Errorf("every", "%s is too often for the publisher of %s; the least is %s", at.Text("every"), s.Type, t.Least)
 	}
 	if !t.Shrinks() {
-		at.Refuse("does nothing for type "+s.Type+", which may rightly lose all", "max_shrink")
+		at.Reject("does nothing for type "+s.Type+", which may rightly lose all", "max_shrink")
 	}
 	hasKey, inURL := at.HasAny("api_key", "api_key_file"), strings.Contains(s.URL, ingest.Key)
 	switch {
 	case t.Key == NoKey:
-		at.Refuse("does nothing for type "+s.Type+", which takes no key", "api_key", "api_key_file")
+		at.Reject("does nothing for type "+s.Type+", which takes no key", "api_key", "api_key_file")
 	case t.Name == List && hasKey && !inURL:
-		at.Refuse("does nothing unless url has "+ingest.Key+" where the key goes", "api_key", "api_key_file")
+		at.Reject("does nothing unless url has "+ingest.Key+" where the key goes", "api_key", "api_key_file")
 	case t.IsServer() && inURL:
 		at.Errorf("url", "has %s, which feeds of type %s do not know: the key goes into a header", ingest.Key, s.Type)
 	case !hasKey && inURL:

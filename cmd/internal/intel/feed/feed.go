@@ -35,7 +35,7 @@ const TypeAllow = "allow"
 
 // Options say what all feeds have in common. The zero value works.
 type Options struct {
-	Local []netip.Prefix // own networks: indicators that overlap them are refused
+	Local []netip.Prefix // own networks: indicators that overlap them are rejected
 	Log   *slog.Logger   // nil: silent
 	// Exporters are the addresses of exporters that the configuration names. No
 	// feed may name them.

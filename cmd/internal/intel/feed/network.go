@@ -85,7 +85,7 @@ func (n *network) next() time.Duration {
 }
 
 // retry is when to fetch again after failures in a row, the last of which was err:
-// not before the server wants it (asked), and where it refused us, not before a
+// not before the server wants it (asked), and where it rejected us, not before a
 // fetch would be due at the earliest.
 func (n *network) retry(failures int, err error) (wait time.Duration, asked bool) {
 	wait = retry.Backoff{First: firstRetry, Most: n.every}.After(failures)

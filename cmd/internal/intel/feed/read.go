@@ -169,7 +169,7 @@ func (f *Feeds) readAllow(ctx context.Context, s *source) (content, error) {
 	now, ends := time.Now(), time.Time{}
 	keep := func(e intel.AllowEntry) ingest.Reason {
 		if e.Prefix.IsValid() {
-			if why := f.policy.RefuseAllow(e.Prefix); why != "" {
+			if why := f.policy.RejectAllow(e.Prefix); why != "" {
 				return why
 			}
 		}

@@ -46,7 +46,7 @@ func (f *File) completeZone(at settings.Section) {
 	}
 }
 
-// checkFilter refuses what would choose nothing.
+// checkFilter rejects what would choose nothing.
 func (f *File) checkFilter(at settings.Section) {
 	holds := export.Holds(f.Format)
 	fixed := ""
@@ -57,7 +57,7 @@ func (f *File) checkFilter(at settings.Section) {
 		fixed = "what the allow lists do"
 	}
 	if fixed != "" {
-		at.Refuse("chooses nothing: this export holds "+fixed, "feeds", "categories", "kinds", "min_score", "max")
+		at.Reject("chooses nothing: this export holds "+fixed, "feeds", "categories", "kinds", "min_score", "max")
 		return
 	}
 	var names []string
@@ -71,7 +71,7 @@ func (f *File) checkFilter(at settings.Section) {
 	}
 }
 
-// checkKeys refuses keys that would do nothing.
+// checkKeys rejects keys that would do nothing.
 func (f *File) checkKeys(at settings.Section) {
 	if at.Said("format") {
 		return
@@ -90,7 +90,7 @@ func (f *File) checkKeys(at settings.Section) {
 	}
 }
 
-// checkFeeds refuses feeds that there are not: the file would stay empty.
+// checkFeeds rejects feeds that there are not: the file would stay empty.
 func (f *File) checkFeeds(feeds []string, at settings.Section) {
 	for i, name := range f.Feeds {
 		if key := fmt.Sprintf("feeds[%d]", i); !slices.Contains(feeds, name) && !at.Said(key) {

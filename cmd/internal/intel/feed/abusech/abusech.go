@@ -21,7 +21,7 @@ import (
 // DefaultLimit is how many indicators a document gives at most.
 const DefaultLimit = 5_000_000
 
-// Errors for documents that are refused as a whole.
+// Errors for documents that are rejected as a whole.
 var (
 	ErrNotFeodo     = errors.New("is no block list of Feodo Tracker")
 	ErrNotThreatFox = errors.New("holds no indicators of ThreatFox")

@@ -22,7 +22,7 @@ func parse(f parseFunc, r io.Reader) (got []string, drops ingest.Drops, err erro
 	policy := ingest.NewPolicy(nil)
 	drops, err = f(r, ingest.Options{Template: template}, func(i intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
-			if why := policy.Refuse(i.Prefix); why != "" {
+			if why := policy.Reject(i.Prefix); why != "" {
 				return why
 			}
 		}

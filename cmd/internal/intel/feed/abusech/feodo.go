@@ -17,7 +17,7 @@ type controller struct {
 }
 
 // ParseFeodo reads Feodo Tracker's block list, as JSON or CSV, and calls emit for
-// each controller, which returns why it is refused, or "" when it is kept. A bad
+// each controller, which returns why it is rejected, or "" when it is kept. A bad
 // entry costs that entry; a list without entries is fine. The error is
 // ingest.ErrWebPage, ingest.ErrBinary or ErrNotFeodo, wrapped, says where the
 // JSON is damaged or ended early, or is the reader's; what was emitted until

@@ -29,7 +29,7 @@ type ioc struct {
 }
 
 // ParseThreatFox reads an answer of ThreatFox's API to get_iocs, or its export as
-// JSON or CSV, and calls emit for each indicator, which returns why it is refused,
+// JSON or CSV, and calls emit for each indicator, which returns why it is rejected,
 // or "" when it is kept. A URL on an address is two: the URL, and the address with
 // its port. A bad entry costs that entry; a search without results is fine. The
 // error is ingest.ErrWebPage, ingest.ErrBinary or ErrNotThreatFox, wrapped, says

@@ -11,7 +11,7 @@ import (
 )
 
 // ParseURLhaus reads URLhaus' URLs as CSV, or its hosts in the hosts format, and
-// calls emit for each indicator, which returns why it is refused, or "" when it is
+// calls emit for each indicator, which returns why it is rejected, or "" when it is
 // kept. A URL on an address, while it is online, is two: the URL, and the address
 // with its port. Names are never lifted out of URLs, and shared hosts not taken
 // from the hosts either. A bad entry costs that entry. The error is

@@ -29,7 +29,7 @@ func Documents() []ingest.Document {
 }
 
 // Parse reads the list and calls emit for each network, which returns why it is
-// refused, or "" when it is kept. A bad row costs that row. The error is
+// rejected, or "" when it is kept. A bad row costs that row. The error is
 // ingest.ErrWebPage, ingest.ErrBinary or ErrNotDShield, wraps
 // io.ErrUnexpectedEOF where a list of the old form, which had an end mark, ends
 // without it, or is the reader's; what was emitted until then should be thrown away.

@@ -16,7 +16,7 @@ import (
 func parse(text string, o ingest.Options) (got []intel.Indicator, drops ingest.Drops, err error) {
 	policy := ingest.NewPolicy(nil)
 	drops, err = Parse(strings.NewReader(text), o, func(i intel.Indicator) ingest.Reason {
-		if why := policy.Refuse(i.Prefix); why != "" {
+		if why := policy.Reject(i.Prefix); why != "" {
 			return why
 		}
 		got = append(got, i)

@@ -21,7 +21,7 @@ var (
 	ErrTooLarge  = errors.New("is larger than the limit")
 	ErrTruncated = errors.New("ended early: the connection was cut")
 	ErrTimeout   = errors.New("timed out")
-	ErrRedirect  = errors.New("redirect refused")
+	ErrRedirect  = errors.New("redirect rejected")
 	ErrArchive   = errors.New("cannot be unpacked")
 )
 

@@ -84,7 +84,7 @@ type Request struct {
 	Accept string // media types; "": any
 	Header http.Header
 	// Secret holds the headers that authenticate. A redirect to another host or
-	// to http is refused when there are any.
+	// to http is rejected when there are any.
 	Secret http.Header
 	// Body is sent as JSON unless Header has a Content-Type. It is sent again by
 	// a retry, and counts as secret.
@@ -297,7 +297,7 @@ func (c *Client) respond(r *Request, resp *http.Response) (*Response, error) {
 	return out, nil
 }
 
-// bounded refuses validators that are too long to be sent back.
+// bounded rejects validators that are too long to be sent back.
 func bounded(v string) string {
 	if len(v) > 1024 {
 		return ""

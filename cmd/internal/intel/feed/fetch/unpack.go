@@ -111,7 +111,7 @@ func zipError(err error) error {
 const maxDirectory = 1 << 20
 
 // checkDirectory finds the end of the table of contents (APPNOTE.TXT, 4.3.16) as
-// the zip library does, and refuses a table that is too long.
+// the zip library does, and rejects a table that is too long.
 func checkDirectory(r io.ReaderAt, size int64) error {
 	const endLen = 22
 	tail := make([]byte, min(size, endLen+65535))

@@ -14,10 +14,10 @@ type Options struct {
 	Limit    int // how many indicators are kept at most; 0: the format's own
 }
 
-// Keep takes an indicator and returns why it is refused, or "" when it is kept.
+// Keep takes an indicator and returns why it is rejected, or "" when it is kept.
 type Keep func(intel.Indicator) Reason
 
-// AtMost keeps n indicators and refuses what comes after them.
+// AtMost keeps n indicators and rejects what comes after them.
 func (k Keep) AtMost(n int) Keep {
 	return func(i intel.Indicator) Reason {
 		if n <= 0 {

@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 		{"::ffff:203.0.113.9", "203.0.113.9/32", ""},
 		{"::ffff:203.0.113.9/120", "203.0.113.0/24", ""},
 		{"198[.]51[.]100[.]77", "198.51.100.77/32", ""},
-		{"0.0.0.0/0", "0.0.0.0/0", ""}, // Policy's to refuse
+		{"0.0.0.0/0", "0.0.0.0/0", ""}, // Policy's to reject
 		{"bad.example.", "bad.example", ""},
 		{"BAD.Example", "bad.example", ""},
 		{"*.wild.example", "wild.example", ""},
@@ -151,8 +151,8 @@ func TestPolicy(t *testing.T) {
 		"192.0.2.0/25": Local, "192.0.2.1/32": Local, "192.0.2.0/24": Local,
 		"192.0.2.128/25": "", "11.0.0.0/8": "", "2400::/19": "", "198.51.100.0/24": "", "2001:db8::1/128": "", "3fff::/20": "", "8.8.8.8/32": "",
 	} {
-		if got := p.Refuse(netip.MustParsePrefix(text)); got != want {
-			t.Errorf("Refuse(%s) = %q, want %q", text, got, want)
+		if got := p.Reject(netip.MustParsePrefix(text)); got != want {
+			t.Errorf("Reject(%s) = %q, want %q", text, got, want)
 		}
 	}
 }

@@ -256,7 +256,7 @@ func (j *JSON) Explain(err error) error {
 // the same field in both ways. null, objects and arrays are the empty Scalar.
 type Scalar string
 
-// UnmarshalJSON refuses nothing.
+// UnmarshalJSON rejects nothing.
 func (s *Scalar) UnmarshalJSON(b []byte) error {
 	var text string
 	switch {

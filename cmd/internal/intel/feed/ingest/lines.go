@@ -21,7 +21,7 @@ type Lines struct {
 	long, firstLong int
 }
 
-// NewLines looks at the document with Sniff, and refuses it with Sniff's errors.
+// NewLines looks at the document with Sniff, and rejects it with Sniff's errors.
 // UTF-16 with its mark is read as text.
 func NewLines(r io.Reader) (*Lines, error) {
 	br := textOf(bufio.NewReaderSize(r, MaxLine))

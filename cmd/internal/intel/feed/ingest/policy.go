@@ -12,13 +12,13 @@ const (
 	widest6 = 19
 )
 
-// Policy refuses networks that would match everybody's own traffic. Safe for
+// Policy rejects networks that would match everybody's own traffic. Safe for
 // concurrent use.
 type Policy struct {
 	special, local, exporters bart.Lite
 }
 
-// NewPolicy returns a Policy that also refuses what overlaps the local networks, and
+// NewPolicy returns a Policy that also rejects what overlaps the local networks, and
 // what names one of the exporters: whoever gets a router into a feed must not have
 // its warnings drown the network's. Exporters are single addresses of the
 // configuration; what only sends flows could be forged.
@@ -36,10 +36,10 @@ func NewPolicy(local []netip.Prefix, exporters ...netip.Prefix) *Policy {
 	return p
 }
 
-// Refuse returns why a network is refused, or "". One that equals, lies in or
+// Reject returns why a network is rejected, or "". One that equals, lies in or
 // covers a special-use or local network is: FireHOL's level 1 list holds
 // 10.0.0.0/8 and would match every LAN.
-func (p *Policy) Refuse(network netip.Prefix) Reason {
+func (p *Policy) Reject(network netip.Prefix) Reason {
 	in := (*bart.Lite).OverlapsPrefix
 	if network.IsSingleIP() { // most are, and are found in a third of the time
 		in = func(t *bart.Lite, p netip.Prefix) bool { return t.Contains(p.Addr()) }
@@ -62,10 +62,10 @@ func (p *Policy) Own(network netip.Prefix) bool {
 	return !tooWide(network) && p.local.LookupPrefix(network) && !p.exporters.LookupPrefix(network)
 }
 
-// RefuseAllow returns why a network may not stand in an allow list, or "". Only
+// RejectAllow returns why a network may not stand in an allow list, or "". Only
 // special-use networks may be wider than those of feeds, which holds them out
 // anyway: an allow list of the whole Internet would turn everything off.
-func (p *Policy) RefuseAllow(network netip.Prefix) Reason {
+func (p *Policy) RejectAllow(network netip.Prefix) Reason {
 	if special := p.special.LookupPrefix(network); tooWide(network) && !special {
 		return TooWide
 	}

@@ -8,7 +8,7 @@ import (
 
 // Range returns the networks that make up first to last, both included: at most
 // 48 for IPv4 and 218 for IPv6, because a range wider than /8 (IPv4) or /19
-// (IPv6) is refused as a whole, so that none of its pieces slips through.
+// (IPv6) is rejected as a whole, so that none of its pieces slips through.
 func Range(first, last netip.Addr) ([]netip.Prefix, Reason) {
 	first, last = first.Unmap(), last.Unmap()
 	switch {

@@ -1,5 +1,5 @@
 // Package ingest is what every feed format shares: reading one observable as
-// people write it, knowing categories and times by their usual words, refusing
+// people write it, knowing categories and times by their usual words, rejecting
 // what must never match, and counting by reason what was left out. It reads no
 // files and knows no format.
 package ingest

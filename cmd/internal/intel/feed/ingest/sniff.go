@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// Documents that are refused as a whole, whatever the format.
+// Documents that are rejected as a whole, whatever the format.
 var (
 	ErrWebPage = errors.New("looks like a web page, not a feed: open its address in a browser to see what it says")
 	ErrBinary  = errors.New("is binary, not text: unpack it, or save it as UTF-8")

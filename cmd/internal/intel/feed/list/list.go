@@ -46,9 +46,9 @@ type Reader struct {
 }
 
 // Parse reads a list and calls emit for each indicator, which returns why it is
-// refused, or "" when it is kept. A bad line costs that line and is counted in
+// rejected, or "" when it is kept. A bad line costs that line and is counted in
 // the drops. The error is ingest.ErrWebPage, ingest.ErrBinary or ErrNotAList,
-// wrapped, for a document that is refused as a whole, or the reader's; what was
+// wrapped, for a document that is rejected as a whole, or the reader's; what was
 // emitted until then should be thrown away.
 func (f Reader) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {
 	lines, err := ingest.NewLines(r)
@@ -91,11 +91,11 @@ type parser struct {
 	understood, not int
 }
 
-// finish refuses a document that was read to its end and is no list.
+// finish rejects a document that was read to its end and is no list.
 func (p *parser) finish() (ingest.Drops, error) {
 	err := p.in.lines.Err()
 	if err == nil {
-		err = p.refuseProse()
+		err = p.rejectProse()
 	}
 	return p.leftOut(), err
 }
@@ -211,9 +211,9 @@ func (p *parser) keep(text string, i intel.Indicator) {
 	p.kept++
 }
 
-// refuseProse refuses a document when more than nine in ten of the things in it are no
+// rejectProse rejects a document when more than nine in ten of the things in it are no
 // indicators: prose, an error message, source code.
-func (p *parser) refuseProse() error {
+func (p *parser) rejectProse() error {
 	if p.not <= 9*p.understood {
 		return nil
 	}

@@ -53,7 +53,7 @@ func parse(r io.Reader, f Reader, limit int) (got []string, drops ingest.Drops, 
 	o := ingest.Options{Template: intel.Indicator{Score: 50, Name: "ours"}, Limit: limit}
 	drops, err = f.Parse(r, o, func(i intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
-			if why := policy.Refuse(i.Prefix); why != "" {
+			if why := policy.Reject(i.Prefix); why != "" {
 				return why
 			}
 		}
@@ -168,7 +168,7 @@ func TestParse(t *testing.T) {
 		{name: "only comments", text: "# nothing today\n\n"},
 		{name: "nothing", text: ""},
 		{name: "a hosts file that blocks nothing", text: "127.0.0.1 localhost\n"},
-		{name: "only what is refused", text: "10.0.0.0/8\n", drops: "1 special-use network (first: line 1, 10.0.0.0/8)"},
+		{name: "only what is rejected", text: "10.0.0.0/8\n", drops: "1 special-use network (first: line 1, 10.0.0.0/8)"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, drops, err := parse(strings.NewReader(tt.text), tt.f, tt.limit)

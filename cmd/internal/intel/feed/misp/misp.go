@@ -21,7 +21,7 @@ var ErrNoEvents = errors.New("holds no MISP events")
 
 // Parse reads one event, an array of events, an answer of MISP's search, or
 // several of these one after the other, and calls emit for each indicator, which
-// returns why it is refused, or "" when it is kept. Attributes that are deleted or
+// returns why it is rejected, or "" when it is kept. Attributes that are deleted or
 // not meant for detection (to_ids) give none. A composite (ip-dst|port, domain|ip)
 // gives what its parts are. The error is ingest.ErrWebPage, ingest.ErrBinary or
 // ErrNoEvents, wrapped, or says where the JSON is damaged or ended early; what

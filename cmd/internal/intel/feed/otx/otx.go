@@ -27,7 +27,7 @@ var ErrNoPulses = errors.New("holds no OTX pulses")
 
 // Parse reads a page of subscribed pulses, an array of pulses, one pulse, or
 // several of these one after the other, and calls emit for each live indicator,
-// which returns why it is refused, or "" when it is kept. The error is
+// which returns why it is rejected, or "" when it is kept. The error is
 // ingest.ErrWebPage, ingest.ErrBinary or ErrNoPulses, wrapped, or says where the
 // JSON is damaged or ended early; what was emitted until then should be thrown
 // away.

@@ -23,7 +23,7 @@ func parse(r io.Reader) (got []intel.Indicator, drops ingest.Drops, err error) {
 	o := ingest.Options{Now: now, Template: intel.Indicator{Feed: "otx", Category: intel.Phishing, Score: 60, Ref: "https://ref.example/"}}
 	drops, err = Format{}.Parse(r, o, func(i intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
-			if why := policy.Refuse(i.Prefix); why != "" {
+			if why := policy.Reject(i.Prefix); why != "" {
 				return why
 			}
 		}

@@ -16,7 +16,7 @@ import (
 const DefaultURL = "https://otx.alienvault.com"
 
 // ErrBadKey is returned, wrapped, when OTX does not know the key.
-var ErrBadKey = errors.New("OTX refuses the API key: copy it again from https://otx.alienvault.com/settings")
+var ErrBadKey = errors.New("OTX rejects the API key: copy it again from https://otx.alienvault.com/settings")
 
 const (
 	defaultPage = 50 // pulses; OTX's own clients ask for that many

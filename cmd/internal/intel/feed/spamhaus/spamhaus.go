@@ -44,7 +44,7 @@ type record struct {
 }
 
 // Parse reads one or more lists, one JSON object a line, and calls emit for each
-// network, which returns why it is refused, or "" when it is kept. Autonomous
+// network, which returns why it is rejected, or "" when it is kept. Autonomous
 // systems are counted as unsupported. The error is ingest.ErrWebPage,
 // ingest.ErrBinary or ErrNotDROP, wrapped, wraps io.ErrUnexpectedEOF where the
 // last list's metadata is missing or counts more records than there are, or is

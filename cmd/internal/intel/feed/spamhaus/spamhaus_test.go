@@ -17,7 +17,7 @@ func parse(text string) (got []intel.Indicator, drops ingest.Drops, err error) {
 	policy := ingest.NewPolicy(nil)
 	o := ingest.Options{Template: intel.Indicator{Feed: "drop", Name: "drop", Category: intel.Malware, Score: 60, Ref: "https://ref.example/"}}
 	drops, err = Parse(strings.NewReader(text), o, func(i intel.Indicator) ingest.Reason {
-		if why := policy.Refuse(i.Prefix); why != "" {
+		if why := policy.Reject(i.Prefix); why != "" {
 			return why
 		}
 		got = append(got, i)

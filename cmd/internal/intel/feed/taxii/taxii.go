@@ -25,7 +25,7 @@ var ErrNotSTIX = errors.New("holds no STIX objects")
 // Parse reads a bundle, a TAXII envelope, an array of objects, one object, or
 // several of these one after the other, and calls emit for each address, domain
 // and URL that the pattern of an indicator object names, which returns why it is
-// refused, or "" when it is kept. The error is ingest.ErrWebPage,
+// rejected, or "" when it is kept. The error is ingest.ErrWebPage,
 // ingest.ErrBinary or ErrNotSTIX, wrapped, or says where the JSON is damaged or
 // ended early; what was emitted until then should be thrown away.
 func (Format) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error) {

@@ -23,7 +23,7 @@ func keeper(got *[]string) func(intel.Indicator) ingest.Reason {
 	policy := ingest.NewPolicy(nil)
 	return func(i intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
-			if why := policy.Refuse(i.Prefix); why != "" {
+			if why := policy.Reject(i.Prefix); why != "" {
 				return why
 			}
 		}

@@ -33,7 +33,7 @@ type document struct {
 // value is an entry: a string, or whatever else stands in its place as it is written.
 type value string
 
-// UnmarshalJSON refuses nothing: a bad entry costs that entry.
+// UnmarshalJSON rejects nothing: a bad entry costs that entry.
 func (v *value) UnmarshalJSON(b []byte) error {
 	var s string
 	if json.Unmarshal(b, &s) != nil {
@@ -44,10 +44,10 @@ func (v *value) UnmarshalJSON(b []byte) error {
 }
 
 // Parse reads one list.json and calls emit for each entry, which returns why it
-// is refused, or "" when it is kept. The reason of an entry is the list's name.
+// is rejected, or "" when it is kept. The reason of an entry is the list's name.
 // Entries of type cidr are networks or bare addresses; those of type hostname are
 // names, in any case, which stand for the names below them too, as in MISP itself; those
-// of type string are names and stand for themselves alone. An error refuses the
+// of type string are names and stand for themselves alone. An error rejects the
 // document as a whole.
 func Parse(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.Drops, error) {
 	limited := &io.LimitedReader{R: r, N: maxDocument}
