@@ -117,25 +117,25 @@ func New(cfg *config.Config, o Options) *Agent {
 	a := &Agent{options: o, log: o.Log}
 	a.config.Store(cfg)
 	a.stage = stage.New(cfg.Exporters, cfg.Policy())
-	a.sockets = udp.New(cfg.Listen, udp.Dependencies{NewHandler: func() udp.Handler { return a.newWorker().Receive }, Say: a.status, Log: o.Log})
-	a.templates = exporters.NewTemplates(filepath.Join(cfg.DataDir, "templates"), func(trouble string) { a.say("error", trouble) })
-	a.exporters = exporters.New(exporters.Dependencies{Stats: a.stage.Stats, Listening: a.sockets.Addrs, Say: a.status})
-	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Say: a.status})
+	a.sockets = udp.New(cfg.Listen, udp.Dependencies{NewHandler: func() udp.Handler { return a.newWorker().Receive }, Report: a.report, Log: o.Log})
+	a.templates = exporters.NewTemplates(filepath.Join(cfg.DataDir, "templates"), func(trouble string) { a.reportAgent("error", trouble) })
+	a.exporters = exporters.New(exporters.Dependencies{Stats: a.stage.Stats, Listening: a.sockets.Addrs, Report: a.report})
+	a.exports = keep.New(cfg.Exports, keep.Dependencies{Set: func() *intel.Set { return a.stage.State().Set }, Log: o.Log, Report: a.report})
 	a.dnsbl = dnsbl.New(cfg.Blacklists(), dnsbl.Dependencies{
 		Allowed: func(network netip.Prefix) bool {
 			_, is := a.stage.State().Set.Allow().Network(network)
 			return is
 		},
-		OnChange: a.swapLookups, OnListed: a.passListed, Say: a.status, Log: o.Log,
+		OnChange: a.swapLookups, OnListed: a.passListed, Report: a.report, Log: o.Log,
 	})
 	a.feeds = must(feed.New(cfg.Feed(), feed.Dependencies{
 		Dir: cfg.FeedDir(), Version: o.Version, Fetch: o.Fetch, Log: o.Log,
 		OnSwap: func(set *intel.Set) { a.swapSet(set); a.hunter.Swapped(set); a.exports.Changed() },
-		Say:    a.status,
+		Report: a.report,
 	}))
-	a.geo = must(geo.New(cfg.Geo, geo.Dependencies{Path: filepath.Join(cfg.DataDir, geo.JournalName), Say: a.say, Log: o.Log}))
-	a.hosts = must(hosts.New(cfg.HostNames(), hosts.Dependencies{Say: a.say, Log: o.Log}))
-	a.history = must(history.New(cfg.Flows(), history.Dependencies{Places: a.geo.Letters, Say: a.say, Log: o.Log}))
+	a.geo = must(geo.New(cfg.Geo, geo.Dependencies{Path: filepath.Join(cfg.DataDir, geo.JournalName), Report: a.reportAgent, Log: o.Log}))
+	a.hosts = must(hosts.New(cfg.HostNames(), hosts.Dependencies{Report: a.reportAgent, Log: o.Log}))
+	a.history = must(history.New(cfg.Flows(), history.Dependencies{Places: a.geo.Letters, Report: a.reportAgent, Log: o.Log}))
 	if o.Play != nil {
 		a.playLane = a.history.Lane(true)
 	}
@@ -255,7 +255,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 		})
 	}
 	a.background.Go(func() { a.watch(ctx) })
-	a.say("started", fmt.Sprintf("listening on %s with %s, %s from %s%s",
+	a.reportAgent("started", fmt.Sprintf("listening on %s with %s, %s from %s%s",
 		a.sockets, text.Count(a.emit.Intakes(), "worker", "workers"), text.Count(a.stage.State().Set.Len(), "indicator", "indicators"),
 		text.Count(len(cfg.Feeds), "feed", "feeds"), a.lateLines(starting)))
 	_ = a.exports.Start(ctx) // never fails
@@ -274,7 +274,7 @@ func (a *Agent) Start(starting context.Context) (err error) {
 func (a *Agent) startBlacklists(ctx context.Context) error {
 	if err := a.dnsbl.Start(ctx); err != nil {
 		a.log.Error(err.Error())
-		a.say("error", err.Error())
+		a.reportAgent("error", err.Error())
 	}
 	return nil
 }
@@ -334,7 +334,7 @@ func (a *Agent) newWorker() *stage.Worker {
 	})
 }
 
-// say writes an agent line.
-func (a *Agent) say(status, msg string) {
-	a.status(&hit.Status{Part: hit.Agent, Status: status, Version: a.options.Version, Msg: msg})
+// reportAgent writes a status line of the agent.
+func (a *Agent) reportAgent(status, msg string) {
+	a.report(&hit.Status{Part: hit.Agent, Status: status, Version: a.options.Version, Msg: msg})
 }

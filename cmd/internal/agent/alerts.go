@@ -22,14 +22,14 @@ const lateTime = time.Second
 
 // openJournal opens the journal and makes all that writes to it or reads it.
 func (a *Agent) openJournal(cfg *config.Config) (err error) {
-	a.journal, err = journal.Open(journal.Options{Dir: filepath.Join(cfg.DataDir, "journal"), Sync: cfg.Sync, Say: a.say, Log: a.log})
+	a.journal, err = journal.Open(journal.Options{Dir: filepath.Join(cfg.DataDir, "journal"), Sync: cfg.Sync, Say: a.reportAgent, Log: a.log})
 	if err != nil {
 		return err
 	}
-	a.file = must(logfile.New(cfg.Log, logfile.Dependencies{Journal: a.journal, Say: a.say, Log: a.log}))
-	a.outputs = run.New(OutputConfig(cfg), run.Dependencies{Journal: a.journal, Version: a.options.Version, Say: a.status, Log: a.log})
+	a.file = must(logfile.New(cfg.Log, logfile.Dependencies{Journal: a.journal, Say: a.reportAgent, Log: a.log}))
+	a.outputs = run.New(OutputConfig(cfg), run.Dependencies{Journal: a.journal, Version: a.options.Version, Say: a.report, Log: a.log})
 	a.emit = throttle.New(cfg.Alert, throttle.Dependencies{
-		Journal: a.journal, Folds: filepath.Join(cfg.DataDir, "folds"), Say: a.say, Log: a.log,
+		Journal: a.journal, Folds: filepath.Join(cfg.DataDir, "folds"), Report: a.reportAgent, Log: a.log,
 		Policy: func() *alert.Policy { return a.stage.State().Policy },
 		Locate: func(h *hit.Hit) {
 			a.geo.Locate(h)
@@ -62,8 +62,8 @@ func OutputConfig(cfg *config.Config) run.Config {
 	return run.Config{Outputs: cfg.Outputs, PluginDir: cfg.PluginDir, DataDir: cfg.DataDir, RunDir: cfg.RunDir}
 }
 
-// status writes a line about flowhound itself.
-func (a *Agent) status(s *hit.Status) {
+// report writes a status line.
+func (a *Agent) report(s *hit.Status) {
 	if a.journal == nil {
 		return
 	}
@@ -91,7 +91,7 @@ func (a *Agent) lateLines(ctx context.Context) string {
 func (a *Agent) stopAlerts(ctx context.Context) (errs []error) {
 	errs = append(errs, a.emit.Stop(ctx), a.journal.Settle(ctx))
 	a.outputs.Drain()
-	a.say("stopped", a.summary())
+	a.reportAgent("stopped", a.summary())
 	errs = append(errs, a.journal.Settle(ctx), a.file.Stop(ctx))
 	if a.series != nil {
 		errs = append(errs, a.series.Stop(ctx))

@@ -29,7 +29,7 @@ func (a *Agent) openControl(context.Context) error {
 	case err != nil:
 		a.noControl = "commands cannot reach this agent: " + err.Error()
 		a.log.Error("commands cannot reach this agent", "err", err)
-		a.say("error", a.noControl)
+		a.reportAgent("error", a.noControl)
 		return nil
 	}
 	for path, h := range a.handlers() {

@@ -22,7 +22,7 @@ func (a *Agent) newHunter(cfg *config.Config) *hunt.Hunter {
 		Policy:      func() *alert.Policy { return a.stage.State().Policy },
 		MinSeverity: func() hit.Severity { return a.config.Load().Alert.MinSeverity },
 		Emit:        func(h *hit.Hit) error { return a.emit.Emit(h, hunt.Cursor) },
-		Alerted:     a.alerted, Say: a.say, Log: a.log,
+		Alerted:     a.alerted, Report: a.reportAgent, Log: a.log,
 	})
 }
 

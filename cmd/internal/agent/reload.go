@@ -26,12 +26,12 @@ func (a *Agent) reload(ctx context.Context, why string) {
 		a.log.Error("reload rejected, the old configuration stays", "err", err)
 		msg := "reload rejected, the old configuration stays: " + strings.ReplaceAll(err.Error(), "\n", "; ")
 		a.rejected.Store(&msg)
-		a.say("error", msg)
+		a.reportAgent("error", msg)
 		return
 	}
 	a.rejected.Store(nil)
 	a.log.Info("reloaded", "why", why)
-	a.say("reloaded", fmt.Sprintf("%s: %s from %s", why, text.Count(a.stage.State().Set.Len(), "indicator", "indicators"), text.Count(len(a.config.Load().Feeds), "feed", "feeds")))
+	a.reportAgent("reloaded", fmt.Sprintf("%s: %s from %s", why, text.Count(a.stage.State().Set.Len(), "indicator", "indicators"), text.Count(len(a.config.Load().Feeds), "feed", "feeds")))
 }
 
 func (a *Agent) tryReload(ctx context.Context) error {

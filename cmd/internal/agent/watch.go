@@ -34,18 +34,18 @@ func (a *Agent) watch(ctx context.Context) {
 			a.options.Notify("WATCHDOG=1")
 		}
 		if n := lost.Since(a.emit.Lost(), now); n > 0 {
-			a.say("dropping", fmt.Sprintf("%d matching flows lost: more conversations matched at once than could be processed", n))
+			a.reportAgent("dropping", fmt.Sprintf("%d matching flows lost: more conversations matched at once than could be processed", n))
 		}
 		for _, msg := range muted.News(a.stage.State().Policy.Mutes(), now) {
-			a.say("error", msg)
+			a.reportAgent("error", msg)
 		}
 		if msg := a.stage.MostlyTransit(); msg != "" && !transitSaid {
 			transitSaid = true
-			a.say("error", msg)
+			a.reportAgent("error", msg)
 		}
 		if now.Sub(alive) >= aliveEvery {
 			alive = now
-			a.say("alive", a.summary())
+			a.reportAgent("alive", a.summary())
 		}
 	}
 }

@@ -2,8 +2,8 @@ package finding
 
 import "time"
 
-// SayAgain is the least time between two lines on the moves of one counter.
-const SayAgain = 10 * time.Minute
+// RepeatAfter is the least time between two lines on the moves of one counter.
+const RepeatAfter = 10 * time.Minute
 
 // Moves watches a counter whose moves are worth a line, but not each. The zero value
 // has seen 0.
@@ -15,7 +15,7 @@ type Moves struct {
 // Since returns by how much count rose since the last line, or 0 while it is too
 // early for the next.
 func (m *Moves) Since(count uint64, now time.Time) uint64 {
-	if count <= m.said || now.Sub(m.saidAt) < SayAgain {
+	if count <= m.said || now.Sub(m.saidAt) < RepeatAfter {
 		return 0
 	}
 	n := count - m.said

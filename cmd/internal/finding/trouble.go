@@ -13,7 +13,7 @@ type Trouble struct {
 	// Fails says what fails, "" where errors say all of it; Costs what that may cost,
 	// Again that it works again.
 	Fails, Costs, Again string
-	Say                 func(status, msg string) // writes an agent line; nil: nobody
+	Report              func(status, msg string) // writes an agent line; nil: nobody
 	Log                 *slog.Logger             // nil: nowhere
 
 	mu   sync.Mutex
@@ -43,8 +43,8 @@ func (t *Trouble) tell(level slog.Level, logged, status, msg string, args ...any
 	if t.Log != nil {
 		t.Log.Log(context.Background(), level, logged, args...)
 	}
-	if t.Say != nil {
-		t.Say(status, msg)
+	if t.Report != nil {
+		t.Report(status, msg)
 	}
 }
 

@@ -16,7 +16,7 @@ func TestTrouble(t *testing.T) {
 	var logged bytes.Buffer
 	x := Trouble{
 		Fails: "the table cannot be saved", Costs: "a crash would lose it", Again: "the table is saved again",
-		Say: func(status, msg string) { said = append(said, status+" "+msg) }, Log: slog.New(slog.NewTextHandler(&logged, nil)),
+		Report: func(status, msg string) { said = append(said, status+" "+msg) }, Log: slog.New(slog.NewTextHandler(&logged, nil)),
 	}
 	full, readOnly := errors.New("full"), errors.New("read-only")
 	for i, err := range []error{nil, full, readOnly, nil, nil, full} {
@@ -50,7 +50,7 @@ func TestTrouble(t *testing.T) {
 func TestTroubleSaysAll(t *testing.T) {
 	t.Parallel()
 	var said, logged bytes.Buffer
-	x := Trouble{Say: func(status, msg string) { fmt.Fprint(&said, status, " ", msg) }, Log: slog.New(slog.NewTextHandler(&logged, nil))}
+	x := Trouble{Report: func(status, msg string) { fmt.Fprint(&said, status, " ", msg) }, Log: slog.New(slog.NewTextHandler(&logged, nil))}
 	x.Note(errors.New("the disk is full; make room"))
 	var l List
 	x.Find(l.Bad, "")

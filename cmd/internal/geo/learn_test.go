@@ -28,7 +28,7 @@ var home = Config{Sites: []Site{
 func started(t *testing.T, c Config, dir string) (p *Part, said *[]string) {
 	t.Helper()
 	said = &[]string{}
-	p, err := New(c, Dependencies{Path: filepath.Join(dir, "sites"), Say: func(_, msg string) { *said = append(*said, msg) }, Log: slog.New(slog.DiscardHandler)})
+	p, err := New(c, Dependencies{Path: filepath.Join(dir, "sites"), Report: func(_, msg string) { *said = append(*said, msg) }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

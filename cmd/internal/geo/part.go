@@ -23,9 +23,9 @@ import (
 
 // Dependencies are what a Part works with.
 type Dependencies struct {
-	Path string                   // of the journal of outside addresses; "": none is kept
-	Say  func(status, msg string) // writes an agent line
-	Log  *slog.Logger
+	Path   string                   // of the journal of outside addresses; "": none is kept
+	Report func(status, msg string) // writes an agent line
+	Log    *slog.Logger
 }
 
 // Part keeps the databases as their files are, and learns outside addresses.
@@ -104,7 +104,7 @@ func (p *Part) Start(context.Context) error {
 	m, found, err := openMemory(p.d.Path)
 	if err != nil {
 		p.trouble.set("sites", err)
-		p.d.Say("error", fmt.Sprintf("the outside addresses of sites cannot be kept: %v", err))
+		p.d.Report("error", fmt.Sprintf("the outside addresses of sites cannot be kept: %v", err))
 	} else {
 		p.memory = m
 	}
@@ -113,7 +113,7 @@ func (p *Part) Start(context.Context) error {
 		if found.Aside != "" {
 			msg = fmt.Sprintf("%s is not flowhound's journal of sites and was moved to %s", p.d.Path, found.Aside)
 		}
-		p.d.Say("error", msg)
+		p.d.Report("error", msg)
 	}
 	p.files.Set(p.config.files())
 	v, problems := loadNow(&p.config)
@@ -135,7 +135,7 @@ func (p *Part) Start(context.Context) error {
 func (p *Part) told(problems []error) {
 	err := errors.Join(problems...)
 	if err != nil {
-		p.d.Say("error", "geo: "+oneLine(err)+"; the built-in table is used")
+		p.d.Report("error", "geo: "+oneLine(err)+"; the built-in table is used")
 	}
 	p.trouble.set("databases", err)
 }
@@ -153,7 +153,7 @@ func (p *Part) reload(paths []string) {
 	defer p.mu.Unlock()
 	if err := errors.Join(problems...); err != nil {
 		p.trouble.set("databases", err)
-		p.d.Say("error", "geo: "+oneLine(err)+"; the old version stays")
+		p.d.Report("error", "geo: "+oneLine(err)+"; the old version stays")
 		return
 	}
 	p.trouble.set("databases", nil)

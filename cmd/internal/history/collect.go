@@ -120,7 +120,7 @@ func (r *run) open() error {
 	w.Places = r.h.d.Places
 	w.Warn(func(text string) {
 		r.h.d.Log.Error("history: " + text)
-		r.h.d.Say("error", "history: "+text)
+		r.h.d.Report("error", "history: "+text)
 	})
 	old, err := wal.List(dataset.LogDir(dir))
 	if err != nil {

@@ -28,7 +28,7 @@ func laneBlocks() int { return max(256/priority.Cores(), 32) }
 // Dependencies are what a History works with.
 type Dependencies struct {
 	Places column.Places                // nil: no country and no AS but the exporter's
-	Say    func(status, message string) // writes an agent line; it must not wait. nil: nobody hears
+	Report func(status, message string) // writes an agent line; it must not wait. nil: nobody hears
 	Log    *slog.Logger                 // nil: slog.Default
 }
 
@@ -63,8 +63,8 @@ func New(c Config, d Dependencies) (*History, error) {
 	if c.Enabled && c.Dir == "" {
 		return nil, errors.New("history.dir is empty: name the folder that flows are kept in")
 	}
-	if d.Say == nil {
-		d.Say = func(string, string) {}
+	if d.Report == nil {
+		d.Report = func(string, string) {}
 	}
 	if d.Log == nil {
 		d.Log = slog.Default()
@@ -72,7 +72,7 @@ func New(c Config, d Dependencies) (*History, error) {
 	h := &History{d: d, wake: make(chan struct{}, 1), now: time.Now}
 	for kind := range h.trouble {
 		t := &h.trouble[kind]
-		t.Again, t.Say, t.Log = "history: "+over[kind], d.Say, d.Log
+		t.Again, t.Report, t.Log = "history: "+over[kind], d.Report, d.Log
 	}
 	h.config.Store(&c)
 	return h, nil
@@ -123,7 +123,7 @@ func (h *History) start(context.Context) error {
 	if why := tooSmall(c, free); why != "" {
 		if old := h.off.Swap(&why); old == nil {
 			h.d.Log.Warn(why)
-			h.d.Say("error", why)
+			h.d.Report("error", why)
 		}
 		h.again = time.AfterFunc(tidyEvery, h.startAgain)
 		return nil
@@ -131,7 +131,7 @@ func (h *History) start(context.Context) error {
 	h.again = nil
 	if h.off.Swap(nil) != nil {
 		h.d.Log.Info("history: there is room now: flows are kept")
-		h.d.Say("alive", "history: there is room now: flows are kept")
+		h.d.Report("alive", "history: there is room now: flows are kept")
 	}
 	h.running = newRun(h)
 	h.live.Store(h.running)
@@ -265,7 +265,7 @@ func (h *History) Edit(do func(*dataset.Writer) error) error {
 // written. What a trouble costs is said when that ends.
 func (h *History) sayDropped(now time.Time) {
 	if n := h.said.Since(h.tooFast(), now); n > 0 {
-		h.d.Say("dropping", fmt.Sprintf("history: %s not kept: %s; %s", text.Count(n, "flow was", "flows were"), whyTooFast, fixTooFast))
+		h.d.Report("dropping", fmt.Sprintf("history: %s not kept: %s; %s", text.Count(n, "flow was", "flows were"), whyTooFast, fixTooFast))
 	}
 }
 

@@ -45,7 +45,7 @@ func config(dir string) Config {
 func started(t *testing.T, c Config, lanes int) (*History, []Sink, *said) {
 	t.Helper()
 	heard := &said{}
-	h, err := New(c, Dependencies{Say: heard.say})
+	h, err := New(c, Dependencies{Report: heard.say})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestSmallDisk(t *testing.T) {
 // What the lanes dropped is a line, at once and then every ten minutes, and a finding.
 func TestDroppedIsSaid(t *testing.T) {
 	heard := &said{}
-	h, err := New(config(t.TempDir()), Dependencies{Say: heard.say})
+	h, err := New(config(t.TempDir()), Dependencies{Report: heard.say})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,11 +256,11 @@ func TestDroppedIsSaid(t *testing.T) {
 	}
 	room := laneBlocks() * lane.BlockSize
 	sink.Flows(numbered(0, room+5))
-	for at := now; at.Before(now.Add(finding.SayAgain)); at = at.Add(time.Minute) {
+	for at := now; at.Before(now.Add(finding.RepeatAfter)); at = at.Add(time.Minute) {
 		h.sayDropped(at)
 	}
 	sink.Flows(numbered(room, 1))
-	h.sayDropped(now.Add(finding.SayAgain))
+	h.sayDropped(now.Add(finding.RepeatAfter))
 	want := "dropping: history: 5 flows were not kept: " + whyTooFast + "; " + fixTooFast +
 		"\ndropping: history: 1 flow was not kept: " + whyTooFast + "; " + fixTooFast
 	if got := heard.all(); got != want {

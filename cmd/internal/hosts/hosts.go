@@ -54,8 +54,8 @@ func Complete(c *Config, at settings.Section) {
 
 // Dependencies are what a Part works with.
 type Dependencies struct {
-	Say func(status, msg string) // writes an agent line
-	Log *slog.Logger
+	Report func(status, msg string) // writes an agent line
+	Log    *slog.Logger
 }
 
 // Part keeps the names as the files are.
@@ -94,7 +94,7 @@ func New(c Config, d Dependencies) (*Part, error) {
 
 // Open returns a Part for one command, which has read its files and asks nobody.
 func Open(c Config, log *slog.Logger) *Part {
-	p, _ := New(c, Dependencies{Log: log, Say: func(_, msg string) { log.Warn(msg) }}) // never fails
+	p, _ := New(c, Dependencies{Log: log, Report: func(_, msg string) { log.Warn(msg) }}) // never fails
 	p.read()
 	return p
 }
@@ -202,7 +202,7 @@ func (p *Part) note(about, msg string) {
 	}
 	p.mu.Unlock()
 	if msg != "" && msg != before {
-		p.d.Say("error", msg)
+		p.d.Report("error", msg)
 	}
 }
 

@@ -28,7 +28,7 @@ func part(t *testing.T, c Config) (*Part, *[]string) {
 	t.Helper()
 	c.Local = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 	said := &[]string{}
-	p, err := New(c, Dependencies{Say: func(_, msg string) { *said = append(*said, msg) }, Log: quietLog})
+	p, err := New(c, Dependencies{Report: func(_, msg string) { *said = append(*said, msg) }, Log: quietLog})
 	if err != nil {
 		t.Fatal(err)
 	}

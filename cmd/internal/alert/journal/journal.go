@@ -129,7 +129,7 @@ func Open(o Options) (*Journal, error) {
 		wake: make(chan struct{}, 1), quit: make(chan struct{}),
 		unsyncable: finding.Trouble{
 			Fails: "data_dir cannot be synced", Costs: "a power failure could lose hits that wait", Again: "data_dir can be synced again",
-			Say: o.Say, Log: o.Log,
+			Report: o.Say, Log: o.Log,
 		},
 		unwritable: finding.Trouble{
 			Fails: "data_dir cannot be written",

@@ -111,7 +111,7 @@ func New(c Config, d Dependencies) (*File, error) {
 		failing: finding.Trouble{Fails: "the alert log cannot be written", Again: "the alert log is written again", Log: d.Log},
 		unsynced: finding.Trouble{
 			Fails: "the alert log cannot be synced", Costs: "a power failure could lose lines", Again: "the alert log can be synced again",
-			Say: d.Say, Log: d.Log,
+			Report: d.Say, Log: d.Log,
 		},
 		unmoving: finding.Trouble{Fails: "the alert log cannot be rotated and grows", Log: d.Log},
 	}

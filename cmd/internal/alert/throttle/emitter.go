@@ -67,7 +67,7 @@ type Dependencies struct {
 	// Expect is told of the local address of a match, two seconds before the hit is said:
 	// what must be asked for can be. It must not wait. nil: nobody is.
 	Expect func(netip.Addr)
-	Say    func(status, msg string) // writes an agent line; it must not wait
+	Report func(status, msg string) // writes an agent line; it must not wait
 	Log    *slog.Logger
 }
 
@@ -110,7 +110,7 @@ func New(c Config, d Dependencies) *Emitter {
 		saved: make(chan error, 1),
 		unsaved: finding.Trouble{
 			Fails: "the fold state cannot be saved", Costs: "a crash now would lose counts that are held", Again: "the fold state is saved again",
-			Say: d.Say, Log: d.Log,
+			Report: d.Report, Log: d.Log,
 		},
 		hits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flowhound_hits_total", Help: "Hits reported, by kind, severity and direction.",

@@ -63,7 +63,7 @@ func startEmitter(t *testing.T, dir string) *running {
 	c.SetDefaults()
 	x.Emitter = New(c, Dependencies{
 		Journal: x.j, Folds: filepath.Join(dir, "folds"), Policy: func() *alert.Policy { return policy },
-		Wants: func(*hit.Hit) []string { return []string{"log"} }, Say: say, Log: slog.New(slog.DiscardHandler),
+		Wants: func(*hit.Hit) []string { return []string{"log"} }, Report: say, Log: slog.New(slog.DiscardHandler),
 	})
 	x.in = x.Intake()
 	if err := x.Start(t.Context()); err != nil {

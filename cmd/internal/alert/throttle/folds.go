@@ -114,5 +114,5 @@ func (e *Emitter) damaged(format string, args ...any) {
 	e.damage, e.damagedAt = append(e.damage, text), time.Now()
 	e.mu.Unlock()
 	e.d.Log.Error(text)
-	e.d.Say("error", text)
+	e.d.Report("error", text)
 }

@@ -29,7 +29,7 @@ const maxLabels = 1024
 type Dependencies struct {
 	Stats     func() []netflow.Stats  // what each decoder counts now
 	Listening func() []netip.AddrPort // where exporters can send to
-	Say       func(*hit.Status)       // writes a status line. It must not wait
+	Report    func(*hit.Status)       // writes a status line. It must not wait
 }
 
 // Exporters watches all exporters, from Start to Stop. All but those two may be
@@ -69,7 +69,7 @@ func (x *Exporters) Start(context.Context) error {
 				x.rates.look(now, each)
 				x.mu.Unlock()
 				for _, line := range w.look(now, each, forgotten(stats)) {
-					x.d.Say(&line)
+					x.d.Report(&line)
 				}
 			}
 		}

@@ -33,7 +33,7 @@ type Templates struct {
 func NewTemplates(path string, say func(trouble string)) *Templates {
 	return &Templates{path: path, say: say, unsaved: finding.Trouble{
 		Fails: "templates cannot be saved", Costs: "after a restart, flows cannot be read until exporters send their templates again",
-		Say: func(_, msg string) { say(msg) },
+		Report: func(_, msg string) { say(msg) },
 	}}
 }
 

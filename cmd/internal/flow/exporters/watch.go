@@ -13,7 +13,7 @@ import (
 
 const (
 	silentAfter = 5 * time.Minute // longer than the active timeout of most exporters
-	maxLines    = 100             // within finding.SayAgain: forged exporters must not flood the log
+	maxLines    = 100             // within finding.RepeatAfter: forged exporters must not flood the log
 	maxNew      = 20              // of them on exporters that have not proved themselves
 )
 
@@ -107,11 +107,11 @@ func (c *watch) look(now time.Time, stats []netflow.ExporterStats, forgotten uin
 	return c.limit(now, lines, newcomers)
 }
 
-// limit lets maxLines through within finding.SayAgain, maxNew of them on newcomers, and
+// limit lets maxLines through within finding.RepeatAfter, maxNew of them on newcomers, and
 // then says how many it kept back.
 func (c *watch) limit(now time.Time, lines, newcomers []hit.Status) []hit.Status {
 	var kept []hit.Status
-	if now.Sub(c.saidSince) >= finding.SayAgain {
+	if now.Sub(c.saidSince) >= finding.RepeatAfter {
 		if c.left > 0 {
 			kept = append(kept, hit.Status{Part: hit.Collector, Status: "ok", Msg: fmt.Sprintf("%d more lines on exporters were left out; see the metrics", c.left)})
 		}

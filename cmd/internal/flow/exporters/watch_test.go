@@ -145,9 +145,9 @@ func TestLookIsNoFlood(t *testing.T) {
 			t.Fatalf("%d lines at look %d, want none", len(again), i)
 		}
 	}
-	later := c.look(noon.Add(finding.SayAgain), nil, 0)
+	later := c.look(noon.Add(finding.RepeatAfter), nil, 0)
 	if want := fmt.Sprintf("%d more lines", 4000-maxLines+50*4000); len(later) != 1 || !strings.HasPrefix(later[0].Msg, want) {
-		t.Errorf("after %s: %+v, want %q", finding.SayAgain, later, want)
+		t.Errorf("after %s: %+v, want %q", finding.RepeatAfter, later, want)
 	}
 }
 

@@ -61,7 +61,7 @@ func (s *Sockets) sayDrops(done <-chan struct{}) {
 
 func (s *Sockets) sayNewDrops(now time.Time) {
 	if n := s.said.Since(s.Drops(), now); n > 0 {
-		s.d.Say(&hit.Status{Part: hit.Collector, Status: "loss", Msg: fmt.Sprintf(
+		s.d.Report(&hit.Status{Part: hit.Collector, Status: "loss", Msg: fmt.Sprintf(
 			"%d datagrams dropped by this host's kernel: the socket buffer was full; raise net.core.rmem_max to 67108864 or use a faster machine", n)})
 	}
 }

@@ -12,7 +12,7 @@ import (
 // to doctor.
 func TestDropsAreSaid(t *testing.T) {
 	var lines []hit.Status
-	s := New(nil, Dependencies{Say: func(l *hit.Status) { lines = append(lines, *l) }})
+	s := New(nil, Dependencies{Report: func(l *hit.Status) { lines = append(lines, *l) }})
 	one, two := &Listener{stopped: true}, &Listener{stopped: true}
 	s.listeners = []*Listener{one, two}
 	noon := time.Date(2026, 6, 7, 12, 0, 0, 0, time.UTC)
@@ -45,7 +45,7 @@ func TestDropsAreSaid(t *testing.T) {
 // TestStopAtOnce: an agent may be stopped before what it started has begun.
 func TestStopAtOnce(t *testing.T) {
 	for range 200 {
-		s := New(nil, Dependencies{Say: func(*hit.Status) {}})
+		s := New(nil, Dependencies{Report: func(*hit.Status) {}})
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 type Dependencies struct {
 	// NewHandler is called by Bind, once for every worker.
 	NewHandler func() Handler
-	Say        func(*hit.Status) // writes a status line. It must not wait
+	Report     func(*hit.Status) // writes a status line. It must not wait
 	Log        *slog.Logger
 }
 

@@ -60,7 +60,7 @@ type Dependencies struct {
 	// Alerted calls each with the hits of the alert log of which something was seen
 	// after since.
 	Alerted func(since time.Time, each func(*hit.Hit)) error
-	Say     func(status, msg string) // writes an agent line
+	Report  func(status, msg string) // writes an agent line
 	Log     *slog.Logger
 }
 
@@ -225,7 +225,7 @@ func (h *Hunter) setAside(why error) (l ledger) {
 	h.damaged.Store(&text)
 	h.damagedAt.Store(time.Now().Unix())
 	h.d.Log.Error(text)
-	h.d.Say("error", text)
+	h.d.Report("error", text)
 	if set := h.set.Load(); set != nil {
 		now := time.Now()
 		l.swap(now.UnixNano(), 0, RangesOf(set, now, nil))
@@ -368,14 +368,14 @@ func (h *Hunter) fail(format string, args ...any) {
 	if before := h.failing.Swap(&text); before == nil || *before != text {
 		h.d.Log.Error(text)
 		if before == nil {
-			h.d.Say("error", text)
+			h.d.Report("error", text)
 		}
 	}
 }
 
 func (h *Hunter) succeed() {
 	if h.failing.Swap(nil) != nil {
-		h.d.Say("alive", "hunts for new indicators work again")
+		h.d.Report("alive", "hunts for new indicators work again")
 	}
 }
 

@@ -92,7 +92,7 @@ func startBench(t *testing.T, dir string, past ...flow.Record) *bench {
 		Path: filepath.Join(dir, "hunted"), Journal: b.j, Search: b.search,
 		Policy: func() *alert.Policy { return policy }, MinSeverity: func() hit.Severity { return hit.Info },
 		Emit: b.emit, Log: slog.New(slog.DiscardHandler),
-		Say: func(status, msg string) {
+		Report: func(status, msg string) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.said = append(b.said, status+" "+msg)

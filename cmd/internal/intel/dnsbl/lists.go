@@ -26,7 +26,7 @@ type Dependencies struct {
 	// OnListed receives the Set of all listed addresses when that has changed, and
 	// the records that led to new listings. It must return when ctx ends.
 	OnListed func(ctx context.Context, set *intel.Set, news []flow.Record)
-	Say      func(*hit.Status) // writes a status line. It must not wait
+	Report   func(*hit.Status) // writes a status line. It must not wait
 	Log      *slog.Logger
 }
 
@@ -64,7 +64,7 @@ func (x *Lists) Apply(_ context.Context, c Config) error {
 		},
 		OnListed: func(set *intel.Set, news []flow.Record) { x.d.OnListed(ctx, set, news) },
 		OnState: func(s State) {
-			x.d.Say(&hit.Status{Part: hit.Feed, ID: s.Name, Status: string(s.Status), Indicators: s.Listed, Msg: s.Message})
+			x.d.Report(&hit.Status{Part: hit.Feed, ID: s.Name, Status: string(s.Status), Indicators: s.Listed, Msg: s.Message})
 		},
 	})
 	if err != nil {

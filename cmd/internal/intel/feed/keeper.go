@@ -23,8 +23,8 @@ type Dependencies struct {
 	Log     *slog.Logger
 	// OnSwap receives each new Set. It is never called twice at a time.
 	OnSwap func(*intel.Set)
-	// Say writes a status line. It must not wait. nil: nobody hears.
-	Say func(*hit.Status)
+	// Report writes a status line. It must not wait. nil: nobody hears.
+	Report func(*hit.Status)
 	// OnRequest: nothing is fetched but by Update.
 	OnRequest bool
 }
@@ -70,10 +70,10 @@ func (k *Keeper) open(c Config, previous *Feeds) (*Feeds, error) {
 		}
 	}
 	o.OnState = func(s State) {
-		if k.d.Say == nil {
+		if k.d.Report == nil {
 			return
 		}
-		k.d.Say(&hit.Status{Part: hit.Feed, ID: s.Name, Status: string(s.Status), Indicators: s.Indicators, Msg: s.Message})
+		k.d.Report(&hit.Status{Part: hit.Feed, ID: s.Name, Status: string(s.Status), Indicators: s.Indicators, Msg: s.Message})
 	}
 	return open(c.sources(), o)
 }

@@ -178,5 +178,5 @@ func (k *keeper) say(err error) {
 	default:
 		return
 	}
-	k.d.Say(&status)
+	k.d.Report(&status)
 }

@@ -29,9 +29,9 @@ type Config []File
 
 // Dependencies are what a Keeper needs besides its Config. All are required.
 type Dependencies struct {
-	Set func() *intel.Set // what the files are made of
-	Log *slog.Logger
-	Say func(*hit.Status) // writes a status line. It must not wait
+	Set    func() *intel.Set // what the files are made of
+	Log    *slog.Logger
+	Report func(*hit.Status) // writes a status line. It must not wait
 }
 
 // Keeper keeps the configured files as the indicators are, each on a goroutine of

@@ -29,7 +29,7 @@ func newBench(t *testing.T, files ...File) *bench {
 	t.Helper()
 	b := &bench{}
 	b.list("198.51.100.7/32")
-	b.Keeper = New(files, Dependencies{Set: b.set.Load, Log: slog.New(slog.DiscardHandler), Say: func(s *hit.Status) {
+	b.Keeper = New(files, Dependencies{Set: b.set.Load, Log: slog.New(slog.DiscardHandler), Report: func(s *hit.Status) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.said = append(b.said, s.Status+" "+s.Msg)
