@@ -80,7 +80,7 @@ func (s *server) Configure(ctx context.Context, req *pb.ConfigureRequest) (*pb.C
 		resp.Secrets = secretKeys(s.out)
 		s.secrets.Learn(text.SecretsIn(req.GetSettings(), resp.Secrets))
 		for _, p := range Configure(s.out, req.GetSettings()) {
-			resp.Problems = append(resp.Problems, &pb.Problem{Key: s.secrets.Said(p.Key, maxText), Message: s.secrets.Said(p.Message, maxText)})
+			resp.Problems = append(resp.Problems, &pb.Problem{Key: s.secrets.Excerpt(p.Key, maxText), Message: s.secrets.Excerpt(p.Message, maxText)})
 		}
 		if len(resp.Problems) == 0 {
 			s.state = configured
@@ -89,7 +89,7 @@ func (s *server) Configure(ctx context.Context, req *pb.ConfigureRequest) (*pb.C
 		return nil
 	}, fresh, configured)
 	if err != nil {
-		resp.Problems = append(resp.Problems, &pb.Problem{Message: s.secrets.Said(err.Error(), maxText)})
+		resp.Problems = append(resp.Problems, &pb.Problem{Message: s.secrets.Excerpt(err.Error(), maxText)})
 	}
 	return resp, nil
 }
@@ -182,7 +182,7 @@ func (s *server) failure(err error) *pb.Failure {
 	if err == nil {
 		return nil
 	}
-	f := &pb.Failure{Message: s.secrets.Said(err.Error(), maxText), Permanent: IsPermanent(err)}
+	f := &pb.Failure{Message: s.secrets.Excerpt(err.Error(), maxText), Permanent: IsPermanent(err)}
 	var later *RetryAfterError
 	if errors.As(err, &later) {
 		f.RetryAfterNs = int64(max(later.After, 0))

@@ -175,7 +175,7 @@ func placesOf(c geo.Config, learned string, log *slog.Logger) column.Places {
 	open := sync.OnceValue(func() *places { return openPlaces(c, learned, log) })
 	return func(a flow.Addr, at int64) (country [2]byte, as uint32) {
 		if p := open(); p != nil {
-			return p.view.Letters(a, at)
+			return p.view.CountryAndAS(a, at)
 		}
 		return country, 0
 	}

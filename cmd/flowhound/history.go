@@ -161,7 +161,7 @@ func keepFlows(cmd *cobra.Command, r *replay.Replay, dir string) (done func() er
 	if err != nil {
 		return nil, err
 	}
-	w.Places = geo.Embedded().Letters
+	w.Places = geo.Embedded().CountryAndAS
 	w.Warn(func(s string) { fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %s\n", text.Screen(s)) })
 	printed := r.OnFlow
 	r.OnFlow = func(f *flow.Record) {

@@ -27,7 +27,7 @@ func (e *historyDir) agent(cmd *cobra.Command) (*flows.Agent, error) {
 		a.Log = log
 		part, err := geo.Open(geo.Config{}, "", log)
 		if err == nil {
-			a.Places = part.Letters
+			a.Places = part.CountryAndAS
 		}
 		return a, err
 	}
@@ -39,7 +39,7 @@ func (e *historyDir) agent(cmd *cobra.Command) (*flows.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &flows.Agent{RunDir: cfg.RunDir, Config: cfg.Flows(), Places: part.Letters, Log: log}, nil
+	return &flows.Agent{RunDir: cfg.RunDir, Config: cfg.Flows(), Places: part.CountryAndAS, Log: log}, nil
 }
 
 func historyImportCommand(e *historyDir) *cobra.Command {

@@ -72,7 +72,7 @@ is 3 when nothing matched.`,
 				if err := printAlerts(cmd.OutOrStdout(), q, cfg.Log.Path, time.Now(), asJSON); err != nil {
 					fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %v\n", err)
 				}
-				if err := printTalk(cmd, cfg, q, asJSON); cmd.Context().Err() != nil {
+				if err := printContacts(cmd, cfg, q, asJSON); cmd.Context().Err() != nil {
 					return err
 				} else if err != nil {
 					fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %v\n", err)

@@ -24,17 +24,17 @@ import (
 	"github.com/flowhound/flowhound/plugin/text"
 )
 
-// mostTalk is how many pairs a person is shown of those that talked to an address.
-const mostTalk = 20
+// mostContacts is how many pairs a person is shown of those that talked to an address.
+const mostContacts = 20
 
-// talkedJSON is what lookup --json prints of one pair in the history.
-type talkedJSON struct {
+// contactJSON is what lookup --json prints of one pair in the history.
+type contactJSON struct {
 	Query string `json:"query"`
-	findTalk
+	findContact
 }
 
-// findTalk is the part of a find that says nothing of lists.
-type findTalk struct {
+// findContact is the part of a find that says nothing of lists.
+type findContact struct {
 	Local     string        `json:"local"`
 	Remote    string        `json:"remote"`
 	First     time.Time     `json:"first"`
@@ -48,9 +48,9 @@ type findTalk struct {
 	Regular   *regularJSON  `json:"regular,omitempty"`
 }
 
-// printTalk tells from the history who talked to an address or network: first and last
+// printContacts tells from the history who talked to an address or network: first and last
 // time, how much, and how regularly. Where no history is kept it says nothing.
-func printTalk(cmd *cobra.Command, cfg *config.Config, q query, asJSON bool) error {
+func printContacts(cmd *cobra.Command, cfg *config.Config, q query, asJSON bool) error {
 	if !q.network.IsValid() {
 		return nil
 	}
@@ -63,14 +63,14 @@ func printTalk(cmd *cobra.Command, cfg *config.Config, q query, asJSON bool) err
 	if asJSON {
 		for _, x := range hits {
 			f := findOf(x)
-			one := talkedJSON{q.text, findTalk{f.Local, f.Remote, f.First, f.Last, f.Flows, f.Bytes, f.Direction, f.State, f.Proto, f.Port, f.Regular}}
+			one := contactJSON{q.text, findContact{f.Local, f.Remote, f.First, f.Last, f.Flows, f.Bytes, f.Direction, f.State, f.Proto, f.Port, f.Regular}}
 			if err := printLines(cmd.OutOrStdout(), one); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return printTalkTable(cmd.OutOrStdout(), q.text, hits)
+	return printContactTable(cmd.OutOrStdout(), q.text, hits)
 }
 
 // talk asks the history, all of it. The most flows come first.
@@ -100,11 +100,11 @@ func talk(ctx context.Context, cfg *config.Config, network netip.Prefix, damaged
 	return hits, nil
 }
 
-func printTalkTable(w io.Writer, name string, hits []*hit.Hit) error {
+func printContactTable(w io.Writer, name string, hits []*hit.Hit) error {
 	fmt.Fprintf(w, "%s: %s in the history:\n", name, counted(len(hits), "pair talked", "pairs talked"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "    WHO\t\tWITH\tPROTO\tSTATE\tFIRST\tLAST\tFLOWS\tBYTES\tHOW REGULARLY")
-	for _, x := range hits[:min(len(hits), mostTalk)] {
+	for _, x := range hits[:min(len(hits), mostContacts)] {
 		arrow := "->"
 		if x.Src == x.Remote {
 			arrow = "<-"
@@ -122,7 +122,7 @@ func printTalkTable(w io.Writer, name string, hits []*hit.Hit) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if more := len(hits) - mostTalk; more > 0 {
+	if more := len(hits) - mostContacts; more > 0 {
 		fmt.Fprintf(w, "    and %d more; flowhound hunt %s --start 2000-01-01 lists all\n", more, name)
 	}
 	return nil

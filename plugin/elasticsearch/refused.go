@@ -64,7 +64,7 @@ func (o *output) refused(res *esapi.Response, body []byte) error {
 
 func redirect(location string) string {
 	if u, err := url.Parse(location); err == nil && u.Host != "" {
-		return fmt.Sprintf(": it sends elsewhere (%s), which is not followed: set addresses to where it is", text.Said(u.Host, maxReason))
+		return fmt.Sprintf(": it sends elsewhere (%s), which is not followed: set addresses to where it is", text.Excerpt(u.Host, maxReason))
 	}
 	return ": it sends elsewhere, which is not followed: set addresses to where it is"
 }
@@ -103,5 +103,5 @@ func (c *cause) String() string {
 	if c.By != nil && c.By.Reason != "" {
 		s += ": " + c.By.Reason
 	}
-	return text.Said(s, maxReason)
+	return text.Excerpt(s, maxReason)
 }

@@ -97,7 +97,7 @@ func (l *lines) line(b []byte) {
 
 // text is a line that is no record, of a panic perhaps.
 func (l *lines) text(b []byte) slog.Record {
-	s := l.secrets.Said(string(b), maxLine)
+	s := l.secrets.Excerpt(string(b), maxLine)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -146,7 +146,7 @@ func parseRecord(b []byte) (slog.Record, bool) {
 			when = t
 		}
 	}
-	r := slog.NewRecord(when, level, text.Said(msg, maxLine), 0)
+	r := slog.NewRecord(when, level, text.Excerpt(msg, maxLine), 0)
 	keys := make([]string, 0, len(fields))
 	for k := range fields {
 		if !strings.HasPrefix(k, "@") {
@@ -157,9 +157,9 @@ func parseRecord(b []byte) (slog.Record, bool) {
 	for _, k := range keys {
 		v := fields[k]
 		if s, ok := v.(string); ok {
-			v = text.Said(s, maxLine)
+			v = text.Excerpt(s, maxLine)
 		}
-		r.AddAttrs(slog.Any(text.Said(k, maxLine), v))
+		r.AddAttrs(slog.Any(text.Excerpt(k, maxLine), v))
 	}
 	return r, true
 }
@@ -180,7 +180,7 @@ func (l *lines) tellDropped() {
 func (l *lines) lastWords() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return text.Said(l.last, maxWords)
+	return text.Excerpt(l.last, maxWords)
 }
 
 // lineReader reads lines, cut at maxLine bytes, at a bounded rate.

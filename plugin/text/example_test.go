@@ -22,6 +22,6 @@ func ExamplePlace_String() {
 func ExampleRedactor() {
 	var known text.Redactor
 	known.Learn([]string{"hunter22"})
-	fmt.Println(known.Said("401: user admin,\npassword hunter22 is wrong", 60))
+	fmt.Println(known.Excerpt("401: user admin,\npassword hunter22 is wrong", 60))
 	// Output: 401: user admin, password <secret> is wrong
 }

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Said is what a server, a plugin or a library says, on one line for a message;
+// Excerpt is what a server, a plugin or a library has answered, on one line for a message;
 // "..." follows when it had more than limit bytes.
-func Said(s string, limit int) string {
+func Excerpt(s string, limit int) string {
 	b, cut := Message.append(nil, s, limit)
 	if cut {
 		b = append(b, "..."...)

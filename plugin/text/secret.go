@@ -84,11 +84,11 @@ func (r *Redactor) Redact(s string) string {
 	return s
 }
 
-// Said is Said without secrets. They are taken out of the clean text, so that no
+// Excerpt is the function Excerpt without secrets. They are taken out of the clean text, so that no
 // character that goes can hide one, and before it is cut, so that no half of one
 // stays.
-func (r *Redactor) Said(s string, limit int) string {
-	return Said(r.Redact(Clean(s, 4*len(s))), limit)
+func (r *Redactor) Excerpt(s string, limit int) string {
+	return Excerpt(r.Redact(Clean(s, 4*len(s))), limit)
 }
 
 // URL returns a URL fit for logs and errors: without user and password, the

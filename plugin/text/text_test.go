@@ -75,8 +75,8 @@ func TestPlaces(t *testing.T) {
 	if got := Screen("a:\n\t\x1b[2Jb\u202e  c\xff\r"); got != "a:\n\t[2Jb  c?" {
 		t.Errorf("Screen: %q", got)
 	}
-	if got := Said("a\nb c", 3); got != "a b..." {
-		t.Errorf("Said: %q", got)
+	if got := Excerpt("a\nb c", 3); got != "a b..." {
+		t.Errorf("Excerpt: %q", got)
 	}
 }
 
@@ -104,7 +104,7 @@ func TestRedactor(t *testing.T) {
 		"GET /T0000000/B0000000/x%20y?z=1: 404", "path /T0000000/B0000000/x y", fmt.Sprintf("%q", `pass"word`), `pass"word`, url.QueryEscape(`pass"word`),
 		fmt.Sprint(parse), "no hook B0000000", "z is longvalue", "it was token-that-is-longer", "pass\u200e\"wo\u202erd", "  pass\"word\n",
 	} {
-		got := r.Said(s, 1000)
+		got := r.Excerpt(s, 1000)
 		for _, secret := range []string{"B000", "pass", "word", "longvalue", "that-is"} {
 			if strings.Contains(got, secret) {
 				t.Errorf("%q became %q", s, got)
@@ -114,7 +114,7 @@ func TestRedactor(t *testing.T) {
 	if got := r.Redact("abc def"); got != "abc def" {
 		t.Errorf("a secret of three letters cut %q", got)
 	}
-	if got := r.Said("the key is token-that-is-longer", 20); strings.Contains(got, "token") {
+	if got := r.Excerpt("the key is token-that-is-longer", 20); strings.Contains(got, "token") {
 		t.Errorf("half a secret is left: %q", got)
 	}
 }
@@ -166,7 +166,7 @@ func FuzzText(f *testing.F) {
 		if got := Short(Clean(s, len(s)*2), room); utf8.RuneCountInString(got) > room {
 			t.Errorf("Short: %d of %d", utf8.RuneCountInString(got), room)
 		}
-		check(t, Message, s, strings.TrimSuffix(Said(s, room), "..."), room)
+		check(t, Message, s, strings.TrimSuffix(Excerpt(s, room), "..."), room)
 		for _, link := range []string{Link(s, room), Reference(s, room)} {
 			if !IsWord(link) && link != "" && Clean(link, len(link)) != link || len(link) > room {
 				t.Errorf("a link of %q is %q", s, link)
@@ -179,7 +179,7 @@ func FuzzText(f *testing.F) {
 		var r Redactor
 		r.Learn([]string{secret})
 		rest := strings.ReplaceAll(Clean(s, 2*len(s)), clean, "")
-		if got := r.Said(s+" "+secret+" "+s, 1<<20); strings.Contains(got, clean) && !strings.Contains(rest+" "+Secret+" "+rest, clean) {
+		if got := r.Excerpt(s+" "+secret+" "+s, 1<<20); strings.Contains(got, clean) && !strings.Contains(rest+" "+Secret+" "+rest, clean) {
 			t.Errorf("%q is in %q", clean, got)
 		}
 	})

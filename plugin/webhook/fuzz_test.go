@@ -57,7 +57,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(429, s, "Fri, 31 Dec 1999 23:59:59 GMT")
 	}
 	f.Fuzz(func(t *testing.T, status int, body, after string) {
-		a := answer{status: status, header: http.Header{"Retry-After": {after}}, body: []byte(body), said: text.Said(body, maxSaid)}
+		a := answer{status: status, header: http.Header{"Retry-After": {after}}, body: []byte(body), said: text.Excerpt(body, maxSaid)}
 		if w := a.wait(time.Now()); w < 0 || w > maxWait {
 			t.Errorf("wait %v", w)
 		}

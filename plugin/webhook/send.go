@@ -102,7 +102,7 @@ func (s *sender) post(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		a.torn = s.hide(withoutURL(err))
 	}
-	if text := s.secrets.Said(string(a.body), maxSaid); text != "" {
+	if text := s.secrets.Excerpt(string(a.body), maxSaid); text != "" {
 		a.said = ": " + text
 	}
 	return a, nil

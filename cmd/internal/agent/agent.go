@@ -135,7 +135,7 @@ func New(cfg *config.Config, o Options) *Agent {
 	}))
 	a.geo = must(geo.New(cfg.Geo, geo.Dependencies{Path: filepath.Join(cfg.DataDir, geo.JournalName), Report: a.reportAgent, Log: o.Log}))
 	a.hosts = must(hosts.New(cfg.HostNames(), hosts.Dependencies{Report: a.reportAgent, Log: o.Log}))
-	a.history = must(history.New(cfg.Flows(), history.Dependencies{Places: a.geo.Letters, Report: a.reportAgent, Log: o.Log}))
+	a.history = must(history.New(cfg.Flows(), history.Dependencies{Places: a.geo.CountryAndAS, Report: a.reportAgent, Log: o.Log}))
 	if o.Play != nil {
 		a.playLane = a.history.Lane(true)
 	}

@@ -67,7 +67,7 @@ func (a *Agent) answers(cfg *config.Config) api.Dependencies {
 		d.History = &api.History{
 			ServicePorts: func() []uint16 { return a.config.Load().Networks.AllServicePorts() },
 			Open: func(from, to time.Time) (*query.Data, func(), error) {
-				return query.Open(flows.Dir, from, to, a.geo.Letters)
+				return query.Open(flows.Dir, from, to, a.geo.CountryAndAS)
 			},
 		}
 	}

@@ -30,7 +30,7 @@ func (a *Agent) watch(ctx context.Context) {
 			return
 		case now = <-tick.C:
 		}
-		if a.emit.Turns(now) { // else the service manager had better start anew
+		if a.emit.Alive(now) { // else the service manager had better start anew
 			a.options.Notify("WATCHDOG=1")
 		}
 		if n := lost.Since(a.emit.Lost(), now); n > 0 {

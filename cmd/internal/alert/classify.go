@@ -12,7 +12,7 @@ import (
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// Classify judges a raw match at the given time. It returns false when no
+// Classify makes an Event of a raw match at the given time. It returns false when no
 // indicator is left: all have expired or are muted.
 //
 // Where several addresses of the record are listed, the one with the best
@@ -213,7 +213,7 @@ func (c *classifier) event(side match.Side, indicators []intel.Indicator) Event 
 		e.Told = math.MaxUint64
 	}
 	e.Outlasted = e.LogsIn() && time.Duration(e.End-e.Start) > LoginGrace
-	e.Judge()
+	e.Assess()
 	return e
 }
 

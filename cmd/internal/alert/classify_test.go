@@ -335,17 +335,17 @@ func TestCounters(t *testing.T) {
 	}
 }
 
-// TestJudgeAgain is what the throttle does when another record tells more.
-func TestJudgeAgain(t *testing.T) {
+// TestAssessAgain is what the throttle does when another record tells more.
+func TestAssessAgain(t *testing.T) {
 	p := testPolicy(nil)
 	e, _ := classify(t, p, rec(17, us, 5000, bad, 5000, 80, 1))
 	e.LocalData, e.RemoteData = true, true
-	e.Judge()
+	e.Assess()
 	if e.State != hit.Established || e.Severity != hit.Critical {
 		t.Errorf("answered: %s %s", e.State, e.Severity)
 	}
 	e.LocalOpened = false
-	e.Judge()
+	e.Assess()
 	if e.Direction != hit.Inbound || e.Severity != hit.High {
 		t.Errorf("turned: %s %s", e.Direction, e.Severity)
 	}

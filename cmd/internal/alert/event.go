@@ -10,7 +10,7 @@ import (
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// Event is a match that has been judged. It is complete in itself: the throttle
+// Event is a match that has been classified. It is complete in itself: the throttle
 // needs nothing else. Its sides are Remote, the address that an indicator
 // covers, and Local, the other.
 type Event struct {
@@ -54,7 +54,7 @@ type Event struct {
 
 	talked, built, denied, loneSYN bool // see evidence
 
-	// Judge sets these three.
+	// Assess sets these three.
 	Direction hit.Direction
 	State     hit.State
 	Severity  hit.Severity
@@ -82,10 +82,10 @@ type Event struct {
 	policy *Policy
 }
 
-// Judge sets Direction, State, Severity and the order of Indicators by the
+// Assess sets Direction, State, Severity and the order of Indicators by the
 // other fields. Classify has called it; call it again after changing LocalOpened,
 // LocalData, RemoteData, Sent, Outlasted or Raised.
-func (e *Event) Judge() {
+func (e *Event) Assess() {
 	from, to := e.RemoteNetwork.IsValid(), e.LocalNetwork.IsValid()
 	if e.LocalOpened {
 		from, to = to, from

@@ -114,7 +114,7 @@ func (p *Policy) mute(e *Event, now time.Time) bool {
 	}
 	if len(kept) < len(e.Indicators) {
 		e.Indicators = kept
-		e.Judge()
+		e.Assess()
 	}
 	return true
 }

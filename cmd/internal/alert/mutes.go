@@ -17,10 +17,10 @@ func CompleteMutes(mutes []Mute, at settings.Section) {
 	}
 	for i := range mutes {
 		m, at := &mutes[i], at.Index(i)
-		if !at.HasAny("src", "ioc", "cat") && !at.Said("") {
+		if !at.HasAny("src", "ioc", "cat") && !at.Reported("") {
 			at.Errorf("", "does not say what is muted: give src, ioc or cat; to report less of everything, raise alert.min_severity")
 		}
-		if !at.Said("until") && !m.Until.After(time.Now()) {
+		if !at.Reported("until") && !m.Until.After(time.Now()) {
 			at.Warnf("until", "%s has passed: what this entry muted is reported again; remove the entry, or set a later date", at.Text("until"))
 		}
 	}

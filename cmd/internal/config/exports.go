@@ -7,7 +7,7 @@ import (
 
 // sourceNames returns the names of the feeds, nil where something is wrong with those.
 func (d *document) sourceNames() []string {
-	if d.Said("feeds") {
+	if d.Reported("feeds") {
 		return nil
 	}
 	names := make([]string, len(d.config.Feeds))
@@ -36,7 +36,7 @@ func (d *document) checkExportPaths() {
 	for i, e := range d.config.Exports {
 		key := fmt.Sprintf("exports[%d].path", i)
 		path := filepath.Clean(e.Path)
-		if whose, ok := taken[path]; ok && !d.Said(key) {
+		if whose, ok := taken[path]; ok && !d.Reported(key) {
 			d.Errorf(d.Line(key), key, "%s is %s; give the export a file of its own", d.Text(key), whose)
 			continue
 		}

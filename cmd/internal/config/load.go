@@ -90,12 +90,12 @@ const maxRunDir = 94
 func (d *document) completeRunDir() {
 	const key = "run_dir"
 	if d.Has(key) {
-		if len(d.config.RunDir) > maxRunDir && !d.Said(key) {
+		if len(d.config.RunDir) > maxRunDir && !d.Reported(key) {
 			d.Errorf(d.Line(key), key, "%s is too long for the sockets in it; the longest has %d bytes", d.Text(key), maxRunDir)
 		}
 		return
 	}
-	if d.config.DataDir == Default().DataDir || d.Said("data_dir") {
+	if d.config.DataDir == Default().DataDir || d.Reported("data_dir") {
 		return
 	}
 	d.config.RunDir = filepath.Join(d.config.DataDir, "run")
@@ -140,7 +140,7 @@ func (d *document) result() (*Config, error) {
 func (d *document) checkFeedFiles() {
 	for i, f := range d.config.Feeds {
 		key := fmt.Sprintf("feeds[%d]", i)
-		if at := key + ".path"; f.Path != "" && !d.Said(at) {
+		if at := key + ".path"; f.Path != "" && !d.Reported(at) {
 			if err := readable(f.Path, true); err != nil {
 				d.Warnf(d.Line(at), at, "%s cannot be read (%v); the feed has no indicators until it can", d.Text(at), err)
 			}
@@ -150,7 +150,7 @@ func (d *document) checkFeedFiles() {
 	}
 	for i, path := range d.config.Allow {
 		key := fmt.Sprintf("allow[%d]", i)
-		if err := readable(path, false); err != nil && !d.Said(key) {
+		if err := readable(path, false); err != nil && !d.Reported(key) {
 			d.Warnf(d.Line(key), key, "%s cannot be read (%v); what it allows is reported until it can", d.Text(key), err)
 		}
 	}
@@ -158,7 +158,7 @@ func (d *document) checkFeedFiles() {
 
 // checkSecretFile warns of a file with a secret that is not there, or not secret.
 func (d *document) checkSecretFile(at, path string) {
-	if path == "" || d.Said(at) {
+	if path == "" || d.Reported(at) {
 		return
 	}
 	if err := readable(path, false); err != nil {

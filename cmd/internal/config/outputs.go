@@ -15,11 +15,11 @@ func (d *document) checkOutputs() {
 	for i, o := range d.config.Outputs {
 		key := fmt.Sprintf("outputs[%d]", i)
 		for j, name := range o.Feeds {
-			if at := fmt.Sprintf("%s.feeds[%d]", key, j); !slices.Contains(names, name) && !d.Said(at) && !d.Said("feeds") && !d.Said("dnsbl") {
+			if at := fmt.Sprintf("%s.feeds[%d]", key, j); !slices.Contains(names, name) && !d.Reported(at) && !d.Reported("feeds") && !d.Reported("dnsbl") {
 				d.Errorf(d.Line(at), at, "%s is not the name of a feed%s", d.Text(at), settings.DidYouMean(nearest.Word(name, names)))
 			}
 		}
-		if d.Said(key+".name") || o.Name == "" {
+		if d.Reported(key+".name") || o.Name == "" {
 			continue
 		}
 		if j, twice := first[o.Name]; twice {

@@ -61,7 +61,7 @@ func (d *document) feedSection(name string) (settings.Section, bool) {
 func (d *document) checkAllow() {
 	for i, path := range d.config.Allow {
 		key := fmt.Sprintf("allow[%d]", i)
-		if first := slices.Index(d.config.Allow, path); first < i && !d.Said(key) {
+		if first := slices.Index(d.config.Allow, path); first < i && !d.Reported(key) {
 			d.Errorf(d.Line(key), key, "%s is given twice, first as allow[%d]; remove one", d.Text(key), first)
 		}
 	}
@@ -69,7 +69,7 @@ func (d *document) checkAllow() {
 
 func (d *document) checkWindows() {
 	a := d.config.Alert
-	if d.Said("alert.window") || d.Said("alert.max_window") || a.MaxWindow >= a.Window {
+	if d.Reported("alert.window") || d.Reported("alert.max_window") || a.MaxWindow >= a.Window {
 		return
 	}
 	if !d.Has("alert.max_window") {

@@ -114,7 +114,7 @@ func Complete(c *Config, at settings.Section) {
 	for i := range c.Sites {
 		s, at := &c.Sites[i], at.In("sites").Index(i)
 		n += len(s.Inside) + len(s.Outside)
-		if s.Name != "" && !at.Said("name") {
+		if s.Name != "" && !at.Reported("name") {
 			if other, twice := first[s.Name]; twice {
 				at.Errorf("name", "%s is the name of sites[%d] too; give each site its own", at.Text("name"), other)
 			} else {
@@ -122,7 +122,7 @@ func Complete(c *Config, at settings.Section) {
 			}
 		}
 		required(at, "country", s.Country == Unknown)
-		if len(s.Inside)+len(s.Outside) == 0 && !at.HasAny("inside", "outside") && !at.Said("") {
+		if len(s.Inside)+len(s.Outside) == 0 && !at.HasAny("inside", "outside") && !at.Reported("") {
 			at.Errorf("", "has no networks: give inside, outside or both")
 		}
 		for k, o := range s.Outside {
@@ -143,13 +143,13 @@ func Complete(c *Config, at settings.Section) {
 }
 
 func required(at settings.Section, key string, missing bool) {
-	if missing && !at.Has(key) && !at.Said("") {
+	if missing && !at.Has(key) && !at.Reported("") {
 		at.Errorf(key, "is missing")
 	}
 }
 
 func period(at settings.Section, from, to Moment) {
-	if !from.IsZero() && !to.IsZero() && !from.Before(to.Time) && !at.Said("from") && !at.Said("to") {
+	if !from.IsZero() && !to.IsZero() && !from.Before(to.Time) && !at.Reported("from") && !at.Reported("to") {
 		at.Errorf("to", "%s is not after from, which is %s", at.Text("to"), at.Text("from"))
 	}
 }

@@ -201,7 +201,7 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 	four, six, tunnel := addr("193.0.6.139"), addr("2001:700:100::1"), addr("2002:808:808::1")
 	if n := testing.AllocsPerRun(100, func() {
 		for _, a := range []flow.Addr{four, six, tunnel} {
-			_, _ = v.Letters(a, 1)
+			_, _ = v.CountryAndAS(a, 1)
 			_ = v.Place(a, 1).Country.String()
 		}
 	}); n != 0 {

@@ -88,9 +88,9 @@ func Open(c Config, journal string, log *slog.Logger) (*Part, error) {
 // View returns what is known now. Take it once for a batch.
 func (p *Part) View() *View { return p.view.Load() }
 
-// Letters is that of the View now.
-func (p *Part) Letters(a flow.Addr, at int64) (country [2]byte, as uint32) {
-	return p.View().Letters(a, at)
+// CountryAndAS is that of the View now.
+func (p *Part) CountryAndAS(a flow.Addr, at int64) (country [2]byte, as uint32) {
+	return p.View().CountryAndAS(a, at)
 }
 
 // publish makes a View of what is known.

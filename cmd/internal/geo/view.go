@@ -120,9 +120,9 @@ func (v *View) Place(a flow.Addr, at int64) Place {
 	return p
 }
 
-// Letters is Country and AS for who stores both with each flow: the two letters of
+// CountryAndAS is Country and AS for who stores both with each flow: the two letters of
 // Country.Code, zeros for an unknown one.
-func (v *View) Letters(a flow.Addr, at int64) (country [2]byte, as uint32) {
+func (v *View) CountryAndAS(a flow.Addr, at int64) (country [2]byte, as uint32) {
 	if c := v.Country(a, at); c != Unknown {
 		country = [2]byte([]byte(c.Code()))
 	}

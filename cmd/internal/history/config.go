@@ -36,10 +36,10 @@ func (c *Config) SetDefaults() {
 
 // Complete checks what keys say together.
 func Complete(c *Config, at settings.Section) {
-	if c.Hunt > c.Keep && at.Has("hunt") && !at.Said("hunt") && !at.Said("keep") {
+	if c.Hunt > c.Keep && at.Has("hunt") && !at.Reported("hunt") && !at.Reported("keep") {
 		at.Warnf("hunt", "%s is longer than flows are kept, which is %s; flows older than that are gone", at.Text("hunt"), c.Keep)
 	}
-	if !c.Enabled && at.HasAny("keep", "max_size", "hunt") && at.Has("enabled") && !at.Said("enabled") {
+	if !c.Enabled && at.HasAny("keep", "max_size", "hunt") && at.Has("enabled") && !at.Reported("enabled") {
 		at.Warnf("enabled", "no flows are kept while enabled is false, so keep, max_size and hunt do nothing")
 	}
 }

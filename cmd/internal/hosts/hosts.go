@@ -47,7 +47,7 @@ func Complete(c *Config, at settings.Section) {
 			at.Errorf(fmt.Sprintf("files[%d]", i), "is given twice, first as files[%d]; remove one", first)
 		}
 	}
-	if at.Has("resolvers") && !c.PTR && !at.Said("ptr") && !at.Said("resolvers") {
+	if at.Has("resolvers") && !c.PTR && !at.Reported("ptr") && !at.Reported("resolvers") {
 		at.Warnf("resolvers", "is not used while hosts.ptr is off. Set ptr: true, or remove the line")
 	}
 }

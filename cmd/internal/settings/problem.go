@@ -86,8 +86,8 @@ func (r *report) add(p Problem) {
 	r.found = append(r.found, p)
 }
 
-// Said reports whether a problem of key or of what it lies in is known already.
-func (r *report) Said(key string) bool {
+// Reported reports whether a problem of key or of what it lies in is known already.
+func (r *report) Reported(key string) bool {
 	for ; key != ""; key = Parent(key) {
 		if r.bad[key] {
 			return true

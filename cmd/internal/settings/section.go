@@ -43,8 +43,8 @@ func (s Section) HasAny(names ...string) bool {
 	return false
 }
 
-// Said reports whether a problem of name, or of what it lies in, is known already.
-func (s Section) Said(name string) bool { return s.d.Said(s.At(name)) }
+// Reported reports whether a problem of name, or of what it lies in, is known already.
+func (s Section) Reported(name string) bool { return s.d.Reported(s.At(name)) }
 
 // Text returns the value of name as the file has it, quoted; a value from the
 // environment shows as the name of its variable.
@@ -69,7 +69,7 @@ func (s Section) Warnf(name, format string, args ...any) {
 // Reject says why of each of names that the file sets.
 func (s Section) Reject(why string, names ...string) {
 	for _, name := range names {
-		if s.Has(name) && !s.Said(name) {
+		if s.Has(name) && !s.Reported(name) {
 			s.Errorf(name, "%s. Remove the line", why)
 		}
 	}

@@ -54,7 +54,7 @@ func (d *Document) CheckTags(v any, tags ...Tag) {
 	errors.As(check.Struct(v), &wrong)
 	for _, e := range wrong {
 		_, key, _ := strings.Cut(e.Namespace(), ".") // after the type's name
-		if !d.Said(key) {
+		if !d.Reported(key) {
 			d.Errorf(d.Line(key), key, "%s", d.plain(key, e, own))
 		}
 	}

@@ -76,7 +76,7 @@ func Complete(c *Config, at settings.Section) {
 	if (c.Proxy.User == "") != (len(c.Proxy.From) == 0) {
 		at.Errorf("proxy", "from and user must both be set: the proxies, and the header in which they name the user")
 	}
-	if c.Listen == "" || at.Said("listen") || loopback(c.Listen) {
+	if c.Listen == "" || at.Reported("listen") || loopback(c.Listen) {
 		return
 	}
 	if c.TLS.Cert == "" && !c.Insecure {

@@ -39,7 +39,7 @@ func (l *Lost) Unwrap() error { return l.Err }
 // reason is err without gRPC's own words, where it has any.
 func reason(err error) string {
 	if s, ok := status.FromError(err); ok {
-		return text.Said(fmt.Sprintf("%s (%s)", s.Message(), s.Code()), maxText)
+		return text.Excerpt(fmt.Sprintf("%s (%s)", s.Message(), s.Code()), maxText)
 	}
 	return err.Error()
 }
@@ -62,12 +62,12 @@ func (c *Client) Configure(ctx context.Context, settings []byte, level slog.Leve
 	if err != nil {
 		return Config{}, &Lost{err}
 	}
-	conf := Config{CanSetup: r.GetCanSetup(), Version: text.Said(r.GetVersion(), maxText)}
+	conf := Config{CanSetup: r.GetCanSetup(), Version: text.Excerpt(r.GetVersion(), maxText)}
 	for _, p := range r.GetProblems()[:min(len(r.GetProblems()), maxList)] {
-		conf.Problems = append(conf.Problems, plugin.Problem{Key: text.Said(p.GetKey(), maxText), Message: text.Said(p.GetMessage(), maxText)})
+		conf.Problems = append(conf.Problems, plugin.Problem{Key: text.Excerpt(p.GetKey(), maxText), Message: text.Excerpt(p.GetMessage(), maxText)})
 	}
 	for _, s := range r.GetSecrets()[:min(len(r.GetSecrets()), maxList)] {
-		conf.Secrets = append(conf.Secrets, text.Said(s, maxText))
+		conf.Secrets = append(conf.Secrets, text.Excerpt(s, maxText))
 	}
 	return conf, nil
 }
@@ -160,7 +160,7 @@ func failure(f *pb.Failure) error {
 	if f == nil {
 		return nil
 	}
-	err := errors.New(text.Said(f.GetMessage(), maxText))
+	err := errors.New(text.Excerpt(f.GetMessage(), maxText))
 	if f.GetPermanent() {
 		err = plugin.Permanent(err)
 	}

@@ -175,9 +175,9 @@ type Verdict struct {
 // Regular reports whether the pair is to be called regular.
 func (v *Verdict) Regular() bool { return v.Contacts >= MinContacts && v.Score >= At }
 
-// Judge says how regular the contacts are. It does not allocate. Where packets were
+// Verdict says how regular the contacts are. It does not allocate. Where packets were
 // sampled it tells nothing but the number of contacts.
-func (s *State) Judge() (v Verdict) {
+func (s *State) Verdict() (v Verdict) {
 	v.Contacts = s.Contacts
 	if s.Flags&sampled != 0 {
 		return v

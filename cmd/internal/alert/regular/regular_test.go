@@ -31,7 +31,7 @@ func (x *exported) connection(at, lasts float64, port uint16, tcp bool, bytes ui
 			ns := func(t float64) int64 { return Epoch*1e9 + int64((day+at+t+0.04*float64(half))*1e9) }
 			x.s.Add(&Record{Start: ns(from), End: ns(to), Bytes: bytes, Exporter: 1, Port: port, TCP: tcp, SYN: tcp && from == 0})
 			if x.s.Contacts != before && x.s.Contacts >= MinContacts && x.s.Contacts < 400 {
-				v := x.s.Judge()
+				v := x.s.Verdict()
 				x.best = math.Max(x.best, v.Score)
 			}
 		}
@@ -154,7 +154,7 @@ func TestPeopleAreNot(t *testing.T) {
 func TestOneLongConnectionIsNoClock(t *testing.T) {
 	x := newExported(1, 0)
 	x.connection(0, 6*hour, 40_000, true, 5000)
-	if v := x.s.Judge(); v.Contacts != 1 || v.Regular() || v.Held < 6*hour-61 || v.Held > 6*hour+1 {
+	if v := x.s.Verdict(); v.Contacts != 1 || v.Regular() || v.Held < 6*hour-61 || v.Held > 6*hour+1 {
 		t.Errorf("%+v", v)
 	}
 }
@@ -171,7 +171,7 @@ func TestWhoFeedsTheClock(t *testing.T) {
 		add(1, time.Duration(i)*10*time.Minute, false)
 		add(2, time.Duration(i)*10*time.Minute+7*time.Second, false)
 	}
-	if v := s.Judge(); v.Contacts != 20 || !v.Regular() || v.Score < Clock || math.Abs(v.Period-600) > 1 {
+	if v := s.Verdict(); v.Contacts != 20 || !v.Regular() || v.Score < Clock || math.Abs(v.Period-600) > 1 {
 		t.Errorf("%+v", v)
 	}
 	add(2, 5*time.Hour, false)
@@ -179,7 +179,7 @@ func TestWhoFeedsTheClock(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	add(2, 6*time.Hour, true)
-	if v := s.Judge(); v.Score != 0 {
+	if v := s.Verdict(); v.Score != 0 {
 		t.Errorf("sampled: %+v", v)
 	}
 }

@@ -152,7 +152,7 @@ func (x *conn) orient(ev *alert.Event) {
 	turned := ev.LocalOpened != x.localOpened
 	ev.LocalOpened, ev.OpenerTold, ev.OpenerSeen = x.localOpened, true, true
 	if turned {
-		ev.Judge()
+		ev.Assess()
 	}
 }
 

@@ -196,8 +196,8 @@ func (e *Emitter) run() {
 	}
 }
 
-// Turns reports whether the goroutine makes progress.
-func (e *Emitter) Turns(now time.Time) bool { return now.Unix()-e.turned.Load() < stuckAfter }
+// Alive reports whether the goroutine makes progress.
+func (e *Emitter) Alive(now time.Time) bool { return now.Unix()-e.turned.Load() < stuckAfter }
 
 func (e *Emitter) add(m *match.Raw) {
 	if event, ok := e.d.Policy().Classify(m, time.Unix(0, m.Record.Received)); ok {

@@ -55,7 +55,7 @@ func (h *held) setExporters(out *hit.Hit) {
 
 // regularity is what there is to say of a pair's clock, nil when that is nothing.
 func regularity(s *regular.State) *hit.Regular {
-	v := s.Judge()
+	v := s.Verdict()
 	r := &hit.Regular{HeldSeconds: v.Held}
 	if v.Regular() {
 		*r = hit.Regular{

@@ -42,7 +42,7 @@ func (t *Table) settleOpener(pair key, ev *alert.Event) {
 	t.first.now[pair] = local
 	if local != ev.LocalOpened {
 		ev.LocalOpened = local
-		ev.Judge()
+		ev.Assess()
 	}
 }
 
@@ -51,14 +51,14 @@ func (t *Table) settleOpener(pair key, ev *alert.Event) {
 const meetWithin = int64(5 * time.Minute)
 
 // meet lets a pair's two directions tell together what neither tells alone: who
-// opened, and whether both sides sent data. It judges the event again if so.
+// opened, and whether both sides sent data. It assesses the event again if so.
 func (e *entry) meet(ev *alert.Event) {
-	judge := false
+	changed := false
 	if ev.LocalOpened != e.opened {
 		if ev.OpenerTold { // another conversation, the other way round
 			e.opened, e.localData, e.remoteData = ev.LocalOpened, 0, 0
 		} else {
-			ev.LocalOpened, judge = e.opened, true
+			ev.LocalOpened, changed = e.opened, true
 		}
 	}
 	if ev.LocalData {
@@ -68,9 +68,9 @@ func (e *entry) meet(ev *alert.Event) {
 		e.remoteData = ev.Last
 	}
 	if ev.LocalData != ev.RemoteData && e.localData != 0 && e.remoteData != 0 && max(e.localData, e.remoteData)-min(e.localData, e.remoteData) <= meetWithin {
-		ev.LocalData, ev.RemoteData, judge = true, true, true
+		ev.LocalData, ev.RemoteData, changed = true, true, true
 	}
-	if judge {
-		ev.Judge()
+	if changed {
+		ev.Assess()
 	}
 }

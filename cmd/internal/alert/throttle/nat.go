@@ -109,7 +109,7 @@ func (t *Table) yield(ev *alert.Event) *entry {
 		}
 		if e.raised {
 			ev.Raised = true
-			ev.Judge()
+			ev.Assess()
 		}
 		if e.idle && e.held == nil { // so that what is seen here alone is not held for a day
 			e.idle = false

@@ -22,7 +22,7 @@ const (
 	// that differ cut long connections into other pieces. Where another address is known
 	// to be one, natNext times are enough.
 	natFirst, natNext = 4, 2
-	// maxNATs addresses are judged.
+	// maxNATs addresses are compared.
 	maxNATs = 1024
 )
 
@@ -35,10 +35,10 @@ const (
 type natLearner struct {
 	inside  []insideRecord  // by hash
 	waiting []outsideRecord // a ring
-	// next and judged count the records that were put into the ring, and taken from it.
-	next, judged int
-	public       map[flow.Addr]*natEvidence
-	learned      int // addresses that were found to be
+	// next and compared count the records that were put into the ring, and taken from it.
+	next, compared int
+	public         map[flow.Addr]*natEvidence
+	learned        int // addresses that were found to be
 }
 
 type insideRecord struct {
@@ -72,7 +72,7 @@ func isPrivate(ip netip.Addr) bool { return ip.IsPrivate() || carrierGrade.Conta
 
 // learn takes what a record that its sender's side opened tells of translation.
 func (n *natLearner) learn(ev *alert.Event, now int64) {
-	n.judgeDue(now)
+	n.compareDue(now)
 	bytes := ev.LocalBytes
 	if !ev.LocalSent {
 		bytes = ev.RemoteBytes
@@ -109,30 +109,30 @@ func btoi(b bool) int {
 // wait lets a record of a public address wait for its like, if that has not come before.
 func (n *natLearner) wait(r outsideRecord) {
 	if n.find(&r) {
-		n.judge(&r)
+		n.compare(&r)
 		return
 	}
 	if n.waiting == nil {
 		n.waiting = make([]outsideRecord, natWaiting)
 	}
 	x := &n.waiting[n.next%natWaiting]
-	if n.next-n.judged == natWaiting {
-		n.judge(x)
-		n.judged++
+	if n.next-n.compared == natWaiting {
+		n.compare(x)
+		n.compared++
 	}
 	*x = r
 	n.next++
 }
 
-// judgeDue judges the records that have waited for long.
-func (n *natLearner) judgeDue(now int64) {
-	for n.judged < n.next {
-		x := &n.waiting[n.judged%natWaiting]
+// compareDue compares the records that have waited for long.
+func (n *natLearner) compareDue(now int64) {
+	for n.compared < n.next {
+		x := &n.waiting[n.compared%natWaiting]
 		if now-x.at < natWait && !n.find(x) {
 			return
 		}
-		n.judge(x)
-		n.judged++
+		n.compare(x)
+		n.compared++
 	}
 }
 
@@ -140,8 +140,8 @@ func (n *natLearner) find(r *outsideRecord) bool {
 	return n.inside != nil && n.inside[r.tag%natSlots].tag == r.tag
 }
 
-// judge looks for a record of a private address that is like one of a public one.
-func (n *natLearner) judge(r *outsideRecord) {
+// compare looks for a record of a private address that is like one of a public one.
+func (n *natLearner) compare(r *outsideRecord) {
 	if n.inside == nil {
 		return
 	}

@@ -156,7 +156,7 @@ func (t *Table) weigh(e *entry, ev *alert.Event, c *conn, first bool) {
 		raised = e.raised
 	}
 	ev.Raised = raised
-	ev.Judge()
+	ev.Assess()
 }
 
 // An attempt to log in is told from a session when there were tries attempts: a

@@ -214,7 +214,7 @@ func meetTogether(events []alert.Event) {
 			b := &events[j]
 			if pairKey(a) == pairKey(b) && (b.LocalData && !a.LocalData || b.RemoteData && !a.RemoteData) {
 				a.LocalData, a.RemoteData = true, true
-				a.Judge()
+				a.Assess()
 				break
 			}
 		}

@@ -127,7 +127,7 @@ func rank(list []field, v version, options bool) []rankedField {
 			continue
 		}
 		k := elements[r].kind
-		if k.isTold() && !options {
+		if k.inOptions() && !options {
 			continue
 		}
 		prefixes = prefixes || k.isPrefix()

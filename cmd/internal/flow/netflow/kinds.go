@@ -123,8 +123,8 @@ func (k kind) isPacket() bool  { return k >= kindIPSection && k <= kindSectionOf
 // isList reports whether the field is a list.
 func (k kind) isList() bool { return k >= kindBasicList && k <= kindMultiList }
 
-// isTold reports whether the field counts in options records only.
-func (k kind) isTold() bool { return k >= kindTemplate }
+// inOptions reports whether the field counts in options records only.
+func (k kind) inOptions() bool { return k >= kindTemplate }
 
 // isRare reports whether the field is one of rarities.
 func (k kind) isRare() bool {

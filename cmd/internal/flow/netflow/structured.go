@@ -242,7 +242,7 @@ func (m *message) basicList(r *flow.Record, s span, q *spans) outcome {
 		at += 4
 	}
 	rank, ok := ranks[key]
-	if !ok || length == 0 || elements[rank].kind.isTold() {
+	if !ok || length == 0 || elements[rank].kind.inOptions() {
 		return merged
 	}
 	e := elements[rank]

@@ -49,7 +49,7 @@ func Types() []settings.Type {
 // Complete refuses addresses that stand twice in the section at of the file.
 func Complete(addresses []Address, at settings.Section) {
 	for i, a := range addresses {
-		if at := at.Index(i); !at.Said("") && !strings.HasSuffix(a.Host, ":0") {
+		if at := at.Index(i); !at.Reported("") && !strings.HasSuffix(a.Host, ":0") {
 			if first := slices.Index(addresses, a); first < i {
 				at.Errorf("", "%s is given twice, first as listen[%d]; remove one", at.Text(""), first)
 			}

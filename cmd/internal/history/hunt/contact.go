@@ -96,8 +96,8 @@ func (g *Group) Regular() *hit.Regular {
 	all := g.contacts.sorted()
 	var s regular.State
 	var best regular.Verdict
-	judge := func() {
-		v := s.Judge()
+	assess := func() {
+		v := s.Verdict()
 		held := max(best.Held, v.Held)
 		if v.Score > best.Score {
 			best = v
@@ -108,14 +108,14 @@ func (g *Group) Regular() *hit.Regular {
 		c := &all[i]
 		before := s.Contacts
 		if s.Contacts > 0 && s.End-s.Start >= heldTicks { // about to be over, maybe
-			judge()
+			assess()
 		}
 		s.Add(c.record())
 		if s.Contacts > before && s.Contacts >= regular.MinContacts {
-			judge()
+			assess()
 		}
 	}
-	judge()
+	assess()
 	r := &hit.Regular{HeldSeconds: best.Held}
 	if best.Score >= regular.At {
 		*r = hit.Regular{

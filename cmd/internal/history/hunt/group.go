@@ -196,7 +196,7 @@ func (g *Group) meet(e *alert.Event) {
 	}
 	if e.LocalData != e.RemoteData && g.localSaid != 0 && g.remoteSaid != 0 && max(g.localSaid, g.remoteSaid)-min(g.localSaid, g.remoteSaid) <= meetWithin {
 		e.LocalData, e.RemoteData = true, true
-		e.Judge()
+		e.Assess()
 	}
 }
 

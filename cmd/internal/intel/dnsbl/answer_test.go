@@ -42,7 +42,7 @@ func reply(t testing.TB, rcode int, records ...string) *dns.Msg {
 	return m
 }
 
-func TestJudge(t *testing.T) {
+func TestReadAnswer(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name    string
@@ -79,9 +79,9 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// FuzzJudge: whatever a resolver sends, an answer lists only by addresses that
+// FuzzReadAnswer: whatever a resolver sends, an answer lists only by addresses that
 // list, for a time within bounds, and what is said of it is fit for a line.
-func FuzzJudge(f *testing.F) {
+func FuzzReadAnswer(f *testing.F) {
 	for _, m := range []*dns.Msg{
 		reply(f, dns.RcodeSuccess, "600 A 127.0.0.2", `600 TXT "https://bl.example/1" "\200\010x"`),
 		reply(f, dns.RcodeNameError, "900 SOA a. b. 1 2 3 4 1800"),

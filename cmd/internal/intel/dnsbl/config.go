@@ -95,7 +95,7 @@ func Complete(c *Config, taken func(name string) (settings.Section, bool), at se
 			meaning := z.Codes[code]
 			key := fmt.Sprintf("codes[%v]", code)
 			switch {
-			case at.Said(key):
+			case at.Reported(key):
 			case !IsAnswer(code):
 				at.Errorf(key, "%s is not an answer of a DNS blacklist: those are in 127.0.0.0/8", code)
 			case IsError(code):
@@ -105,7 +105,7 @@ func Complete(c *Config, taken func(name string) (settings.Section, bool), at se
 			}
 		}
 	}
-	if len(c.Zones) == 0 && at.Has("resolvers") && !at.Said("") {
+	if len(c.Zones) == 0 && at.Has("resolvers") && !at.Reported("") {
 		at.Errorf("resolvers", "is for dnsbl.zones, and there are none. Remove the line")
 	}
 }
@@ -119,7 +119,7 @@ func (z *ZoneConfig) completeName(at settings.Section, first map[string]settings
 	if z.Name == "" {
 		z.Name = z.Zone
 	}
-	if z.Name == "" || at.Said("name") || at.Said("zone") {
+	if z.Name == "" || at.Reported("name") || at.Reported("zone") {
 		return
 	}
 	if other, twice := first[z.Name]; twice {

@@ -114,7 +114,7 @@ func Tags() []settings.Tag {
 // Complete sets what the types of feeds say and the file, in section at, does not,
 // and says what is wrong with what it does.
 func Complete(feeds []Source, at settings.Section) {
-	if len(feeds) == 0 && !at.Said("") {
+	if len(feeds) == 0 && !at.Reported("") {
 		at.Errorf("", "needs at least one feed, for example: feeds: [{name: ours, type: list, path: /etc/flowhound/blacklist.txt}]")
 	}
 	first := map[string]int{}
@@ -126,7 +126,7 @@ func Complete(feeds []Source, at settings.Section) {
 		} else if !at.Has("confidence") {
 			f.Confidence = intel.DefaultConfidence
 		}
-		if at.Said("name") || f.Name == "" {
+		if at.Reported("name") || f.Name == "" {
 			continue
 		}
 		if j, twice := first[f.Name]; twice {
@@ -170,15 +170,15 @@ func (s *Source) validate(t *Type, at settings.Section) {
 	for _, key := range slices.Sorted(maps.Keys(t.Without)) {
 		at.Reject(t.Without[key], key)
 	}
-	if s.Format != string(list.CSV) && t.takes("column") && at.Has("column") && !at.Said("format") {
+	if s.Format != string(list.CSV) && t.takes("column") && at.Has("column") && !at.Reported("format") {
 		at.Errorf("column", "is for format: csv only; add that, or remove this line")
 	}
 	switch {
 	case at.Has("path"):
-		if s.Path == "" && !at.Said("path") {
+		if s.Path == "" && !at.Reported("path") {
 			at.Errorf("path", "is empty")
 		}
-		if s.Own && t.Name != List && !at.Said("own") {
+		if s.Own && t.Name != List && !at.Reported("own") {
 			at.Errorf("own", "is for feeds of type list only: a list of your own")
 		}
 		if at.Has("url") {
@@ -186,7 +186,7 @@ func (s *Source) validate(t *Type, at settings.Section) {
 		}
 		at.Reject("is for feeds that are fetched, and this one is read from path",
 			"every", "api_key", "api_key_file", "max_shrink", "collections", "username", "password", "password_file")
-	case !at.Has("url") && !t.HasURL() && !at.Said("path") && !at.Said("url"):
+	case !at.Has("url") && !t.HasURL() && !at.Reported("path") && !at.Reported("url"):
 		at.Errorf("path", "is missing: name the file or folder to read, or set url to where the feed is fetched from")
 	default:
 		at.Reject("is for a list that is read from path: nobody else knows your own addresses", "own")
@@ -196,7 +196,7 @@ func (s *Source) validate(t *Type, at settings.Section) {
 
 // validateFetched is validate for a feed that is fetched.
 func (s *Source) validateFetched(t *Type, at settings.Section) {
-	if at.Has("every") && !at.Said("every") && s.Every < t.Least {
+	if at.Has("every") && !at.Reported("every") && s.Every < t.Least {
 		at.Errorf("every", "%s is too often for the publisher of %s; the least is %s", at.Text("every"), s.Type, t.Least)
 	}
 	if !t.Shrinks() {
@@ -217,7 +217,7 @@ func (s *Source) validateFetched(t *Type, at settings.Section) {
 	}
 	checkSecret(at, "api_key", "api_key_file")
 	checkSecret(at, "password", "password_file")
-	if u, err := url.Parse(s.URL); err == nil && u.User != nil && !at.FromEnv("url") && !at.Said("url") {
+	if u, err := url.Parse(s.URL); err == nil && u.User != nil && !at.FromEnv("url") && !at.Reported("url") {
 		at.Errorf("url", "contains a password: put that into an environment variable and write ${NAME} in its place")
 	}
 	if t.takes("username") && at.Has("username") != at.HasAny("password", "password_file") {
@@ -229,7 +229,7 @@ func (s *Source) validateFetched(t *Type, at settings.Section) {
 // to the environment: what stands in the configuration is read by many.
 func checkSecret(at settings.Section, name, file string) {
 	switch {
-	case at.Said(name) || at.Said(file) || !at.Has(name):
+	case at.Reported(name) || at.Reported(file) || !at.Has(name):
 	case at.Has(file):
 		at.Errorf(name, "and %s are both set; remove one", file)
 	case !at.FromEnv(name):

@@ -38,7 +38,7 @@ func (f *File) completeZone(at settings.Section) {
 		f.Action.Word = "nxdomain"
 	case f.Action.CNAME != "":
 		f.Action.Word = export.ActionCNAME
-	case f.Action.Word == "" && !at.Said("action.cname"):
+	case f.Action.Word == "" && !at.Reported("action.cname"):
 		at.Errorf("action", "is empty; write nxdomain, or {cname: walled.example}")
 	}
 	if f.Zone == "" {
@@ -65,7 +65,7 @@ func (f *File) checkFilter(at settings.Section) {
 		names = append(names, k.String())
 	}
 	for i, kind := range f.Kinds {
-		if key := fmt.Sprintf("kinds[%d]", i); len(names) > 0 && !at.Said(key) && !slices.Contains(names, kind) {
+		if key := fmt.Sprintf("kinds[%d]", i); len(names) > 0 && !at.Reported(key) && !slices.Contains(names, kind) {
 			at.Errorf(key, "%s cannot be in an export of format %s, which contains only %s", at.Text(key), f.Format, strings.Join(names, " and "))
 		}
 	}
@@ -73,7 +73,7 @@ func (f *File) checkFilter(at settings.Section) {
 
 // checkKeys rejects keys that would do nothing.
 func (f *File) checkKeys(at settings.Section) {
-	if at.Said("format") {
+	if at.Reported("format") {
 		return
 	}
 	for _, k := range []struct {
@@ -93,7 +93,7 @@ func (f *File) checkKeys(at settings.Section) {
 // checkFeeds rejects feeds that there are not: the file would stay empty.
 func (f *File) checkFeeds(feeds []string, at settings.Section) {
 	for i, name := range f.Feeds {
-		if key := fmt.Sprintf("feeds[%d]", i); !slices.Contains(feeds, name) && !at.Said(key) {
+		if key := fmt.Sprintf("feeds[%d]", i); !slices.Contains(feeds, name) && !at.Reported(key) {
 			at.Errorf(key, "%s is not the name of a feed%s", at.Text(key), settings.DidYouMean(nearest.Word(name, feeds)))
 		}
 	}
@@ -101,17 +101,17 @@ func (f *File) checkFeeds(feeds []string, at settings.Section) {
 
 func (f *File) checkReload(at settings.Section) {
 	if len(f.Reload) == 0 {
-		if at.Has("timeout") && !at.Said("reload") {
+		if at.Has("timeout") && !at.Reported("reload") {
 			at.Errorf("timeout", "is for the reload command, and there is none. Remove the line")
 		}
 		return
 	}
 	if !at.Has("timeout") {
 		f.Timeout = defaultTimeout
-	} else if f.Timeout == 0 && !at.Said("timeout") {
+	} else if f.Timeout == 0 && !at.Reported("timeout") {
 		at.Errorf("timeout", "%s is too small; the least is 1s", at.Text("timeout"))
 	}
-	if len(f.Reload) == 1 && strings.Contains(f.Reload[0], " ") && !at.Said("reload") {
+	if len(f.Reload) == 1 && strings.Contains(f.Reload[0], " ") && !at.Reported("reload") {
 		at.Warnf("reload", "%s is taken for the name of one program; write its arguments as entries of their own: [rndc, reload]", at.Text("reload[0]"))
 	}
 }
@@ -121,12 +121,12 @@ func (f *File) checkReload(at settings.Section) {
 func CheckPlaces(files []File, at settings.Section) {
 	for i, f := range files {
 		at := at.Index(i)
-		if !at.Said("path") {
+		if !at.Reported("path") {
 			if info, err := os.Stat(filepath.Dir(f.Path)); err != nil || !info.IsDir() {
 				at.Warnf("path", "there is no folder for %s; it cannot be written until there is", at.Text("path"))
 			}
 		}
-		if len(f.Reload) > 0 && !at.Said("reload") {
+		if len(f.Reload) > 0 && !at.Reported("reload") {
 			if _, err := exec.LookPath(f.Reload[0]); err != nil {
 				at.Warnf("reload", "there is no program %s; write its whole path", at.Text("reload[0]"))
 			}

@@ -53,7 +53,7 @@ func (c *Client) body(resp *http.Response, limit int64) (io.Reader, error) {
 		}
 		return &capped{r: z, left: limit, limit: limit}, nil
 	default:
-		return nil, fmt.Errorf("%w: its Content-Encoding is %q, which was not requested", ErrArchive, text.Said(coding, 40))
+		return nil, fmt.Errorf("%w: its Content-Encoding is %q, which was not requested", ErrArchive, text.Excerpt(coding, 40))
 	}
 }
 

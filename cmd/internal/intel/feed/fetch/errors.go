@@ -64,7 +64,7 @@ func (c *Client) statusError(resp *http.Response) error {
 	if body, err := c.body(resp, 4096); err == nil { // otherwise the status has to do
 		page, _ := io.ReadAll(io.LimitReader(body, 512)) // half of it is as good
 		if !isHTML(resp.Header.Get("Content-Type"), page) {
-			e.Text = text.Said(string(page), maxSaid)
+			e.Text = text.Excerpt(string(page), maxSaid)
 		}
 	}
 	return e

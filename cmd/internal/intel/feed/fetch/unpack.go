@@ -31,7 +31,7 @@ func Unpack(r io.ReaderAt, size int64, member string, limit int64) (io.ReadClose
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06")):
 		in, err = unzip(r, size, member)
 	case member != "":
-		err = fmt.Errorf("%w: it is not a zip file, so there is no %q in it", ErrArchive, text.Said(member, 80))
+		err = fmt.Errorf("%w: it is not a zip file, so there is no %q in it", ErrArchive, text.Excerpt(member, 80))
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
 		in, err = gzip.NewReader(io.NewSectionReader(r, 0, size))
 		err = packed(err)
@@ -86,11 +86,11 @@ func unzip(r io.ReaderAt, size int64, member string) (io.ReadCloser, error) {
 	}
 	switch {
 	case found == nil && member != "":
-		return nil, fmt.Errorf("%w: there is no %q in the zip file", ErrArchive, text.Said(member, 80))
+		return nil, fmt.Errorf("%w: there is no %q in the zip file", ErrArchive, text.Excerpt(member, 80))
 	case found == nil:
 		return nil, fmt.Errorf("%w: the zip file is empty", ErrArchive)
 	case member == "" && files > 1:
-		return nil, fmt.Errorf("%w: the zip file holds %d files; name the one to read with member: (%s is one)", ErrArchive, files, text.Said(found.Name, 80))
+		return nil, fmt.Errorf("%w: the zip file holds %d files; name the one to read with member: (%s is one)", ErrArchive, files, text.Excerpt(found.Name, 80))
 	case found.Flags&1 != 0:
 		return nil, fmt.Errorf("%w: the zip file has a password", ErrArchive)
 	}
