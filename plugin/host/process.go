@@ -185,7 +185,7 @@ func (p *process) stop(ctx context.Context) error {
 			defer cancel()
 		}
 		err = p.output.Close(ctx)
-		p.run.letGo()
+		p.run.closeLifeline()
 		p.run.endsWithin(ctx, p.times.exit)
 	}
 	p.end()

@@ -151,8 +151,8 @@ func (r *run) startCmd() error {
 	return nil
 }
 
-// afterlife is how long what a dead plugin printed may take to arrive.
-const afterlife = 500 * time.Millisecond
+// drainTimeout is how long what a dead plugin printed may take to arrive.
+const drainTimeout = 500 * time.Millisecond
 
 func (r *run) wait(report *os.File, pipes ...*os.File) {
 	defer close(r.done)
@@ -167,7 +167,7 @@ func (r *run) wait(report *os.File, pipes ...*os.File) {
 	r.waitErr = err
 	r.mu.Unlock()
 	for _, p := range pipes {
-		_ = p.SetReadDeadline(time.Now().Add(afterlife)) // a grandchild elsewhere may hold it
+		_ = p.SetReadDeadline(time.Now().Add(drainTimeout)) // a grandchild elsewhere may hold it
 	}
 	r.readers.Wait()
 	for _, p := range pipes {
@@ -237,8 +237,8 @@ func (r *run) status() string {
 	return r.waitErr.Error()
 }
 
-// letGo tells the plugin that nobody needs it any more.
-func (r *run) letGo() {
+// closeLifeline tells the plugin that nobody needs it any more.
+func (r *run) closeLifeline() {
 	if r.lifeline != nil {
 		r.lifeline.Close()
 	}
@@ -265,7 +265,7 @@ func (r *run) killGroup() { _ = syscall.Kill(-r.leader, syscall.SIGKILL) }
 
 // close frees what is left when the process is gone, or was never started.
 func (r *run) close() {
-	r.letGo()
+	r.closeLifeline()
 	r.shake.Close()
 	r.stdout.Close()
 }
@@ -283,7 +283,7 @@ func (r *run) Wait(context.Context) error {
 func (r *run) Kill(context.Context) error {
 	select {
 	case <-r.silent:
-		r.endsWithin(context.Background(), afterlife)
+		r.endsWithin(context.Background(), drainTimeout)
 	default:
 	}
 	r.kill()

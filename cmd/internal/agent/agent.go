@@ -214,9 +214,9 @@ func (a *Agent) Run(ctx context.Context, reload <-chan os.Signal) error {
 	}
 }
 
-// Start brings everything up. The sockets are bound before the feeds are read,
-// so that what arrives meanwhile waits in the kernel, and read after. An
-// end of starting breaks reading them off; afterwards Stop ends the agent.
+// Start brings everything up. The sockets are bound before the feeds are loaded, so
+// that datagrams queue in the kernel meanwhile, and read afterwards. Cancelling
+// starting aborts the initial feed load; once Start has returned, Stop ends the agent.
 func (a *Agent) Start(starting context.Context) (err error) {
 	cfg := a.config.Load()
 	a.started = time.Now()

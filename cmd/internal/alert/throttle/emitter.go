@@ -97,7 +97,7 @@ type Emitter struct {
 
 	stats    atomic.Pointer[Stats] // as of the last look at the clock
 	turned   atomic.Int64          // Unix seconds: of that look
-	unsaid   atomic.Uint64         // hits that the journal refused
+	unsaid   atomic.Uint64         // hits that the journal rejected
 	lines    atomic.Uint64         // hits that the journal took, of the table and of others
 	stopping sync.Once
 	done     chan struct{} // closed when the goroutine has ended; nil: not started
