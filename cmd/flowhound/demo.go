@@ -37,59 +37,8 @@ configuration and no network, and leaves nothing behind.
 With --web the same runs as an agent whose pages show the data, until Ctrl-C: what
 the capture has but for its last two minutes at once, those at their own pace.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			// The lists are read from files, as everybody's are.
-			dir, err := os.MkdirTemp("", "flowhound-demo")
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-			if err := os.CopyFS(dir, demo.Assets()); err != nil {
-				return err
-			}
-			cfg := config.Default()
-			cfg.Feeds, cfg.Networks.Local, cfg.Geo = demo.Feeds(), demo.Local(), demo.Geo(dir)
-			for i := range cfg.Feeds {
-				cfg.Feeds[i].Path = filepath.Join(dir, cfg.Feeds[i].Path)
-			}
-			if web {
-				return demoWeb(cmd, cfg, dir, listen)
-			}
-			set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
-			if err != nil {
-				return err
-			}
-
-			out := bufio.NewWriter(cmd.OutOrStdout())
-			defer func() { err = errors.Join(err, out.Flush()) }()
-			screen, err := terminalOf(cmd.OutOrStdout(), color)
-			if err != nil {
-				return err
-			}
-			table := screen.hitTable(false)
-			printLine := printHit(out, asJSON)
-			options := cfg.Replay(set)
-			if options.Geo, err = geo.Open(cfg.Geo, "", stderrLog(cmd)); err != nil {
-				return err
-			}
-			r := replay.New(options)
-			r.OnHit = func(h *hit.Hit) {
-				printLine(h)
-				table.Add(h)
-			}
-			if err := r.Read(cmd.Context(), demo.Capture()); err != nil {
-				return err
-			}
-			summary := r.Close()
-			if asJSON {
-				return nil
-			}
-			fmt.Fprintln(out)
-			if err := table.Print(out); err != nil {
-				return err
-			}
-			fmt.Fprintln(out)
-			return table.PrintSummary(out, summary.Flows, summary.Exporters)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd, web, listen, asJSON, color)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the hits alone, one JSON object a line")
@@ -97,6 +46,62 @@ the capture has but for its last two minutes at once, those at their own pace.`,
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8055", "with --web: where the pages are served, on this host alone; port 0 takes a free one")
 	colorFlag(cmd, &color)
 	return cmd
+}
+
+// runDemo replays the bundled capture against the bundled lists, or with web serves it.
+func runDemo(cmd *cobra.Command, web bool, listen string, asJSON bool, color string) (err error) {
+	// The lists are read from files, as everybody's are.
+	dir, err := os.MkdirTemp("", "flowhound-demo")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.CopyFS(dir, demo.Assets()); err != nil {
+		return err
+	}
+	cfg := config.Default()
+	cfg.Feeds, cfg.Networks.Local, cfg.Geo = demo.Feeds(), demo.Local(), demo.Geo(dir)
+	for i := range cfg.Feeds {
+		cfg.Feeds[i].Path = filepath.Join(dir, cfg.Feeds[i].Path)
+	}
+	if web {
+		return demoWeb(cmd, cfg, dir, listen)
+	}
+	set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
+	if err != nil {
+		return err
+	}
+
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	defer func() { err = errors.Join(err, out.Flush()) }()
+	screen, err := terminalOf(cmd.OutOrStdout(), color)
+	if err != nil {
+		return err
+	}
+	table := screen.hitTable(false)
+	printLine := printHit(out, asJSON)
+	options := cfg.Replay(set)
+	if options.Geo, err = geo.Open(cfg.Geo, "", stderrLog(cmd)); err != nil {
+		return err
+	}
+	r := replay.New(options)
+	r.OnHit = func(h *hit.Hit) {
+		printLine(h)
+		table.Add(h)
+	}
+	if err := r.Read(cmd.Context(), demo.Capture()); err != nil {
+		return err
+	}
+	summary := r.Close()
+	if asJSON {
+		return nil
+	}
+	fmt.Fprintln(out)
+	if err := table.Print(out); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	return table.PrintSummary(out, summary.Flows, summary.Exporters)
 }
 
 // liveDemo is how much of the capture's end comes at its own pace.

@@ -34,59 +34,64 @@ is 3 when nothing matched.`,
   flowhound lookup 198.51.100.0/24`,
 		Args: someArgs("name an address, a network, a domain or a URL, for example: flowhound lookup 198.51.100.7"),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			queries, err := parseQueries(names)
-			if err != nil {
-				return usageError(err)
-			}
-			cfg, err := src.config()
-			if err != nil {
-				return err
-			}
-			feeds := cfg.Feed()
-			set, err := feed.LoadSet(cmd.Context(), feeds, cfg.FeedDir(), stderrLog(cmd))
-			if err != nil {
-				return err
-			}
-			policy := ingest.NewPolicy(feeds.Local, feeds.Exporters...)
-			learned := ""
-			if len(src.blacklists) == 0 {
-				learned = learnedPath(cfg)
-			}
-			where := openPlaces(cfg.Geo, learned, stderrLog(cmd))
-			found := false
-			for _, q := range queries {
-				a := lookUp(set, cfg.Mute, q, time.Now())
-				if q.network.IsValid() {
-					a.unused = policy.Reject(q.network)
-				}
-				found = found || a.live()
-				if err := a.print(cmd.OutOrStdout(), asJSON); err != nil {
-					return err
-				}
-				if err := where.print(cmd.OutOrStdout(), q, time.Now(), asJSON); err != nil {
-					return err
-				}
-				if len(src.blacklists) > 0 {
-					continue
-				}
-				if err := printAlerts(cmd.OutOrStdout(), q, cfg.Log.Path, time.Now(), asJSON); err != nil {
-					fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %v\n", err)
-				}
-				if err := printContacts(cmd, cfg, q, asJSON); cmd.Context().Err() != nil {
-					return err
-				} else if err != nil {
-					fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %v\n", err)
-				}
-			}
-			if !found {
-				return &exitError{code: exitNoMatch}
-			}
-			return nil
+			return runLookup(cmd, &src, names, asJSON)
 		},
 	}
 	src.flags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each indicator, allow list entry and mute")
 	return cmd
+}
+
+// runLookup prints what is known of each name.
+func runLookup(cmd *cobra.Command, src *source, names []string, asJSON bool) error {
+	queries, err := parseQueries(names)
+	if err != nil {
+		return usageError(err)
+	}
+	cfg, err := src.config()
+	if err != nil {
+		return err
+	}
+	feeds := cfg.Feed()
+	set, err := feed.LoadSet(cmd.Context(), feeds, cfg.FeedDir(), stderrLog(cmd))
+	if err != nil {
+		return err
+	}
+	policy := ingest.NewPolicy(feeds.Local, feeds.Exporters...)
+	learned := ""
+	if len(src.blacklists) == 0 {
+		learned = learnedPath(cfg)
+	}
+	where := openPlaces(cfg.Geo, learned, stderrLog(cmd))
+	found := false
+	for _, q := range queries {
+		a := lookUp(set, cfg.Mute, q, time.Now())
+		if q.network.IsValid() {
+			a.unused = policy.Reject(q.network)
+		}
+		found = found || a.live()
+		if err := a.print(cmd.OutOrStdout(), asJSON); err != nil {
+			return err
+		}
+		if err := where.print(cmd.OutOrStdout(), q, time.Now(), asJSON); err != nil {
+			return err
+		}
+		if len(src.blacklists) > 0 {
+			continue
+		}
+		if err := printAlerts(cmd.OutOrStdout(), q, cfg.Log.Path, time.Now(), asJSON); err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %v\n", err)
+		}
+		if err := printContacts(cmd, cfg, q, asJSON); cmd.Context().Err() != nil {
+			return err
+		} else if err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %v\n", err)
+		}
+	}
+	if !found {
+		return &exitError{code: exitNoMatch}
+	}
+	return nil
 }
 
 // query is what a person asks about: a network (of one address, mostly), a name, or

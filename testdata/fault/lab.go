@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -266,81 +264,6 @@ func missing(from, in map[string]int) (ids []string) {
 	return ids
 }
 
-// sink is a web server that collects the ids of hits, as long as it likes them.
-type sink struct {
-	addr   string
-	server *http.Server
-	mu     sync.Mutex
-	ids    map[string]int
-	mode   string // "": fine; 500; cut: accepts and does not say so
-}
-
-var idJSON = regexp.MustCompile(`"id": ?"([a-z0-9]+-\d+)"`)
-
-func newSink(addr string) (*sink, error) {
-	s := &sink{ids: map[string]int{}}
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	s.addr = listener.Addr().String()
-	s.serve(listener)
-	return s, nil
-}
-
-func (s *sink) serve(l net.Listener) {
-	server := &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second}
-	s.server = server
-	go func() { _ = server.Serve(l) }()
-}
-
-func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b, err := io.ReadAll(r.Body)
-	s.mu.Lock()
-	mode := s.mode
-	if err == nil && mode != "500" {
-		for _, m := range idJSON.FindAllSubmatch(b, -1) {
-			s.ids[string(m[1])]++
-		}
-	}
-	s.mu.Unlock()
-	switch mode {
-	case "500":
-		w.WriteHeader(http.StatusInternalServerError)
-	case "cut":
-		panic(http.ErrAbortHandler)
-	}
-}
-
-func (s *sink) set(mode string) { s.mu.Lock(); s.mode = mode; s.mu.Unlock() }
-
-// away takes the sink off its port for a while.
-func (s *sink) away(d time.Duration) error {
-	_ = s.server.Close()
-	time.Sleep(d)
-	listener, err := net.Listen("tcp", s.addr)
-	if err != nil {
-		return err
-	}
-	s.serve(listener)
-	return nil
-}
-
-func (s *sink) seen() map[string]int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make(map[string]int, len(s.ids))
-	for id, n := range s.ids {
-		all[id] = n
-	}
-	return all
-}
-
-func (s *sink) close() { _ = s.server.Close() }
-
 func freePort(network string) string {
 	if network == "udp" {
 		c, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -356,69 +279,4 @@ func freePort(network string) string {
 	}
 	defer c.Close()
 	return c.Addr().String()
-}
-
-// exporter sends NetFlow v9 (RFC 3954).
-type exporter struct {
-	conn     net.Conn
-	sequence uint32
-	clock    time.Duration // what its clock is off
-}
-
-type flow struct {
-	local  [4]byte
-	remote string
-	id     uint16
-}
-
-func newExporter(to, from string) (*exporter, error) {
-	d := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(from)}}
-	c, err := d.Dial("udp", to)
-	if err != nil {
-		return nil, err
-	}
-	return &exporter{conn: c}, nil
-}
-
-var be = binary.BigEndian
-
-// template is source, destination, ports, protocol, flags, packets, bytes.
-var template = words(0, 256, 9, 8, 4, 12, 4, 7, 2, 11, 2, 4, 1, 6, 1, 2, 4, 1, 4, 210, 2)
-
-func words(id uint16, values ...uint16) []byte {
-	b := be.AppendUint16(nil, id)
-	b = be.AppendUint16(b, uint16(4+2*len(values)))
-	for _, v := range values {
-		b = be.AppendUint16(b, v)
-	}
-	return b
-}
-
-// send sends one datagram: the template, if told, and an established flow each.
-func (e *exporter) send(withTemplate bool, flows ...flow) error {
-	b := be.AppendUint16(nil, 9)
-	b = be.AppendUint16(b, uint16(len(flows)+1))
-	b = be.AppendUint32(b, 3600_000)
-	b = be.AppendUint32(b, uint32(time.Now().Add(e.clock).Unix()))
-	b = be.AppendUint32(b, e.sequence)
-	b = be.AppendUint32(b, 1)
-	e.sequence++
-	if withTemplate {
-		b = append(b, template...)
-	}
-	if len(flows) > 0 {
-		b = be.AppendUint16(b, 256)
-		b = be.AppendUint16(b, uint16(4+24*len(flows)))
-	}
-	for _, f := range flows {
-		b = append(b, f.local[:]...)
-		b = append(b, net.ParseIP(f.remote).To4()...)
-		b = append(be.AppendUint16(be.AppendUint16(b, 1025+f.id), 443), 6, 0x1b)
-		b = append(be.AppendUint32(be.AppendUint32(b, 5), 500), 0, 0)
-	}
-	_, err := e.conn.Write(b)
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return nil // the agent is dead at the moment
-	}
-	return err
 }

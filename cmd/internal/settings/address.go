@@ -11,7 +11,7 @@ import (
 func ParseAddr(s string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(s)
 	if err != nil || a.Zone() != "" {
-		return netip.Addr{}, errRefused
+		return netip.Addr{}, errRejected
 	}
 	return a.Unmap(), nil
 }
@@ -27,7 +27,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil || p != p.Masked() || p.Addr().Is4In6() {
-		return netip.Prefix{}, errRefused
+		return netip.Prefix{}, errRejected
 	}
 	return p, nil
 }

@@ -37,7 +37,7 @@ func (s *Size) UnmarshalText(b []byte) error {
 	unit := string(b[len(number):])
 	n, err := strconv.ParseUint(strings.TrimSuffix(number, " "), 10, 63)
 	if err != nil {
-		return fmt.Errorf("size %q: %w", b, errRefused)
+		return fmt.Errorf("size %q: %w", b, errRejected)
 	}
 	for _, u := range sizeUnits {
 		if strings.EqualFold(u.name, unit) && Size(n) <= (1<<63-1)/u.size {
@@ -45,7 +45,7 @@ func (s *Size) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("size %q: %w", b, errRefused)
+	return fmt.Errorf("size %q: %w", b, errRejected)
 }
 
 // MarshalText returns the size in the largest unit that divides it.

@@ -60,7 +60,7 @@ func (x *Lists) Apply(_ context.Context, c Config) error {
 		Zones: c.zones(), Resolvers: c.Resolvers, Log: x.d.Log,
 		Refuse: func(ip netip.Addr) bool {
 			network := netip.PrefixFrom(ip, ip.BitLen())
-			return x.d.Allowed(network) || policy.Refuse(network) != ""
+			return x.d.Allowed(network) || policy.Reject(network) != ""
 		},
 		OnListed: func(set *intel.Set, news []flow.Record) { x.d.OnListed(ctx, set, news) },
 		OnState: func(s State) {
