@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
@@ -313,7 +314,7 @@ func TestPages(t *testing.T) {
 	}
 	m := boot(t, dir)
 	for _, path := range paths {
-		name := strings.TrimSuffix(filepath.Base(path), ".sh")
+		name, began := strings.TrimSuffix(filepath.Base(path), ".sh"), time.Now()
 		out, err := m.run("OSSEC=" + ossec + "; cd /root; LC_ALL=C.UTF-8; . /flowhound/pages/lib.sh; . /flowhound/pages/" + filepath.Base(path))
 		if strings.Contains(out, "SKIP: ") {
 			t.Logf("%s: %s", name, out[strings.Index(out, "SKIP: "):])
@@ -322,7 +323,7 @@ func TestPages(t *testing.T) {
 			log, _ := m.run("journalctl -q --no-pager -n 40 -u 'flowhound*' -u named -u unbound -u rsyslog 2>&1 || true")
 			t.Fatalf("%s: %v\n%s\n-- journal --\n%s", name, err, out, log)
 		}
-		t.Logf("%s\n%s", name, out) // with -v, to be read as a user would
+		t.Logf("%s, %.1f s\n%s", name, time.Since(began).Seconds(), out) // with -v, to be read as a user would
 	}
 	for i, b := range all {
 		if !strings.Contains("\n"+b.text, "\n$ ") {
