@@ -132,9 +132,9 @@ func Open(o Options) (*Journal, error) {
 			Report: o.Say, Log: o.Log,
 		},
 		unwritable: finding.Trouble{
-			Fails: "data_dir cannot be written",
-			Costs: fmt.Sprintf("hits are delivered from memory (%d MB), and a crash would lose those that wait", maxMemory>>20),
-			Say:   o.Say, Log: o.Log,
+			Fails:  "data_dir cannot be written",
+			Costs:  fmt.Sprintf("hits are delivered from memory (%d MB), and a crash would lose those that wait", maxMemory>>20),
+			Report: o.Say, Log: o.Log,
 		},
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
