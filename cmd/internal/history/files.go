@@ -176,7 +176,7 @@ func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 	if s, err := dataset.Summarize(w.Dir); err == nil && s.Flows > 0 {
 		newest = time.Unix(0, s.Last)
 	}
-	r.clock.look(now, time.Since(r.started), newest, c.Keep, r.h.d.Say)
+	r.clock.look(now, time.Since(r.started), newest, c.Keep, r.h.d.Report)
 	r.h.held.Store(r.clock.held(now))
 	if r.clock.held(now) != nil {
 		limits.Now = time.Unix(0, 0) // nothing is old
