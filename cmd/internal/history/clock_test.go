@@ -65,7 +65,7 @@ func TestClockIsSet(t *testing.T) {
 	c := config(dir)
 	c.Keep = 2 * time.Hour
 	heard := &said{}
-	h, err := New(c, Dependencies{Say: heard.say})
+	h, err := New(c, Dependencies{Report: heard.say})
 	if err != nil {
 		t.Fatal(err)
 	}
