@@ -261,11 +261,8 @@ function command() {
     }
   }
   const q = params.get('q') || '';
-  if (isExpression(q)) {
-    const fields = [...query()].map(([k, v]) => '--data-urlencode ' + arg(`${k}=${v}`));
-    return `curl -sG ${location.origin}/api/v1/hits ${fields.join(' ')} | jq -c '.hits[]'`;
-  }
-  if (/^[0-9a-f.:]+(\/\d+)?$/i.test(q) && /[.:].*[.:]/.test(q)) out.push('--address ' + q);
+  if (isExpression(q)) out.push(arg(q));
+  else if (/^[0-9a-f.:]+(\/\d+)?$/i.test(q) && /[.:].*[.:]/.test(q)) out.push('--address ' + q);
   else if (q) rest.push(`(tostring | ascii_downcase | contains(${JSON.stringify(q.toLowerCase())}))`);
   if (rest.length) out.push(`--json | jq -c ${arg(`select(${rest.join(' and ')})`)}`);
   return out.join(' ');
