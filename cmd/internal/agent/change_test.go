@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/config"
 )
@@ -92,7 +93,7 @@ alert: {min_severity: critical, max_keys: 2048}
 exporters: {allow: [127.0.0.1]}
 mute: [{src: 0.0.0.0/0, until: 2099-01-01, why: everything}]
 `)
-	a := New(old, Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.0"})
+	a := New(old, Options{Log: slog.New(slog.DiscardHandler), Version: "1.2.0", StopTime: time.Minute})
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestOverflow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := New(cfg, Options{Log: log})
+	a := New(cfg, Options{Log: log, StopTime: time.Minute})
 	a.swapSet(set)
 	openAlerts(t, a, cfg)
 	receive := receiver(a)
