@@ -56,16 +56,17 @@ func build(folder string) (path string, err error) {
 	}
 	id := fnv.New64a() // of the tree: several may be worked on
 	_, _ = io.WriteString(id, root)
-	dir := filepath.Join(cache, "flowhound-test", strconv.FormatUint(id.Sum64(), 36))
 	name := filepath.Base(folder)
 	if strings.HasPrefix(folder, "plugin/") {
 		name = "flowhound-output-" + name
 	}
+	// Each lies alone: flowhound takes outputs that lie beside it for its own.
+	dir := filepath.Join(cache, "flowhound-programs", strconv.FormatUint(id.Sum64(), 36), name)
 	path = filepath.Join(dir, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // tests run programs as other users, too
 		return "", err
 	}
-	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", err
 	}
