@@ -402,11 +402,16 @@ func TestStopAtAnyTime(t *testing.T) {
 func TestStopOfAHungOutput(t *testing.T) {
 	peer.Long(t)
 	t.Parallel()
-	o, _ := options(t, "good", map[string]any{"do": "hang"})
+	o, notes := options(t, "good", map[string]any{"do": "hang"})
 	p := runPlugin(t, o)
 	s := ready(t, p)
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(50*time.Millisecond, cancel)
+	go func() {
+		for !strings.Contains(notesOf(t, notes), "hit ") && t.Context().Err() == nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+		cancel() // it has the hit, and hangs
+	}()
 	if err := p.Write(ctx, plugintest.Hits(1)); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
