@@ -17,7 +17,7 @@ cp primary.conf /etc/bind/named.conf
 rm -rf /var/lib/unbound/flowhound /var/lib/bind/flowhound
 install -d -m 0755 /var/lib/bind/flowhound
 chown unbound /var/lib/unbound
-systemctl start flowhound-reload
+systemctl restart flowhound-reload
 systemctl start named
 systemctl restart unbound
 await 'dig bad.example @127.0.0.1 | grep -q NXDOMAIN'
