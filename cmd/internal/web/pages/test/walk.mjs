@@ -133,7 +133,8 @@ await page.getByLabel('Filter', { exact: true }).fill('dst contry NL and bytes >
 await page.keyboard.press('Enter');
 await page.getByRole('button', { name: 'Use country' }).click();
 await page.locator('#wrong:empty').waitFor({ state: 'attached' });
-check('the filter takes the language of flows', (await text('#list')).includes('203.0.113.200') && (await text('#cmd code')).includes('expression=dst country NL'));
+await page.locator('#list', { hasText: '203.0.113.200' }).waitFor();
+check(`the filter takes the language of flows: ${await text('#cmd code')}`, /^flowhound hits --since 7d 'dst country NL and bytes > 1'$/.test(await text('#cmd code')));
 await go(page, '/hits');
 
 /* A hit arrives while one looks: it waits behind a button. */
