@@ -49,7 +49,7 @@ func questions(dir, program string, days int) (out []question) {
 	ask("one address, a day", first, "flows --limit 1000 --any-ip 60.38.102.81 --json", []string{"ip 60.38.102.81"},
 		"c.execute(f\"select * from {f} where src = $1 or dst = $1 or nat_src = $1 or nat_dst = $1\", [bytes(10) + bytes([255, 255, 60, 38, 102, 81])]).fetchall()")
 	ask("country by hour, all days", last, "top --fields hour,scc --count 0", nil, "")
-	ask("service by hour, all days", last, "top --fields hour,dport,proto --count 1000", nil, "")
+	ask("service by hour, all days", last, "top --fields hour,service --count 1000", nil, "")
 	for _, h := range [][2]string{{"none", "none"}, {"0.01%", "few"}, {"1%", "many"}} {
 		list := filepath.Join(dir, h[1])
 		var nfdump []string
