@@ -92,18 +92,18 @@ cmd/internal/flow/exporters: cmd/internal/finding cmd/internal/flow/netflow cmd/
 cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit
 cmd/internal/flow/lane: cmd/internal/flow
 cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/flow/lane cmd/internal/metric cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/text
-cmd/internal/history/column: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/ github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/
-cmd/internal/history/dataset: cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal github.com/klauspost/compress/
+cmd/internal/history/column: cmd/internal/bounded cmd/internal/file cmd/internal/flow github.com/klauspost/compress/ github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/
+cmd/internal/history/dataset: cmd/internal/bounded cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal github.com/klauspost/compress/
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
 cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset cmd/internal/history/query cmd/internal/history/query/show testdata/bench/flowgen
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset cmd/internal/priority plugin/nearest
 cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed
-cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/column cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric cmd/internal/priority github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/bounded cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/column cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric cmd/internal/priority github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/file/watch: cmd/internal/file github.com/fsnotify/fsnotify
 cmd/internal/geo: cmd/internal/file cmd/internal/file/watch cmd/internal/finding cmd/internal/flow cmd/internal/metric cmd/internal/settings github.com/gaissmai/bart github.com/oschwald/maxminddb-golang/v2 github.com/prometheus/client_golang/prometheus plugin/hit plugin/text
 cmd/internal/geo/gen: cmd/internal/geo cmd/internal/geo/table
-cmd/internal/geo/table: cmd/internal/flow
+cmd/internal/geo/table: cmd/internal/bounded cmd/internal/flow
 cmd/internal/hosts: cmd/internal/file cmd/internal/file/watch cmd/internal/finding cmd/internal/metric cmd/internal/resolver cmd/internal/settings github.com/gaissmai/bart github.com/jellydator/ttlcache/v3 github.com/miekg/dns github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit plugin/text
 cmd/internal/intel: github.com/gaissmai/bart
 cmd/internal/intel/dnsbl: cmd/internal/resolver cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry github.com/jellydator/ttlcache/v3 github.com/miekg/dns golang.org/x/
@@ -119,6 +119,7 @@ cmd/internal/intel/feed/otx: cmd/internal/intel cmd/internal/intel/feed/archive 
 cmd/internal/intel/feed/taxii: cmd/internal/intel cmd/internal/intel/feed/archive cmd/internal/intel/feed/fetch cmd/internal/intel/feed/ingest
 cmd/internal/match: cmd/internal/flow cmd/internal/intel
 cmd/internal/metric: github.com/prometheus/client_golang/prometheus
+cmd/internal/bounded:
 cmd/internal/priority:
 cmd/internal/replay: cmd/internal/geo cmd/internal/alert cmd/internal/alert/throttle cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/intel cmd/internal/match cmd/internal/site cmd/internal/stage plugin/hit
 cmd/internal/resolver: github.com/miekg/dns

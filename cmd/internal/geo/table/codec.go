@@ -12,6 +12,8 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+
+	"github.com/flowhound/flowhound/cmd/internal/bounded"
 )
 
 // magic is the first line of the uncompressed content. The next is a header in JSON.
@@ -159,66 +161,40 @@ func decodeContent[V Value](content []byte) (*File[V], error) {
 	if n := len(rest); h.Four < 1 || h.Six < 1 || h.Four > n || h.Six > n || h.Values < 1 || h.Values > n || h.Names < 0 || h.Names > n {
 		return nil, errDamaged
 	}
-	r := reader{b: rest}
+	r := bounded.Reader{B: rest}
 	values := make([]V, h.Values)
 	for i := range values {
-		values[i] = V(r.uvarint())
+		values[i] = V(r.Uvarint())
 	}
-	f := &File[V]{Date: h.Date, Source: h.Source, Names: newNames(values, string(r.take(h.Names)))}
+	f := &File[V]{Date: h.Date, Source: h.Source, Names: newNames(values, string(r.Take(uint64(h.Names))))}
 	four, six := readSide[uint32](&r, h.Four, values), readSide[uint64](&r, h.Six, values)
-	if r.bad {
+	if r.Bad {
 		return nil, errDamaged
 	}
 	f.Table = pack(four, six)
 	return f, nil
 }
 
-func readSide[K uint32 | uint64, V Value](r *reader, n int, values []V) side[K, V] {
-	length := int(min(r.uvarint(), uint64(len(r.b))))
-	shifts, distances := r.take(n), reader{b: r.take(length)}
-	low, middle, high := r.take(n), r.take(n), r.take(n)
-	if r.bad {
+func readSide[K uint32 | uint64, V Value](r *bounded.Reader, n int, values []V) side[K, V] {
+	length := min(r.Uvarint(), uint64(len(r.B)))
+	shifts, distances := r.Take(uint64(n)), bounded.Reader{B: r.Take(length)}
+	low, middle, high := r.Take(uint64(n)), r.Take(uint64(n)), r.Take(uint64(n))
+	if r.Bad {
 		return side[K, V]{}
 	}
 	s := side[K, V]{starts: make([]K, n), values: make([]V, n)}
 	at := K(0)
 	for i := range s.starts {
-		d := K(distances.uvarint()) << (shifts[i] & 63)
+		d := K(distances.Uvarint()) << (shifts[i] & 63)
 		p := int(low[i]) | int(middle[i])<<8 | int(high[i])<<16
-		if next := at + d; i > 0 && next <= at || i == 0 && next != 0 || p >= len(values) || distances.bad {
-			r.bad = true
+		if next := at + d; i > 0 && next <= at || i == 0 && next != 0 || p >= len(values) || distances.Bad {
+			r.Bad = true
 			return side[K, V]{}
 		}
 		at += d
 		s.starts[i], s.values[i] = at, values[p]
 	}
 	return s
-}
-
-// reader keeps that it ran out of bytes.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) take(n int) []byte {
-	if n < 0 || n > len(r.b) {
-		r.bad = true
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad = true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
 }
 
 // Names maps values to names, in little memory: one text, and where each begins.

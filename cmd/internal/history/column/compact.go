@@ -1,17 +1,15 @@
 package column
 
 import (
-	"encoding/binary"
 	"iter"
+
+	"github.com/flowhound/flowhound/cmd/internal/bounded"
 )
 
 // compact reads structures of Thrift's compact protocol, in which Parquet has its footer
 // and the headers of its pages: of the thousands of fields in a footer few are wanted. What
 // cannot be read makes it bad, and it stays so: then there is nothing more to read.
-type compact struct {
-	b   []byte
-	bad bool
-}
+type compact struct{ bounded.Reader }
 
 // The kinds of values.
 const (
@@ -33,52 +31,20 @@ const (
 // maxNested is how deep structures may stand in each other: those of Parquet do so six times.
 const maxNested = 16
 
-func (c *compact) fail() {
-	c.b, c.bad = nil, true
-}
-
 func (c *compact) byte() byte {
-	if len(c.b) == 0 {
-		c.fail()
+	if len(c.B) == 0 {
+		c.Fail()
 		return 0
 	}
-	v := c.b[0]
-	c.b = c.b[1:]
-	return v
-}
-
-func (c *compact) uvarint() uint64 {
-	if len(c.b) > 0 && c.b[0] < 0x80 { // most are small
-		v := c.b[0]
-		c.b = c.b[1:]
-		return uint64(v)
-	}
-	v, n := binary.Uvarint(c.b)
-	if n <= 0 {
-		c.fail()
-		return 0
-	}
-	c.b = c.b[n:]
+	v := c.B[0]
+	c.B = c.B[1:]
 	return v
 }
 
 // number reads an integer of 16, 32 or 64 bits.
 func (c *compact) number() int64 {
-	v := c.uvarint()
+	v := c.Uvarint()
 	return int64(v>>1) ^ -int64(v&1)
-}
-
-// bytes reads a text. It is a part of what is read.
-func (c *compact) bytes() []byte { return c.take(c.uvarint()) }
-
-func (c *compact) take(n uint64) []byte {
-	if n > uint64(len(c.b)) {
-		c.fail()
-		return nil
-	}
-	v := c.b[:n]
-	c.b = c.b[n:]
-	return v
 }
 
 // list reads how many values of which kind follow: never more than there are bytes.
@@ -86,10 +52,10 @@ func (c *compact) list() (n int, kind byte) {
 	head := c.byte()
 	size := uint64(head >> 4)
 	if size == 15 {
-		size = c.uvarint()
+		size = c.Uvarint()
 	}
-	if size > uint64(len(c.b)) {
-		c.fail()
+	if size > uint64(len(c.B)) {
+		c.Fail()
 		return 0, 0
 	}
 	return int(size), head & 15
@@ -99,7 +65,7 @@ func (c *compact) list() (n int, kind byte) {
 func (c *compact) structs() int {
 	n, kind := c.list()
 	if n > 0 && kind != compactStruct {
-		c.fail()
+		c.Fail()
 		return 0
 	}
 	return n
@@ -113,7 +79,7 @@ func (c *compact) fields() iter.Seq2[int, byte] {
 		for {
 			head := c.byte()
 			kind := head & 15
-			if kind == compactStop || c.bad {
+			if kind == compactStop || c.Bad {
 				return
 			}
 			if step := int(head >> 4); step > 0 {
@@ -121,7 +87,7 @@ func (c *compact) fields() iter.Seq2[int, byte] {
 			} else {
 				id = int(int16(c.number()))
 			}
-			if !yield(id, kind) || c.bad {
+			if !yield(id, kind) || c.Bad {
 				return
 			}
 		}
@@ -133,19 +99,19 @@ func (c *compact) skip(kind byte) { c.skipNested(kind, maxNested) }
 
 func (c *compact) skipNested(kind byte, deep int) {
 	if deep == 0 {
-		c.fail()
+		c.Fail()
 	}
 	switch {
-	case c.bad:
+	case c.Bad:
 	case kind == compactTrue, kind == compactFalse: // the kind is the value
 	case kind == compactByte:
 		c.byte()
 	case kind <= compactInt64:
-		c.uvarint()
+		c.Uvarint()
 	case kind == compactDouble:
-		c.take(8)
+		c.Take(8)
 	case kind == compactBinary:
-		c.bytes()
+		c.Prefixed()
 	case kind == compactList, kind == compactSet:
 		n, of := c.list()
 		for range n {
@@ -158,17 +124,17 @@ func (c *compact) skipNested(kind byte, deep int) {
 			c.skipNested(kind, deep-1)
 		}
 	default:
-		c.fail()
+		c.Fail()
 	}
 }
 
 func (c *compact) skipMap(deep int) {
-	n := c.uvarint()
+	n := c.Uvarint()
 	if n == 0 {
 		return
 	}
-	if n > uint64(len(c.b)) {
-		c.fail()
+	if n > uint64(len(c.B)) {
+		c.Fail()
 		return
 	}
 	kinds := c.byte()
@@ -180,7 +146,7 @@ func (c *compact) skipMap(deep int) {
 
 // skipItem skips a value of a list or map, where a bool is a byte.
 func (c *compact) skipItem(kind byte, deep int) {
-	if c.bad {
+	if c.Bad {
 		return
 	}
 	if kind == compactTrue || kind == compactFalse {

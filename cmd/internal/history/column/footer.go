@@ -2,6 +2,8 @@ package column
 
 import (
 	"fmt"
+
+	"github.com/flowhound/flowhound/cmd/internal/bounded"
 )
 
 // layout is what is read of a file's footer: where its pages are.
@@ -35,7 +37,7 @@ const (
 // https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
 func parseFooter(b []byte) (*layout, error) {
 	l := &layout{meta: map[string][]byte{}}
-	c := &compact{b: b}
+	c := &compact{bounded.Reader{B: b}}
 	leaves := 0
 	var err error
 	for id, kind := range c.fields() {
@@ -53,7 +55,7 @@ func parseFooter(b []byte) (*layout, error) {
 			return nil, err
 		}
 	}
-	if c.bad {
+	if c.Bad {
 		return nil, fmt.Errorf("%w: its footer cannot be read", ErrDamaged)
 	}
 	return l, nil
@@ -80,14 +82,14 @@ func (l *layout) schema(c *compact) (leaves int, err error) {
 			case id == 3 && kind == compactInt32:
 				repetition = c.number()
 			case id == 4 && kind == compactBinary:
-				name = c.bytes()
+				name = c.Prefixed()
 			case id == 5 && kind == compactInt32:
 				children = c.number()
 			default:
 				c.skip(kind)
 			}
 		}
-		if c.bad || i == 0 {
+		if c.Bad || i == 0 {
 			continue
 		}
 		id, known := Lookup(string(name))
@@ -108,7 +110,7 @@ func (l *layout) schema(c *compact) (leaves int, err error) {
 func (l *layout) rowGroups(c *compact, leaves int) {
 	n := c.structs()
 	l.groups = make([]groupLayout, 0, n)
-	all := make([]chunkLayout, 0, min(n*leaves, len(c.b)))
+	all := make([]chunkLayout, 0, min(n*leaves, len(c.B)))
 	for range n {
 		first := len(all)
 		g := groupLayout{rows: -1}
@@ -127,7 +129,7 @@ func (l *layout) rowGroups(c *compact, leaves int) {
 			}
 		}
 		if g.chunks = all[first:]; g.rows < 0 || len(g.chunks) != leaves {
-			c.fail()
+			c.Fail()
 		}
 		l.groups = append(l.groups, g)
 	}
@@ -170,9 +172,9 @@ func (l *layout) metadata(c *compact) {
 		for id, kind := range c.fields() {
 			switch {
 			case id == 1 && kind == compactBinary:
-				key = string(c.bytes())
+				key = string(c.Prefixed())
 			case id == 2 && kind == compactBinary:
-				value = c.bytes()
+				value = c.Prefixed()
 			default:
 				c.skip(kind)
 			}

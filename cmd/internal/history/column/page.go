@@ -10,6 +10,8 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/flowhound/flowhound/cmd/internal/bounded"
 )
 
 // page is a page of a chunk, from its header.
@@ -31,7 +33,7 @@ const (
 
 // nextPage reads the header of the page that b begins with, and returns what follows it.
 func nextPage(b []byte) (p page, kind int64, rest []byte, err error) {
-	c := &compact{b: b}
+	c := &compact{bounded.Reader{B: b}}
 	kind = -1
 	size := int64(-1)
 	p.rows, p.size, p.coding = -1, -1, -1
@@ -49,11 +51,11 @@ func nextPage(b []byte) (p page, kind int64, rest []byte, err error) {
 			c.skip(k)
 		}
 	}
-	if c.bad || size < 0 || size > int64(len(c.b)) || p.size < 0 || p.rows < 0 && kind != indexPage {
+	if c.Bad || size < 0 || size > int64(len(c.B)) || p.size < 0 || p.rows < 0 && kind != indexPage {
 		return p, 0, nil, fmt.Errorf("%w: the header of a page cannot be read", ErrDamaged)
 	}
-	p.content = c.b[:size]
-	return p, kind, c.b[size:], nil
+	p.content = c.B[:size]
+	return p, kind, c.B[size:], nil
 }
 
 // header reads what is said of one kind of page: how many values it has and how they are
@@ -71,7 +73,7 @@ func (p *page) header(c *compact, second bool) {
 			p.coding = format.Encoding(c.number())
 		case second && (id == 5 || id == 6) && kind == compactInt32: // bytes of levels
 			if c.number() != 0 {
-				c.fail()
+				c.Fail()
 			}
 		case second && id == 7:
 			p.stored = kind == compactFalse

@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
+	"github.com/flowhound/flowhound/cmd/internal/bounded"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
@@ -202,7 +203,7 @@ func TestCompactSkips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &compact{b: b}
+	c := &compact{bounded.Reader{B: b}}
 	got := int64(0)
 	for id, kind := range c.fields() {
 		if id == 300 && kind == compactInt32 {
@@ -211,20 +212,20 @@ func TestCompactSkips(t *testing.T) {
 			c.skip(kind)
 		}
 	}
-	if c.bad || got != -12345 || len(c.b) != 0 {
-		t.Errorf("number %d, %d bytes are left, bad %v", got, len(c.b), c.bad)
+	if c.Bad || got != -12345 || len(c.B) != 0 {
+		t.Errorf("number %d, %d bytes are left, bad %v", got, len(c.B), c.Bad)
 	}
 	for n := range b { // cut off anywhere it is bad, and ends
-		c := &compact{b: b[:n]}
+		c := &compact{bounded.Reader{B: b[:n]}}
 		for _, kind := range c.fields() {
 			c.skip(kind)
 		}
-		if !c.bad {
+		if !c.Bad {
 			t.Errorf("cut off after %d of %d bytes it is read", n, len(b))
 		}
 	}
-	deep := &compact{b: slices.Repeat([]byte{0x1c}, 1000)} // structures in structures
-	if deep.skip(compactStruct); !deep.bad {
+	deep := &compact{bounded.Reader{B: slices.Repeat([]byte{0x1c}, 1000)}} // structures in structures
+	if deep.skip(compactStruct); !deep.Bad {
 		t.Error("a thousand structures in each other are read")
 	}
 }

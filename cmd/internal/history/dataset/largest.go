@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/flowhound/flowhound/cmd/internal/bounded"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
@@ -153,30 +154,30 @@ func decodeLargest(content []byte, side Side, wanted func([2]byte) bool) (lists 
 	if len(content) == 0 || content[0] > listsSampled {
 		return nil, listsNone, errLargest
 	}
-	r := numbers{b: content[1:]}
+	r := numbers{bounded.Reader{B: content[1:]}}
 	for range blocksOfSide * int(side) {
-		r.take()
+		r.Prefixed()
 	}
 	var blocks [blocksOfSide]numbers
 	for i := range blocks {
-		blocks[i].b = r.unpacked()
+		blocks[i].B = r.unpacked()
 	}
-	for heads := &blocks[0]; len(heads.b) > 0 && !r.bad; {
+	for heads := &blocks[0]; len(heads.B) > 0 && !r.Bad; {
 		l := EndList{Side: side}
 		n, ends := l.readHead(&blocks)
 		for i := range blocks {
-			r.bad = r.bad || blocks[i].bad
+			r.Bad = r.Bad || blocks[i].Bad
 		}
-		if r.bad || !wanted(l.Country) {
+		if r.Bad || !wanted(l.Country) {
 			continue
 		}
-		if one := (numbers{b: ends}); !l.unlisted() {
+		if one := (numbers{bounded.Reader{B: ends}}); !l.unlisted() {
 			l.Ends = one.ends(n)
-			r.bad = one.bad || len(one.b) > 0
+			r.Bad = one.Bad || len(one.B) > 0
 		}
 		lists = append(lists, l)
 	}
-	if r.bad {
+	if r.Bad {
 		return nil, listsNone, errLargest
 	}
 	return lists, content[0], nil
@@ -185,74 +186,48 @@ func decodeLargest(content []byte, side Side, wanted func([2]byte) bool) (lists 
 // readHead reads a list but for its ends, of which it returns the number and the bytes.
 func (l *EndList) readHead(blocks *[blocksOfSide]numbers) (n uint64, ends []byte) {
 	head := &blocks[0]
-	l.Hour = unzigzag(head.uvarint()) * 3600
-	copy(l.Country[:], head.bytes(2))
-	if l.Flows = head.uvarint(); l.unlisted() {
+	l.Hour = unzigzag(head.Uvarint()) * 3600
+	copy(l.Country[:], head.Take(2))
+	if l.Flows = head.Uvarint(); l.unlisted() {
 		return 0, nil
 	}
-	l.Bytes, l.Rest, n = head.uvarint(), head.uvarint(), head.uvarint()
-	ends = blocks[1].bytes(head.uvarint())
-	if seen := blocks[2].bytes(uint64(len(Sketch{}))); seen != nil {
+	l.Bytes, l.Rest, n = head.Uvarint(), head.Uvarint(), head.Uvarint()
+	ends = blocks[1].Take(head.Uvarint())
+	if seen := blocks[2].Take(uint64(len(Sketch{}))); seen != nil {
 		l.Seen = (*Sketch)(seen)
 	}
 	return n, ends
 }
 
-// numbers reads a section, and keeps that it ran out of bytes.
-type numbers struct {
-	b   []byte
-	bad bool
-}
+// numbers reads a section.
+type numbers struct{ bounded.Reader }
 
-func (r *numbers) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *numbers) bytes(n uint64) []byte {
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
-}
-
-// take returns bytes whose length stands before them.
-func (r *numbers) take() []byte { return r.bytes(r.uvarint()) }
-
-// unpacked is take of bytes that are compressed.
+// unpacked returns bytes that are compressed, and whose length stands before them.
 func (r *numbers) unpacked() []byte {
-	b, err := sectionDecoder.DecodeAll(r.take(), nil)
-	r.bad = r.bad || err != nil
+	b, err := sectionDecoder.DecodeAll(r.Prefixed(), nil)
+	r.Bad = r.Bad || err != nil
 	return b
 }
 
 func (r *numbers) ends(n uint64) []End {
-	if r.bad = r.bad || n > uint64(len(r.b)); r.bad {
+	if r.Bad = r.Bad || n > uint64(len(r.B)); r.Bad {
 		return nil
 	}
 	ends := make([]End, n)
 	var a flow.Addr
 	for i := range ends {
-		if d := r.uvarint(); d == 0 {
-			a.Lo += r.uvarint()
-		} else if lo := r.bytes(8); lo != nil {
+		if d := r.Uvarint(); d == 0 {
+			a.Lo += r.Uvarint()
+		} else if lo := r.Take(8); lo != nil {
 			a = flow.Addr{Hi: a.Hi + d, Lo: binary.BigEndian.Uint64(lo)}
 		}
 		ends[i].Addr = a
 	}
 	for i := range ends {
-		ends[i].Port = uint16(r.uvarint())
+		ends[i].Port = uint16(r.Uvarint())
 	}
 	for i := range ends {
-		ends[i].Bytes = r.uvarint()
+		ends[i].Bytes = r.Uvarint()
 	}
 	return ends
 }

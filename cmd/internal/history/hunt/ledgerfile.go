@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/bounded"
 	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -96,31 +97,31 @@ func (l *ledger) decode(b []byte) error {
 	if crc32.Checksum(b[head:], castagnoli) != le.Uint32(b[head-4:]) {
 		return errLedger
 	}
-	d := decoder{b: b[head:]}
-	l.next = d.number()
+	d := decoder{bounded.Reader{B: b[head:]}}
+	l.next = d.Uvarint()
 	times := make([][2]int64, d.count(2))
 	for i := range times {
-		times[i] = [2]int64{int64(d.number()), int64(d.number())}
+		times[i] = [2]int64{int64(d.Uvarint()), int64(d.Uvarint())}
 	}
 	l.segments = make([]segment, d.count(6))
 	for i := range l.segments {
 		l.segments[i].Range = d.span()
-		if at := d.number(); at < uint64(len(times)) {
+		if at := d.Uvarint(); at < uint64(len(times)) {
 			l.segments[i].Since, l.segments[i].Until = times[at][0], times[at][1]
 		} else {
-			d.bad = true
+			d.Bad = true
 		}
 	}
 	l.pending = make([]Task, d.count(3))
 	for i := range l.pending {
 		t := &l.pending[i]
-		t.ID, t.To = d.number(), int64(d.number())
+		t.ID, t.To = d.Uvarint(), int64(d.Uvarint())
 		t.Spans = make([]Span, d.count(6))
 		for n := range t.Spans {
-			t.Spans[n] = Span{d.span(), int64(d.number())}
+			t.Spans[n] = Span{d.span(), int64(d.Uvarint())}
 		}
 	}
-	if d.bad || len(d.b) > 0 {
+	if d.Bad || len(d.B) > 0 {
 		*l = ledger{}
 		return errLedger
 	}
@@ -152,41 +153,26 @@ func (e *encoder) span(r flow.Range) {
 	}
 }
 
-// decoder reads what was written; bad says that it was not.
-type decoder struct {
-	b   []byte
-	bad bool
-}
-
-func (d *decoder) number() uint64 {
-	n, size := binary.Uvarint(d.b)
-	if size <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[size:]
-	return n
-}
+// decoder reads what was written.
+type decoder struct{ bounded.Reader }
 
 // count reads how many of least so many bytes follow, so that no file asks for more
 // memory than it is worth.
 func (d *decoder) count(size int) int {
-	n := d.number()
-	if n > uint64(len(d.b)/size) {
-		d.bad, d.b = true, nil
+	n := d.Uvarint()
+	if n > uint64(len(d.B)/size) {
+		d.Fail()
 		return 0
 	}
 	return int(n)
 }
 
+// take returns the next n bytes; zeros where there are not so many.
 func (d *decoder) take(n int) []byte {
-	if len(d.b) < n {
-		d.bad, d.b = true, nil
-		return make([]byte, n)
+	if b := d.Take(uint64(n)); b != nil {
+		return b
 	}
-	b := d.b[:n]
-	d.b = d.b[n:]
-	return b
+	return make([]byte, n)
 }
 
 func (d *decoder) span() (r flow.Range) {
@@ -201,10 +187,10 @@ func (d *decoder) span() (r flow.Range) {
 		b := d.take(32)
 		r = flow.Range{First: flow.Addr{Hi: le.Uint64(b), Lo: le.Uint64(b[8:])}, Last: flow.Addr{Hi: le.Uint64(b[16:]), Lo: le.Uint64(b[24:])}}
 	default:
-		d.bad = true
+		d.Bad = true
 	}
 	if r.First.Compare(r.Last) > 0 {
-		d.bad = true
+		d.Bad = true
 	}
 	return r
 }
