@@ -64,30 +64,18 @@ func (g *gathered) add(rows []Row, s *spec) {
 	g.values = append(g.values, v...)
 }
 
-func (g *gathered) numbers(v []int64) {
-	if g.rows == 0 {
-		_ = g.dict.number(v[0])
-	}
-	last := g.dict.numbers[g.last]
-	if len(g.places) == 0 && allAre(v, last) {
-		g.rows += len(v)
-		return
-	}
-	places := g.extend(len(v))
-	for i, x := range v {
-		if x != last {
-			g.last, last = g.dict.number(x), x
-		}
-		places[i] = g.last
-	}
+func (g *gathered) numbers(v []int64) { gatherPlaces(g, v, &g.dict.numbers, g.dict.number) }
+
+func (g *gathered) addresses(v []flow.Addr) {
+	gatherPlaces(g, v, &g.dict.addresses, g.dict.address)
 }
 
-// addresses is numbers for a column of addresses.
-func (g *gathered) addresses(v []flow.Addr) {
+// gatherPlaces adds the places of values in a dictionary, which has these values.
+func gatherPlaces[T comparable](g *gathered, v []T, values *[]T, place func(T) int32) {
 	if g.rows == 0 {
-		_ = g.dict.address(v[0])
+		_ = place(v[0])
 	}
-	last := g.dict.addresses[g.last]
+	last := (*values)[g.last]
 	if len(g.places) == 0 && allAre(v, last) {
 		g.rows += len(v)
 		return
@@ -95,7 +83,7 @@ func (g *gathered) addresses(v []flow.Addr) {
 	places := g.extend(len(v))
 	for i, x := range v {
 		if x != last {
-			g.last, last = g.dict.address(x), x
+			g.last, last = place(x), x
 		}
 		places[i] = g.last
 	}
