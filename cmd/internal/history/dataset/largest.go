@@ -45,9 +45,9 @@ type EndList struct {
 	Side    Side
 	Flows   uint64 // of all ends
 	Bytes   uint64
-	Ends    []End   // in the order of addresses and ports
-	Rest    uint64  // bytes that an end has at most which is not in Ends
-	Seen    *Sketch // of all ends
+	Ends    []End  // in the order of addresses and ports
+	Rest    uint64 // bytes that an end has at most which is not in Ends
+	Seen    Sketch // of all ends
 }
 
 // compare orders ends by address and port.
@@ -122,7 +122,7 @@ func (l *EndList) appendTo(blocks *[blocksOfSide][]byte) {
 		for _, n := range []uint64{l.Bytes, l.Rest, uint64(len(l.Ends)), uint64(len(blocks[1]) - before)} {
 			b = binary.AppendUvarint(b, n)
 		}
-		blocks[2] = append(blocks[2], l.Seen[:]...)
+		blocks[2] = append(blocks[2], l.Seen...)
 	}
 	blocks[0] = b
 }
@@ -193,9 +193,7 @@ func (l *EndList) readHead(blocks *[blocksOfSide]numbers) (n uint64, ends []byte
 	}
 	l.Bytes, l.Rest, n = head.Uvarint(), head.Uvarint(), head.Uvarint()
 	ends = blocks[1].Take(head.Uvarint())
-	if seen := blocks[2].Take(uint64(len(Sketch{}))); seen != nil {
-		l.Seen = (*Sketch)(seen)
-	}
+	l.Seen = blocks[2].Take(sketchSize)
 	return n, ends
 }
 

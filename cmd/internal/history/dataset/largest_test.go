@@ -15,7 +15,7 @@ import (
 func anyCountry([2]byte) bool { return true }
 
 func someLists() []EndList {
-	seen := &Sketch{}
+	seen := NewEndSketch()
 	for i := range 1000 {
 		seen.Add(EndHash(flow.Addr4(uint32(i)), 443))
 	}
@@ -24,8 +24,8 @@ func someLists() []EndList {
 			{flow.Addr4(1), 443, 5}, {flow.Addr4(1), 444, 1 << 49}, {flow.Addr4(9), 0, 1}, {flow.Addr{Hi: 1 << 61, Lo: 1}, 65535, 7}, {flow.Addr{Hi: 1 << 61, Lo: 1 << 63}, 1, 7},
 		}},
 		{Country: [2]byte{'N', 'L'}, Side: Sent},
-		{Hour: -3600, Country: [2]byte{'x', 'p'}, Side: Received, Flows: 1, Seen: &Sketch{1, 2}, Ends: []End{}},
-		{Hour: 0, Country: [2]byte{'-', '-'}, Side: Either, Flows: 1, Rest: 1, Seen: &Sketch{}, Ends: []End{{flow.Addr4(2), 1, 1}}},
+		{Hour: -3600, Country: [2]byte{'x', 'p'}, Side: Received, Flows: 1, Seen: append(Sketch{1, 2}, NewEndSketch()[2:]...), Ends: []End{}},
+		{Hour: 0, Country: [2]byte{'-', '-'}, Side: Either, Flows: 1, Rest: 1, Seen: NewEndSketch(), Ends: []End{{flow.Addr4(2), 1, 1}}},
 	}
 }
 

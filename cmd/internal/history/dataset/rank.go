@@ -201,7 +201,7 @@ func (r *ranker) of(l *countryLists, hour int64, n uint64) *counting {
 			return nil
 		}
 		at = len(l.hours)
-		l.hours = append(l.hours, &counting{EndList: EndList{Hour: hour, Side: l.side, Country: l.country, Seen: &Sketch{}}, cells: make([]uint64, 1<<listCells)})
+		l.hours = append(l.hours, &counting{EndList: EndList{Hour: hour, Side: l.side, Country: l.country, Seen: NewEndSketch()}, cells: make([]uint64, 1<<listCells)})
 	}
 	c := l.hours[at]
 	if !r.second {

@@ -7,10 +7,15 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
-// Sketch estimates how many different ends it was told of, to 2% (HyperLogLog).
-type Sketch [1 << sketchBits]uint8
+// Sketch estimates how many different hashes it was told of (HyperLogLog). Its length is a
+// power of two: 2,048 estimate to 2%, 32,768 to 0.6%.
+type Sketch []uint8
 
-const sketchBits = 11
+// sketchSize is the length of the sketches of the roll-up.
+const sketchSize = 2048
+
+// NewEndSketch returns a sketch of ends, as those of the roll-up are.
+func NewEndSketch() Sketch { return make(Sketch, sketchSize) }
 
 // EndHash is the hash of an end. It is a part of the format of the roll-up: sketches of
 // different files are merged.
@@ -23,24 +28,25 @@ func foldHash(a, b uint64) uint64 {
 	return high ^ low
 }
 
-// Add tells of an end, by its hash.
-func (s *Sketch) Add(h uint64) {
-	at, zeros := h&(1<<sketchBits-1), bits.TrailingZeros64(h>>sketchBits|1<<(64-sketchBits))
-	if n := uint8(zeros + 1); n > s[at] { // seldom
-		s[at] = n
+// Add tells of a hash.
+func (s Sketch) Add(h uint64) {
+	n := bits.TrailingZeros(uint(len(s))) & 63 // how many bits of the hash are the place
+	at, zeros := h&uint64(len(s)-1), bits.TrailingZeros64(h>>n|1<<(64-n))
+	if most := uint8(zeros + 1); most > s[at] { // seldom
+		s[at] = most
 	}
 }
 
-// Merge tells of all ends that o was told of.
-func (s *Sketch) Merge(o *Sketch) {
+// Merge tells of all that o, which is as long, was told of.
+func (s Sketch) Merge(o Sketch) {
 	for i, n := range o {
 		s[i] = max(s[i], n)
 	}
 }
 
-// Estimate returns how many different ends there were.
-func (s *Sketch) Estimate() int {
-	const m = 1 << sketchBits
+// Estimate returns how many different hashes there were.
+func (s Sketch) Estimate() int {
+	m := float64(len(s))
 	sum, empty := 0.0, 0
 	for _, n := range s {
 		sum += math.Ldexp(1, -int(n))

@@ -2,11 +2,11 @@ package query
 
 import (
 	"encoding/binary"
-	"math"
 	"math/bits"
 	"slices"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 )
 
 // bounds say how much groups have at most, when there are too many to add each up: what
@@ -16,7 +16,7 @@ type bounds struct {
 	sums []uint64
 	done []uint64 // a bit for each bucket that was added up
 	zero []uint64 // and for those that have groups of 0
-	seen sketch
+	seen dataset.Sketch
 }
 
 // bucketBits: a million buckets of 8 bytes for each worker. Of 10 M groups the 10 largest
@@ -27,7 +27,7 @@ func bucketOf(h uint64) uint64 { return h >> (64 - bucketBits) }
 
 func newBounds() *bounds {
 	const words = 1 << bucketBits / 64
-	return &bounds{sums: make([]uint64, 1<<bucketBits), done: make([]uint64, words), zero: make([]uint64, words)}
+	return &bounds{sums: make([]uint64, 1<<bucketBits), done: make([]uint64, words), zero: make([]uint64, words), seen: make(dataset.Sketch, 1<<15)}
 }
 
 // add adds n to what the bucket of a group has.
@@ -37,7 +37,7 @@ func (b *bounds) add(h, n uint64) {
 	if n == 0 { // seldom
 		b.zero[at>>6] |= 1 << (at & 63)
 	}
-	b.seen.add(h)
+	b.seen.Add(h)
 }
 
 func (b *bounds) merge(o *bounds) {
@@ -47,7 +47,7 @@ func (b *bounds) merge(o *bounds) {
 	for i, w := range o.zero {
 		b.zero[i] |= w
 	}
-	b.seen.merge(&o.seen)
+	b.seen.Merge(o.seen)
 }
 
 // class ranks sums roughly: to a sixteenth of their size.
@@ -182,38 +182,4 @@ func hashAll(coded []coded, hashes []uint64) []uint64 {
 		}
 	}
 	return hashes
-}
-
-// sketch estimates how many different hashes it was given, to 0.6% (HyperLogLog).
-type sketch struct{ most [1 << sketchBits]uint8 }
-
-const sketchBits = 15
-
-func (s *sketch) add(h uint64) {
-	at, zeros := h&(1<<sketchBits-1), bits.TrailingZeros64(h>>sketchBits|1<<(64-sketchBits))
-	if n := uint8(zeros + 1); n > s.most[at] { // seldom
-		s.most[at] = n
-	}
-}
-
-func (s *sketch) merge(o *sketch) {
-	for i, n := range o.most {
-		s.most[i] = max(s.most[i], n)
-	}
-}
-
-func (s *sketch) estimate() int {
-	const m = 1 << sketchBits
-	sum, empty := 0.0, 0
-	for _, n := range s.most {
-		sum += math.Ldexp(1, -int(n))
-		if n == 0 {
-			empty++
-		}
-	}
-	e := 0.7213 / (1 + 1.079/m) * m * m / sum
-	if e <= 2.5*m && empty > 0 {
-		e = m * math.Log(m/float64(empty))
-	}
-	return int(math.Round(e))
 }

@@ -135,7 +135,7 @@ func (r *reading) fromLists(ctx context.Context) (*Top, error) {
 	if !ok || r.d.Largest == nil {
 		return nil, errUnlisted
 	}
-	l := &endLists{r: r, e: e, ends: map[endKey]*mergedEnd{}}
+	l := &endLists{r: r, e: e, ends: map[endKey]*mergedEnd{}, seen: dataset.NewEndSketch()}
 	if l.whole, l.borders = r.q.hours(); !l.whole.any() {
 		return nil, errUnlisted
 	}

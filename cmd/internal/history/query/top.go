@@ -154,7 +154,7 @@ func (r *reading) inTurn(ctx context.Context) (*Top, error) {
 func (r *reading) candidates(ctx context.Context, first *sums) (*Top, error) {
 	b := first.bounds
 	t := &Top{Records: first.records, Total: first.total, Estimated: true}
-	groups := b.seen.estimate()
+	groups := b.seen.Estimate()
 	best := newRanking(r.o, first.total, nil)
 	entries := newTable(first.table.width, r.o.Memory).most
 	size := min(max(entries/(groups>>bucketBits+1)/2, 1), 1<<14+64*r.o.Count)
