@@ -126,15 +126,19 @@ func appendAddresses(b []byte, block []flow.Addr) []byte {
 	}
 	b = append(b, bothHalves)
 	for _, a := range block[1:] {
-		b = binary.AppendUvarint(b, a.Hi-before.Hi)
-		if a.Hi == before.Hi {
-			b = binary.AppendUvarint(b, a.Lo-before.Lo)
-		} else {
-			b = binary.BigEndian.AppendUint64(b, a.Lo)
-		}
+		b = appendStep(b, before, a)
 		before = a
 	}
 	return b
+}
+
+// appendStep appends an address as the difference to the one before.
+func appendStep(b []byte, before, a flow.Addr) []byte {
+	b = binary.AppendUvarint(b, a.Hi-before.Hi)
+	if a.Hi == before.Hi {
+		return binary.AppendUvarint(b, a.Lo-before.Lo)
+	}
+	return binary.BigEndian.AppendUint64(b, a.Lo)
 }
 
 // endRun writes the blocks of a run.

@@ -131,14 +131,8 @@ func (l *EndList) appendTo(blocks *[blocksOfSide][]byte) {
 func appendEnds(b []byte, ends []End) []byte {
 	var before flow.Addr
 	for i := range ends {
-		a := ends[i].Addr
-		b = binary.AppendUvarint(b, a.Hi-before.Hi)
-		if a.Hi == before.Hi {
-			b = binary.AppendUvarint(b, a.Lo-before.Lo)
-		} else {
-			b = binary.BigEndian.AppendUint64(b, a.Lo)
-		}
-		before = a
+		b = appendStep(b, before, ends[i].Addr)
+		before = ends[i].Addr
 	}
 	for i := range ends {
 		b = binary.AppendUvarint(b, uint64(ends[i].Port))
