@@ -95,7 +95,7 @@ cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow c
 cmd/internal/history/column: cmd/internal/bounded cmd/internal/file cmd/internal/flow github.com/klauspost/compress/ github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/
 cmd/internal/history/dataset: cmd/internal/bounded cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal github.com/klauspost/compress/
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
-cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset cmd/internal/history/query cmd/internal/history/query/show testdata/bench/flowgen
+cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset cmd/internal/history/query cmd/internal/history/query/show plugin/plugintest/peer testdata/bench/flowgen
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset cmd/internal/priority plugin/nearest
 cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed

@@ -1,6 +1,6 @@
 // Package peer is what tests share that talk to real programs: where these are,
 // what a missing one means, free ports, and how many tests wait at a time. Only
-// tests import it; it imports the standard library.
+// tests and benchmarks import it; it imports the standard library.
 package peer
 
 import (

@@ -8,17 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/flow/netflow"
@@ -311,64 +307,21 @@ func TestNfdumpAgrees(t *testing.T) {
 }
 
 // collect sends datagrams to a live nfcapd and returns the folder that it wrote.
-func collect(t *testing.T, nfcapd string, list []pcap.Packet) string {
+func collect(t *testing.T, program string, list []pcap.Packet) string {
 	t.Helper()
-	port := peer.FreePort(t, "udp").Port
 	dir := t.TempDir()
-	var out bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), nfcapd, "-w", dir, "-p", strconv.Itoa(port), "-b", "127.0.0.1", "-t", "3600")
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { // a second end is no trouble
-		_ = cmd.Process.Kill()
-	}()
-	conn, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", port))
+	nfcapd, err := peer.StartNfcapd(program, dir, peer.FreePort(t, "udp").Port)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	drained := func() { // its socket buffer is small
-		t.Helper()
-		for end := time.Now().Add(time.Minute); waiting(port) != 0; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("nfcapd does not read: %s", out.Bytes())
-			}
-		}
-	}
-	drained()
-	for i, p := range list {
-		if _, err := conn.Write(p.Payload); err != nil {
+	defer nfcapd.Kill()
+	for _, p := range list {
+		if err := nfcapd.Send(p.Payload); err != nil {
 			t.Fatal(err)
 		}
-		if i%20 == 19 {
-			drained()
-		}
 	}
-	drained()
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := nfcapd.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("nfcapd: %v: %s", err, out.Bytes())
-	}
 	return dir
-}
-
-// waiting returns how many bytes wait in the socket of a UDP port of 127.0.0.1, -1
-// where it is not bound.
-func waiting(port int) int64 {
-	b, _ := os.ReadFile("/proc/net/udp")
-	_, row, ok := bytes.Cut(b, fmt.Appendf(nil, ": 0100007F:%04X ", port))
-	if !ok {
-		return -1
-	}
-	queues := bytes.Fields(row)[2] // after the remote address and the state: tx_queue:rx_queue
-	_, rx, _ := bytes.Cut(queues, []byte(":"))
-	n, err := strconv.ParseInt(string(rx), 16, 64)
-	if err != nil {
-		return -1
-	}
-	return n
 }

@@ -4,17 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"net"
 	"net/netip"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -44,7 +37,9 @@ func TestSameSumsAsNfdump(t *testing.T) {
 	var batch flow.Batch
 	day := time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)
 	send(t, flowgen.Options{Flows: 1_000_000, Day: day.Unix(), Seed: 1}, func(datagram []byte, received int64) {
-		capture.send(t, datagram)
+		if err := capture.Send(datagram); err != nil {
+			t.Fatal(err)
+		}
 		batch.Reset()
 		if err := decoder.Decode(datagram, netip.MustParseAddrPort("127.0.0.1:9995"), received, &batch); err != nil {
 			t.Fatal(err)
@@ -54,8 +49,7 @@ func TestSameSumsAsNfdump(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	capture.stop(t)
-	for _, err := range []error{w.Flush(), w.Tidy(context.Background(), day.AddDate(1, 0, 0)), w.Close()} {
+	for _, err := range []error{capture.Stop(), w.Flush(), w.Tidy(context.Background(), day.AddDate(1, 0, 0)), w.Close()} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,96 +125,15 @@ func recordOf(f *flowgen.Flow) flow.Record {
 	}
 }
 
-// collector is a running nfcapd.
-type collector struct {
-	cmd  *exec.Cmd
-	conn *net.UDPConn
-	port int
-	sent int
-	out  bytes.Buffer
-}
-
-func startNfcapd(t *testing.T, program, dir string) *collector {
+// startNfcapd runs an nfcapd that writes to dir.
+func startNfcapd(t *testing.T, program, dir string) *peer.Nfcapd {
 	t.Helper()
-	c := &collector{port: peer.FreePort(t, "udp").Port}
-	c.cmd = exec.Command(program, "-b", "127.0.0.1", "-p", strconv.Itoa(c.port), "-w", dir, "-t", "86400", "-y")
-	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.cmd.Process.Kill(); _ = c.cmd.Wait() })
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		if _, ok := c.queue(t); ok {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("nfcapd does not listen: %s", c.out.String())
-		}
-	}
-	conn, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: c.port})
+	n, err := peer.StartNfcapd(program, dir, peer.FreePort(t, "udp").Port, "-y")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
-	c.conn = conn
-	return c
-}
-
-// queue returns how many bytes wait in nfcapd's socket; ok is false without a socket.
-func (c *collector) queue(t *testing.T) (n int64, ok bool) {
-	t.Helper()
-	b, err := os.ReadFile("/proc/net/udp")
-	if err != nil {
-		t.Skip("no /proc/net/udp")
-	}
-	for line := range strings.Lines(string(b)) {
-		f := strings.Fields(line)
-		if len(f) > 4 && f[1] == fmt.Sprintf("0100007F:%04X", c.port) {
-			_, waiting, _ := strings.Cut(f[4], ":")
-			n, err := strconv.ParseInt(waiting, 16, 64)
-			return n, err == nil
-		}
-	}
-	return 0, false
-}
-
-// send sends a datagram. Nothing may be lost: every few it waits until nfcapd has read
-// them.
-func (c *collector) send(t *testing.T, datagram []byte) {
-	t.Helper()
-	if _, err := c.conn.Write(datagram); err != nil {
-		t.Fatal(err)
-	}
-	if c.sent++; c.sent%32 == 0 {
-		c.drain(t)
-	}
-}
-
-func (c *collector) drain(t *testing.T) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Microsecond) {
-		n, ok := c.queue(t)
-		if ok && n == 0 {
-			return
-		}
-		if !ok || time.Now().After(deadline) {
-			t.Fatalf("nfcapd does not read: %s", c.out.String())
-		}
-	}
-}
-
-func (c *collector) stop(t *testing.T) {
-	t.Helper()
-	c.drain(t)
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.cmd.Wait(); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-	}
+	t.Cleanup(n.Kill)
+	return n
 }
 
 var summary = regexp.MustCompile(`total flows: (\d+), total bytes: (\d+), total packets: (\d+)`)
@@ -228,11 +141,7 @@ var summary = regexp.MustCompile(`total flows: (\d+), total bytes: (\d+), total 
 // askNfdump returns flows, packets and bytes of what a filter of nfdump accepts.
 func askNfdump(t *testing.T, program, dir, filter string) (sums [3]uint64) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "nfcapd.*"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("nfcapd has written %v: %v", files, err)
-	}
-	out, err := exec.Command(program, "-r", files[0], "-N", "-s", "proto/flows", "-n", "1", filter).CombinedOutput()
+	out, err := exec.Command(program, "-R", dir, "-N", "-s", "proto/flows", "-n", "1", filter).CombinedOutput()
 	if err != nil {
 		t.Fatalf("nfdump %s: %v: %s", filter, err, out)
 	}

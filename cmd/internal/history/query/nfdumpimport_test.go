@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -30,17 +29,17 @@ func TestImportFromNfdump(t *testing.T) {
 	var sent []flow.Record
 	day := time.Date(2026, 11, 18, 0, 0, 0, 0, time.UTC)
 	send(t, flowgen.Options{Flows: 20_000, Day: day.Unix(), Seed: 2}, func(datagram []byte, received int64) {
-		capture.send(t, datagram)
+		if err := capture.Send(datagram); err != nil {
+			t.Fatal(err)
+		}
 		batch.Reset()
 		if err := decoder.Decode(datagram, netip.MustParseAddrPort("127.0.0.1:9995"), received, &batch); err != nil {
 			t.Fatal(err)
 		}
 		sent = append(sent, batch.Records...)
 	})
-	capture.stop(t)
-	file, err := filepath.Glob(filepath.Join(files, "nfcapd.*"))
-	if err != nil || len(file) != 1 {
-		t.Fatalf("nfcapd has written %v: %v", file, err)
+	if err := capture.Stop(); err != nil {
+		t.Fatal(err)
 	}
 	for _, form := range []string{"csv", "json", "line6", "long6", "extended6"} {
 		t.Run(form, func(t *testing.T) {
@@ -50,7 +49,7 @@ func TestImportFromNfdump(t *testing.T) {
 			}
 			want := asPrinted(sent, precision)
 			var out, errs bytes.Buffer
-			cmd := exec.CommandContext(t.Context(), nfdump, "-r", file[0], "-N", "-o", form)
+			cmd := exec.CommandContext(t.Context(), nfdump, "-R", files, "-N", "-o", form)
 			cmd.Env = append(os.Environ(), "TZ=UTC")
 			cmd.Stdout, cmd.Stderr = &out, &errs
 			if err := cmd.Run(); err != nil {
