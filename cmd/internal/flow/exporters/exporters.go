@@ -127,9 +127,16 @@ func (x *Exporters) Findings(l *finding.List) {
 	exporters, now := x.all(), time.Now()
 	if len(exporters) == 0 {
 		var ports, addresses []string
+		alone := true // only this host reaches it
 		for _, a := range x.d.Listening() {
+			alone = alone && a.Addr().IsLoopback()
 			ports = append(ports, fmt.Sprintf("udp port %d", a.Port()))
 			addresses = append(addresses, "udp://"+a.String())
+		}
+		if alone && len(addresses) > 0 {
+			l.Bad("set listen: [\"udp://:2055\"] in the configuration and restart flowhound",
+				"no exporter has sent anything since the agent started: it listens on %s alone, which no router reaches", strings.Join(addresses, ", "))
+			return
 		}
 		l.Bad("point a router at this host, then: tcpdump -ni any "+strings.Join(ports, " or "),
 			"no exporter has sent anything since the agent started, on %s", strings.Join(addresses, ", "))

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -52,6 +54,9 @@ type Vitals struct {
 	Started      time.Time `json:"started"`
 	HistoryBytes float64   `json:"history_bytes,omitempty"`
 	Listening    []string  `json:"listening"`
+	// Address is this host's, as a router may reach it: the one that the kernel would
+	// send from. Absent where it has none, or listens on loopback alone.
+	Address string `json:"address,omitempty"`
 }
 
 const (
@@ -67,8 +72,12 @@ func (a *API) overview(w http.ResponseWriter, r *http.Request) {
 		Refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	if part := s.to.Sub(s.to.Truncate(time.Minute)); part > 0 { // whole minutes, with the one that runs
+		rest := time.Minute - part
+		s.from, s.to = s.from.Add(rest), s.to.Add(rest)
+	}
 	out := Overview{
-		From: s.from.Truncate(time.Minute), To: s.to.Truncate(time.Minute), Now: []Series{}, Later: []Series{},
+		From: s.from.Truncate(time.Minute), To: s.to, Now: []Series{}, Later: []Series{},
 		Lanes: a.d.Hits.Lanes(s.from, s.to, lanePiece), Findings: a.troubles(), Vitals: a.vitals(now),
 	}
 	a.needs(&out, now)
@@ -124,6 +133,7 @@ func (a *API) vitals(now time.Time) Vitals {
 		LostHits: a.rates.sum("flowhound_dropped_total", holdsHits), Started: a.d.Started, Exporters: len(a.d.Exporters()),
 		Outputs: len(a.d.Outputs()), HistoryBytes: a.rates.value("flowhound_history_bytes"), Listening: a.d.Listening(),
 	}
+	v.Address = reachable(v.Listening)
 	v.Dropped = v.LostHits + a.rates.value("flowhound_udp_drops_total") + a.rates.sum("flowhound_dropped_total", func(queue string) bool { return queue == "history" })
 	v.Rate, _ = a.rates.of("flowhound_records_total", "", now)
 	v.Rate = round(v.Rate)
@@ -138,6 +148,31 @@ func (a *API) vitals(now time.Time) Vitals {
 		}
 	}
 	return v
+}
+
+// reachable is the address of this host to tell routers, where it listens on the
+// given ones. Nothing is sent to find it out.
+func reachable(listening []string) string {
+	for _, l := range listening {
+		at, err := netip.ParseAddrPort(l)
+		if err != nil || at.Addr().IsLoopback() {
+			continue
+		}
+		if !at.Addr().IsUnspecified() {
+			return at.Addr().String()
+		}
+		for _, far := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
+			conn, err := net.Dial("udp", far)
+			if err != nil {
+				continue
+			}
+			here, err := netip.ParseAddrPort(conn.LocalAddr().String())
+			if _ = conn.Close(); err == nil && !here.Addr().IsLoopback() {
+				return here.Addr().Unmap().String()
+			}
+		}
+	}
+	return ""
 }
 
 // holdsHits reports whether what a queue drops is hits: those on their way to the

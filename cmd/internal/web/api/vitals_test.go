@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,34 @@ func TestLostHits(t *testing.T) {
 	a.rates.look(time.Now())
 	if v := a.vitals(time.Now()); v.LostHits != 7 || v.Dropped != 1015 || v.Feeds != 2 || v.Outputs != 1 {
 		t.Errorf("%+v", v)
+	}
+}
+
+// TestLanesCountTheRunningMinute asserts that a hit of this moment, which the lists
+// show, is also counted.
+func TestLanesCountTheRunningMinute(t *testing.T) {
+	l := newLab(t)
+	x := made("tafmy5n3he9te", hit.High, "198.51.100.7")
+	x.First, x.Start = x.Last, x.Last
+	l.say(x)
+	var o Overview
+	if code, _ := l.do("GET", "overview?last=1h", "", &o); code != 200 || o.Lanes[1].Total != 3 || o.NowTotal != 1 {
+		t.Errorf("%d: %d series, %+v", code, o.NowTotal, o.Lanes[1])
+	}
+	if o.To.Sub(o.From) != time.Hour || o.To.Second() != 0 {
+		t.Errorf("from %s to %s", o.From, o.To)
+	}
+}
+
+// TestReachable asserts that a router is told an address that it can reach.
+func TestReachable(t *testing.T) {
+	for listens, want := range map[string]string{"127.0.0.1:2055": "", "[::1]:2055": "", "192.0.2.7:2055": "192.0.2.7", "[2001:db8::7]:2055": "2001:db8::7", "": ""} {
+		if got := reachable([]string{"127.0.0.1:1", listens}); got != want {
+			t.Errorf("%s: %q, want %q", listens, got, want)
+		}
+	}
+	if got := reachable([]string{"[::]:2055"}); strings.HasPrefix(got, "127.") || strings.HasPrefix(got, "[") {
+		t.Errorf("all addresses: %q", got)
 	}
 }
 
