@@ -79,7 +79,7 @@ export const pages = {
     `<div class="bar"><h1>Hits</h1><div id="tools" class="fields"></div></div>
 <div class="bar"><form class="q" role="search" aria-label="Filter hits"><label class="vh" for="f">Filter</label><input id="f" name="q" data-filter placeholder="Address, network, :port, word, or: src net 10.0.0.0/8 and dst port 443" spellcheck="false" autocomplete="off" maxlength="2000"><button class="btn" type="submit">Filter</button></form><button class="btn fbtn" id="fbtn" type="button" aria-expanded="false" aria-controls="facets">Facets</button><span id="chips" class="chips"></span><span id="count" class="dim" role="status"></span><span id="give"></span></div>
 <div id="wrong" role="status"></div>
-<div class="hits f" id="hits"><aside id="facets" class="facets" aria-label="Facets"></aside><div><div id="new" aria-live="polite"></div><div id="list" tabindex="-1"></div><div id="none" class="blank" hidden><h2>No hits for this filter and range.</h2><p class="lead">That is an answer, too: in this range nothing of yours talked to a listed address that fits. Widen the range, or take a filter out.</p></div></div><div id="aside" class="aside" hidden></div></div>`,
+<div class="hits f" id="hits"><aside id="facets" class="facets" aria-label="Facets"></aside><div><div id="new" aria-live="polite"></div><div id="list" tabindex="-1"></div><div id="none" class="blank" hidden></div></div><div id="aside" class="aside" hidden></div></div>`,
     { skip: '#list', skipText: 'Skip to the hits' },
   ),
   map: frame(

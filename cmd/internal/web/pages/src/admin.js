@@ -23,9 +23,10 @@ const pages = {
   exporters: {
     commands: ['flowhound status', 'flowhound doctor'],
     day: 'flows-a-second',
+    none: () => [h('p', { class: 'lead' }, h('a', { href: '/' }, 'How a router is pointed at this host'))],
     rows: (a) => a.exporters.map(exporter),
     says(rows, bad, a) {
-      if (!rows.length) return ['No exporter was heard.', 'Listening on ' + a.listening.join(', ')];
+      if (!rows.length) return ['No exporter was heard.', 'flowhound listens on ' + a.listening.join(', ') + '.'];
       const head = bad
         ? wrong(bad, rows, 'exporter') + '.'
         : all(rows, 'exporter', 'works', 'work');

@@ -66,7 +66,8 @@ export function area(el, t, ys, { fmt = bytes, height = 150, lines = false } = {
     const max = nice(Math.max(0, ...ys.flat()));
     const x = (i) => LEFT + (i / Math.max(1, t.length - 1)) * (w - LEFT - (lines ? 18 : 1));
     const y = (v) => foot - (v / max) * (foot - 8);
-    const out = [1, 0.5, 0].flatMap((g) => scale(w, y(g * max), g ? fmt(g * max) : '0'));
+    const steps = ys.flat().some((v) => v > 0) ? [1, 0.5, 0] : [0]; // of nothing there is no scale
+    const out = steps.flatMap((g) => scale(w, y(g * max), g ? fmt(g * max) : '0'));
     ys.forEach((v, j) => {
       const d = 'M' + v.map((q, i) => x(i).toFixed(1) + ' ' + y(q).toFixed(1)).join('L');
       if (!lines)

@@ -93,6 +93,16 @@ export const address = (a, about) => [
   about?.host ? h('span', { class: 'dim' }, ' ', said(about.host)) : '',
 ];
 
+/** What an empty list says. Where no router has sent flows, that nothing was found is no answer. */
+export function nothing(text) {
+  const p = h('p', { class: 'lead' }, text);
+  get('exporters').then(
+    (a) => a.exporters.length || p.replaceChildren('No router has sent flows since flowhound started. ', h('a', { href: '/' }, 'What to do'), '.'),
+    () => {},
+  );
+  return p;
+}
+
 /** What limits an answer: files that are left out, a history that begins later. */
 export function limits(a) {
   const out = [];

@@ -7,7 +7,7 @@ import { hitsRange, question, range } from './range.js';
 import { port, title, who } from './words.js';
 import { get, trouble } from './net.js';
 import { follow, live, onkey, ready } from './frame.js';
-import { refused } from './flows.js';
+import { nothing, refused } from './flows.js';
 import { story } from './story.js';
 import { act } from './act.js';
 
@@ -160,6 +160,7 @@ function draw(counts) {
   $('#count').textContent =
     count(total, 'series', 'series') + (total > shown.length ? `, ${num(shown.length)} shown` : '');
   $('#none').hidden = shown.length > 0;
+  $('#none').replaceChildren(...(shown.length ? [] : none()));
   $('#list').hidden = !shown.length;
   facets(counts);
   chips();
@@ -169,6 +170,12 @@ function draw(counts) {
     const x = shown.find((s) => s.series === id);
     x ? attach(x, $('.story')) : close();
   }
+}
+
+function none() {
+  const some = filters().length || params.get('q');
+  const what = some ? ' that fits. Widen the range, or take a filter out.' : '. Widen the range to see more.';
+  return [h('h2', {}, some ? 'No hits for this filter and range.' : 'No hits in this range.'), nothing('That is an answer, too: in this range nothing of yours talked to a listed address' + what)];
 }
 
 /* ---- filter: facets with counts, + takes in, − leaves out; all of it stands in the address ---- */

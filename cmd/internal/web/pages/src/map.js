@@ -6,7 +6,7 @@ import { area } from './charts.js';
 import { question, range, wholeHours as hours } from './range.js';
 import { get, trouble } from './net.js';
 import { follow, onkey, ready } from './frame.js';
-import { address, bins, country, facts, hitsByCountry, isCountry, limits, listed, noAnswer, owner, series, step, top, values } from './flows.js';
+import { address, bins, country, facts, hitsByCountry, isCountry, limits, listed, noAnswer, nothing, owner, series, step, top, values } from './flows.js';
 
 const world = await (await fetch('/world.json')).json();
 /* Fixed steps of share, not of the day's range: a colour means the same in every picture. */
@@ -184,7 +184,7 @@ function list() {
     h(
       'div',
       { class: 'scroll', tabindex: '0', role: 'region', 'aria-labelledby': 'sh' },
-      rows.length ? t : h('p', { class: 'blank' }, 'No traffic with a country in this range.'),
+      rows.length ? t : h('div', { class: 'blank' }, nothing('No traffic with a country in this range.')),
     ),
     h('p', { class: 'small dim' }, off ? `Not on the map: ${off}. ` : '', facts(answer, 'countries')),
   );

@@ -14,12 +14,30 @@ export class Refused extends Error {
 const toLogIn = () =>
   location.assign('/login?next=' + encodeURIComponent(location.pathname + location.search + location.hash));
 
+/*
+ * A click is lost when its element is drawn anew between press and release: answers wait until nothing is pressed.
+ */
+const held = new Set();
+const waiting = [];
+function release(what) {
+  what == null ? held.clear() : held.delete(what);
+  if (!held.size) setTimeout(() => waiting.splice(0).forEach((go) => go())); // after the click
+}
+addEventListener('pointerdown', (e) => e.button === 0 && held.add(e.pointerId), true);
+for (const end of ['pointerup', 'pointercancel']) addEventListener(end, (e) => release(e.pointerId), true);
+addEventListener('pointermove', (e) => e.buttons === 0 && held.has(e.pointerId) && release(e.pointerId), true);
+addEventListener('keydown', (e) => e.key === ' ' && held.add(' '), true);
+addEventListener('keyup', (e) => e.key === ' ' && release(' '), true);
+addEventListener('blur', () => release());
+const released = () => held.size && new Promise((go) => waiting.push(go));
+
 async function ask(path, options) {
   let r;
   try {
     r = await fetch('/api/v1/' + path, options);
   } catch (e) {
     if (e.name === 'AbortError') throw e;
+    await released();
     throw new Refused('flowhound does not answer.', 0);
   }
   setClock(r.headers.get('Date'));
@@ -29,6 +47,8 @@ async function ask(path, options) {
   }
   if (r.status === 204) return null;
   const answer = await r.json().catch(() => ({ error: `the answer ${r.status} cannot be read` }));
+  await released();
+  options.signal?.throwIfAborted();
   if (!r.ok) throw new Refused(answer.error, r.status, answer.mistake);
   return answer;
 }
@@ -63,12 +83,16 @@ export function trouble(error) {
 /** News by server-sent events: on.hits(news), on.counts(counts). Where they do not come, on.counts is not called. */
 export function listen(on, begin = '') {
   const source = new EventSource('/api/v1/events' + (begin ? '?since=' + begin : ''));
-  source.addEventListener('hits', (e) => {
+  source.addEventListener('hits', async (e) => {
+    await released();
     const news = JSON.parse(e.data);
     on.counts?.(news.counts);
     on.hits?.(news);
   });
-  source.addEventListener('alive', (e) => on.counts?.(JSON.parse(e.data)));
+  source.addEventListener('alive', async (e) => {
+    await released();
+    on.counts?.(JSON.parse(e.data));
+  });
   addEventListener('pagehide', () => source.close());
   return source;
 }

@@ -11,7 +11,7 @@ const pages = Object.keys(all).filter((p) => p === '/' || has(p.slice(1)));
 const near = pages.filter((p) => common(here + '\u0000', p) > 2)[0];
 $('#what').replaceChildren(
   h('p', { class: 'lead' }, 'There is nothing at ', h('code', {}, clean(here).slice(0, 120)), '.', near ? [' Is it ', h('a', { href: near }, all[near]), '?'] : ''),
-  h('p', {}, 'There are: ', pages.map((p, i) => [i ? ', ' : '', h('a', { href: p }, all[p])]), '. For an address or a hit use the box above (', h('kbd', {}, '/'), ').'),
+  h('p', {}, 'There are: ', pages.map((p, i) => [i ? ', ' : '', h('a', { href: p }, all[p])]), '. For an address or a hit use the box above.'),
 );
 $('#cmd').append(cmd('flowhound help'));
 follow({});

@@ -76,7 +76,7 @@ export function table(rows, separator) {
 function save(name, type, text) {
   const a = h('a', { download: 'flowhound-' + name, href: URL.createObjectURL(new Blob([text], { type })) });
   a.click();
-  setTimeout(() => URL.revokeObjectURL(a.href), 1e3);
+  setTimeout(() => URL.revokeObjectURL(a.href), 6e4);
   toast('flowhound-' + name);
 }
 

@@ -31,8 +31,8 @@ let chosen; // stays when the page is drawn again
 /** The page for who has no flows yet. o is the answer to overview. */
 export function start(o) {
   const at = (o.vitals.listening[0] || ':2055').split(':').pop();
-  const host =
-    location.hostname === 'localhost' || location.hostname.startsWith('127.') ? 'ADDRESS' : location.hostname;
+  const here = /^(localhost|127\..*|\[::1\])$/.test(location.hostname) ? '' : location.hostname;
+  const host = here || o.vitals.address || 'ADDRESS';
   const all = routers(host, at);
   const snip = h('div', { id: 'snip', role: 'tabpanel', 'aria-labelledby': 'tab0' });
   const show = (k) => {
@@ -48,7 +48,7 @@ export function start(o) {
       h(
         'div',
         { class: 'bar' },
-        h('span', { class: 'dim' }, place, host === 'ADDRESS' ? '; ADDRESS is the one of this host that the router reaches' : ''),
+        h('span', { class: 'dim' }, place, here ? '' : `; ${host} is the address of this host${host === 'ADDRESS' ? ' that the router reaches' : ': take another if the router reaches that one'}`),
         h('button', { class: 'btn sm', type: 'button', onclick: () => copy(text) }, icon('copy'), 'Copy'),
       ),
       h('pre', { class: 'snip', tabindex: '0', 'aria-label': 'What to type: ' + k }, text),
@@ -80,7 +80,7 @@ export function start(o) {
     h(
       'p',
       { class: 'lead' },
-      `Flowhound listens on UDP ${at} since ${clock(+new Date(o.vitals.started))} and has heard no datagram. Tell a router to send its flows here; this page goes on by itself.`,
+      `Flowhound listens on UDP ${at}${host === 'ADDRESS' ? '' : ` of ${host}`} since ${clock(+new Date(o.vitals.started))} and has heard no datagram. Tell a router to send its flows here; this page goes on by itself.`,
     ),
     h(
       'section',
@@ -110,7 +110,7 @@ export function start(o) {
         { class: 'col' },
         item(n ? 'ok' : 'late', n ? `${count(o.vitals.feeds, 'feed')}, ${count(n, 'indicator')}` : 'No indicators are loaded yet'),
         item('late', 'No exporter was heard'),
-        o.findings.map((f) => h('li', { class: 'small dim' }, saying(f.what[0].toUpperCase() + f.what.slice(1), 400), f.command && [' ', cmd(f.command)])),
+        o.findings.filter((f) => !f.command?.startsWith('tcpdump ')).map((f) => h('li', { class: 'small dim' }, saying(f.what[0].toUpperCase() + f.what.slice(1), 400), f.advice && [': ', saying(f.advice, 400)], f.command && [' ', cmd(f.command)])),
       ),
     ),
   );

@@ -305,7 +305,7 @@ async function offer() {
   };
   $('#id').replaceChildren(
     h('h1', {}, 'Which address?'),
-    h('p', {}, 'Type an address into the box above (', h('kbd', {}, '/'), '), or take one of the worst hits of this range.'),
+    h('p', {}, 'Type an address into the box above, or take one of the worst hits of this range.'),
   );
   return redraw($('#verdict'), {}, () =>
     $('#verdict').replaceChildren(

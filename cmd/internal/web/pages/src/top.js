@@ -16,6 +16,7 @@ import {
   limits,
   listed,
   noAnswer,
+  nothing,
   owner,
   refused,
   series,
@@ -168,7 +169,7 @@ async function load(calm) {
       $('#tab').replaceChildren(
         answer.rows.length
           ? table(o)
-          : h('p', { class: 'blank' }, 'No flows for this question and range. That is an answer, too.'),
+          : h('div', { class: 'blank' }, nothing('No flows for this question and range. That is an answer, too.')),
       ),
     );
     await lines(o, asking.signal);

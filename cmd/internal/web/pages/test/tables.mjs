@@ -48,5 +48,19 @@ for (const to of pages) {
   }
   check(`${to}: ${taken} tables can be taken away`, taken > 0 || to === '/outputs');
 }
+
+// A page that is drawn again between press and release loses no click.
+await go(page, '/exporters');
+const head = page.locator('#tab th button').first();
+await head.evaluate((b) => (b.dataset.old = '1'));
+await head.hover();
+await page.mouse.down();
+const news = await page.waitForResponse((r) => r.url().endsWith('/api/v1/exporters'));
+await news.finished();
+await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+check('nothing is drawn again under a pressed button', (await head.getAttribute('data-old')) === '1');
+await page.mouse.up();
+await page.locator('#tab th[aria-sort]').waitFor();
+await page.waitForFunction(() => !document.querySelector('#tab th [data-old]'));
 await page.context().close();
 await end();
