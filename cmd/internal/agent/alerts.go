@@ -22,12 +22,12 @@ const lateTime = time.Second
 
 // openJournal opens the journal and makes all that writes to it or reads it.
 func (a *Agent) openJournal(cfg *config.Config) (err error) {
-	a.journal, err = journal.Open(journal.Options{Dir: filepath.Join(cfg.DataDir, "journal"), Sync: cfg.Sync, Say: a.reportAgent, Log: a.log})
+	a.journal, err = journal.Open(journal.Options{Dir: filepath.Join(cfg.DataDir, "journal"), Sync: cfg.Sync, Report: a.reportAgent, Log: a.log})
 	if err != nil {
 		return err
 	}
-	a.file = must(logfile.New(cfg.Log, logfile.Dependencies{Journal: a.journal, Say: a.reportAgent, Log: a.log}))
-	a.outputs = run.New(OutputConfig(cfg), run.Dependencies{Journal: a.journal, Version: a.options.Version, Say: a.report, Log: a.log})
+	a.file = must(logfile.New(cfg.Log, logfile.Dependencies{Journal: a.journal, Report: a.reportAgent, Log: a.log}))
+	a.outputs = run.New(OutputConfig(cfg), run.Dependencies{Journal: a.journal, Version: a.options.Version, Report: a.report, Log: a.log})
 	a.emit = throttle.New(cfg.Alert, throttle.Dependencies{
 		Journal: a.journal, Folds: filepath.Join(cfg.DataDir, "folds"), Report: a.reportAgent, Log: a.log,
 		Policy: func() *alert.Policy { return a.stage.State().Policy },

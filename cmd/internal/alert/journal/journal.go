@@ -60,10 +60,10 @@ const (
 type Options struct {
 	Dir  string // made when it is missing
 	Sync Sync
-	// Say is told of trouble with the disk and of its end, once each: a word of the
+	// Report is told of trouble with the disk and of its end, once each: a word of the
 	// agent's lines and a sentence. It may append to the journal. May be nil.
-	Say func(status, msg string)
-	Log *slog.Logger
+	Report func(status, msg string)
+	Log    *slog.Logger
 }
 
 // Journal is an open journal. Its methods may be called concurrently, those of each
@@ -129,12 +129,12 @@ func Open(o Options) (*Journal, error) {
 		wake: make(chan struct{}, 1), quit: make(chan struct{}),
 		unsyncable: finding.Trouble{
 			Fails: "data_dir cannot be synced", Costs: "a power failure could lose hits that wait", Again: "data_dir can be synced again",
-			Report: o.Say, Log: o.Log,
+			Report: o.Report, Log: o.Log,
 		},
 		unwritable: finding.Trouble{
 			Fails:  "data_dir cannot be written",
 			Costs:  fmt.Sprintf("hits are delivered from memory (%d MB), and a crash would lose those that wait", maxMemory>>20),
-			Report: o.Say, Log: o.Log,
+			Report: o.Report, Log: o.Log,
 		},
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -308,7 +308,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said []string
-	j := open(t, filepath.Join(dir, "journal"), Options{Say: func(status, msg string) { said = append(said, status+" "+msg) }})
+	j := open(t, filepath.Join(dir, "journal"), Options{Report: func(status, msg string) { said = append(said, status+" "+msg) }})
 	healthy := j.Cursor("healthy", 0)
 	j.Cursor("down", 0)
 	const n = 60_000 // some 26 MB

@@ -65,7 +65,7 @@ func (c *Config) check() error {
 // Dependencies are what a File works with.
 type Dependencies struct {
 	Journal *journal.Journal
-	Say     func(status, msg string) // writes an agent line; it must not wait. May be nil
+	Report  func(status, msg string) // writes an agent line; it must not wait. May be nil
 	Log     *slog.Logger             // nil: slog.Default
 }
 
@@ -111,7 +111,7 @@ func New(c Config, d Dependencies) (*File, error) {
 		failing: finding.Trouble{Fails: "the alert log cannot be written", Again: "the alert log is written again", Log: d.Log},
 		unsynced: finding.Trouble{
 			Fails: "the alert log cannot be synced", Costs: "a power failure could lose lines", Again: "the alert log can be synced again",
-			Report: d.Say, Log: d.Log,
+			Report: d.Report, Log: d.Log,
 		},
 		unmoving: finding.Trouble{Fails: "the alert log cannot be rotated and grows", Log: d.Log},
 	}

@@ -162,21 +162,21 @@ func (c *condition) now() Stats {
 func (c *condition) tick() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, say := time.Now(), c.out.opts().Say
+	now, report := time.Now(), c.out.opts().Report
 	c.update(now)
-	c.tellLosses(now, say)
+	c.tellLosses(now, report)
 	switch failing := !c.downAt.IsZero(); {
 	case failing && !c.down && !now.Before(c.downAt):
 		c.down = true
-		say(string(Down), c.problem())
+		report(string(Down), c.problem())
 	case !failing && c.down:
 		c.down = false
-		say(string(OK), "delivers again")
+		report(string(OK), "delivers again")
 	}
 }
 
 // tellLosses says of hits that the output gave up what there is to say. mu is held.
-func (c *condition) tellLosses(now time.Time, say func(status, msg string)) {
+func (c *condition) tellLosses(now time.Time, report func(status, msg string)) {
 	var news []string
 	if n := c.lost.count - c.lost.told; n > 0 {
 		news = append(news, fmt.Sprintf("%d hits are lost: %s", n, c.lost.reason))
@@ -186,12 +186,12 @@ func (c *condition) tellLosses(now time.Time, say func(status, msg string)) {
 	}
 	switch {
 	case len(news) > 0 && (!c.dropping || now.Sub(c.said) >= dropEvery):
-		say(string(Dropping), strings.Join(news, "; "))
+		report(string(Dropping), strings.Join(news, "; "))
 		c.lost.told, c.dead.told, c.dropping, c.said = c.lost.count, c.dead.count, true, now
 	case c.dropping && len(news) == 0 && now.Sub(c.grown) >= dropEvery:
 		c.dropping = false
 		if !c.down {
-			say(string(OK), fmt.Sprintf("drops no more hits; since the start %d are lost, %d dead letters", c.lost.count, c.dead.count))
+			report(string(OK), fmt.Sprintf("drops no more hits; since the start %d are lost, %d dead letters", c.lost.count, c.dead.count))
 		}
 	}
 }

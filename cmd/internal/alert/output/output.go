@@ -52,9 +52,9 @@ type Dependencies struct {
 	// that this may have changed. Either may be nil.
 	Problem func() string
 	Changed <-chan struct{}
-	// Say writes an output line: ok, down or dropping, and why. It must not wait.
-	Say func(status, msg string)
-	Log *slog.Logger
+	// Report writes an output line: ok, down or dropping, and why. It must not wait.
+	Report func(status, msg string)
+	Log    *slog.Logger
 }
 
 // Stats says how an output is doing. Counts are since New.
@@ -112,8 +112,8 @@ func (out *Output) configure(c Config, d Dependencies) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	if d.Say == nil {
-		d.Say = func(string, string) {}
+	if d.Report == nil {
+		d.Report = func(string, string) {}
 	}
 	if d.Problem == nil {
 		d.Problem = func() string { return "" }

@@ -139,7 +139,7 @@ func start(t testing.TB, dir string, w Writer, lines *said, change func(*Config,
 	}
 	d := Dependencies{Journal: j, Dir: filepath.Join(dir, "dead"), Writer: w}
 	if lines != nil {
-		d.Say = lines.say
+		d.Report = lines.say
 	}
 	if change != nil {
 		change(&c, &d)

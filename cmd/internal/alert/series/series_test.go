@@ -31,7 +31,7 @@ type lab struct {
 func (l *lab) start(seed func(func(*hit.Hit))) {
 	l.t.Helper()
 	var err error
-	l.j, err = journal.Open(journal.Options{Dir: filepath.Join(l.dir, "journal"), Sync: journal.SyncNever, Say: func(string, string) {}, Log: slog.New(slog.DiscardHandler)})
+	l.j, err = journal.Open(journal.Options{Dir: filepath.Join(l.dir, "journal"), Sync: journal.SyncNever, Report: func(string, string) {}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		l.t.Fatal(err)
 	}

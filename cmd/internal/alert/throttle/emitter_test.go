@@ -54,7 +54,7 @@ func startEmitter(t *testing.T, dir string) *running {
 		x.said = append(x.said, status+" "+msg)
 	}
 	var err error
-	if x.j, err = journal.Open(journal.Options{Dir: filepath.Join(dir, "journal"), Sync: journal.SyncNever, Say: say}); err != nil {
+	if x.j, err = journal.Open(journal.Options{Dir: filepath.Join(dir, "journal"), Sync: journal.SyncNever, Report: say}); err != nil {
 		t.Fatal(err)
 	}
 	x.log = x.j.Cursor("log", 0)

@@ -56,7 +56,7 @@ func newLab(t *testing.T) *lab {
 	l := &lab{t: t, role: users.Operator}
 	log := slog.New(slog.DiscardHandler)
 	var err error
-	if l.j, err = journal.Open(journal.Options{Dir: filepath.Join(t.TempDir(), "journal"), Sync: journal.SyncNever, Say: func(string, string) {}, Log: log}); err != nil {
+	if l.j, err = journal.Open(journal.Options{Dir: filepath.Join(t.TempDir(), "journal"), Sync: journal.SyncNever, Report: func(string, string) {}, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	l.s = series.New(series.Dependencies{Journal: l.j, Path: filepath.Join(t.TempDir(), "series"), Log: log})

@@ -76,7 +76,7 @@ func (c *Config) Host(o *output.Config, version string, log *slog.Logger) host.O
 type Dependencies struct {
 	Journal *journal.Journal
 	Version string
-	Say     func(*hit.Status) // writes an output line; it must not wait
+	Report  func(*hit.Status) // writes an output line; it must not wait
 	Log     *slog.Logger
 }
 
@@ -126,8 +126,8 @@ func (o *Outputs) Wants(h *hit.Hit) (cursors []string) {
 	return cursors
 }
 
-func (o *Outputs) say(name, status, msg string) {
-	o.d.Say(&hit.Status{Part: hit.Output, ID: name, Status: status, Msg: msg})
+func (o *Outputs) report(name, status, msg string) {
+	o.d.Report(&hit.Status{Part: hit.Output, ID: name, Status: status, Msg: msg})
 }
 
 // pluginWriter is a plugin's process as an output.Writer.
@@ -172,7 +172,7 @@ func (o *Outputs) Apply(ctx context.Context, c Config) error {
 		deps := output.Dependencies{
 			Journal: o.d.Journal, Dir: c.DeadDir(cfg.Name), Writer: pluginWriter{d.plugin}, Changed: d.plugin.Changed(), Log: o.d.Log,
 			Problem: func() string { return problem(d.plugin) },
-			Say:     func(status, msg string) { o.say(cfg.Name, status, msg) },
+			Report:  func(status, msg string) { o.report(cfg.Name, status, msg) },
 		}
 		if at < 0 {
 			d.out = output.New(*cfg, deps)
@@ -225,7 +225,7 @@ func (o *Outputs) retire(d *delivery) {
 	d.out.Stop(ctx)
 	o.stopPlugin(d.plugin)
 	if n := d.out.Stats().Depth; n > 0 {
-		o.say(d.cfg.Name, "down", fmt.Sprintf(
+		o.report(d.cfg.Name, "down", fmt.Sprintf(
 			"not configured any more: %d hits stay on disk and go out when an output of that name is configured again", n))
 	}
 }

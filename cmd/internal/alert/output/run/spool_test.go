@@ -86,7 +86,7 @@ func TestTakeSpool(t *testing.T) {
 			}
 			var said []string
 			c := Config{DataDir: dir}
-			o := New(c, Dependencies{Journal: j, Log: slog.New(slog.DiscardHandler), Say: func(s *hit.Status) { said = append(said, s.Status+" "+s.Msg) }})
+			o := New(c, Dependencies{Journal: j, Log: slog.New(slog.DiscardHandler), Report: func(s *hit.Status) { said = append(said, s.Status+" "+s.Msg) }})
 			o.takeSpool(t.Context(), &c, "siem")
 			if _, err := os.Stat(filepath.Join(dir, "spool")); !os.IsNotExist(err) {
 				t.Errorf("the spool is still there: %v", err)
