@@ -61,7 +61,7 @@ func OpenLog(path, kind string, each func(record []byte) error) (*Log, Found, er
 	found, err := l.read(each)
 	if errors.Is(err, errKind) {
 		found = Found{Lost: found.Lost, Aside: path + asideSuffix}
-		err = errors.Join(f.Close(), os.Rename(path, found.Aside))
+		err = errors.Join(f.Close(), Move(path, found.Aside))
 		if err == nil {
 			l.f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 		}

@@ -59,14 +59,13 @@ func (p *Pending) Commit() error { return p.CommitAs(p.path) }
 func (p *Pending) CommitAs(path string) error {
 	err := p.Sync()
 	if err == nil {
-		err = os.Rename(p.Name(), path)
+		err = Move(p.Name(), path)
 	}
 	if err != nil {
 		p.Discard()
 		return err
 	}
 	p.done = true
-	_ = SyncFolder(filepath.Dir(path))
 	return p.Close()
 }
 
@@ -98,13 +97,26 @@ func Replace(path string, content []byte, mode fs.FileMode) error {
 	return p.Commit()
 }
 
+// Move renames a file, in place of the one that stands at to, and brings both folders to
+// the disk as Commit does.
+func Move(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	_ = SyncFolder(filepath.Dir(to))
+	if filepath.Dir(from) != filepath.Dir(to) {
+		_ = SyncFolder(filepath.Dir(from))
+	}
+	return nil
+}
+
 // BadSuffix ends the name of a file that could not be read and was set aside.
 const BadSuffix = ".bad"
 
 // SetAside renames a file that cannot be read, for whoever wants to look at it, and
 // returns its new name. What cannot be renamed will be written over.
 func SetAside(path string) string {
-	_ = os.Rename(path, path+BadSuffix)
+	_ = Move(path, path+BadSuffix)
 	return path + BadSuffix
 }
 

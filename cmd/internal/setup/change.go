@@ -104,7 +104,7 @@ func (t *transaction) commit(ctx context.Context) error {
 		case c.content == nil && t.existed[i]:
 			err = os.Remove(c.path)
 		case c.content != nil:
-			err = os.Rename(c.path+newSuffix, c.path)
+			err = file.Move(c.path+newSuffix, c.path)
 		}
 		if err != nil {
 			return errors.Join(plain(err), t.rollback())
@@ -137,7 +137,7 @@ func (t *transaction) rollback() error {
 		}
 		var err error
 		if t.existed[i] {
-			err = os.Rename(c.path+oldSuffix, c.path)
+			err = file.Move(c.path+oldSuffix, c.path)
 		} else if c.content != nil {
 			err = os.Remove(c.path)
 		}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/file"
 )
 
 // minRotation is the least time between rotations. OSSEC looks for one about
@@ -57,14 +59,14 @@ func (t *target) open() error {
 	if err := os.MkdirAll(filepath.Dir(t.path), 0o750); err != nil {
 		return err
 	}
-	file, err := create(t.path, 0o640)
+	f, err := create(t.path, 0o640)
 	if errors.Is(err, fs.ErrExist) {
-		file, err = os.OpenFile(t.path, os.O_RDWR|os.O_APPEND, 0) // to read its last byte, too
+		f, err = os.OpenFile(t.path, os.O_RDWR|os.O_APPEND, 0) // to read its last byte, too
 	}
 	if err != nil {
 		return err
 	}
-	t.file = file
+	t.file = f
 	if err := t.inspect(); err != nil {
 		t.close()
 		return err
@@ -74,14 +76,14 @@ func (t *target) open() error {
 
 // create makes a new file with exactly this mode, whatever the umask.
 func create(path string, mode fs.FileMode) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, mode)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return nil, err
 	}
-	if err := file.Chmod(mode); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(path))
+	if err := f.Chmod(mode); err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(path))
 	}
-	return file, nil
+	return f, nil
 }
 
 // inspect refuses what is no log file, and finds out whether its last line is torn.
@@ -143,31 +145,31 @@ func (t *target) rotate() error {
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	file, err := create(fresh, t.info.Mode().Perm())
+	f, err := create(fresh, t.info.Mode().Perm())
 	if err != nil {
 		return err
 	}
 	if owner, ok := t.info.Sys().(*syscall.Stat_t); ok {
-		_ = file.Chown(int(owner.Uid), int(owner.Gid)) // only root may give files away
+		_ = f.Chown(int(owner.Uid), int(owner.Gid)) // only root may give files away
 	}
 	if err := t.shift(fresh); err != nil {
-		return errors.Join(err, file.Close(), os.Remove(fresh))
+		return errors.Join(err, f.Close(), os.Remove(fresh))
 	}
 	t.close()
-	return file.Close() // ready opens it
+	return f.Close() // ready opens it
 }
 
 // shift renames path.1 to path.2 and so on, path to path.1 and fresh to path.
 func (t *target) shift(fresh string) error {
 	for n := t.keep - 1; n >= 1; n-- {
-		if err := os.Rename(t.old(n), t.old(n+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := file.Move(t.old(n), t.old(n+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	if err := os.Rename(t.path, t.old(1)); err != nil {
+	if err := file.Move(t.path, t.old(1)); err != nil {
 		return err
 	}
-	return os.Rename(fresh, t.path)
+	return file.Move(fresh, t.path)
 }
 
 // sync brings the file to the disk. What is not a regular file has none.

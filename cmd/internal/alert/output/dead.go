@@ -60,7 +60,7 @@ func (d *dead) add(payload []byte, why string, tries uint32) (lost int, err erro
 	err = os.MkdirAll(filepath.Dir(path), 0o700)
 	if info, statErr := os.Stat(path); err == nil && statErr == nil && info.Size()+int64(len(line)) > most {
 		old := countLines(path + ".1")
-		if err = os.Rename(path, path+".1"); err == nil {
+		if err = file.Move(path, path+".1"); err == nil {
 			lost = old
 		}
 	}
@@ -162,7 +162,7 @@ func (out *Output) ReplayDead(ctx context.Context) (r Replayed, err error) {
 	for _, name := range letterFiles {
 		var f *os.File
 		if path, _ := out.dead.path(name); path != replay {
-			err = os.Rename(path, replay)
+			err = file.Move(path, replay)
 		}
 		if err == nil {
 			f, err = os.Open(replay)

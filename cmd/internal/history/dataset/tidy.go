@@ -114,7 +114,7 @@ func (w *Writer) moveAside(path string) error {
 		}
 		to = filepath.Join(DamagedDir(w.Dir), fmt.Sprintf("%s.%d", name, i))
 	}
-	return os.Rename(path, to)
+	return file.Move(path, to)
 }
 
 // Limits are what Expire keeps to.
@@ -211,7 +211,7 @@ func (w *Writer) drop(day string, m *manifest, n int, oldest int64) error {
 func (w *Writer) retire(dir string, names []string, now time.Time) {
 	for _, name := range names {
 		path := filepath.Join(dir, name)
-		if err := os.Rename(path, path+oldSuffix); err == nil {
+		if err := file.Move(path, path+oldSuffix); err == nil {
 			w.old = append(w.old, retired{path + oldSuffix, now})
 		}
 	}

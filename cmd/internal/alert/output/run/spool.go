@@ -16,6 +16,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/cmd/internal/alert/output"
+	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -45,7 +46,7 @@ func (o *Outputs) takeSpool(ctx context.Context, c *Config, name string) {
 		err = os.MkdirAll(c.DeadDir(name), 0o700)
 	}
 	for _, path := range letters {
-		err = errors.Join(err, os.Rename(path, filepath.Join(c.DeadDir(name), filepath.Base(path))))
+		err = errors.Join(err, file.Move(path, filepath.Join(c.DeadDir(name), filepath.Base(path))))
 	}
 	moved, lost := 0, 0
 	if err == nil {
@@ -56,11 +57,11 @@ func (o *Outputs) takeSpool(ctx context.Context, c *Config, name string) {
 	}
 	if err != nil {
 		o.d.Log.Error("hits of an earlier version's spool cannot be moved into the journal; they are tried again at the next start", "spool", dir, "err", err)
-		o.say(name, "down", "hits wait in the spool of an earlier version and cannot be moved into the journal: "+err.Error())
+		o.report(name, "down", "hits wait in the spool of an earlier version and cannot be moved into the journal: "+err.Error())
 		return
 	}
 	if lost > 0 {
-		o.say(name, "dropping", fmt.Sprintf("%d hits in the spool of an earlier version were damaged and are lost", lost))
+		o.report(name, "dropping", fmt.Sprintf("%d hits in the spool of an earlier version were damaged and are lost", lost))
 	}
 	o.d.Log.Info("the spool of an earlier version was moved into the journal", "output", name, "hits", moved, "lost", lost)
 	if err := os.RemoveAll(dir); err != nil {
