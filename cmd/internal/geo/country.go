@@ -88,22 +88,6 @@ func (c Country) Code() string {
 	return c.String()
 }
 
-// ParseCountry reads what String and Code return; countries in any case.
-func ParseCountry(s string) (Country, error) {
-	switch s {
-	case "--":
-		return Unknown, nil
-	case "private", "xp":
-		return Private, nil
-	case "multicast", "xm":
-		return Multicast, nil
-	}
-	if c := NewCountry(s); c != Unknown {
-		return c, nil
-	}
-	return Unknown, fmt.Errorf("%q is not a country: two letters such as no, or -- (unknown), private, multicast", s)
-}
-
 // MarshalText returns what String returns.
 func (c Country) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 

@@ -169,17 +169,15 @@ func TestLocate(t *testing.T) {
 }
 
 func TestCountry(t *testing.T) {
-	for text, want := range map[string]string{"no": "NO", "NO": "NO", "--": "--", "private": "private", "multicast": "multicast", "xp": "private", "xm": "multicast"} {
-		c, err := ParseCountry(text)
-		if err != nil || c.String() != want {
-			t.Errorf("%q: %s, %v", text, c, err)
-		}
-		if again, err := ParseCountry(c.Code()); err != nil || again != c || len(c.Code()) != 2 {
-			t.Errorf("%q: %q is %s, %v", text, c.Code(), again, err)
+	for c, want := range map[Country][2]string{
+		NewCountry("no"): {"NO", "NO"}, NewCountry("NO"): {"NO", "NO"}, Unknown: {"--", "--"}, Private: {"private", "xp"}, Multicast: {"multicast", "xm"},
+	} {
+		if got := [2]string{c.String(), c.Code()}; got != want {
+			t.Errorf("%d: %q, want %q", c, got, want)
 		}
 	}
 	for _, text := range []string{"", "n", "nor", "n1", "??", "é"} {
-		if c, err := ParseCountry(text); err == nil {
+		if c := NewCountry(text); c != Unknown {
 			t.Errorf("%q is %s", text, c)
 		}
 	}

@@ -161,16 +161,6 @@ func (p *Part) global(a flow.Addr) bool {
 	return c != Private && c != Multicast && c != tunnel
 }
 
-// Learned returns the outside addresses that flows told, and when they held.
-func (p *Part) Learned() []Learned {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.memory == nil {
-		return nil
-	}
-	return p.memory.learned()
-}
-
 // counted is a problem by what it is about, nil errors being none.
 type counted struct {
 	errs  map[string]error

@@ -60,9 +60,6 @@ type note struct {
 	ref, name, tags string
 }
 
-// Feed returns the name of the feed that the block was loaded from.
-func (b *Block) Feed() string { return b.feed }
-
 // Len returns the number of indicators, expired ones included.
 func (b *Block) Len() int { return len(b.rows) + len(b.names) }
 

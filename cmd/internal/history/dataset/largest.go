@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
-	"slices"
 
 	"github.com/flowhound/flowhound/cmd/internal/bounded"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -222,10 +221,4 @@ func (r *numbers) ends(n uint64) []End {
 		ends[i].Bytes = r.Uvarint()
 	}
 	return ends
-}
-
-// Has reports whether the list has an end.
-func (l *EndList) Has(a flow.Addr, port uint16) bool {
-	_, ok := slices.BinarySearchFunc(l.Ends, End{Addr: a, Port: port}, func(x, y End) int { return x.compare(&y) })
-	return ok
 }

@@ -41,13 +41,6 @@ type File struct {
 	Path string
 }
 
-// Hour returns the hour of arrival, in Unix seconds.
-func (f *File) Hour() int64 {
-	day, _ := time.Parse(dayFormat, f.Day)
-	name, _ := parseName(f.Name)
-	return day.Unix() + int64(name.Hour)*3600
-}
-
 // Open opens the file, also when it was replaced since the snapshot was taken. An
 // error that wraps fs.ErrNotExist says that it has expired since; one that wraps
 // column.ErrDamaged that its content is damaged, or another's.

@@ -70,9 +70,6 @@ func newFront(ranges []flow.Range) *front {
 // touches reports whether any range touches an address's /24.
 func (f *front) touches(n uint32) bool { return f.touched[n>>14]>>(n>>8&63)&1 != 0 }
 
-// Ranges returns the set's ranges, sorted; they must not be changed.
-func (s *AddrSet) Ranges() []flow.Range { return s.ranges }
-
 // Contains reports whether a is in the set.
 func (s *AddrSet) Contains(a flow.Addr) bool {
 	ranges := s.ranges
@@ -85,10 +82,4 @@ func (s *AddrSet) Contains(a flow.Addr) bool {
 	}
 	i := sort.Search(len(ranges), func(i int) bool { return ranges[i].Last.Compare(a) >= 0 })
 	return i < len(ranges) && ranges[i].First.Compare(a) <= 0
-}
-
-// Overlaps reports whether any address of first to last is in the set.
-func (s *AddrSet) Overlaps(first, last flow.Addr) bool {
-	i := sort.Search(len(s.ranges), func(i int) bool { return s.ranges[i].Last.Compare(first) >= 0 })
-	return i < len(s.ranges) && s.ranges[i].First.Compare(last) <= 0
 }

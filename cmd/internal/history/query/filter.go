@@ -33,14 +33,6 @@ func (f Filter) And(g Filter) Filter {
 	return Filter{join(opAnd, f.root, g.root)}
 }
 
-// Not returns a filter of what f does not accept.
-func (f Filter) Not() Filter {
-	if f.root == nil {
-		return Filter{&node{op: opAll, negated: true}}
-	}
-	return Filter{f.root.negate()}
-}
-
 // All reports whether f accepts every record, whatever it holds.
 func (f Filter) All() bool { return f.root == nil || f.root.op == opAll && !f.root.negated }
 

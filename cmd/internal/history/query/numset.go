@@ -34,9 +34,3 @@ func (s numSet) contains(n uint64) bool {
 	i := sort.Search(len(s), func(i int) bool { return s[i].last >= n })
 	return i < len(s) && s[i].first <= n
 }
-
-// overlaps reports whether any number of first to last is in the set.
-func (s numSet) overlaps(first, last uint64) bool {
-	i := sort.Search(len(s), func(i int) bool { return s[i].last >= first })
-	return i < len(s) && s[i].first <= last
-}

@@ -94,7 +94,7 @@ func TestExpressions(t *testing.T) {
 		if got != want {
 			t.Errorf("%q accepts %q, want %q", text, got, want)
 		}
-		if n := f.Not(); n.Match(web(), false) == f.Match(web(), false) || n.Match(dns(), false) == f.Match(dns(), false) {
+		if n := opposite(f); n.Match(web(), false) == f.Match(web(), false) || n.Match(dns(), false) == f.Match(dns(), false) {
 			t.Errorf("not (%s) is not its opposite", text)
 		}
 	}
@@ -256,7 +256,7 @@ func TestAddrSet(t *testing.T) {
 			for _, r := range ranges {
 				want = want || r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0
 			}
-			if s.Contains(a) != want || s.Overlaps(a, a) != want {
+			if s.Contains(a) != want {
 				t.Fatalf("Contains(%s) = %v, want %v in %v", a, s.Contains(a), want, ranges)
 			}
 		}
@@ -267,12 +267,9 @@ func TestNumSet(t *testing.T) {
 	s := newNumSet([]numRange{{5, 9}, {1, 2}, {10, 12}, {20, 20}})
 	for n := range uint64(25) {
 		want := n >= 1 && n <= 2 || n >= 5 && n <= 12 || n == 20
-		if s.contains(n) != want || s.overlaps(n, n) != want {
+		if s.contains(n) != want {
 			t.Errorf("%d: %v", n, !want)
 		}
-	}
-	if !s.overlaps(13, 30) || s.overlaps(13, 19) || s.overlaps(21, 1<<63) {
-		t.Error("overlaps")
 	}
 }
 
@@ -291,9 +288,17 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, r := range []*Record{web(), dns(), {}} {
-			if filter.Match(r, false) == filter.Not().Match(r, false) {
+			if filter.Match(r, false) == opposite(filter).Match(r, false) {
 				t.Fatalf("%q and its opposite agree", text)
 			}
 		}
 	})
+}
+
+// opposite returns a filter of what f does not accept.
+func opposite(f Filter) Filter {
+	if f.root == nil {
+		return Filter{&node{op: opAll, negated: true}}
+	}
+	return Filter{f.root.negate()}
 }

@@ -89,9 +89,6 @@ func (t *Type) Shrinks() bool { return !t.IsServer() && !t.MayBeEmpty }
 // takes reports whether a key is of this type's own.
 func (t *Type) takes(key string) bool { return slices.Contains(t.Keys, key) }
 
-// Preset reports whether it is a list with everything set.
-func (t *Type) Preset() bool { return t.Format == List && t.Name != List }
-
 // Find returns the type of that name.
 func Find(name string) (Type, bool) {
 	for _, t := range Types() {

@@ -247,9 +247,6 @@ func (a *Archive) Add(document any) error {
 	return nil
 }
 
-// Pending returns how many documents wait for the next Merge.
-func (a *Archive) Pending() int { return len(a.pending) }
-
 // Forget throws away what waits for the next Merge.
 func (a *Archive) Forget() error { return a.emptySpool() }
 

@@ -66,8 +66,8 @@ func TestMerge(t *testing.T) {
 		t.Error("a new archive is not fresh")
 	}
 	add(t, a, "a", "1", "b", "1", "c", "1", "b", "2")
-	if a.Pending() != 3 {
-		t.Errorf("%d pending", a.Pending())
+	if len(a.pending) != 3 {
+		t.Errorf("%d pending", len(a.pending))
 	}
 	expect(t, dir, "")
 	if !merge(t, a, state{1}, nil) {
@@ -109,8 +109,8 @@ func TestStop(t *testing.T) {
 	add(t, a, "d", "1", "e", strings.Repeat("x", 2<<20))
 
 	a, s, fresh := open(t, dir)
-	if fresh || s.Page != 2 || a.Pending() != 2 {
-		t.Errorf("state %+v, fresh %v, %d pending", s, fresh, a.Pending())
+	if fresh || s.Page != 2 || len(a.pending) != 2 {
+		t.Errorf("state %+v, fresh %v, %d pending", s, fresh, len(a.pending))
 	}
 	expect(t, dir, "a=1 b=1 ")
 	add(t, a, "f", "1")
@@ -133,8 +133,8 @@ func TestPublish(t *testing.T) {
 	expect(t, dir, "a=1 b=2 ")
 
 	a, s, fresh := open(t, dir)
-	if fresh || s.Page != 2 || a.Pending() != 1 {
-		t.Errorf("state %+v, fresh %v, %d pending", s, fresh, a.Pending())
+	if fresh || s.Page != 2 || len(a.pending) != 1 {
+		t.Errorf("state %+v, fresh %v, %d pending", s, fresh, len(a.pending))
 	}
 	add(t, a, "c", "1")
 	merge(t, a, state{3}, func(string, []byte) bool { return true })
@@ -189,8 +189,8 @@ func TestDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			a, s, fresh := open(t, dir)
-			if !fresh || s.Page != 0 || a.Pending() != 0 {
-				t.Errorf("state %+v, fresh %v, %d pending", s, fresh, a.Pending())
+			if !fresh || s.Page != 0 || len(a.pending) != 0 {
+				t.Errorf("state %+v, fresh %v, %d pending", s, fresh, len(a.pending))
 			}
 			add(t, a, "c", "1")
 			merge(t, a, state{3}, nil)
