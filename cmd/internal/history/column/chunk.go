@@ -1,9 +1,9 @@
 package column
 
 import (
-	"encoding/binary"
 	"hash/crc32"
 	"math/bits"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/delta"
@@ -12,9 +12,15 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// pageRows is how many rows a page has: what is read to show one row. A column that has
-// one value in all of a row group has one page.
-const pageRows = 16384
+// pageRows is how many rows a page has: what is read to show one row, or some. A hunt that
+// finds twelve rows in a row group reads half of its pages. A column of few different values,
+// whose pages are small and quickly read, has larger ones, so that it takes less room; one
+// that has one value in all of a row group has one page.
+const (
+	pageRows   = 4096
+	narrowRows = 16384
+	narrow     = 256 // different values
+)
 
 // chunk is one column of a row group, as it stands in the file. Its pages are valid until
 // the encoder makes the next one.
@@ -35,7 +41,8 @@ type encoder struct {
 	size   int64  // of its pages before they were compressed
 }
 
-// window is how far back the compression looks: two pages. Its default takes 16 MB.
+// window is how far back the compression looks: a page or part of a dictionary. Its default
+// takes 16 MB.
 const window = 256 << 10
 
 func newEncoder(level Level) *encoder {
@@ -62,10 +69,13 @@ func (e *encoder) dictionary(id ID, values *dict, places []int32, rows int) (chu
 	})
 	c.meta.DataPageOffset = int64(len(e.pages))
 	step := pageRows
-	if values.len() == 1 {
+	switch n := values.len(); {
+	case n == 1:
 		e.places = grow(e.places, rows)
 		clear(e.places)
 		places, step = e.places, rows
+	case n <= narrow:
+		step = narrowRows
 	}
 	for from := 0; from < rows; from += step {
 		some := places[from:min(from+step, rows)]
@@ -106,33 +116,38 @@ func (e *encoder) plain(id ID, values []int64) (chunk, error) {
 	e.pages, e.size = e.pages[:0], 0
 	low, high := bounds(values)
 	coding := format.Plain
-	if id == Start {
+	if specs[id].delta {
 		coding = format.DeltaBinaryPacked
 	}
 	c := e.begin(id, len(values), appendNumber(nil, low, id.Kind()), appendNumber(nil, high, id.Kind()), coding)
-	var deltas delta.BinaryPackedEncoding
-	for rest := values; len(rest) > 0; {
-		some := rest[:min(pageRows, len(rest))]
-		rest = rest[len(some):]
-		e.raw = e.raw[:0]
-		switch {
-		case coding == format.DeltaBinaryPacked:
-			var err error
-			if e.raw, err = deltas.EncodeInt64(e.raw, some); err != nil {
-				return chunk{}, err
-			}
-		case id.Kind() == Int32:
-			for _, v := range some {
-				e.raw = binary.LittleEndian.AppendUint32(e.raw, uint32(v))
-			}
-		default:
-			for _, v := range some {
-				e.raw = binary.LittleEndian.AppendUint64(e.raw, uint64(v))
-			}
+	for some := range slices.Chunk(values, pageRows) {
+		if err := e.numbers(id, some); err != nil {
+			return chunk{}, err
 		}
 		e.data(len(some), coding)
 	}
 	return e.end(c), nil
+}
+
+// numbers makes raw values of a column without a dictionary.
+func (e *encoder) numbers(id ID, values []int64) (err error) {
+	e.raw = e.raw[:0]
+	var deltas delta.BinaryPackedEncoding
+	switch whole := id.Kind() == Int64; {
+	case specs[id].delta && whole:
+		e.raw, err = deltas.EncodeInt64(e.raw, values)
+	case specs[id].delta:
+		e.places = grow(e.places, len(values))
+		for i, v := range values {
+			e.places[i] = int32(v)
+		}
+		e.raw, err = deltas.EncodeInt32(e.raw, e.places)
+	default:
+		for _, v := range values {
+			e.raw = appendNumber(e.raw, v, id.Kind())
+		}
+	}
+	return err
 }
 
 func (e *encoder) begin(id ID, rows int, least, most []byte, codings ...format.Encoding) chunk {

@@ -266,11 +266,11 @@ func (m *merge) load(id ID) error {
 		return nil
 	}
 	err := m.each(id, func(first int, c *Column) error {
-		if c.Index == nil {
-			return fmt.Errorf("%w: column %s has no dictionary", ErrDamaged, id)
-		}
 		m.number(id, c, m.dict)
 		places := m.places[first:]
+		if c.Index == nil { // an earlier version wrote it without a dictionary
+			copy(places, m.ids)
+		}
 		for row, at := range c.Index {
 			places[row] = m.ids[at]
 		}

@@ -40,11 +40,11 @@ type Row struct {
 
 	Src     [16]byte `parquet:"src,dict"`
 	Dst     [16]byte `parquet:"dst,dict"`
-	SrcPort int32    `parquet:"sport,plain"`
+	SrcPort int32    `parquet:"sport,delta"`
 	DstPort int32    `parquet:"dport,dict"`
 	Proto   int32    `parquet:"proto,dict"`
-	Bytes   int64    `parquet:"bytes,dict"`    // as exported: multiply by Sampling
-	Packets int64    `parquet:"packets,plain"` // as exported
+	Bytes   int64    `parquet:"bytes,dict"`   // as exported: multiply by Sampling
+	Packets int64    `parquet:"packets,dict"` // as exported
 	Flags   int32    `parquet:"tcp_flags,dict"`
 	ToS     int32    `parquet:"tos,dict"`
 	InIf    int64    `parquet:"in_if,dict"`
@@ -89,7 +89,7 @@ type Row struct {
 	RevToS      int32 `parquet:"rev_tos,dict"`
 	RevHas      int64 `parquet:"rev_has,dict"`
 	RevBytes    int64 `parquet:"rev_bytes,dict"`
-	RevPackets  int64 `parquet:"rev_packets,plain"`
+	RevPackets  int64 `parquet:"rev_packets,dict"`
 }
 
 // Unset in StartNS or DurNS: the record has no such time.
@@ -163,6 +163,7 @@ type spec struct {
 	name   string
 	kind   Kind
 	dict   bool
+	delta  bool    // without a dictionary: as differences
 	offset uintptr // in Row
 }
 

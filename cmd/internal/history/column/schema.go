@@ -16,7 +16,7 @@ func specsOf() []spec {
 	for i := range out {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("parquet"), ",")
-		out[i] = spec{name: name, dict: strings.Contains(options, "dict"), offset: f.Offset}
+		out[i] = spec{name: name, dict: strings.Contains(options, "dict"), delta: strings.Contains(options, "delta"), offset: f.Offset}
 		switch f.Type.Kind() {
 		case reflect.Int32:
 			out[i].kind = Int32
