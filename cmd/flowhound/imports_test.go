@@ -93,8 +93,8 @@ cmd/internal/flow/pcap: cmd/internal/flow cmd/internal/flow/packet github.com/kl
 cmd/internal/flow/printed: cmd/internal/flow
 cmd/internal/flow/exporters: cmd/internal/finding cmd/internal/flow/netflow cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit
-cmd/internal/flow/lane: cmd/internal/flow
-cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/flow/lane cmd/internal/metric cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/text
+cmd/internal/flow/lane: cmd/internal/flow cmd/internal/offheap
+cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/flow/lane cmd/internal/metric cmd/internal/offheap cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/text
 cmd/internal/history/column: cmd/internal/bounded cmd/internal/file cmd/internal/flow github.com/klauspost/compress/ github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/
 cmd/internal/history/dataset: cmd/internal/bounded cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal github.com/klauspost/compress/
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
@@ -129,6 +129,7 @@ cmd/internal/intel/feed/warninglist: cmd/internal/intel cmd/internal/intel/feed/
 cmd/internal/match: cmd/internal/flow cmd/internal/intel
 cmd/internal/metric: github.com/prometheus/client_golang/prometheus
 cmd/internal/bounded:
+cmd/internal/offheap:
 cmd/internal/priority:
 cmd/internal/replay: cmd/internal/geo cmd/internal/alert cmd/internal/alert/throttle cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/intel cmd/internal/match cmd/internal/site cmd/internal/stage plugin/hit
 cmd/internal/resolver: github.com/miekg/dns

@@ -21,6 +21,7 @@ func (a *Agent) watch(ctx context.Context) {
 	var lost finding.Moves
 	muted := alert.Ended{}
 	alive, transitSaid := a.started, false
+	memory := a.started.Add(settledAfter - memoryEvery)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -42,6 +43,10 @@ func (a *Agent) watch(ctx context.Context) {
 		if msg := a.stage.MostlyTransit(); msg != "" && !transitSaid {
 			transitSaid = true
 			a.reportAgent("error", msg)
+		}
+		if now.Sub(memory) >= memoryEvery {
+			memory = now
+			returnMemory()
 		}
 		if now.Sub(alive) >= aliveEvery {
 			alive = now

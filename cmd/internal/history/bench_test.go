@@ -203,7 +203,7 @@ func logAndWrite(t *testing.T, w *dataset.Writer, raw string) (n int) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.file(w, []sealed{{s.Number, s.records}}); err != nil {
+		if err := r.file(w, []sealed{{number: s.Number, records: s.records}}); err != nil {
 			t.Fatal(err)
 		}
 	}

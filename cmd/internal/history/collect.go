@@ -72,6 +72,7 @@ type job struct {
 	*wal.Segment
 	complete bool
 	records  *buffer
+	filling  time.Duration // of a complete one
 }
 
 // sealed is a segment that is complete, and on the disk. Its records are in memory, too,
@@ -79,6 +80,7 @@ type job struct {
 type sealed struct {
 	number  uint64
 	records *buffer
+	filling time.Duration // how long it took until it was complete
 }
 
 // segmentsInMemory: one is filled while files are made of the other, 100 MB in all.
@@ -139,6 +141,7 @@ func (r *run) open() error {
 const (
 	syncEvery  = time.Second
 	takeEvery  = 100 * time.Millisecond
+	trimEvery  = 10 * time.Second
 	retryEvery = 5 * time.Second
 )
 
@@ -148,11 +151,18 @@ func (r *run) collect() {
 	tick := time.NewTicker(takeEvery)
 	defer tick.Stop()
 	r.lastSync = time.Now()
+	trimmed := time.Now()
 	for {
 		select {
 		case <-r.h.wake:
 		case now := <-tick.C:
 			r.h.sayDropped(now)
+			if now.Sub(trimmed) >= trimEvery {
+				trimmed = now
+				for _, e := range r.h.lanes {
+					e.lane.Trim()
+				}
+			}
 		case q := <-r.asked:
 			r.take()
 			if q.seal && r.segment != nil {
@@ -294,7 +304,7 @@ func (r *run) failed(err error) {
 
 // seal ends the segment: its records become files once it is on the disk.
 func (r *run) seal() {
-	r.full = append(r.full, job{r.segment, true, r.records})
+	r.full = append(r.full, job{r.segment, true, r.records, time.Since(r.began)})
 	r.segment, r.records, r.dirty = nil, nil, false
 }
 
@@ -308,7 +318,7 @@ func (r *run) syncLog() {
 		}
 		err := s.Close()
 		select {
-		case r.sealed <- sealed{s.Number, s.records}:
+		case r.sealed <- sealed{s.Number, s.records, s.filling}:
 		default: // 4,096 wait already: the next start finds it
 		}
 		r.synced <- err
@@ -390,7 +400,7 @@ func (r *run) stop(ctx context.Context) error {
 		return fmt.Errorf("history: the disk does not answer: %w", ctx.Err())
 	}
 	for _, b := range r.buffers {
-		b.close()
+		b.free()
 	}
 	if w := r.writer.Load(); w != nil {
 		return w.Close()

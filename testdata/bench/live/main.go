@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 )
 
 func main() {
@@ -80,27 +79,6 @@ func writeList(path string, n int) error {
 		return err
 	}
 	return f.Close()
-}
-
-func memory(root, binary string) error {
-	for _, n := range []int{1000, 1_000_000} {
-		list := filepath.Join(root, "memory.txt")
-		if err := writeList(list, n); err != nil {
-			return err
-		}
-		p, err := flowhound(binary, list, "").start(root)
-		if err != nil {
-			return err
-		}
-		time.Sleep(5 * time.Second)
-		rss, err := p.rss()
-		p.stop()
-		if err != nil {
-			return err
-		}
-		fmt.Printf("resident memory with %d indicators: %d MB\n", n, rss>>20)
-	}
-	return nil
 }
 
 func ip4(a uint32) string {

@@ -30,6 +30,7 @@ type sender struct {
 	conn      *ipv4.PacketConn
 	udp       *net.UDPConn
 	datagrams [][]byte
+	each      int // flows in one of datagrams
 	sequence  uint32
 	next      int
 	sent      uint64 // flows
@@ -44,12 +45,12 @@ func newSender(port int) (*sender, error) {
 	if err := udp.SetWriteBuffer(4 << 20); err != nil {
 		return nil, err
 	}
-	s := &sender{udp: udp, conn: ipv4.NewPacketConn(udp)}
+	s := &sender{udp: udp, conn: ipv4.NewPacketConn(udp), each: flowsPerDatagram}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range datagramsMade {
 		flows := make([]flow, flowsPerDatagram)
 		for i := range flows {
-			flows[i] = flow{src: 0x0a000000 | r.Uint32()&0xffff, dst: ordinary(r), sport: uint16(r.Uint32()), flags: 0x1b}
+			flows[i] = made(0x0a000000|r.Uint32()&0xffff, ordinary(r), uint16(r.Uint32()))
 		}
 		s.datagrams = append(s.datagrams, dataDatagram(flows))
 	}
@@ -60,11 +61,14 @@ func newSender(port int) (*sender, error) {
 // 11.0.0.0/8 and 198.51.0.0/16.
 func ordinary(r *rand.Rand) uint32 {
 	for {
-		if a := r.Uint32(); a>>24 != 11 && a>>16 != 0xc633 && a>>24 != 0 {
+		if a := r.Uint32(); !listed(a) && a>>24 != 0 {
 			return a
 		}
 	}
 }
+
+// listed reports whether a list of the benchmark may hold an address.
+func listed(a uint32) bool { return a>>24 == 11 || a>>16 == 0xc633 }
 
 func (s *sender) close() { s.udp.Close() }
 
@@ -95,7 +99,7 @@ func (s *sender) plant(n int) error {
 // hitFlow is a flow from a source of its own to a listed address, which at most three
 // others talk to: what many talk to is folded.
 func hitFlow(n uint32) flow {
-	return flow{src: 0x0a800000 | n, dst: 0xc6330000 | n&0xffff, sport: 40000, flags: 0x1b}
+	return made(0x0a800000|n, 0xc6330000|n&0xffff, 40000)
 }
 
 // blast sends flows at rate (a second) for d and calls each about every 10 ms.
@@ -112,14 +116,14 @@ func (s *sender) blast(rate float64, d time.Duration, each func()) error {
 			lastEach = time.Now()
 			each()
 		}
-		due := int64(elapsed.Seconds()*rate/flowsPerDatagram) - sent
+		due := int64(elapsed.Seconds()*rate/float64(s.each)) - sent
 		if due <= 0 {
 			time.Sleep(200 * time.Microsecond)
 			continue
 		}
 		batch := messages[:min(due, most)]
 		for i := range batch {
-			batch[i].Buffers = [][]byte{s.stamp(s.datagrams[s.next%datagramsMade])}
+			batch[i].Buffers = [][]byte{s.stamp(s.datagrams[s.next%len(s.datagrams)])}
 			s.next++
 		}
 		for rest := batch; len(rest) > 0; {
@@ -129,16 +133,24 @@ func (s *sender) blast(rate float64, d time.Duration, each func()) error {
 			}
 			rest = rest[n:]
 			sent += int64(n)
-			s.sent += uint64(n) * flowsPerDatagram
+			s.sent += uint64(n * s.each)
 		}
 	}
 }
 
 // flow is the part of a record that the benchmark varies.
 type flow struct {
-	src, dst uint32
-	sport    uint16
-	flags    byte
+	src, dst       uint32
+	sport, dport   uint16
+	flags, proto   byte
+	bytes, packets uint32
+	took           uint32 // ms
+}
+
+// made is a connection to a web server.
+func made(src, dst uint32, sport uint16) flow {
+	some := 1 + src&0x3f
+	return flow{src: src, dst: dst, sport: sport, dport: 443, flags: 0x1b, proto: 6, bytes: some, packets: some, took: 9000}
 }
 
 func header(count int) []byte {
@@ -177,15 +189,19 @@ func dataDatagram(flows []flow) []byte {
 			case 7:
 				v = uint64(f.sport)
 			case 11:
-				v = 443
+				v = uint64(f.dport)
+			case 1:
+				v = uint64(f.bytes)
+			case 2:
+				v = uint64(f.packets)
 			case 22:
-				v = uptimeMS - 10_000
+				v = uptimeMS - 1000 - uint64(f.took)
 			case 21:
 				v = uptimeMS - 1000
 			case 6:
 				v = uint64(f.flags)
 			case 4:
-				v = 6
+				v = uint64(f.proto)
 			case 60:
 				v = 4
 			case 48:

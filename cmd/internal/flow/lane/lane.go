@@ -2,18 +2,20 @@
 // as history. The worker copies records into blocks that go round between the two. It
 // never waits, allocates nothing and takes a lock only where a block changes hands,
 // once in BlockSize records: 5 ns a flow. As many blocks are used, and take memory, as
-// the consumer is behind. Flows for which there is no block are
-// dropped and counted.
+// the consumer is behind; Trim gives back what a busy moment has taken. Flows for which
+// there is no block are dropped and counted.
 //
 // There is one Lane for each worker and consumer. Flows come out in the order in which
 // they were put in.
 package lane
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/offheap"
 )
 
 // BlockSize is how many records a block holds: 196 kB, which stays in the cache of a
@@ -24,6 +26,9 @@ const BlockSize = 1024
 type Block struct {
 	Records []flow.Record
 	seq     uint64
+	first   int  // of its records, in the lane's memory
+	touched bool // takes memory
+	used    bool // since the last Trim
 }
 
 // Lane is one worker's way to one consumer.
@@ -36,6 +41,8 @@ type Lane struct {
 	due  int // filled blocks with which the consumer is woken
 	wait bool
 	seq  uint64 // of the worker
+
+	memory *offheap.Memory[flow.Record] // of all blocks
 
 	mu    sync.Mutex
 	free  []*Block      // to be filled; the last one given back comes first: it is in the cache
@@ -51,8 +58,9 @@ type Lane struct {
 // for sources that can wait (captures).
 func New(n int, wait bool, wake chan<- struct{}) *Lane {
 	l := &Lane{full: make(chan *Block, n), wake: wake, due: max(n/4, 1), wait: wait, freed: make(chan struct{}, 1)}
-	for range n {
-		l.free = append(l.free, &Block{Records: make([]flow.Record, 0, BlockSize)})
+	l.memory = offheap.New[flow.Record](n * BlockSize)
+	for first := 0; first < n*BlockSize; first += BlockSize {
+		l.free = append(l.free, &Block{Records: l.memory.All()[first : first : first+BlockSize], first: first})
 	}
 	return l
 }
@@ -122,7 +130,30 @@ func (l *Lane) last() *Block {
 	}
 	block := l.free[n-1]
 	l.free = l.free[:n-1]
+	block.used, block.touched = true, true
 	return block
+}
+
+// Trim gives the memory back of blocks that were not used since the Trim before. It
+// belongs to the consumer's goroutine. One block at a time is not there for the worker.
+func (l *Lane) Trim() {
+	for {
+		l.mu.Lock()
+		i := slices.IndexFunc(l.free, func(b *Block) bool { return b.touched && !b.used })
+		if i < 0 {
+			for _, b := range l.free {
+				b.used = false
+			}
+			l.mu.Unlock()
+			return
+		}
+		b := l.free[i]
+		l.free = slices.Delete(l.free, i, i+1)
+		l.mu.Unlock()
+		l.memory.Free(b.first, b.first+BlockSize)
+		b.touched = false
+		l.giveBack(b, 0) // to be taken last
+	}
 }
 
 // Take calls each with the blocks that are there, oldest first, and returns how many
@@ -156,8 +187,16 @@ func (l *Lane) Take(each func(*Block)) (flows int) {
 func (l *Lane) Done(b *Block) {
 	l.taken.Add(uint64(len(b.Records)))
 	b.Records = b.Records[:0]
+	l.giveBack(b, -1)
+}
+
+// giveBack puts a block to the free ones: to the first, or, -1, behind the last.
+func (l *Lane) giveBack(b *Block, at int) {
 	l.mu.Lock()
-	l.free = append(l.free, b)
+	if at < 0 {
+		at = len(l.free)
+	}
+	l.free = slices.Insert(l.free, at, b)
 	l.mu.Unlock()
 	select {
 	case l.freed <- struct{}{}:

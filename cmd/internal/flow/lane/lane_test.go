@@ -74,6 +74,55 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// What a busy moment has taken is given back by the second Trim after it, and the lane
+// has as much room as before.
+func TestTrim(t *testing.T) {
+	l := New(8, false, make(chan struct{}, 1))
+	touched := func() (n int) {
+		for _, b := range l.free {
+			if b.touched {
+				n++
+			}
+		}
+		return n
+	}
+	batch := flow.Batch{Records: make([]flow.Record, 8*BlockSize)}
+	fill := func() {
+		t.Helper()
+		for i := range batch.Records {
+			batch.Records[i].Bytes++
+		}
+		want := batch.Records[0].Bytes
+		l.Flows(&batch)
+		if n := l.Take(func(b *Block) {
+			for i := range b.Records {
+				if b.Records[i].Bytes != want {
+					t.Fatalf("a flow of %d bytes came out, want %d", b.Records[i].Bytes, want)
+				}
+			}
+			l.Done(b)
+		}); n != len(batch.Records) || l.Dropped() != 0 {
+			t.Fatalf("%d came out, %d were dropped", n, l.Dropped())
+		}
+	}
+	one := flow.Batch{Records: make([]flow.Record, 1)}
+	fill()
+	for n, want := range []int{8, 1, 1} { // the last one that was given back is used
+		l.Trim()
+		if got := touched(); got != want {
+			t.Errorf("%d blocks take memory after %d times, want %d", got, n+1, want)
+		}
+		l.Flows(&one)
+		l.Take(l.Done)
+	}
+	l.Trim()
+	l.Trim()
+	if got := touched(); got != 0 || len(l.free) != 8 {
+		t.Errorf("%d of %d blocks take memory while nothing comes", got, len(l.free))
+	}
+	fill()
+}
+
 // BenchmarkFlows is what a lane costs the worker, for a datagram of 24 flows, with a
 // consumer on another core that looks at every record.
 func BenchmarkFlows(b *testing.B) {
