@@ -3,13 +3,13 @@ package peer
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -19,10 +19,28 @@ type Nfcapd struct {
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when it has ended, with err
 	err    error
-	out    bytes.Buffer // read it after the end only
+	out    log
 	conn   net.Conn
 	port   int
 	unread int // bytes sent since its socket was seen empty
+}
+
+// log is what nfcapd prints.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // stuck is how long nfcapd may do nothing: far longer than the busiest machine needs.
@@ -68,42 +86,44 @@ func (n *Nfcapd) Send(datagram []byte) error {
 	return err
 }
 
+// nothing is a datagram too short to hold flows; nfcapd says so, with its length.
+var nothing, saidOfNothing = []byte{0, 0, 0}, "cnt: 3"
+
 // Stop ends nfcapd after it has written all that was sent.
 //
 // A datagram that nfcapd has read is not yet written: told to end, nfcapd 1.7 leaves its
-// loop between the two. So one more is sent, too short to be anything: when that one has
-// been read, the one before has been written. And a signal that arrives just before nfcapd
-// waits for a datagram is seen only after the next one: they are sent until it has ended.
+// loop between the two. So one more is sent, and when nfcapd has said that it holds
+// nothing, those before are written. And a signal that arrives just before nfcapd waits for
+// a datagram is seen only after the next one: they are sent until it has ended.
 func (n *Nfcapd) Stop() error {
 	defer n.Kill()
-	nothing := []byte{0, 0}
-	err := n.drain()
-	if err == nil {
-		_, err = n.conn.Write(nothing)
-	}
-	if err == nil {
-		err = n.drain()
-	}
-	if err == nil {
-		err = n.cmd.Process.Signal(syscall.SIGTERM)
-	}
-	if err != nil {
+	if err := n.drain(); err != nil {
 		return err
 	}
 	again, late := time.NewTicker(50*time.Millisecond), time.NewTimer(stuck)
 	defer again.Stop()
 	defer late.Stop()
+	told := false
 	for {
+		if !told && strings.Contains(n.out.String(), saidOfNothing) {
+			if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				return err
+			}
+			told = true
+		}
+		_, _ = n.conn.Write(nothing) // refused where it has just closed its socket
 		select {
 		case <-n.ended:
+			if !told {
+				return fmt.Errorf("nfcapd has ended by itself: %v: %s", n.err, &n.out)
+			}
 			if n.err != nil {
-				return fmt.Errorf("nfcapd: %w: %s", n.err, n.out.Bytes())
+				return fmt.Errorf("nfcapd: %w: %s", n.err, &n.out)
 			}
 			return nil
 		case <-again.C:
-			_, _ = n.conn.Write(nothing) // refused where it has just closed its socket
 		case <-late.C:
-			return errors.New("nfcapd does not end on SIGTERM")
+			return fmt.Errorf("nfcapd does not end: %s", &n.out)
 		}
 	}
 }
@@ -132,7 +152,7 @@ func (n *Nfcapd) drain() error {
 		}
 		select {
 		case <-n.ended:
-			return fmt.Errorf("nfcapd has ended: %w: %s", n.err, n.out.Bytes())
+			return fmt.Errorf("nfcapd has ended: %w: %s", n.err, &n.out)
 		default:
 		}
 		if time.Now().After(deadline) {

@@ -58,27 +58,45 @@ func TestEditorWithBackup(t *testing.T) {
 	b.quiet()
 }
 
-// A slow copy is read once, when it is whole.
+// A slow copy is read once, when it is whole. Where this machine paused for as long as a
+// file must stand still, it was not slow but at rest, and is written once more.
 func TestHalfWritten(t *testing.T) {
 	t.Parallel()
 	peer.Long(t)
-	b := ready(t)
-	file, err := os.Create(b.path("a"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, part := range []string{"192.0.2.1\n192.0", ".2.2\n", "192.0.2.", "3\n"} {
-		if _, err := file.WriteString(part); err != nil {
-			t.Fatal(err)
+	for range 10 {
+		b := ready(t)
+		if pause := b.writeSlowly("a", "192.0.2.1\n192.0", ".2.2\n", "192.0.2.", "3\n"); pause > 300*time.Millisecond {
+			t.Logf("this machine paused for %v", pause)
+			continue
 		}
+		b.nextSet("1", "2", "3")
+		b.nextState(OK, "3 indicators")
+		b.quiet()
+		return
+	}
+	t.Skip("SKIPPED: this machine is too busy to write a few bytes every 100 ms")
+}
+
+// writeSlowly writes a file part by part, and returns the longest pause between two.
+func (b *bench) writeSlowly(name string, parts ...string) (longest time.Duration) {
+	b.t.Helper()
+	file, err := os.Create(b.path(name))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	began := time.Now()
+	for _, part := range parts {
+		if _, err := file.WriteString(part); err != nil {
+			b.t.Fatal(err)
+		}
+		longest = max(longest, time.Since(began))
+		began = time.Now()
 		time.Sleep(100 * time.Millisecond) // a quarter of what a file must stand still
 	}
 	if err := file.Close(); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	b.nextSet("1", "2", "3")
-	b.nextState(OK, "3 indicators")
-	b.quiet()
+	return longest
 }
 
 func TestRemovedAndBack(t *testing.T) {
