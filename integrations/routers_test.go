@@ -126,7 +126,7 @@ func softflowd(t *testing.T, capture string) []flow {
 func received(t *testing.T, conn *net.UDPConn) (datagrams [][]byte) {
 	t.Helper()
 	for {
-		if err := conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		b := make([]byte, 65535)

@@ -251,7 +251,7 @@ func runPlugin(t *testing.T, o Options) *Plugin {
 
 func stop(t *testing.T, p *Plugin) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	_ = p.Stop(ctx)
 }

@@ -69,7 +69,7 @@ func startPages(t *testing.T, c Config) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_ = s.Close(ctx)
 	})
@@ -195,7 +195,7 @@ func TestLogIn(t *testing.T) {
 	if err := users.Remove(file, "anna"); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if resp, _ := b.do("GET", "/api/v1/me", ""); resp.StatusCode == http.StatusUnauthorized {
 			break
 		}

@@ -5,10 +5,13 @@ package peer
 
 import (
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -72,7 +75,8 @@ var (
 )
 
 // FreePort returns an address of the loopback interface that nobody listens on, and
-// that no other call in this process returns soon: network is tcp or udp.
+// that no other call returns, neither here nor in another test process, as long as this
+// process lives: network is tcp or udp.
 func FreePort(t testing.TB, network string) *net.TCPAddr {
 	t.Helper()
 	for range ports {
@@ -84,13 +88,35 @@ func FreePort(t testing.TB, network string) *net.TCPAddr {
 		} else {
 			c, err = net.Listen("tcp4", a.String())
 		}
-		if err == nil {
-			_ = c.Close()
+		if err != nil {
+			continue
+		}
+		_ = c.Close()
+		if reserve(network, a.Port) {
 			return a
 		}
 	}
 	t.Fatal("no port is free")
 	return nil
+}
+
+// reserved are the marks of this process: as long as one is open, no other test process
+// takes the port, also while a program that has it is started again.
+var reserved sync.Map // of net.Listener by name
+
+// reserve marks a port by a socket of Linux that has a name and no file, which ends with
+// the process. Elsewhere there is no such mark.
+func reserve(network string, port int) bool {
+	if runtime.GOOS != "linux" {
+		return true
+	}
+	name := fmt.Sprintf("@flowhound-test/%s/%d", network, port)
+	mark, err := net.Listen("unix", name)
+	if err != nil {
+		return false
+	}
+	reserved.Store(name, mark)
+	return true
 }
 
 // Waiting is called by TestMain of a package whose tests mostly wait, for timers,

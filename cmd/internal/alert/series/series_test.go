@@ -71,7 +71,7 @@ func (l *lab) say(h *hit.Hit) {
 // await waits until the Store has n lines.
 func (l *lab) await(n int) {
 	l.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		list, _ := l.s.List(Question{})
 		lines := 0
 		for _, x := range list {

@@ -144,7 +144,7 @@ func (b *bench) emit(h *hit.Hit) error {
 func (b *bench) swap(set *intel.Set) {
 	b.t.Helper()
 	b.Swapped(set)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		l := b.ledger()
 		if slices.Equal(flow.Merge(l.since(0)), RangesOf(set, time.Now(), nil)) && len(l.pending) == 0 {
 			return
@@ -259,7 +259,7 @@ func TestKilledHunt(t *testing.T) {
 	b := startBench(t, dir, past...)
 	b.dieAt = 8
 	b.Swapped(setOf("198.51.100.7/32"))
-	for end := time.Now().Add(20 * time.Second); b.Hunter.failing.Load() == nil; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); b.Hunter.failing.Load() == nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("nothing failed")
 		}
@@ -351,7 +351,7 @@ func TestTrouble(t *testing.T) {
 	b.failing = errors.New("no such disk")
 	b.mu.Unlock()
 	b.Swapped(setOf("198.51.100.7/32"))
-	for end := time.Now().Add(20 * time.Second); b.Hunter.failing.Load() == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); b.Hunter.failing.Load() == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
 	var found finding.List
 	if b.Findings(&found); len(found) != 1 || !strings.Contains(found[0].What, "no such disk") {
@@ -362,7 +362,7 @@ func TestTrouble(t *testing.T) {
 	b.mu.Unlock()
 	b.swap(setOf("198.51.100.7/32", "192.0.2.0/24")) // does not wait for the next try
 	b.want("retro outbound 10.1.2.3->198.51.100.7 established 1")
-	for end := time.Now().Add(20 * time.Second); b.Hunter.failing.Load() != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); b.Hunter.failing.Load() != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
 	b.end()
 	if want := []string{"error a hunt for new indicators failed: no such disk; it is tried again", "alive hunts for new indicators work again"}; !slices.Equal(b.said, want) {
@@ -373,7 +373,7 @@ func TestTrouble(t *testing.T) {
 	}
 	b = startBench(t, dir, b.past...)
 	b.Swapped(setOf("198.51.100.7/32"))
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if l, fresh, err := readLedger(b.d.Path); err == nil && !fresh && len(l.segments) > 0 && len(l.pending) == 0 {
 			break
 		}

@@ -117,7 +117,7 @@ func newLab(t *testing.T) *lab {
 	}))
 	l.url = server.URL
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_ = l.api.Stop(ctx)
 		http.DefaultClient.CloseIdleConnections()
@@ -145,7 +145,7 @@ func (l *lab) say(h *hit.Hit) {
 	if _, err := l.j.Append(&journal.Record{To: []string{series.Cursor}, Hit: h}); err != nil {
 		l.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); l.s.Change() == change; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); l.s.Change() == change; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.t.Fatal("the hit does not arrive")
 		}
