@@ -307,7 +307,7 @@ func (a *Agent) Stop() error {
 		errs = append(errs, a.api.Stop(ctx)) // before the server, which waits for streams of events
 	}
 	if a.web != nil {
-		errs = append(errs, a.web.Close(ctx))
+		errs = append(errs, a.web.Stop(ctx))
 	}
 	if a.outputs != nil {
 		errs = append(errs, a.outputs.Stop(ctx))

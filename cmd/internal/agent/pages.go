@@ -21,7 +21,7 @@ import (
 )
 
 // openPages starts what serves the pages, unless web.listen is empty.
-func (a *Agent) openPages(starting context.Context) (err error) {
+func (a *Agent) openPages(starting context.Context) error {
 	cfg := a.config.Load()
 	if cfg.Web.Listen == "" {
 		return nil
@@ -30,10 +30,10 @@ func (a *Agent) openPages(starting context.Context) (err error) {
 	if err := a.api.Start(starting); err != nil {
 		return err
 	}
-	a.web, err = web.Start(web.Options{
-		Config: cfg.Web, API: a.api, Metrics: a.metrics, Log: a.log, Version: a.options.Version, Started: a.started, Findings: a.health,
+	a.web = web.New(cfg.Web, web.Dependencies{
+		API: a.api, Metrics: a.metrics, Log: a.log, Version: a.options.Version, Started: a.started, Findings: a.health, Parts: a.partNames(),
 	})
-	if err != nil {
+	if err := a.web.Start(starting); err != nil {
 		return err
 	}
 	a.metrics.MustRegister(a.web, a.api)

@@ -173,11 +173,11 @@ feeds:
 	r.edit("feeds:\n", "feedz:\n")
 	r.awaitLine(`agent status=error .*the old configuration stays: \S*flowhound\.yaml:\d+: feedz: unknown key; did you mean feeds\?`)
 	r.awaitHealth("reload rejected, the old configuration stays: ")
-	r.awaitMetric("flowhound_problems", 1)
+	r.awaitMetric("flowhound_problems{part=\"agent\"}", 1)
 	r.write("more.txt", "198.51.100.2\n198.51.100.3\n")
 	r.awaitHit("198.51.100.3")
 	r.edit("feedz:\n", "feeds:\n")
-	r.await("an end of the problem", func() bool { return r.metrics()["flowhound_problems"] == 0 })
+	r.await("an end of the problem", func() bool { return r.metrics()["flowhound_problems{part=\"agent\"}"] == 0 })
 
 	// What needs a restart is rejected with all that was changed beside it.
 	r.edit(`"udp://127.0.0.1:0"`, `"udp://127.0.0.1:0", "udp://127.0.0.2:0"`)

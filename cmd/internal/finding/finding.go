@@ -21,6 +21,9 @@ type Finding struct {
 	// Fix is a command, or what to do where no command does it; "" when there is
 	// nothing to fix.
 	Fix string `json:"fix,omitempty"`
+	// Part of flowhound that found it, as feeds or log; "" for what is looked at from
+	// outside.
+	Part string `json:"part,omitempty"`
 }
 
 // List collects findings. The zero value is empty.
@@ -33,12 +36,21 @@ func (l *List) OK(format string, args ...any) {
 
 // Warn notes that something should be fixed.
 func (l *List) Warn(fix, format string, args ...any) {
-	*l = append(*l, Finding{Warn, fmt.Sprintf(format, args...), fix})
+	*l = append(*l, Finding{Level: Warn, What: fmt.Sprintf(format, args...), Fix: fix})
 }
 
 // Bad notes that something must be fixed.
 func (l *List) Bad(fix, format string, args ...any) {
-	*l = append(*l, Finding{Bad, fmt.Sprintf(format, args...), fix})
+	*l = append(*l, Finding{Level: Bad, What: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+// Of notes what a part finds.
+func (l *List) Of(part string, find func(*List)) {
+	before := len(*l)
+	find(l)
+	for i := range (*l)[before:] {
+		(*l)[before+i].Part = part
+	}
 }
 
 // Worst returns the highest level of the list, OK when it is empty.

@@ -25,7 +25,7 @@ func TestTrouble(t *testing.T) {
 		x.Find(l.Warn, "df -h")
 		want := List(nil)
 		if err != nil {
-			want = List{{Warn, fmt.Sprintf("the table cannot be saved: %s; a crash would lose it", err), "df -h"}}
+			want = List{{Level: Warn, What: fmt.Sprintf("the table cannot be saved: %s; a crash would lose it", err), Fix: "df -h"}}
 		}
 		if !slices.Equal(l, want) || (x.Text() == "") != (err == nil) {
 			t.Errorf("step %d: %v, %q", i, l, x.Text())
@@ -54,7 +54,7 @@ func TestTroubleSaysAll(t *testing.T) {
 	x.Note(errors.New("the disk is full; make room"))
 	var l List
 	x.Find(l.Bad, "")
-	if !slices.Equal(l, List{{Bad, "the disk is full; make room", ""}}) || said.String() != "error the disk is full; make room" {
+	if !slices.Equal(l, List{{Level: Bad, What: "the disk is full; make room"}}) || said.String() != "error the disk is full; make room" {
 		t.Errorf("%v, said %q", l, &said)
 	}
 	if s := logged.String(); !strings.HasSuffix(s, "level=ERROR msg=\"the disk is full; make room\"\n") {

@@ -60,18 +60,18 @@ func startPages(t *testing.T, c Config) *Server {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
 	}
-	s, err := Start(Options{
-		Config: c, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+	s := New(c, Dependencies{
+		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 		Version: "v1", Findings: func() finding.List { return finding.List{{Level: finding.Bad, What: "a secret problem"}} },
 		API: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { api.Answer(w, r, api.CallerOf(r.Context())) }),
 	})
-	if err != nil {
+	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		_ = s.Close(ctx)
+		_ = s.Stop(ctx)
 	})
 	return s
 }
@@ -430,7 +430,8 @@ func TestStartNeedsUsers(t *testing.T) {
 		"web.tls":                 {TLS: TLS{Cert: "none.pem", Key: "none.key"}},
 	} {
 		c.Listen = "127.0.0.1:0"
-		_, err := Start(Options{Config: c, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Findings: healthy})
+		s := New(c, Dependencies{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Findings: healthy})
+		err := s.Start(t.Context())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}

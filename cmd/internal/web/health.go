@@ -18,9 +18,9 @@ type Health struct {
 }
 
 // health says how the agent is now.
-func (o *Options) health() Health {
-	h := Health{Status: "ok", Version: o.Version, UptimeSeconds: int64(time.Since(o.Started).Seconds())}
-	for _, f := range o.Findings() {
+func (s *Server) health() Health {
+	h := Health{Status: "ok", Version: s.d.Version, UptimeSeconds: int64(time.Since(s.d.Started).Seconds())}
+	for _, f := range s.d.Findings() {
 		switch f.Level {
 		case finding.Bad:
 			h.Status = "degraded"
@@ -34,8 +34,8 @@ func (o *Options) health() Health {
 
 // answerHealth answers /healthz. Who is not known hears the status alone, as a load
 // balancer needs no more.
-func (o *Options) answerHealth(w http.ResponseWriter, known bool) {
-	h := o.health()
+func (s *Server) answerHealth(w http.ResponseWriter, known bool) {
+	h := s.health()
 	code := http.StatusOK
 	if len(h.Problems) > 0 {
 		code = http.StatusServiceUnavailable

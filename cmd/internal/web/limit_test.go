@@ -22,15 +22,15 @@ import (
 func startServer(t *testing.T, c Config, findings func() finding.List) *Server {
 	t.Helper()
 	c.Listen = "127.0.0.1:0"
-	s, err := Start(Options{Config: c, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Findings: findings})
-	if err != nil {
+	s := New(c, Dependencies{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Findings: findings})
+	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		_ = s.Close(ctx) // half-open connections may be left
+		_ = s.Stop(ctx) // half-open connections may be left
 	})
 	return s
 }

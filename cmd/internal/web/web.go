@@ -25,67 +25,67 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/web/users"
 )
 
-// Options are what a Server needs. All fields but API are required.
-type Options struct {
-	Config
+// Dependencies are what a Server works with. All fields but API are required.
+type Dependencies struct {
 	API     http.Handler // answers below /api/v1/; nil: there are no pages either
 	Metrics prometheus.Gatherer
 	Log     *slog.Logger
 
 	// What /healthz tells. Findings is called concurrently, and often: it must not look
-	// at many files.
+	// at many files. Parts are those that may find something.
 	Version  string
 	Started  time.Time
 	Findings func() finding.List
+	Parts    []string
 }
 
-// Server is a running HTTP server.
+// Server serves pages, metrics and health. New makes one, Start has it listen.
 type Server struct {
-	o       Options
+	c       Config
+	d       Dependencies
 	http    *http.Server
 	limiter *limiter
 	addr    net.Addr
 	done    chan struct{}
 }
 
-// Start listens and serves until Close. It fails when the address cannot be had.
-func Start(o Options) (*Server, error) {
-	if err := ready(&o.Config); err != nil {
-		return nil, err
+// New returns a server that does not listen yet.
+func New(c Config, d Dependencies) *Server { return &Server{c: c, d: d} }
+
+// Start listens and serves until Stop. It fails when the address cannot be had, and when
+// nobody could use the pages.
+func (s *Server) Start(context.Context) error {
+	if err := ready(&s.c); err != nil {
+		return err
 	}
-	ln, err := net.Listen("tcp", o.Listen)
+	ln, err := net.Listen("tcp", s.c.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("web.listen: %w", err)
+		return fmt.Errorf("web.listen: %w", err)
 	}
-	s := &Server{
-		o:       o,
-		limiter: newLimiter(ln, min(mostConns, max(1, openFiles()/fileShare))),
-		addr:    ln.Addr(),
-		done:    make(chan struct{}),
-	}
-	gate := newGate(o.Config)
+	s.limiter = newLimiter(ln, min(mostConns, max(1, openFiles()/fileShare)))
+	s.addr, s.done = ln.Addr(), make(chan struct{})
 	s.http = &http.Server{
-		Handler:           s.limiter.answering(knownHosts(o.Listen, o.Hosts).only(guarded(o.TLS.Cert != "", handler(o, gate)))),
+		Handler:           s.limiter.answering(knownHosts(s.c.Listen, s.c.Hosts).only(guarded(s.c.TLS.Cert != "", s.handler(newGate(s.c))))),
 		ConnContext:       s.limiter.inContext,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    8 << 10,
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.d.Log.Handler(), slog.LevelDebug),
 	}
 	go func() {
 		defer close(s.done)
 		serve := func() error { return s.http.Serve(s.limiter) }
-		if o.TLS.Cert != "" {
-			s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: (&certificate{files: o.TLS}).get}
+		if s.c.TLS.Cert != "" {
+			s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: (&certificate{files: s.c.TLS}).get}
 			serve = func() error { return s.http.ServeTLS(s.limiter, "", "") }
 		}
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
-			o.Log.Error("web server stopped", "err", err)
+			s.d.Log.Error("web server stopped", "err", err)
 		}
 	}()
-	return s, nil
+	return nil
 }
 
 // ready looks at the files that the server needs from its first request on.
@@ -108,20 +108,31 @@ func ready(c *Config) error {
 	return nil
 }
 
-// Addr is the address that the server listens on.
+// Addr is the address that the server listens on, once it has started.
 func (s *Server) Addr() net.Addr { return s.addr }
 
 // Describe sends nothing: what Collect sends depends on nothing.
 func (s *Server) Describe(chan<- *prometheus.Desc) {}
 
-var descProblems = metric.Desc("problems", "Problems that /healthz lists.")
+var descProblems = metric.Desc("problems", "Problems that /healthz lists.", "part")
 
 // Collect sends how many connections were dropped for newer ones, and how many problems
-// there are.
+// each part has.
 func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	to := metric.To(ch)
 	to.Counter(metric.QueueDropped, s.limiter.dropped.Load(), "web")
-	to.Gauge(descProblems, float64(len(s.o.health().Problems)))
+	problems := map[string]float64{}
+	for _, part := range s.d.Parts {
+		problems[part] = 0
+	}
+	for _, f := range s.d.Findings() {
+		if f.Level == finding.Bad {
+			problems[f.Part]++
+		}
+	}
+	for part, n := range problems {
+		to.Gauge(descProblems, n, part)
+	}
 }
 
 // openFiles is how many files the process may have open. The Go runtime has raised
@@ -134,8 +145,11 @@ func openFiles() int {
 	return int(min(l.Cur, 1<<20))
 }
 
-// Close stops the server, giving requests under way until ctx ends.
-func (s *Server) Close(ctx context.Context) error {
+// Stop ends the server, giving requests under way until ctx ends.
+func (s *Server) Stop(ctx context.Context) error {
+	if s.http == nil {
+		return nil // it never listened
+	}
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
@@ -144,17 +158,17 @@ func (s *Server) Close(ctx context.Context) error {
 	return err
 }
 
-func handler(o Options, g *gate) http.Handler {
+func (s *Server) handler(g *gate) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", g.only(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{
-		ErrorLog:            slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+	mux.Handle("GET /metrics", g.only(promhttp.HandlerFor(s.d.Metrics, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(s.d.Log.Handler(), slog.LevelWarn),
 		MaxRequestsInFlight: 4,
 	})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
 		_, known := g.caller(r, time.Now())
-		o.answerHealth(w, known)
+		s.answerHealth(w, known)
 	})
-	if o.API == nil {
+	if s.d.API == nil {
 		return mux
 	}
 	for name, a := range assets() {
@@ -175,6 +189,6 @@ func handler(o Options, g *gate) http.Handler {
 	mux.Handle("GET /login", assets()["login.html"])
 	mux.HandleFunc("POST /api/v1/session", g.logIn)
 	mux.HandleFunc("DELETE /api/v1/session", g.logOut)
-	mux.Handle("/api/", g.only(o.API))
+	mux.Handle("/api/", g.only(s.d.API))
 	return mux
 }
