@@ -24,6 +24,9 @@ func (a *asked[T]) get() *T {
 }
 
 func (a *asked[T]) first() *T {
-	a.once.Do(func() { a.made.Store(a.make()) })
+	a.once.Do(func() {
+		a.made.Store(a.make())
+		a.make = nil // with what it holds: the ranges of a database are larger than its table
+	})
 	return a.made.Load()
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -90,6 +91,9 @@ func (c *Config) files() (out []string) {
 func loadNow(c *Config) (v *View, problems []error) {
 	v, problems = load(c, func(err error) { problems = append(problems, err) })
 	v.prepare()
+	if c.Database != "" || c.ASDatabase != "" {
+		debug.FreeOSMemory() // some hundred MB were needed for a moment
+	}
 	return v, problems
 }
 

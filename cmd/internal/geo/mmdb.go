@@ -3,6 +3,7 @@ package geo
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/oschwald/maxminddb-golang/v2"
@@ -67,7 +68,7 @@ func ReadMMDB(content []byte) (d *Data, err error) {
 		}
 		first, last := bounds(result.Prefix())
 		if s.country != Unknown {
-			d.Countries = append(d.Countries, table.Range[Country]{First: first, Last: last, Value: s.country})
+			d.put(first, last, s.country)
 		}
 		if s.as != 0 {
 			d.Systems = append(d.Systems, table.Range[uint32]{First: first, Last: last, Value: s.as})
@@ -77,6 +78,19 @@ func ReadMMDB(content []byte) (d *Data, err error) {
 		return nil, fmt.Errorf("%s holds no country and no autonomous system", db.Metadata.DatabaseType)
 	}
 	return d, nil
+}
+
+// put adds a range, to the last one where that ends before it with the same country: a
+// third is left of MaxMind's. What no database may speak of stays by itself.
+func (d *Data) put(first, last netip.Addr, c Country) {
+	if n := len(d.Countries); n > 0 {
+		before := &d.Countries[n-1]
+		if before.Value == c && before.Last.Next() == first && !isSpecial(before.Last) && !isSpecial(first) {
+			before.Last = last
+			return
+		}
+	}
+	d.Countries = append(d.Countries, table.Range[Country]{First: first, Last: last, Value: c})
 }
 
 // decode reads one record in either form.

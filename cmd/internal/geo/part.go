@@ -156,7 +156,10 @@ func (p *Part) reload(paths []string) {
 		p.d.Report("error", "geo: "+oneLine(err)+"; the old version stays")
 		return
 	}
-	p.trouble.set("databases", nil)
+	if p.trouble.errs["databases"] != nil {
+		p.trouble.set("databases", nil)
+		p.d.Report("reloaded", fmt.Sprintf("geo: the databases can be read again; countries are of %s, %s", v.Source(), v.Date()))
+	}
 	p.databases = v
 	p.publish()
 	p.d.Log.Info("the country database was reloaded", "files", paths, "source", v.Source(), "date", v.Date())

@@ -47,3 +47,13 @@ func inner(a flow.Addr) (flow.Addr, bool) {
 	}
 	return flow.Addr4(v4), true
 }
+
+// isSpecial reports whether an address lies in a range that no database may speak of.
+func isSpecial(a netip.Addr) bool {
+	for _, s := range special {
+		if s.First.Compare(a) <= 0 && a.Compare(s.Last) <= 0 {
+			return true
+		}
+	}
+	return false
+}
