@@ -18,6 +18,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
 	"github.com/flowhound/flowhound/cmd/internal/columns"
 	"github.com/flowhound/flowhound/cmd/internal/config"
+	"github.com/flowhound/flowhound/cmd/internal/control/names"
 	"github.com/flowhound/flowhound/cmd/internal/demo"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
@@ -39,9 +40,9 @@ func hitsCommand() *cobra.Command {
 		Long: `hits reads the alert log and its rotated files and sums up, the worst first, who
 talked to whom: how often, how much, since when, and which list knows it. Under the
 table stand the references, with how regularly a pair talks. Own hosts have the
-names that files of "hosts" in the configuration give them. It needs no running
-agent. With --top the pairs that moved most bytes come first, with --follow hits are
-shown as they come, until Ctrl-C.
+names that files of "hosts" in the configuration give them; a running agent adds those
+that resolvers told it (hosts.ptr). It needs no agent. With --top the pairs that moved
+most bytes come first, with --follow hits are shown as they come, until Ctrl-C.
 
 An expression in the language of flows ("flowhound flows --help") says which hits are
 meant. src is who opened the connection; bytes, packets and duration are those of the
@@ -71,7 +72,14 @@ whole series, and of one line with --follow.`,
 			if err != nil {
 				return err
 			}
-			names := hosts.Open(cfg.HostNames(), stderrLog(cmd))
+			files := hosts.Open(cfg.HostNames(), stderrLog(cmd))
+			locate := files.Locate
+			if agent := names.NewAsker(cfg.RunDir); cfg.Hosts.PTR {
+				locate = func(h *hit.Hit) {
+					files.Locate(h)
+					agent.Locate(cmd.Context(), h)
+				}
+			}
 			filter.Since = time.Now().Add(-since)
 			if len(args) > 0 {
 				if filter.Also, err = hitsAccepted(cmd, cfg, strings.Join(args, " "), filter.Since, follow); err != nil {
@@ -81,13 +89,13 @@ whole series, and of one line with --follow.`,
 			if follow {
 				filter.Since = time.Time{}
 				return logged.Follow(cmd.Context(), cfg.Log.Path, filter, func(h *hit.Hit) {
-					names.Locate(h)
+					locate(h)
 					_ = screen.printLive(cmd.OutOrStdout(), h, asJSON)
 				})
 			}
 			table := screen.hitTable(true)
 			table.Top = top
-			return printLogged(cmd, cfg.Log.Path, filter, names.Locate, &table, asJSON)
+			return printLogged(cmd, cfg.Log.Path, filter, locate, &table, asJSON)
 		},
 	}
 	configFlag(cmd, &path)

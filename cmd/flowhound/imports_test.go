@@ -79,6 +79,7 @@ cmd/internal/control:
 cmd/internal/control/doctor: cmd/internal/control cmd/internal/finding
 cmd/internal/control/feeds: cmd/internal/control cmd/internal/datadir cmd/internal/intel/dnsbl cmd/internal/intel/feed cmd/internal/intel/feed/fetch
 cmd/internal/control/flows: cmd/internal/control cmd/internal/flow cmd/internal/history cmd/internal/history/column cmd/internal/history/dataset
+cmd/internal/control/names: cmd/internal/control plugin/hit
 cmd/internal/control/outputs: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/alert/output/run cmd/internal/control cmd/internal/datadir plugin/host
 cmd/internal/control/status: cmd/internal/alert/output/run cmd/internal/control cmd/internal/finding cmd/internal/flow/exporters cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/stage
 cmd/internal/control/trial: cmd/internal/alert/logged cmd/internal/alert/output/run cmd/internal/control cmd/internal/intel cmd/internal/stage plugin/hit

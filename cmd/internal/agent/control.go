@@ -11,6 +11,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/control/doctor"
 	controlfeeds "github.com/flowhound/flowhound/cmd/internal/control/feeds"
 	controlflows "github.com/flowhound/flowhound/cmd/internal/control/flows"
+	"github.com/flowhound/flowhound/cmd/internal/control/names"
 	controloutputs "github.com/flowhound/flowhound/cmd/internal/control/outputs"
 	"github.com/flowhound/flowhound/cmd/internal/control/status"
 	"github.com/flowhound/flowhound/cmd/internal/control/trial"
@@ -53,6 +54,7 @@ func (a *Agent) handlers() map[string]control.Handler {
 	maps.Copy(all, controlfeeds.Handlers(a.feeds, a.dnsbl.States))
 	maps.Copy(all, controloutputs.Handlers(a.outputs))
 	maps.Copy(all, controlflows.Handlers(a.history))
+	maps.Copy(all, names.Handlers(a.hosts.Name))
 	return all
 }
 

@@ -265,7 +265,9 @@ func (p *Part) Findings(l *finding.List) {
 	for _, about := range slices.Sorted(maps.Keys(p.trouble)) {
 		l.Warn("check that it exists and that the service's user may read it, or remove it from hosts", "%s", p.trouble[about])
 	}
-	if a := p.asker.Load(); a != nil && a.silent() {
-		l.Warn("dig -x ADDRESS @RESOLVER; see hosts.resolvers", "host names: no resolver has answered the last questions")
+	if a := p.asker.Load(); a != nil {
+		if why, command := a.silent(); why != "" {
+			l.Warn("look at hosts.resolvers, then: "+command, "host names: no resolver has answered the last questions: %s", why)
+		}
 	}
 }

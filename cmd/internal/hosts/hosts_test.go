@@ -175,3 +175,27 @@ func TestPTRIsBounded(t *testing.T) {
 		t.Errorf("%d cached, %d wait, %d dropped", a.cache.Len(), len(a.waiting), a.dropped.Load())
 	}
 }
+
+// TestSilentResolverIsSaid asserts that what is wrong with a resolver is said, with the
+// command that asks it again.
+func TestSilentResolverIsSaid(t *testing.T) {
+	address, _ := server(t, func(_ string, m *dns.Msg) { m.Rcode = dns.RcodeRefused })
+	p, _ := part(t, Config{PTR: true, Resolvers: []string{address}})
+	for i := range 2 * quiet {
+		p.Name(netip.AddrFrom4([4]byte{10, 1, 2, byte(i)}))
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l finding.List
+	for end := time.Now().Add(time.Minute); len(l) == 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		p.Findings(&l)
+	}
+	if len(l) != 1 || !strings.HasSuffix(l[0].What, ": the answer is REFUSED") {
+		t.Fatalf("%+v", l)
+	}
+	if _, command, _ := l[0].Steps(); !strings.HasPrefix(command, "dig -p "+port+" -x 10.1.2.") || !strings.HasSuffix(command, " @"+host) {
+		t.Errorf("to be run: %q of %q", command, l[0].Fix)
+	}
+}

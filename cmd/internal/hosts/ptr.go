@@ -2,6 +2,8 @@ package hosts
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -43,6 +45,13 @@ type asker struct {
 
 	asked, failed, dropped atomic.Uint64
 	failures               atomic.Int64 // in a row
+	failure                atomic.Pointer[failure]
+}
+
+// failure is a question that nobody answered, and why.
+type failure struct {
+	addr netip.Addr
+	why  string
 }
 
 func newAsker(servers []string) (*asker, error) {
@@ -109,6 +118,13 @@ func (a *asker) ask(ip netip.Addr) (string, time.Duration) {
 	m, err := a.resolver.Exchange(a.ctx, question, dns.TypePTR)
 	if err != nil || m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		a.failed.Add(1)
+		f := &failure{addr: ip}
+		if err != nil {
+			f.why = err.Error()
+		} else {
+			f.why = "the answer is " + dns.RcodeToString[m.Rcode]
+		}
+		a.failure.Store(f)
 		a.failures.Add(1)
 		return "", unanswered
 	}
@@ -123,5 +139,13 @@ func (a *asker) ask(ip netip.Addr) (string, time.Duration) {
 	return "", nameless
 }
 
-// silent reports whether the last questions got no answer.
-func (a *asker) silent() bool { return a.failures.Load() >= quiet }
+// silent tells why the last questions got no answer, and the command that asks again; ""
+// while there are answers.
+func (a *asker) silent() (why, command string) {
+	f := a.failure.Load()
+	if f == nil || a.failures.Load() < quiet {
+		return "", ""
+	}
+	host, port, _ := net.SplitHostPort(a.resolver.Servers()[0]) // New has made them so
+	return f.why, fmt.Sprintf("dig -p %s -x %s @%s", port, f.addr, host)
+}

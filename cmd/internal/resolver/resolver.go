@@ -51,6 +51,9 @@ func New(servers []string) (*Resolver, error) {
 	return r, nil
 }
 
+// Servers returns whom it asks, as host:port.
+func (r *Resolver) Servers() []string { return r.servers }
+
 // Exchange asks each server once, the one that answered last first, until one answers
 // with anything but a failure of its own. Every question goes out from a port of its own, which an answer
 // that is forged must guess along with the id. The error does not name the

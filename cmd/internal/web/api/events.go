@@ -84,7 +84,7 @@ func (a *API) follow(r *http.Request, s *stream, since uint64) error {
 		if now := time.Now(); len(list) > 0 {
 			news := News{Counts: a.counts(now)}
 			for i := range list {
-				news.Series = append(news.Series, seriesOf(&list[i], span{now.Add(-24 * time.Hour), now}))
+				news.Series = append(news.Series, a.seriesOf(&list[i], span{now.Add(-24 * time.Hour), now}))
 			}
 			err = s.send("hits", next, news)
 		} else if now.Sub(s.sent) >= aliveEvery {

@@ -409,7 +409,7 @@ func (a *API) address(w http.ResponseWriter, r *http.Request) {
 	network := netip.PrefixFrom(addr, addr.BitLen())
 	list, _ := a.d.Hits.List(series.Question{From: s.from, To: s.to, Accept: func(x *series.Series) bool { return x.Of(network) }})
 	for i := range list[:min(len(list), mostIndicators)] {
-		out.Series = append(out.Series, seriesOf(&list[i], s))
+		out.Series = append(out.Series, a.seriesOf(&list[i], s))
 	}
 	Answer(w, r, out)
 }

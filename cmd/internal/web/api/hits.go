@@ -59,7 +59,7 @@ type Series struct {
 // ticks is how many pieces the range has in a list.
 const ticks = 48
 
-func seriesOf(x *series.Series, s span) Series {
+func (a *API) seriesOf(x *series.Series, s span) Series {
 	h := &x.Newest
 	rule, level := rules.Of(h)
 	y := Series{
@@ -71,6 +71,9 @@ func seriesOf(x *series.Series, s span) Series {
 	}
 	if y.LocalHost = h.DstPlace.Host; h.Local == h.Src {
 		y.LocalHost = h.SrcPlace.Host
+	}
+	if y.LocalHost == "" && a.d.About != nil && h.Local.IsValid() && time.Since(h.Last) < 24*time.Hour { // later the address may be another's
+		y.LocalHost = a.d.About(h.Local).Host // asked for when the hit was said, and known by now
 	}
 	if y.Proto == "" {
 		y.Proto = fmt.Sprint(h.Proto)
@@ -133,7 +136,7 @@ func (a *API) hits(w http.ResponseWriter, r *http.Request) {
 	out := Hits{From: s.from, To: s.to, Total: len(list), Counts: countsOf(list), Series: []Series{}, Change: change}
 	list = list[min(offset, len(list)):]
 	for i := range list[:min(limit, len(list))] {
-		out.Series = append(out.Series, seriesOf(&list[i], s))
+		out.Series = append(out.Series, a.seriesOf(&list[i], s))
 	}
 	// The range of "last" moves on; without it an answer stays the same, and its ETag.
 	out.From, out.To = out.From.Truncate(time.Minute), out.To.Truncate(time.Minute)
@@ -205,7 +208,7 @@ func (a *API) story(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	Answer(w, r, Story{
-		Series: seriesOf(&x, s), Hit: x.Newest, Text: string(hit.AppendLine(nil, &x.Newest)), Spans: x.Spans,
+		Series: a.seriesOf(&x, s), Hit: x.Newest, Text: string(hit.AppendLine(nil, &x.Newest)), Spans: x.Spans,
 		Why: whyOf(a.d.Policy(), &x),
 	})
 }

@@ -100,7 +100,7 @@ func (a *API) needs(out *Overview, now time.Time) {
 		switch {
 		case x.Severity >= hit.High:
 			if out.NowTotal++; len(out.Now) < mostNow {
-				out.Now = append(out.Now, seriesOf(x, day))
+				out.Now = append(out.Now, a.seriesOf(x, day))
 			}
 			if x.Severity == hit.Critical {
 				out.Critical++
@@ -108,7 +108,7 @@ func (a *API) needs(out *Overview, now time.Time) {
 			}
 		default:
 			if out.LaterTotal++; len(out.Later) < mostLater {
-				out.Later = append(out.Later, seriesOf(x, day))
+				out.Later = append(out.Later, a.seriesOf(x, day))
 			}
 		}
 	}
