@@ -31,6 +31,8 @@ export async function open({ width = 1280, height = 900, theme = 'light' } = {})
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   await page.addInitScript(() => {
+    globalThis.toasts = []; // all that the page said for a moment
+    new MutationObserver((all) => all.forEach((m) => m.target.closest?.('.toast')?.textContent && globalThis.toasts.push(m.target.textContent))).observe(document, { childList: true, subtree: true });
     addEventListener('securitypolicyviolation', (e) =>
       console.error('POLICY ' + e.violatedDirective + ' ' + e.blockedURI),
     );
@@ -45,6 +47,23 @@ export async function open({ width = 1280, height = 900, theme = 'light' } = {})
     if (['error', 'warning'].includes(m.type()) && !refused) wrong.push(`${page.url()}: ${m.text()}`);
   });
   return page;
+}
+
+/** Waits until the page has said something, which nobody has to see while it is there. */
+export const said = (page, text) => page.waitForFunction((text) => globalThis.toasts.some((t) => t.startsWith(text)), text);
+
+/** Presses g and a letter, which count together only within a second: a busy machine may need to try again. */
+export async function jump(page, letter, path) {
+  for (let patience = 3000; ; patience *= 2) {
+    await page.keyboard.press('g');
+    await page.keyboard.press(letter);
+    try {
+      await page.waitForURL(path, { timeout: patience });
+      return await ready(page);
+    } catch (e) {
+      if (patience > PATIENCE) throw e;
+    }
+  }
 }
 
 export const ready = (page) => page.waitForSelector('html[data-ready]');

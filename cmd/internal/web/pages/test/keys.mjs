@@ -1,5 +1,5 @@
 // Every page with the keyboard alone, and for those who do not want things to move.
-import { URL_, browser, check, end, go, open, ready, shot, wrong } from './browser.mjs';
+import { URL_, browser, check, end, go, jump, open, ready, shot, wrong } from './browser.mjs';
 
 const pages = ['/', '/hits', '/map', '/map?cc=CH', '/top?fields=sip,sport', '/talk', '/talk?a=198.51.100.200', '/talk?a=10.1.4.23', '/exporters', '/feeds', '/outputs', '/no-such-page'];
 const inputs = 'a[href],button,input,select,summary,textarea,[tabindex]:not([tabindex="-1"])';
@@ -99,9 +99,7 @@ await page.waitForURL('**last=7d');
 await key('Shift+ArrowLeft');
 await page.waitForURL('**from=*');
 for (const [k, path] of Object.entries({ o: '/', m: '/map', a: '/talk', t: '/top', e: '/exporters', f: '/feeds', u: '/outputs', h: '/hits' })) {
-  await key('g', k);
-  await page.waitForURL((u) => u.pathname === path);
-  await ready(page);
+  await jump(page, k, (u) => u.pathname === path);
 }
 check('g and a letter go to each page', true);
 

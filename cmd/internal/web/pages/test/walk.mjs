@@ -1,5 +1,5 @@
 // Goes through the pages as a person would, with mouse and keys.
-import { URL_, check, clean, end, go, open, ready, shot, tell } from './browser.mjs';
+import { URL_, check, clean, end, go, jump, open, ready, said, shot, tell } from './browser.mjs';
 
 const expected = JSON.parse(process.env.TOP).slice(1); // what flowhound top --json says of Switzerland
 const page = await open();
@@ -97,10 +97,7 @@ check(
 );
 
 /* Hits: keys, the story, a filter, a name that means harm. */
-await page.keyboard.press('g');
-await page.keyboard.press('h');
-await page.waitForURL('**/hits?last=7d');
-await ready(page);
+await jump(page, 'h', '**/hits?last=7d');
 check('the range goes along to the next page', await page.getByLabel('7 d').isChecked());
 await page.keyboard.press('j');
 await page.keyboard.press('Enter');
@@ -153,7 +150,7 @@ await page.getByLabel('Why (the next one on duty reads it)').fill('our own test'
 await page.waitForFunction(() => document.querySelector('dialog pre').textContent.includes('our own test'));
 check('the entry names who', (await text('dialog pre')).includes('anna'));
 await page.getByRole('button', { name: 'Mute', exact: true }).click();
-await page.getByText(/^Muted until/).waitFor();
+await said(page, 'Muted until');
 check('the entry is in the configuration', (await tell('configuration')).includes('our own test'));
 
 /* Take a table away. */
@@ -185,7 +182,7 @@ check(
 check('talk names its command', (await text('#cmd')).includes('flowhound hunt 203.0.113.200 --last 24h'));
 
 /* The commands that pages name say what the pages say. */
-const said = async (command) => {
+const answer = async (command) => {
   const [, status, out] = /^(\d+) ?(.*)$/.exec(await tell('run ' + command));
   return { status: +status, out };
 };
@@ -195,7 +192,7 @@ for (const to of ['/', '/hits', '/hits?min=high&category=malware', '/map', '/map
   // allow takes no -c
   for (const c of commands.filter((x) => !/ \| |^flowhound allow/.test(x))) {
     const asJSON = c.startsWith('flowhound top') && !to.startsWith('/talk');
-    const { status, out } = await said(c + (asJSON ? ' --json' : ''));
+    const { status, out } = await answer(c + (asJSON ? ' --json' : ''));
     check(`${to}: ${c}`, status < 2); // doctor ends with 1 where something is wrong
     if (!asJSON) continue;
     const rows = JSON.parse(`[${out.trim().replace(/\} \{/g, '},{')}]`).slice(1);
