@@ -23,7 +23,7 @@ import (
 var (
 	benchFlows = flag.Int("history.flows", 0, "how many flows TestStore writes; 0: it is skipped")
 	benchDir   = flag.String("history.dir", "", "where TestStore leaves the data set; empty: a temporary folder")
-	benchAlone = flag.Bool("history.unpaired", false, "leave out the second direction of all flows")
+	benchAlone = flag.Float64("history.alone", 0, "leave out this share of the second directions, 1: all of them")
 	benchFile  = flag.String("history.raw", "", "write the generated records to this log segment, or read them from it")
 )
 
@@ -47,15 +47,20 @@ func toRecord(f *flowgen.Flow) flow.Record {
 	return r
 }
 
-// benchPlaces gives countries as the generator does, for the price of a look-up.
-func benchPlaces(a flow.Addr, _ int64) (cc [2]byte, as uint32) {
-	if a.V4()>>24 == 10 && a.Is4() {
-		return [2]byte{'x', 'p'}, 0
+// benchPlaces returns what gives countries as the generator does, for the price of a
+// look-up: an IPv4 address has that of its first two bytes.
+func benchPlaces() column.Places {
+	of := flowgen.Countries()
+	four := make([][2]byte, 1<<16)
+	for i := range four {
+		four[i] = of(flow.Addr4(uint32(i) << 16).IP().As16())
 	}
-	h := (a.Hi ^ a.Lo>>16) * 0x9e3779b97f4a7c15 >> 40
-	h = h * h >> 24 * h >> 24 // few countries have most networks
-	n := h * 240 >> 24
-	return [2]byte{'A' + byte(n/26), 'A' + byte(n%26)}, 0
+	return func(a flow.Addr, _ int64) (cc [2]byte, as uint32) {
+		if a.Is4() {
+			return four[a.V4()>>16], 0
+		}
+		return of(a.IP().As16()), 0
+	}
 }
 
 func cpuTime() time.Duration {
@@ -91,7 +96,7 @@ func rawLog(t *testing.T, path string) {
 		}
 		block = block[:0]
 	}
-	flowgen.Generate(flowgen.Options{Flows: *benchFlows, Day: benchDay, Seed: 42, Unpaired: *benchAlone}, func(flows []flowgen.Flow) {
+	flowgen.Generate(flowgen.Options{Flows: *benchFlows, Day: benchDay, Seed: 42, Alone: *benchAlone}, func(flows []flowgen.Flow) {
 		for i := range flows {
 			block = append(block, toRecord(&flows[i]))
 		}
@@ -145,7 +150,7 @@ func TestStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Places = benchPlaces
+	w.Places = benchPlaces()
 	cpu, begin := cpuTime(), time.Now()
 	n := logAndWrite(t, w, raw)
 	cpu = cpuTime() - cpu - readOnly

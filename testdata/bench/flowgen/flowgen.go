@@ -39,8 +39,8 @@ type Options struct {
 	Flows int
 	Day   int64 // Unix seconds at which the day begins
 	Seed  uint64
-	// Unpaired leaves out the second direction of everything.
-	Unpaired bool
+	// Alone is the share of second directions that are left out, 1: all of them.
+	Alone float64
 }
 
 // Generate gives about o.Flows records to each, datagram by datagram in the order of

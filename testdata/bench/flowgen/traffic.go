@@ -25,6 +25,10 @@ func (g *generator) put(f Flow, duration int64) {
 	g.made++
 }
 
+// alone draws whether a second direction is left out. Where none is, the flows are those
+// of any other draw.
+func (g *generator) alone() bool { return g.o.Alone > 0 && g.r.Float64() < g.o.Alone }
+
 // talk is a conversation.
 type talk struct {
 	c              *client
@@ -92,7 +96,7 @@ func (g *generator) piece(t *talk, p, parts int64) {
 		back2.Dst, back2.DstPort, back2.NATDst, back2.NATDstPort = t.nat, t.natPort, t.here, t.sport
 	}
 	g.put(there, d)
-	if t.answer != 0xff && !g.o.Unpaired {
+	if t.answer != 0xff && !g.alone() {
 		g.put(back2, d2)
 	}
 }
@@ -160,7 +164,7 @@ func (g *generator) scan(at int64) {
 			Start: at + int64(j), Src: src, Dst: dst, SrcPort: sport, DstPort: port, Bytes: size, Packets: 1, Proto: 6, Flags: 2,
 			Exporter: c.exporter, InIf: 1, OutIf: c.iface,
 		}, 0)
-		if g.r.IntN(6) == 0 && !g.o.Unpaired {
+		if g.r.IntN(6) == 0 && !g.alone() {
 			g.put(Flow{
 				Start: at + int64(j) + 1, Src: dst, Dst: src, SrcPort: port, DstPort: sport, Bytes: 40, Packets: 1, Proto: 6, Flags: 0x14,
 				Exporter: c.exporter, InIf: c.iface, OutIf: 1,
@@ -267,6 +271,13 @@ func (g *generator) connect(t *talk, six bool) {
 type countries struct {
 	codes  [240][2]byte
 	weight [240]float64
+}
+
+// Countries returns what tells the country of an address.
+func Countries() func(address [16]byte) [2]byte {
+	c := &countries{}
+	c.init()
+	return c.of
 }
 
 func (c *countries) init() {

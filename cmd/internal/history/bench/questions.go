@@ -38,6 +38,7 @@ func questions(dir, program string, days int) (out []question) {
 		}
 		out = append(out, q)
 	}
+	out = append(out, question{name: "what is kept, all days", programs: []command{{"flowhound", []string{program, "history", "--history", history}, 0}}})
 	top := func(fields, filter string) []string {
 		return []string{"-A", fields, "-O", "bytes", "-n", "5", filter}
 	}

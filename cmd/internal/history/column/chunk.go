@@ -34,6 +34,7 @@ type chunk struct {
 // finds all that out value by value, takes twice the time. Its memory is reused.
 type encoder struct {
 	zstd   *zstd.Encoder
+	values *zstd.Encoder // for dictionaries
 	places []int32
 	raw    []byte // a page
 	packed []byte // compressed
@@ -45,16 +46,22 @@ type encoder struct {
 // takes 16 MB.
 const window = 256 << 10
 
+// newEncoder returns one of a level. At Better dictionaries, which are a third of a file and
+// sorted, are compressed as hard as can be: that takes 4% less room, and 0.4 us a flow.
 func newEncoder(level Level) *encoder {
-	speed := zstd.SpeedFastest
 	if level == Better {
-		speed = zstd.SpeedBetterCompression
+		return &encoder{zstd: newZstd(zstd.SpeedBetterCompression), values: newZstd(zstd.SpeedBestCompression)}
 	}
+	z := newZstd(zstd.SpeedFastest)
+	return &encoder{zstd: z, values: z}
+}
+
+func newZstd(speed zstd.EncoderLevel) *zstd.Encoder {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true))
 	if err != nil {
 		panic(err) // the options are wrong
 	}
-	return &encoder{zstd: z}
+	return z
 }
 
 // dictionary makes the chunk of a column that has each row's place in a dictionary; nil
@@ -168,7 +175,11 @@ func (e *encoder) data(rows int, coding format.Encoding) {
 
 // page compresses raw and appends it, after its header.
 func (e *encoder) page(h *format.PageHeader) {
-	e.packed = e.zstd.EncodeAll(e.raw, e.packed[:0])
+	z := e.zstd
+	if h.Type == format.DictionaryPage {
+		z = e.values
+	}
+	e.packed = z.EncodeAll(e.raw, e.packed[:0])
 	h.UncompressedPageSize, h.CompressedPageSize = int32(len(e.raw)), int32(len(e.packed))
 	h.CRC = int32(crc32.ChecksumIEEE(e.packed))
 	b := marshal(h)
