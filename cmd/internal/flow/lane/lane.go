@@ -26,9 +26,10 @@ const BlockSize = 1024
 type Block struct {
 	Records []flow.Record
 	seq     uint64
-	first   int  // of its records, in the lane's memory
-	touched bool // takes memory
-	used    bool // since the last Trim
+	memory  *offheap.Memory[flow.Record] // the lane's, which is there as long as somebody holds the block
+	first   int                          // of its records, in memory
+	touched bool                         // takes memory
+	used    bool                         // since the last Trim
 }
 
 // Lane is one worker's way to one consumer.
@@ -41,8 +42,6 @@ type Lane struct {
 	due  int // filled blocks with which the consumer is woken
 	wait bool
 	seq  uint64 // of the worker
-
-	memory *offheap.Memory[flow.Record] // of all blocks
 
 	mu    sync.Mutex
 	free  []*Block      // to be filled; the last one given back comes first: it is in the cache
@@ -58,9 +57,9 @@ type Lane struct {
 // for sources that can wait (captures).
 func New(n int, wait bool, wake chan<- struct{}) *Lane {
 	l := &Lane{full: make(chan *Block, n), wake: wake, due: max(n/4, 1), wait: wait, freed: make(chan struct{}, 1)}
-	l.memory = offheap.New[flow.Record](n * BlockSize)
+	memory := offheap.New[flow.Record](n * BlockSize)
 	for first := 0; first < n*BlockSize; first += BlockSize {
-		l.free = append(l.free, &Block{Records: l.memory.All()[first : first : first+BlockSize], first: first})
+		l.free = append(l.free, &Block{Records: memory.All()[first : first : first+BlockSize], memory: memory, first: first})
 	}
 	return l
 }
@@ -150,7 +149,7 @@ func (l *Lane) Trim() {
 		b := l.free[i]
 		l.free = slices.Delete(l.free, i, i+1)
 		l.mu.Unlock()
-		l.memory.Free(b.first, b.first+BlockSize)
+		b.memory.Free(b.first, b.first+BlockSize)
 		b.touched = false
 		l.giveBack(b, 0) // to be taken last
 	}
