@@ -178,6 +178,10 @@ func TestContainerFiles(t *testing.T) {
 	if s.Image != "flowhound:latest" || !s.ReadOnly || len(s.CapDrop) != 1 || len(s.Volumes) != 3 {
 		t.Errorf("%+v", s)
 	}
+	docker := peer.Path(t, "docker-compose", "docker-compose")
+	if out, err := exec.CommandContext(t.Context(), docker, "-f", "container/compose.yaml", "config", "-q").CombinedOutput(); err != nil {
+		t.Errorf("docker-compose rejects the file: %v\n%s", err, out)
+	}
 	quadlet := read(t, "container/flowhound.container")
 	for _, v := range s.Volumes {
 		from, at, _ := strings.Cut(v, ":")

@@ -7,7 +7,7 @@ if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 fi
 if [ "$1" = purge ] && [ "$(cat /proc/sys/net/core/rmem_max 2>/dev/null)" = 67108864 ]; then
-	echo "flowhound: net.core.rmem_max stays 67108864 until the next boot"
+	echo "flowhound: net.core.rmem_max stays 67108864 until the next boot; Linux has 212992 by itself: sysctl -w net.core.rmem_max=212992"
 fi
 if [ "$1" = purge ]; then
 	if getent passwd flowhound >/dev/null; then
