@@ -132,7 +132,11 @@ func (g *gate) only(next http.Handler) http.Handler {
 		c, ok := g.caller(r, time.Now())
 		switch {
 		case ok:
-			next.ServeHTTP(w, r.WithContext(api.WithCaller(r.Context(), c)))
+			ctx := api.WithStill(api.WithCaller(r.Context(), c), func() bool {
+				again, ok := g.caller(r, time.Now())
+				return ok && again == c
+			})
+			next.ServeHTTP(w, r.WithContext(ctx))
 		case strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/metrics" || r.Method != http.MethodGet:
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			api.Refuse(w, http.StatusUnauthorized, "log in, or send a token: flowhound user add NAME --token makes one")

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,6 +55,9 @@ func usersFile(t *testing.T) (path, token string) {
 	return path, token
 }
 
+// streams counts those that have begun.
+var streams atomic.Int64
+
 // startPages serves pages with an API that says who asks.
 func startPages(t *testing.T, c Config) *Server {
 	t.Helper()
@@ -63,7 +67,15 @@ func startPages(t *testing.T, c Config) *Server {
 	s := New(c, Dependencies{
 		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 		Version: "v1", Findings: func() finding.List { return finding.List{{Level: finding.Bad, What: "a secret problem"}} },
-		API: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { api.Answer(w, r, api.CallerOf(r.Context())) }),
+		API: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/api/v1/events" {
+				streams.Add(1)
+			}
+			for r.URL.Path == "/api/v1/events" && api.Still(r.Context()) && r.Context().Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			api.Answer(w, r, api.CallerOf(r.Context()))
+		}),
 	})
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -132,6 +144,43 @@ func (b *browser) want(method, path string, code int, text string) {
 	if resp.StatusCode != code || !strings.Contains(got, text) {
 		b.t.Errorf("%s %s: %d %.200s; want %d %s", method, path, resp.StatusCode, got, code, text)
 	}
+}
+
+// TestStreamsEndWithTheSession: what is sent for hours ends when its reader logs out, or
+// is taken out of the users' file.
+func TestStreamsEndWithTheSession(t *testing.T) {
+	file, token := usersFile(t)
+	s := startPages(t, Config{Users: file})
+	ends := func(what string, b *browser, end func()) {
+		t.Helper()
+		ended, before := make(chan struct{}), streams.Load()
+		go func() {
+			defer close(ended)
+			b.do("GET", "/api/v1/events", "")
+		}()
+		for deadline := time.Now().Add(time.Minute); streams.Load() == before && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		}
+		end()
+		select {
+		case <-ended:
+		case <-time.After(time.Minute):
+			t.Errorf("%s: the stream goes on", what)
+		}
+	}
+	b := newBrowser(t, "http://"+s.Addr().String())
+	if code, text := b.logIn("anna", password); code != 200 {
+		t.Fatal(code, text)
+	}
+	other := newBrowser(t, b.base)
+	other.cookie = b.cookie
+	ends("logged out", b, func() { other.do("DELETE", "/api/v1/session", "") })
+	program := newBrowser(t, b.base)
+	program.header["Authorization"] = "Bearer " + token
+	ends("taken out", program, func() {
+		if err := users.Remove(file, "prometheus"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestLogIn(t *testing.T) {

@@ -199,6 +199,20 @@ func CallerOf(ctx context.Context) users.Caller {
 	return c
 }
 
+type stillKey struct{}
+
+// WithStill returns a context with a function that says whether who asked may still: an
+// answer that goes on for hours asks it now and then.
+func WithStill(ctx context.Context, may func() bool) context.Context {
+	return context.WithValue(ctx, stillKey{}, may)
+}
+
+// Still reports whether who asked may still; true where that was not said.
+func Still(ctx context.Context) bool {
+	may, ok := ctx.Value(stillKey{}).(func() bool)
+	return !ok || may()
+}
+
 // problem is the answer to a request that is refused.
 type problem struct {
 	Error string `json:"error"`

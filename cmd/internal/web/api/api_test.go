@@ -370,9 +370,9 @@ func TestActions(t *testing.T) {
 func TestEvents(t *testing.T) {
 	l := newLab(t)
 	l.say(made("old", hit.High, "198.51.100.6"))
-	listen := func() (next func() (event, data string), end func()) {
+	listen := func(query string) (next func() (event, data string), end func()) {
 		ctx, cancel := context.WithCancel(t.Context())
-		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/api/v1/events", nil)
+		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/api/v1/events"+query, nil)
 		resp, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -401,7 +401,7 @@ func TestEvents(t *testing.T) {
 	}
 	var all []client
 	for range 50 {
-		next, end := listen()
+		next, end := listen("")
 		defer end()
 		if event, data := next(); event != "alive" || !strings.Contains(data, `"now":1`) {
 			t.Fatalf("the first event: %s %s", event, data)
@@ -416,8 +416,17 @@ func TestEvents(t *testing.T) {
 			t.Fatalf("%s %s %v", event, data, err)
 		}
 	}
-	for range mostStreams - 50 {
-		next, end := listen()
+	// A page that was open over a restart knows a number that is not there yet.
+	next, end := listen("?since=1000")
+	defer end()
+	if event, _ := next(); event != "alive" {
+		t.Errorf("first %s", event)
+	}
+	if event, data := next(); event != "hits" || !strings.Contains(data, `"old"`) || !strings.Contains(data, `"fresh"`) {
+		t.Errorf("after a restart: %s %s", event, data)
+	}
+	for range mostStreams - 51 {
+		next, end := listen("")
 		defer end()
 		next()
 	}

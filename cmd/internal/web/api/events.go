@@ -45,8 +45,10 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	}
 	since := a.d.Hits.Change()
 	for _, text := range []string{r.URL.Query().Get("since"), r.Header.Get("Last-Event-ID")} {
-		if n, err := strconv.ParseUint(text, 10, 64); err == nil && n <= since {
-			since = n
+		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+			if since = n; n > a.d.Hits.Change() { // of before a restart: all since then is new
+				since = 0
+			}
 		}
 	}
 	h := w.Header()
@@ -80,6 +82,9 @@ func (a *API) follow(r *http.Request, s *stream, since uint64) error {
 	defer pause.Stop()
 	for {
 		list, next, more := a.d.Hits.Changes(since, mostNews)
+		if !Still(r.Context()) { // logged out, or taken out of the users' file
+			return nil
+		}
 		var err error
 		if now := time.Now(); len(list) > 0 {
 			news := News{Counts: a.counts(now)}

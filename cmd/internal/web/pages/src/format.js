@@ -46,3 +46,10 @@ export function when(t) {
   if (Math.abs(now() - t) > 300 * 864e5) text = new Date(t).getFullYear() + ' ' + text;
   return h('time', { datetime: iso, title: iso }, text);
 }
+/** The days go on while a page is open: what was said as of today is of yesterday then. */
+setInterval(() => {
+  for (const e of document.querySelectorAll('time[datetime]')) {
+    const text = when(e.dateTime).textContent;
+    if (text !== e.textContent) e.textContent = text;
+  }
+}, 6e4);

@@ -80,19 +80,35 @@ export function trouble(error) {
   old ? old.replaceWith(e) : $('main').prepend(e);
 }
 
-/** News by server-sent events: on.hits(news), on.counts(counts). Where they do not come, on.counts is not called. */
+/**
+ * News by server-sent events: on.hits(news), on.counts(counts). Where they do not come, on.counts is not called. A page
+ * may be open for days: what is lost is said, and asked for again, where it was lost.
+ */
 export function listen(on, begin = '') {
-  const source = new EventSource('/api/v1/events' + (begin ? '?since=' + begin : ''));
-  source.addEventListener('hits', async (e) => {
+  let source;
+  let since = begin;
+  const take = (what) => async (e) => {
+    since = e.lastEventId || since;
     await released();
-    const news = JSON.parse(e.data);
-    on.counts?.(news.counts);
-    on.hits?.(news);
-  });
-  source.addEventListener('alive', async (e) => {
-    await released();
-    on.counts?.(JSON.parse(e.data));
-  });
+    what(JSON.parse(e.data));
+  };
+  const lost = async () => {
+    // The browser itself tries again where there was no answer, and gives up where it is refused.
+    if (source.readyState === EventSource.CLOSED) setTimeout(open, 10_000);
+    await get('me').then(() => trouble(), trouble); // whose session is over is led to the log-in
+  };
+  const open = () => {
+    source?.close();
+    source = new EventSource('/api/v1/events' + (since !== '' ? '?since=' + since : ''));
+    source.addEventListener('error', lost);
+    source.addEventListener('open', () => trouble());
+    source.addEventListener('hits', take((news) => {
+      on.counts?.(news.counts);
+      on.hits?.(news);
+    }));
+    source.addEventListener('alive', take((counts) => on.counts?.(counts)));
+  };
+  open();
   addEventListener('pagehide', () => source.close());
-  return source;
+  addEventListener('pageshow', (e) => e.persisted && open()); // the way back to a page that the browser has kept
 }

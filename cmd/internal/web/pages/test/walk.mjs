@@ -236,10 +236,14 @@ await page.clock.fastForward(120_000);
 await page.getByRole('button', { name: 'The range is over' }).waitFor();
 check('a switch stops it, and a range that is over does not begin', asks.length === past && past - paused <= 3);
 
-/* Out. */
+/* Out, in the other windows too: where nothing is pressed the page finds out by itself. */
+const other = await page.context().newPage();
+await other.goto(URL_ + '/hits');
+await ready(other);
 await page.getByLabel(/^Menu/).click();
 await page.getByRole('button', { name: 'Log out anna' }).click();
 await page.waitForURL('**/login');
 await ready(page);
 await clean(page, 'login');
+await other.waitForURL('**/login?next=%2Fhits');
 await end();
