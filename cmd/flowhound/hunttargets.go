@@ -15,6 +15,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/known"
 )
 
 // wanted is what a hunt by hand is asked to look for.
@@ -128,6 +129,7 @@ func (w *wanted) named(cmd *cobra.Command) (*intel.Set, error) {
 		if err != nil {
 			return nil, usageError(err)
 		}
+		cfg.KnownGood.Disable = []string{known.Shared, known.Scanners} // whose an address is is not asked
 		set, err := feed.LoadSet(cmd.Context(), cfg.Feed(), cfg.FeedDir(), stderrLog(cmd))
 		if err != nil {
 			return nil, err

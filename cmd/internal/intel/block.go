@@ -1,6 +1,7 @@
 package intel
 
 import (
+	"encoding/binary"
 	"math"
 	"net/netip"
 	"sync/atomic"
@@ -101,19 +102,20 @@ func halves(ip netip.Addr) (hi, lo uint64, more int) {
 		more = 96
 	}
 	b := ip.As16()
-	for i := range 8 {
-		hi, lo = hi<<8|uint64(b[i]), lo<<8|uint64(b[i+8])
-	}
-	return hi, lo, more
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), more
 }
 
 // addr is the inverse of halves.
 func addr(hi, lo uint64) netip.Addr {
-	var b [16]byte
-	for i := range 8 {
-		b[i], b[i+8] = byte(hi>>(56-8*i)), byte(lo>>(56-8*i))
+	if is4(hi, lo) {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], uint32(lo))
+		return netip.AddrFrom4(b)
 	}
-	return netip.AddrFrom16(b).Unmap()
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], hi)
+	binary.BigEndian.PutUint64(b[8:], lo)
+	return netip.AddrFrom16(b)
 }
 
 // is4 also tells rows apart: no IPv6 network but ::ffff:0:0/96 and its parts,

@@ -76,8 +76,10 @@ func (b *Builder) addPrefix(i *Indicator) {
 	if ip.Is4In6() && bits >= 96 {
 		ip, bits = ip.Unmap(), bits-96
 	}
-	masked := netip.PrefixFrom(ip, bits).Masked()
-	hi, lo, more := halves(masked.Addr())
+	if bits < ip.BitLen() {
+		ip = netip.PrefixFrom(ip, bits).Masked().Addr()
+	}
+	hi, lo, more := halves(ip)
 	last := len(b.chunks) - 1
 	if last < 0 || len(b.chunks[last]) == chunkRows {
 		b.chunks = append(b.chunks, make([]row, 0, chunkRows))
@@ -184,20 +186,21 @@ func sortedRows(chunks [][]row) []row {
 		from[i] += from[i-1]
 	}
 	rows := make([]row, n)
-	next := from
 	for _, chunk := range chunks {
 		for i := range chunk {
-			to := &next[bucket(&chunk[i])]
-			rows[*to] = chunk[i]
-			*to++
+			next := &from[bucket(&chunk[i])] // in the end where the next bucket begins
+			rows[*next] = chunk[i]
+			*next++
 		}
 	}
-	for i := range len(from) - 1 {
-		if some := rows[from[i]:from[i+1]]; len(some) > 1 {
+	begin := int32(0)
+	for _, end := range from[:1<<16+1] {
+		if some := rows[begin:end]; len(some) > 1 {
 			slices.SortFunc(some, compareRows)
 		}
+		begin = end
 	}
-	if at := from[1<<16]; at > 0 && int(at) < n && compareRows(rows[at-1], rows[at]) > 0 { // one below ::ffff:0:0
+	if at := from[1<<16-1]; at > 0 && int(at) < n && compareRows(rows[at-1], rows[at]) > 0 { // one below ::ffff:0:0
 		slices.SortFunc(rows, compareRows)
 	}
 	return rows

@@ -110,6 +110,9 @@ func age(c Category, named bool, base uint8, last, expires, confirmed, now int64
 // Ends returns when i is over: its expiry, or when it has decayed to nothing; the
 // zero time when it never is, or not as long as its feed names it.
 func (i *Indicator) Ends() time.Time {
+	if i.LastSeen.IsZero() && i.Expires.IsZero() { // as in nearly all lists
+		return time.Time{}
+	}
 	return unpackTime(uint32(min(i.age(time.Time{}).ends, math.MaxUint32)))
 }
 

@@ -69,7 +69,7 @@ func (s *Set) Spans(now time.Time) iter.Seq[Span] {
 
 // yieldSpans yields what is not allowed of a row's network.
 func (s *Set) yieldSpans(r *row, yield func(Span) bool) bool {
-	if s.allow == nil {
+	if s.allow == nil || !s.allow.touches(r.prefix()) {
 		return yield(spanOf(r.hi, r.lo, r.bits))
 	}
 	for _, p := range s.allow.Outside(r.prefix()) {

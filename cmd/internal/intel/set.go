@@ -88,7 +88,7 @@ func (s *Set) insert(b *Block, single []uint32, size *FeedSize) []uint32 {
 		if b.wasOver(&r.fact) {
 			continue
 		}
-		if s.allow != nil {
+		if s.allow != nil && s.allow.touches(r.prefix()) {
 			if e, ok := s.allow.Network(r.prefix()); ok {
 				size.leaveOut(e)
 				continue

@@ -45,7 +45,10 @@ func (l *Lines) Next() bool {
 			continue
 		}
 		l.stop(err)
-		if l.raw = bytes.TrimRight(line, "\r\n"); len(bytes.TrimSpace(l.raw)) > 0 {
+		for n := len(line); n > 0 && (line[n-1] == '\n' || line[n-1] == '\r'); n-- {
+			line = line[:n-1]
+		}
+		if l.raw = line; len(line) > 0 && line[0] > ' ' || len(bytes.TrimSpace(line)) > 0 {
 			return l.err == nil
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -81,10 +82,11 @@ type parser struct {
 	drops    ingest.Drops
 	kept     int
 
-	counts bool     // the number behind an address says how many lists name it
-	paired uint16   // the port behind the address of a record
-	fields []string // of the last record
-	joined []string // its lines
+	bare   intel.Indicator // of which take4 sets the prefix
+	counts bool            // the number behind an address says how many lists name it
+	paired uint16          // the port behind the address of a record
+	fields []string        // of the last record
+	joined []string        // its lines
 
 	// understood and not count the things of the list that could be read, used
 	// or not, and those that could not: together they tell a list from prose.
@@ -132,10 +134,32 @@ func (p *parser) run() error {
 			return nil
 		}
 	}
-	for p.in.next() {
+	p.bare = p.template
+	for {
+		if p.Format != Hosts {
+			for prefix, ok := p.in.next4(); ok; prefix, ok = p.in.next4() {
+				p.take4(prefix)
+			}
+		}
+		if !p.in.next() {
+			return nil
+		}
 		p.each(p.in.text())
 	}
-	return nil
+}
+
+// take4 is plain for what next4 gives.
+func (p *parser) take4(prefix netip.Prefix) {
+	if p.full() {
+		return
+	}
+	p.understood++
+	p.bare.Prefix = prefix
+	if why := p.emit(p.bare); why != "" {
+		p.drops.Add(why, p.in.now.n, string(p.in.lines.Raw()))
+		return
+	}
+	p.kept++
 }
 
 func (p *parser) each(line string) {

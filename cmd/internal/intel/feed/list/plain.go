@@ -87,7 +87,7 @@ func (p *parser) plain(line string) {
 // prefix4 reads an IPv4 address, alone or with the length of its network: what nearly all
 // lines of nearly all lists are, and cost a third this way. Whatever is not beyond doubt is
 // left to ingest.Parse.
-func prefix4(line string) (p netip.Prefix, ok bool) {
+func prefix4[T string | []byte](line T) (p netip.Prefix, ok bool) {
 	var b [4]byte
 	n, i := 0, 0
 	for ; i < len(line) && n < 4; i++ {
@@ -106,10 +106,11 @@ func prefix4(line string) (p netip.Prefix, ok bool) {
 	bits := 32
 	if n == 4 && i < len(line) && line[i] == '/' {
 		length := line[i+1:]
-		if bits = 0; length == "" || len(length) > 2 || length[0] == '0' && length != "0" {
+		if bits = 0; len(length) == 0 || len(length) > 2 || length[0] == '0' && len(length) > 1 {
 			return p, false
 		}
-		for _, c := range []byte(length) {
+		for at := range len(length) {
+			c := length[at]
 			if c < '0' || c > '9' {
 				return p, false
 			}

@@ -3,6 +3,9 @@ package list
 import (
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -44,6 +47,42 @@ func TestPrefix4(t *testing.T) {
 		a := netip.AddrFrom4([4]byte{byte(r.Uint32()), byte(r.IntN(12)), byte(r.Uint32()), byte(r.Uint32())})
 		if !check(a.String()) || !check(netip.PrefixFrom(a, r.IntN(33)).String()) {
 			t.Fatalf("%v is not read", a)
+		}
+	}
+}
+
+// Lines behind the sample that are an IPv4 address or network alone are read without making
+// text of them: with the same outcome as all others, also where a list has too many or names
+// what no list may.
+func TestBareLines(t *testing.T) {
+	var bare, spaced strings.Builder
+	r := rand.New(rand.NewPCG(3, 3))
+	for i := range 3 * sampleLines {
+		line := netip.AddrFrom4([4]byte{byte(r.Uint32N(224)), byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}).String()
+		switch i % 10 {
+		case 3:
+			line += "/24"
+		case 5:
+			line += " # named"
+		case 6:
+			line = "# " + line
+		case 7:
+			line = ""
+		case 8:
+			line += "-" + line
+		case 9:
+			line = "no address"
+		}
+		bare.WriteString(line + "\n")
+		spaced.WriteString(line + " \r\n")
+	}
+	for _, limit := range []int{0, sampleLines, 300} {
+		for _, format := range []Format{Auto, Plain, Hosts} {
+			got, drops, err := parse(strings.NewReader(bare.String()), Reader{Format: format}, limit)
+			want, wantDrops, wantErr := parse(strings.NewReader(spaced.String()), Reader{Format: format}, limit)
+			if !slices.Equal(got, want) || !reflect.DeepEqual(drops, wantDrops) || (err == nil) != (wantErr == nil) || limit == 0 && format != Hosts && len(got) < sampleLines {
+				t.Errorf("%s, at most %d: %d and %v, but with spaces %d and %v (%v, %v)", format, limit, len(got), drops, len(want), wantDrops, err, wantErr)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package list
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
@@ -16,6 +17,7 @@ type source struct {
 	ahead    []line
 	comments []string // before the first line, 50 at most
 	now      line
+	held     bool // lines is at a line that next has not given yet
 }
 
 type line struct {
@@ -45,13 +47,27 @@ func (s *source) next() bool {
 		s.now, s.ahead = s.ahead[0], s.ahead[1:]
 		return true
 	}
-	for s.lines.Next() {
+	for s.held || s.lines.Next() {
+		s.held = false
 		s.now = line{string(s.lines.Raw()), s.lines.N()}
 		if !isComment(s.text()) {
 			return true
 		}
 	}
 	return false
+}
+
+// next4 moves to the next line if that is an IPv4 address or network alone, as nearly all
+// are: it makes no text of them.
+func (s *source) next4() (p netip.Prefix, ok bool) {
+	if len(s.ahead) > 0 || s.held || !s.lines.Next() {
+		return p, false
+	}
+	if p, ok = prefix4(s.lines.Raw()); ok {
+		s.now = line{n: s.lines.N()}
+	}
+	s.held = !ok
+	return p, ok
 }
 
 // text returns the current line without white space around it.
