@@ -140,8 +140,11 @@ func natPortOf(v int32, port uint16) uint16 {
 }
 
 // AppendRecords appends the one or two flow records that the row was made of. f is
-// its file, which knows when they arrived.
+// its file, which knows when they arrived; nil: they arrive as they end.
 func (row *Row) AppendRecords(records []flow.Record, f *File) []flow.Record {
+	if f == nil {
+		return row.appendRecords(records, nil)
+	}
 	at, _ := f.at() // those who read rows were told of it
 	return row.appendRecords(records, at)
 }
@@ -162,7 +165,10 @@ func (row *Row) times() (first, last int64) {
 
 func (row *Row) appendRecords(records []flow.Record, at arrivals) []flow.Record {
 	first, last := row.times()
-	received := at.at(floor(last, 1e9)+row.ReceivedLag, row.ReceivedNth)
+	received := last
+	if at != nil {
+		received = at.at(floor(last, 1e9)+row.ReceivedLag, row.ReceivedNth)
+	}
 	f := flow.Record{
 		Src: flow.AddrFrom16(row.Src[:]), Dst: flow.AddrFrom16(row.Dst[:]),
 		NATSrc: flow.AddrFrom16(row.NATSrc[:]), NATDst: flow.AddrFrom16(row.NATDst[:]), Exporter: flow.AddrFrom16(row.Exporter[:]),

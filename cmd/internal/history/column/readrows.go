@@ -23,8 +23,10 @@ func (f *File) Rows(group int, rows []int32, to []Row, only ...ID) ([]Row, error
 // RowsOf is Rows for a reader that has columns of its own: begun returns them. It is the
 // last step of a search, for the rows that are wanted.
 func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column, error), only ...ID) ([]Row, error) {
-	if _, err := f.at(); err != nil { // a row's time of arrival is a place in that list
-		return nil, err
+	if wants(only, ReceivedNth) { // it is a place in that list
+		if _, err := f.at(); err != nil {
+			return nil, err
+		}
 	}
 	first := len(to)
 	to = append(to, make([]Row, len(rows))...)
@@ -35,7 +37,7 @@ func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column
 		}
 	}
 	for id := range Columns {
-		if len(only) > 0 && !slices.Contains(only, id) {
+		if !wants(only, id) {
 			continue
 		}
 		c, err := begun(id)
@@ -49,6 +51,8 @@ func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column
 	}
 	return to, nil
 }
+
+func wants(only []ID, id ID) bool { return len(only) == 0 || slices.Contains(only, id) }
 
 // fill sets a column of rows. A field is found by its offset: with reflection a row takes
 // 2 us.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -17,17 +18,19 @@ import (
 const nearby = 24 * time.Hour
 
 // columns are what a find is judged by: all that package alert looks at, to the
-// millisecond.
+// millisecond, but for when it arrived.
 var columns = []column.ID{
-	column.Start, column.Dur, column.ReceivedLag, column.ReceivedNth, column.Src, column.Dst, column.SrcPort, column.DstPort, column.Proto,
+	column.Start, column.Dur, column.Src, column.Dst, column.SrcPort, column.DstPort, column.Proto,
 	column.Bytes, column.Packets, column.Flags, column.ICMPType, column.ICMPCode, column.NATSrc, column.NATDst, column.NATSrcPort, column.NATDstPort,
 	column.Exporter, column.Domain, column.Sampling, column.Firewall, column.Direction, column.Has, column.RevHas, column.RevFlags, column.RevBytes, column.RevPackets,
 }
 
-// Options are how a history is asked for what a Finder takes. alone: by Listed and nothing
-// else, to which both directions of a conversation are alike.
+// Options are how a history is asked for what a Finder takes. Records are told to have
+// arrived when they ended: who asks by hand is not shown when, and to look it up takes a
+// tenth of the time. alone: by Listed and nothing else, to which both directions of a
+// conversation are alike.
 func Options(alone bool) query.RecordOptions {
-	return query.RecordOptions{Biflow: true, Only: columns, AnyOrder: true, Symmetric: alone}
+	return query.RecordOptions{Biflow: true, Only: columns, Symmetric: alone}
 }
 
 // Listed accepts the flows of which an address, before or after translation, is in a set.
@@ -56,7 +59,9 @@ func In(dir string, sync func(context.Context) error, log *slog.Logger) Search {
 			return err
 		}
 		defer closed()
-		_, err = data.Records(ctx, q, Options(true), func(f *query.Found) error { return each(&f.Record.Record) })
+		o := Options(true)
+		o.Only = append(slices.Clone(columns), column.ReceivedLag, column.ReceivedNth)
+		_, err = data.Records(ctx, q, o, func(f *query.Found) error { return each(&f.Record.Record) })
 		return err
 	}
 }

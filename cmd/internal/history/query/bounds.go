@@ -23,11 +23,14 @@ type bounds struct {
 // are then among the 2,000 largest buckets.
 const bucketBits = 20
 
+// sketchSize is how large the sketch of all groups is: it is right to 0.6%.
+const sketchSize = 1 << 15
+
 func bucketOf(h uint64) uint64 { return h >> (64 - bucketBits) }
 
 func newBounds() *bounds {
 	const words = 1 << bucketBits / 64
-	return &bounds{sums: make([]uint64, 1<<bucketBits), done: make([]uint64, words), zero: make([]uint64, words), seen: make(dataset.Sketch, 1<<15)}
+	return &bounds{sums: make([]uint64, 1<<bucketBits), done: make([]uint64, words), zero: make([]uint64, words), seen: make(dataset.Sketch, sketchSize)}
 }
 
 // add adds n to what the bucket of a group has.

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -514,7 +515,7 @@ func TestInterrupted(t *testing.T) {
 func TestInterruptedGroup(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	d := stored(t, [][]flow.Record{traffic(rnd, 10*chunk)}, nil)
-	for name, o := range map[string]RecordOptions{"in order": {}, "beside": {AnyOrder: true, Biflow: true}} {
+	for name, o := range map[string]RecordOptions{"records": {}, "conversations": {Biflow: true}} {
 		ctx, cancel := context.WithCancel(context.Background())
 		n := 0
 		_, err := d.Records(ctx, Question{Workers: 1}, o, func(*Found) error { n++; cancel(); return nil })
@@ -532,5 +533,54 @@ func TestProgress(t *testing.T) {
 	q := Question{Workers: 1, Progress: func(done, total int64) { last, all = done, total }}
 	if _, err := d.Records(context.Background(), q, RecordOptions{}, func(*Found) error { return nil }); err != nil || last != all || all != d.Files[0].Info.Rows+d.Files[1].Info.Rows {
 		t.Errorf("%d of %d: %v", last, all, err)
+	}
+}
+
+// TestSameWhoeverReads: of as many groups as one worker cannot hold and two can, the answer
+// is the same whether one found them all or each a half, and records come in the order of
+// the files.
+func TestSameWhoeverReads(t *testing.T) {
+	var records []flow.Record
+	for i := range 1500 {
+		at := 1_780_000_000e9 + int64(i)*1e9
+		records = append(records, flow.Record{
+			Src: flow.Addr4(uint32(0x0a000000 + i)), Dst: flow.Addr4(9), Exporter: flow.Addr4(8), Received: at, Start: at, End: at,
+			Bytes: uint64(i), Packets: 1, Sampling: 1, Has: flow.HasStart | flow.HasEnd | flow.HasBytes | flow.HasPackets,
+		})
+	}
+	whole := stored(t, [][]flow.Record{records}, nil)
+	files := slices.Collect(slices.Chunk(records, 30))
+	halves := stored(t, files, nil)
+	keys, err := ParseKeys("sip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(d *Data) string {
+		top, err := d.Top(t.Context(), Question{Workers: 2}, TopOptions{Keys: keys, Count: 3, Memory: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(top.Records, top.Groups, top.Estimated, top.Total, top.Rows)
+	}
+	two := stored(t, [][]flow.Record{records[:750], records[750:]}, nil)
+	var both sync.WaitGroup // the workers open a file each
+	both.Add(2)
+	for i := range two.Files {
+		open, met := two.Files[i].Open, sync.OnceFunc(func() { both.Done(); both.Wait() })
+		two.Files[i].Open = func() (*column.File, error) { met(); return open() }
+	}
+	if got, want := ask(two), ask(whole); got != want {
+		t.Errorf("of two files: %s\nof one: %s", got, want)
+	}
+	n := 0
+	_, err = halves.Records(t.Context(), Question{Workers: 4}, RecordOptions{}, func(f *Found) error {
+		if f.Bytes != uint64(n) {
+			return fmt.Errorf("record %d comes as number %d", f.Bytes, n)
+		}
+		n++
+		return nil
+	})
+	if err != nil || n != len(records) {
+		t.Errorf("%d records: %v", n, err)
 	}
 }

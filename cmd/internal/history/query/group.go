@@ -25,6 +25,7 @@ type group struct {
 	file *column.File
 	at   int
 	part int // of the scan
+	task int
 	rows int
 	raw  bool
 

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
@@ -33,13 +35,17 @@ func (g *group) materialise(sel []int32, rows []column.Row, out []Conversation, 
 	if err != nil {
 		panic(failure{err})
 	}
+	file := g.file
+	if len(only) > 0 && !slices.Contains(only, column.ReceivedNth) {
+		file = nil // nobody asks when it arrived
+	}
 	for i := range rows {
-		out = append(out, conversation(&rows[i], g.file))
+		out = append(out, conversation(&rows[i], file))
 	}
 	return rows, out
 }
 
-// conversation reads a row. It changes row.
+// conversation reads a row of a file, nil as for AppendRecords. It changes row.
 func conversation(row *column.Row, file *column.File) Conversation {
 	if has := flow.Fields(row.Has); row.RevHas == 0 && has&flow.HasReverse != 0 && row.RevBytes|row.RevPackets != 0 {
 		row.RevHas, row.RevToS = int64(answerHas(has)), 0 // as if the answer had come as a record of its own

@@ -1,17 +1,13 @@
 package query
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"math"
 	"slices"
-	"strconv"
 	"sync"
 
-	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
-	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // RecordOptions say which records are returned, and how.
@@ -30,45 +26,10 @@ type RecordOptions struct {
 	// Only names the columns that are read of what was found; what stands in others is
 	// zero. Reading few takes half the time. nil: all.
 	Only []column.ID
-	// AnyOrder gives the records as they are found, which lets workers read them side by
-	// side.
-	AnyOrder bool
 	// Symmetric says that the filter accepts both directions of a conversation or none,
 	// so that one is asked. It is for conversations (Biflow), whose times are then those of
 	// the first direction.
 	Symmetric bool
-}
-
-// Sort is an order of records.
-type Sort struct {
-	Field Field
-	Start bool // by when they began, rather than by Field
-	Down  bool // the largest first
-}
-
-// ParseSort reads the name of an order: start (the earliest first), or bytes, packets,
-// duration, bps, pps, bpp, sport, dport (the largest first). A + or - before it asks for
-// the smallest or the largest first.
-func ParseSort(text string) (*Sort, error) {
-	name, sign := text, byte(0)
-	if text != "" && (text[0] == '+' || text[0] == '-') {
-		name, sign = text[1:], text[0]
-	}
-	s := &Sort{Start: name == "start"}
-	names := []string{"start"}
-	for _, f := range []Field{Bytes, Packets, Duration, BitRate, PacketRate, PacketSize, SrcPort, DstPort} {
-		names = append(names, f.String())
-		if f.String() == name {
-			s.Field, s.Down = f, true
-		}
-	}
-	if !s.Start && !s.Down {
-		return nil, &Error{Text: text, Option: "--sort", End: len(text), Message: strconv.Quote(name) + " is no order", Suggestion: nearest.Word(name, names)}
-	}
-	if sign != 0 {
-		s.Down = sign == '-'
-	}
-	return s, nil
 }
 
 // Found is one record that a question found.
@@ -88,7 +49,8 @@ func (d *Data) Records(ctx context.Context, q Question, o RecordOptions, each fu
 		return 0, err
 	}
 	f := &finder{o: &o, q: &q, each: each, ended: func() error { return context.Cause(ctx) }, beside: make([]buffer, q.workers())}
-	s := scan{q: &q, parts: parts, inOrder: o.Sort == nil && !o.AnyOrder || o.Join != nil, symmetric: o.Biflow && o.Symmetric, visit: f.visit}
+	s := &scan{q: &q, parts: parts, symmetric: o.Biflow && o.Symmetric, visit: f.visit}
+	f.scan = s
 	if o.Join != nil {
 		if err := f.join(ctx, d, parts); err != nil {
 			return 0, err
@@ -143,9 +105,10 @@ func (f *finder) whole(c *Conversation) error {
 }
 
 // pieces gives what was found in a row group to the joiner.
-func (f *finder) pieces(g *group, rows []int32) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f *finder) pieces(b *buffer, g *group, rows []int32) error {
+	if !f.scan.await(g.task) {
+		return nil
+	}
 	if err := f.joiner.from(f.begins[g.part]); err != nil {
 		return err
 	}
@@ -153,9 +116,9 @@ func (f *finder) pieces(g *group, rows []int32) error {
 		if err := f.ended(); err != nil {
 			return err
 		}
-		f.rows, f.found = g.materialise(some, f.rows, f.found[:0], f.o.Only...)
-		for i := range f.found {
-			if err := f.joiner.add(&f.found[i]); err != nil {
+		b.rows, b.found = g.materialise(some, b.rows, b.found[:0], f.o.Only...)
+		for i := range b.found {
+			if err := f.joiner.add(&b.found[i]); err != nil {
 				return err
 			}
 		}
@@ -167,14 +130,14 @@ func (f *finder) pieces(g *group, rows []int32) error {
 type finder struct {
 	o     *RecordOptions
 	q     *Question
+	scan  *scan
 	each  func(*Found) error
 	ended func() error // why nobody waits for the answer any more: a row group can take a second
 
 	mu      sync.Mutex
 	records uint64
-	rows    []column.Row
-	found   []Conversation
 	beside  []buffer // of each worker
+	spare   []*given
 	joiner  *joiner
 	begins  []int64  // when the first flow of each file and all later ones began
 	best    []ranked // with Sort: the first ones, and as many again
@@ -185,67 +148,88 @@ type finder struct {
 
 // buffer is where a worker reads rows.
 type buffer struct {
-	rows  []column.Row
-	found []Conversation
+	rows []column.Row
+	given
 }
 
-// ranked is a record with its place in the order.
-type ranked struct {
-	key int64
-	Found
+// given is what was found, and which directions of it.
+type given struct {
+	found    []Conversation
+	accepted [][2]bool
 }
 
-// chunk is how many rows are read at once.
-const chunk = 4096
+// chunk is how many rows are read at once, and fewRows how many may wait until it is their turn.
+const (
+	chunk   = 4096
+	fewRows = 1024
+)
 
 func (f *finder) enough() bool {
 	return f.o.Sort == nil && f.o.Limit > 0 && f.records >= uint64(f.o.Limit)
 }
 
-// visit takes what was found in a row group.
+// visit takes what was found in a row group. Where that is little, a worker reads it and goes
+// on: in the order of the files it is handed on later.
 func (f *finder) visit(worker int, g *group, found [2][]int32) error {
-	rows := union(found[forward], found[reverse], g.list())
-	if f.joiner != nil {
-		return f.pieces(g, rows)
+	rows, b := union(found[forward], found[reverse], g.list()), &f.beside[worker]
+	switch {
+	case f.joiner != nil:
+		return f.pieces(b, g, rows)
+	case f.o.Sort != nil:
+		return f.rank(b, g, rows, found)
+	case len(rows) <= fewRows:
+		read := f.room()
+		b.read(f.o, g, rows, &found, read)
+		f.scan.handOn(g.task, func() error { defer f.keep(read); return f.giveAll(read) })
+		return nil
+	case !f.scan.await(g.task):
+		return nil
 	}
-	if f.o.Sort != nil {
-		return f.rank(&f.beside[worker], g, rows, found)
-	}
-	if f.o.AnyOrder {
-		return f.visitBeside(&f.beside[worker], g, rows, found)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	for some := range slices.Chunk(rows, chunk) {
 		if err := f.ended(); err != nil {
 			return err
 		}
-		f.rows, f.found = g.materialise(some, f.rows, f.found[:0], f.o.Only...)
-		for i, row := range some {
-			accepted := accept(&found, row)
-			if err := f.give(&f.found[i], accepted); err != nil {
-				return err
-			}
+		b.read(f.o, g, some, &found, &b.given)
+		if err := f.giveAll(&b.given); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// visitBeside is visit in any order: only handing on is done by one worker at a time.
-func (f *finder) visitBeside(b *buffer, g *group, rows []int32, found [2][]int32) error {
-	for some := range slices.Chunk(rows, chunk) {
-		if err := f.ended(); err != nil {
+// read reads rows.
+func (b *buffer) read(o *RecordOptions, g *group, rows []int32, found *[2][]int32, to *given) {
+	b.rows, to.found = g.materialise(rows, b.rows, to.found[:0], o.Only...)
+	to.accepted = to.accepted[:0]
+	for _, row := range rows {
+		to.accepted = append(to.accepted, accept(found, row))
+	}
+}
+
+// room returns where records can wait.
+func (f *finder) room() *given {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.spare); n > 0 {
+		g := f.spare[n-1]
+		f.spare = f.spare[:n-1]
+		return g
+	}
+	return &given{}
+}
+
+func (f *finder) keep(g *given) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.spare = append(f.spare, g)
+}
+
+// giveAll hands on what was found.
+func (f *finder) giveAll(g *given) error {
+	for i := range g.found {
+		if err := f.give(&g.found[i], g.accepted[i]); err != nil {
 			return err
 		}
-		b.rows, b.found = g.materialise(some, b.rows, b.found[:0], f.o.Only...)
-		f.mu.Lock()
-		for i, row := range some {
-			if err := f.give(&b.found[i], accept(&found, row)); err != nil {
-				f.mu.Unlock()
-				return err
-			}
-		}
-		f.mu.Unlock()
 	}
 	return nil
 }
@@ -306,140 +290,4 @@ func (f *finder) split(c *Conversation, accepted [2]bool, do func(*Found)) {
 		f.one = Found{Record: c.Answer}
 		do(&f.one)
 	}
-}
-
-// key returns what a record is ordered by.
-func (s *Sort) key(r *Found, raw bool) int64 {
-	if s.Start {
-		return floorMillis(r.Begin())
-	}
-	n, _ := r.Number(s.Field, raw)
-	if c := r.Conversation; c != nil && c.Answered && (s.Field == Bytes || s.Field == Packets) {
-		m, _ := c.Answer.Number(s.Field, raw)
-		n += m
-	}
-	return int64(min(n, 1<<63-1))
-}
-
-// keys returns what the rows of sel are ordered by.
-func (s *Sort) keys(g *group, w way, sel []int32) []int64 {
-	if s.Start {
-		return g.begin(w, sel, nil)
-	}
-	numbers := g.numbers(s.Field, w, sel, nil)
-	out := make([]int64, len(sel))
-	for i, n := range numbers {
-		out[i] = int64(min(n, 1<<63-1))
-	}
-	return out
-}
-
-// rank keeps what comes first in the order. Only rows that can be among those are read
-// whole.
-func (f *finder) rank(b *buffer, g *group, rows []int32, found [2][]int32) error {
-	var keys [2][]int64
-	for w := range way(2) {
-		if !f.o.Biflow {
-			keys[w] = f.o.Sort.keys(g, w, found[w])
-		}
-	}
-	f.mu.Lock()
-	full, worst := f.full, f.worst
-	f.mu.Unlock()
-	wanted := rows
-	if full && !f.o.Biflow {
-		var lists [2][]int32
-		for w := range found {
-			for i, row := range found[w] {
-				if !f.o.Sort.after(keys[w][i], worst) {
-					lists[w] = append(lists[w], row)
-				}
-			}
-		}
-		wanted = union(lists[0], lists[1], g.list())
-	}
-	count := uint64(len(found[0]) + len(found[1]))
-	if f.o.Biflow {
-		count = uint64(len(rows))
-	}
-	f.mu.Lock()
-	f.records += count
-	f.mu.Unlock()
-	for some := range slices.Chunk(wanted, chunk) {
-		b.rows, b.found = g.materialise(some, b.rows, b.found[:0], f.o.Only...)
-		f.mu.Lock()
-		for i, row := range some {
-			for w := range found {
-				for len(found[w]) > 0 && found[w][0] < row {
-					found[w] = found[w][1:]
-				}
-			}
-			f.split(&b.found[i], accept(&found, row), func(one *Found) { f.add(f.o.Sort.key(one, f.q.Raw), one) })
-		}
-		f.mu.Unlock()
-	}
-	return nil
-}
-
-// after reports whether a record with key a comes after all with key b.
-func (s *Sort) after(a, b int64) bool {
-	if s.Down {
-		return a < b
-	}
-	return a > b
-}
-
-func (f *finder) add(key int64, one *Found) {
-	if f.full && f.o.Sort.after(key, f.worst) {
-		return
-	}
-	r := ranked{key: key, Found: *one}
-	if c := one.Conversation; c != nil {
-		kept := *c
-		r.Conversation = &kept
-	}
-	f.best = append(f.best, r)
-	if n := f.o.Limit; n > 0 && (len(f.best) >= n+n/2+500 || !f.full && len(f.best) == n) {
-		f.trim()
-	}
-}
-
-// trim keeps the first ones. Equal ones are ordered by what they are, so that an answer
-// does not depend on who was quicker.
-func (f *finder) trim() {
-	slices.SortFunc(f.best, func(a, b ranked) int {
-		c := cmp.Compare(a.key, b.key)
-		if f.o.Sort.Down {
-			c = -c
-		}
-		if c == 0 {
-			c = order(&a.Record.Record, &b.Record.Record)
-		}
-		return c
-	})
-	if n := f.o.Limit; n > 0 && len(f.best) >= n {
-		clear(f.best[n:])
-		f.best = f.best[:n]
-		f.full, f.worst = true, f.best[n-1].key
-	}
-}
-
-// order orders records by what is printed of them first.
-func order(a, b *flow.Record) int {
-	return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.Received, b.Received), a.Src.Compare(b.Src), a.Dst.Compare(b.Dst),
-		cmp.Compare(a.SrcPort, b.SrcPort), cmp.Compare(a.DstPort, b.DstPort), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Bytes, b.Bytes), a.Exporter.Compare(b.Exporter))
-}
-
-// finish hands on what was ranked.
-func (f *finder) finish() error {
-	if f.o.Sort == nil {
-		return nil
-	}
-	f.trim()
-	for i := range f.best {
-		if err := f.each(&f.best[i].Found); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -72,12 +72,11 @@ func (q *Question) bounds() (from, to int64) {
 var errEnough = errors.New("enough")
 
 // scan searches the row groups of parts. Each worker calls visit with the rows of a
-// group whose records the question accepts, of each direction. In order makes it call
-// visit for one group at a time, in the order of parts.
+// group whose records the question accepts, of each direction. What depends on the order
+// of parts is done by handOn, or behind await.
 type scan struct {
-	q       *Question
-	parts   []Part
-	inOrder bool
+	q     *Question
+	parts []Part
 	// symmetric: what is asked of one direction holds for the other.
 	symmetric bool
 	visit     func(worker int, g *group, found [2][]int32) error
@@ -86,14 +85,20 @@ type scan struct {
 	tasks []task
 	files []opened
 
-	mu    sync.Mutex
-	turn  *sync.Cond
-	next  int // task that nobody has taken
-	front int // task whose turn it is
-	err   error
-	done  int64
-	total int64
+	mu      sync.Mutex
+	turn    *sync.Cond
+	next    int // task that nobody has taken
+	front   int // task whose turn it is
+	over    []bool
+	later   map[int]func() error // what tasks have to hand on
+	handing bool
+	err     error
+	done    int64
+	total   int64
 }
+
+// maxLater is how many tasks may wait until those before them are over.
+const maxLater = 16
 
 // task is one row group, or all of a file whose groups are not known yet.
 type task struct{ file, group int }
@@ -110,7 +115,7 @@ type opened struct {
 // run runs the scan. It returns when all workers have ended.
 func (s *scan) run(ctx context.Context) error {
 	s.root = ordered(s.q.Filter.root)
-	s.turn = sync.NewCond(&s.mu)
+	s.turn, s.later = sync.NewCond(&s.mu), map[int]func() error{}
 	s.files = make([]opened, len(s.parts))
 	for i, p := range s.parts {
 		groups := p.Groups
@@ -127,6 +132,7 @@ func (s *scan) run(ctx context.Context) error {
 			s.total += p.Info.Rows * int64(len(groups)) / int64(p.Info.Groups)
 		}
 	}
+	s.over = make([]bool, len(s.tasks))
 	stop := context.AfterFunc(ctx, func() { s.fail(context.Cause(ctx)) })
 	defer stop()
 	var workers sync.WaitGroup
@@ -165,6 +171,9 @@ func (s *scan) fail(err error) {
 func (s *scan) take() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for s.err == nil && len(s.later) >= maxLater {
+		s.turn.Wait()
+	}
 	if s.err != nil || s.next == len(s.tasks) {
 		return 0, false
 	}
@@ -204,16 +213,13 @@ func (s *scan) tolerate(t task, err error) bool {
 	return true
 }
 
-// finish ends a task: the next one in order may go on, and a file without further
+// finish ends a task: the next ones in order may go on, and a file without further
 // tasks is closed.
 func (s *scan) finish(at int) {
 	t := s.tasks[at]
-	s.await(at)
 	s.mu.Lock()
-	if s.front == at {
-		s.front++
-	}
-	s.turn.Broadcast()
+	s.over[at] = true
+	s.advance()
 	f := &s.files[t.file]
 	if f.left--; f.left == 0 && f.file != nil {
 		_ = f.file.Close() // it was only read
@@ -230,13 +236,40 @@ func (s *scan) finish(at int) {
 	}
 }
 
-// await waits until it is a task's turn, if there are turns.
-func (s *scan) await(at int) {
+// advance hands on what the first tasks in order have for that, unless another worker is
+// at it. It is called with mu, which it gives away meanwhile.
+func (s *scan) advance() {
+	for !s.handing && s.front < len(s.tasks) && s.over[s.front] {
+		do := s.later[s.front]
+		delete(s.later, s.front)
+		if do != nil && s.err == nil {
+			s.handing = true
+			s.mu.Unlock()
+			err := do()
+			s.mu.Lock()
+			s.handing = false
+			s.err = cmp.Or(s.err, err)
+		}
+		s.front++
+		s.turn.Broadcast()
+	}
+}
+
+// handOn has do called when all tasks before this one are over.
+func (s *scan) handOn(at int, do func() error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.inOrder && s.front < at && s.err == nil {
+	s.later[at] = do
+}
+
+// await waits until all tasks before this one are over. It reports whether the scan goes on.
+func (s *scan) await(at int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.front < at && s.err == nil {
 		s.turn.Wait()
 	}
+	return s.err == nil
 }
 
 // Error makes a failure an error, once it is caught.
@@ -264,9 +297,8 @@ func (s *scan) search(worker int, g *group, at int) (err error) {
 		return nil
 	}
 	g.open(file, t.group)
-	g.part = t.file
+	g.part, g.task = t.file, at
 	found := s.find(g, s.parts[t.file].Info)
-	s.await(at)
 	if len(found[forward])+len(found[reverse]) == 0 || s.stopped() {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 )
 
 // sums adds up a value for each group of records, as one worker finds them.
@@ -348,4 +349,19 @@ func (s *sums) merge(o *sums) error {
 		}
 	}
 	return nil
+}
+
+// crowded reports whether there are more groups than one worker holds. How work was shared
+// out decides then whether one of them had too many: an answer must not tell.
+func (s *sums) crowded() bool {
+	return s.table.len() > s.table.room || s.seen != nil && s.seen.len() > s.seen.room
+}
+
+// estimate returns about how many groups there are, as bounds would have it.
+func (s *sums) estimate() int {
+	seen := make(dataset.Sketch, sketchSize)
+	for i := range s.table.len() {
+		seen.Add(hashPacked(s.keys, s.table.key(i)))
+	}
+	return seen.Estimate()
 }

@@ -12,6 +12,7 @@ import (
 // stand in blocks that are never moved, without a pointer for each: a sum, then its key.
 type table struct {
 	width int
+	room  int // entries that a new table may have
 	most  int // entries; more is errFull
 	count int
 	// slots hold the number of an entry from 1 on and, above, eight bits of its hash,
@@ -36,8 +37,12 @@ var hashSeed = maphash.MakeSeed()
 func newTable(width, memory int) *table {
 	// Two to four slots of 4 bytes stand for an entry, and half of them twice while the
 	// table grows.
-	return &table{width: width, most: min(max(1024, memory/(width+8+16)), maxEntries), slots: make([]uint32, 1<<10)}
+	most := min(max(1024, memory/(width+8+16)), maxEntries)
+	return &table{width: width, room: most, most: most, slots: make([]uint32, 1<<10)}
 }
+
+// widen gives the table the room of several.
+func (t *table) widen(several int) { t.most = min(t.room*several, maxEntries) }
 
 func (t *table) len() int { return t.count }
 

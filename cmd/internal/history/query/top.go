@@ -81,6 +81,9 @@ func (d *Data) Top(ctx context.Context, q Question, o TopOptions) (*Top, error) 
 	t := &Top{Records: s.records, Total: s.total}
 	best := newRanking(&o, s.total, nil)
 	best.addAll(t, s.table)
+	if t.Estimated = o.bounded() && s.crowded(); t.Estimated {
+		t.Groups = s.estimate()
+	}
 	return best.answer(t), nil
 }
 
@@ -254,9 +257,11 @@ func (r *reading) scanBorders(ctx context.Context, workers []*sums, parts []Part
 // gather merges the sums of workers and adds what is in no file yet.
 func (r *reading) gather(ctx context.Context, workers []*sums) (*sums, error) {
 	all := workers[0]
-	all.table.most = min(all.table.most*len(workers), maxEntries) // the memory of those that are done
-	if all.seen != nil {
-		all.seen.most = min(all.seen.most*len(workers), maxEntries)
+	if all.spill != nil { // the memory of those that are done; without bounds what one holds is the limit
+		all.table.widen(len(workers))
+		if all.seen != nil {
+			all.seen.widen(len(workers))
+		}
 	}
 	for i, w := range workers[1:] {
 		if err := all.merge(w); err != nil {
