@@ -2,10 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -173,22 +177,46 @@ func printFinds(cmd *cobra.Command, h *huntFor, q ask.Question, data *ask.Data, 
 }
 
 func printGroups(out io.Writer, groups []*hunt.Group, asJSON bool) error {
+	if asJSON {
+		return printGroupsJSON(out, groups)
+	}
 	table := demo.Table{Times: true}
 	now := time.Now()
 	for _, g := range groups {
-		x := g.Hit(0, now)
-		if !asJSON {
-			table.Add(x)
-			continue
-		}
-		if err := printLines(out, findOf(x)); err != nil {
-			return err
-		}
-	}
-	if asJSON {
-		return nil
+		table.Add(g.Hit(0, now))
 	}
 	return table.Print(out)
+}
+
+// printedAtOnce is how many groups all processors make the JSON of at once.
+const printedAtOnce = 2048
+
+func printGroupsJSON(out io.Writer, groups []*hunt.Group) error {
+	workers := runtime.GOMAXPROCS(0)
+	texts, errs := make([]bytes.Buffer, workers), make([]error, workers)
+	for block := range slices.Chunk(groups, printedAtOnce) {
+		var all sync.WaitGroup
+		for i := range workers {
+			all.Go(func() {
+				var finds []findJSON
+				for _, g := range block[i*len(block)/workers : (i+1)*len(block)/workers] {
+					x := g.Sums()
+					x.Regular = g.Regular()
+					finds = append(finds, findOf(x))
+				}
+				texts[i].Reset()
+				errs[i] = printLines(&texts[i], finds...)
+			})
+		}
+		all.Wait()
+		for i := range texts {
+			_, err := texts[i].WriteTo(out)
+			if err := errors.Join(errs[i], err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // findJSON is what hunt --json prints of one pair.
