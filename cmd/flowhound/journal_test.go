@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -81,6 +83,22 @@ func killed(t *testing.T, times int) {
 	wantSame(t, dir, sink)
 }
 
+// spoil puts a folder in the place of a log, so that nothing can be written there. The
+// log may be made again in between.
+func spoil(t *testing.T, log string) {
+	t.Helper()
+	for {
+		if err := os.Rename(log, log+".before"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(log, 0o700); err == nil {
+			return
+		} else if !errors.Is(err, fs.ErrExist) {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestLateLines: lines that the log could not take before a kill, or a stop, come after
 // the next start, and it is said how many those are.
 func TestLateLines(t *testing.T) {
@@ -97,12 +115,7 @@ func TestLateLines(t *testing.T) {
 			sinkConfig(t, dir, `  - {name: sink, type: sink, batch: {every: 0s}, settings: {file: "`+sink+`"}}`)
 			p := startAgent(t, dir)
 			log := filepath.Join(dir, "alerts.log")
-			if err := os.Rename(log, log+".before"); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Mkdir(log, 0o700); err != nil { // nothing can be written there
-				t.Fatal(err)
-			}
+			spoil(t, log)
 			const n = 50
 			p.conversations(t, 0, n)
 			poll(t, "the hits at the sink", func() bool { return len(delivered(t, sink)) == n })

@@ -167,7 +167,7 @@ func TestNoHitIsLost(t *testing.T) {
 	peer.Long(t)
 	t.Parallel()
 	dir := t.TempDir()
-	s := &sinkServer{t: t, addr: "127.0.0.1:0", ids: map[string]int{}}
+	s := &sinkServer{t: t, addr: peer.FreePort(t, "tcp").String(), ids: map[string]int{}} // it is started again there
 	s.start()
 	defer func() { s.stop() }()
 	sinkConfig(t, dir, `  - {name: siem, type: sink, batch: {max: 100, every: 20ms}, timeout: 2s, settings: {address: "`+s.addr+`"}}`)
@@ -237,6 +237,8 @@ func TestNoHitIsLost(t *testing.T) {
 		t.Errorf("%d lines, want %d at least", n, all)
 	}
 	twice := 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, n := range s.ids {
 		twice += n - 1
 	}
