@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert/expression"
 	"github.com/flowhound/flowhound/cmd/internal/alert/logged"
 	"github.com/flowhound/flowhound/cmd/internal/columns"
 	"github.com/flowhound/flowhound/cmd/internal/config"
@@ -22,18 +21,24 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/demo"
 	"github.com/flowhound/flowhound/cmd/internal/geo"
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
+	"github.com/flowhound/flowhound/cmd/internal/history/query/alerts"
 	"github.com/flowhound/flowhound/cmd/internal/hosts"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/text"
 )
 
+// hitsOptions are what the command hits is asked for.
+type hitsOptions struct {
+	path, severity, address, color string
+	since                          time.Duration
+	asJSON, follow                 bool
+	top                            int
+	filter                         logged.Filter
+}
+
 func hitsCommand() *cobra.Command {
-	var path, severity, address, color string
-	var since time.Duration
-	var asJSON, follow bool
-	var top int
-	var filter logged.Filter
+	o := hitsOptions{since: 24 * time.Hour}
 	cmd := &cobra.Command{
 		Use:   "hits [-c FILE] [EXPRESSION]",
 		Short: "Show the hits of the alert log as a table, or follow them live",
@@ -51,79 +56,80 @@ whole series, and of one line with --follow.`,
   flowhound hits --since 7d --address 10.1.2.3
   flowhound hits --since 7d 'dst country RU and not dst port 443 and bytes > 1m'
   flowhound hits --follow --severity high`,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			cfg, err := loadConfig(path)
-			if err != nil {
-				return err
-			}
-			if err := filter.Severity.UnmarshalText([]byte(severity)); err != nil {
-				return usageError(fmt.Errorf("--severity: %w", err))
-			}
-			if filter.Address, err = addressOf(address); err != nil {
-				return usageError(err)
-			}
-			if top < 0 {
-				return usageError(errors.New("--top: must be 1 or more"))
-			}
-			if filter.Category != "" && !isCategory(filter.Category) {
-				return usageError(fmt.Errorf("--category: %.50q is not one of %s", filter.Category, strings.Join(categories(), ", ")))
-			}
-			screen, err := terminalOf(cmd.OutOrStdout(), color)
-			if err != nil {
-				return err
-			}
-			files := hosts.Open(cfg.HostNames(), stderrLog(cmd))
-			locate := files.Locate
-			if agent := names.NewAsker(cfg.RunDir); cfg.Hosts.PTR {
-				locate = func(h *hit.Hit) {
-					files.Locate(h)
-					agent.Locate(cmd.Context(), h)
-				}
-			}
-			filter.Since = time.Now().Add(-since)
-			if len(args) > 0 {
-				if filter.Also, err = hitsAccepted(cmd, cfg, strings.Join(args, " "), filter.Since, follow); err != nil {
-					return err
-				}
-			}
-			if follow {
-				filter.Since = time.Time{}
-				return logged.Follow(cmd.Context(), cfg.Log.Path, filter, func(h *hit.Hit) {
-					locate(h)
-					_ = screen.printLive(cmd.OutOrStdout(), h, asJSON)
-				})
-			}
-			table := screen.hitTable(true)
-			table.Top = top
-			return printLogged(cmd, cfg.Log.Path, filter, locate, &table, asJSON)
-		},
+		RunE: o.run,
 	}
-	configFlag(cmd, &path)
-	cmd.Flags().Var((*span)(&since), "since", "how far back: 30m, 24h, 7d")
-	cmd.Flags().StringVar(&severity, "severity", "info", "the lowest severity: info low medium high critical")
-	cmd.Flags().StringVar(&address, "address", "", "an address or network on either side")
-	cmd.Flags().StringVar(&filter.Feed, "feed", "", "the name of a feed")
-	cmd.Flags().StringVar(&filter.Category, "category", "", "a category, such as c2")
-	cmd.Flags().StringVar(&filter.Series, "series", "", "the `id` of one series: the part that the ids of its lines begin with")
-	cmd.Flags().IntVar(&top, "top", 0, "only the `N` pairs with most bytes")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "print new hits as they arrive")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object for each line of the log")
-	colorFlag(cmd, &color)
+	configFlag(cmd, &o.path)
+	cmd.Flags().Var((*span)(&o.since), "since", "how far back: 30m, 24h, 7d")
+	cmd.Flags().StringVar(&o.severity, "severity", "info", "the lowest severity: info low medium high critical")
+	cmd.Flags().StringVar(&o.address, "address", "", "an address or network on either side")
+	cmd.Flags().StringVar(&o.filter.Feed, "feed", "", "the name of a feed")
+	cmd.Flags().StringVar(&o.filter.Category, "category", "", "a category, such as c2")
+	cmd.Flags().StringVar(&o.filter.Series, "series", "", "the `id` of one series: the part that the ids of its lines begin with")
+	cmd.Flags().IntVar(&o.top, "top", 0, "only the `N` pairs with most bytes")
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "print new hits as they arrive")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object for each line of the log")
+	colorFlag(cmd, &o.color)
 	completeFlag(cmd, "severity", fixed(severities()...))
 	completeFlag(cmd, "category", fixed(categories()...))
-	completeFlag(cmd, "feed", completeFeeds(&path))
-	completeFlag(cmd, "address", completeAddresses(&path))
-	completeFlag(cmd, "series", completeSeries(&path))
-	since = 24 * time.Hour
+	completeFlag(cmd, "feed", completeFeeds(&o.path))
+	completeFlag(cmd, "address", completeAddresses(&o.path))
+	completeFlag(cmd, "series", completeSeries(&o.path))
 	cmd.Flags().Lookup("since").DefValue = "24h"
 	return cmd
+}
+
+func (o *hitsOptions) run(cmd *cobra.Command, args []string) (err error) {
+	cfg, err := loadConfig(o.path)
+	if err != nil {
+		return err
+	}
+	if err := o.filter.Severity.UnmarshalText([]byte(o.severity)); err != nil {
+		return usageError(fmt.Errorf("--severity: %w", err))
+	}
+	if o.filter.Address, err = addressOf(o.address); err != nil {
+		return usageError(err)
+	}
+	if o.top < 0 {
+		return usageError(errors.New("--top: must be 1 or more"))
+	}
+	if o.filter.Category != "" && !isCategory(o.filter.Category) {
+		return usageError(fmt.Errorf("--category: %.50q is not one of %s", o.filter.Category, strings.Join(categories(), ", ")))
+	}
+	screen, err := terminalOf(cmd.OutOrStdout(), o.color)
+	if err != nil {
+		return err
+	}
+	files := hosts.Open(cfg.HostNames(), stderrLog(cmd))
+	locate := files.Locate
+	if agent := names.NewAsker(cfg.RunDir); cfg.Hosts.PTR {
+		locate = func(h *hit.Hit) {
+			files.Locate(h)
+			agent.Locate(cmd.Context(), h)
+		}
+	}
+	o.filter.Since = time.Now().Add(-o.since)
+	if len(args) > 0 {
+		if o.filter.Also, err = hitsAccepted(cmd, cfg, strings.Join(args, " "), o.filter.Since, o.follow); err != nil {
+			return err
+		}
+	}
+	if o.follow {
+		o.filter.Since = time.Time{}
+		return logged.Follow(cmd.Context(), cfg.Log.Path, o.filter, func(h *hit.Hit) {
+			locate(h)
+			_ = screen.printLive(cmd.OutOrStdout(), h, o.asJSON)
+		})
+	}
+	table := screen.hitTable(true)
+	table.Top = o.top
+	return printLogged(cmd, cfg.Log.Path, o.filter, locate, &table, o.asJSON)
 }
 
 // hitsAccepted returns which lines of the log are of a series that an expression accepts:
 // of those since a time. alone: each line stands for itself, as those that are still to
 // come.
 func hitsAccepted(cmd *cobra.Command, cfg *config.Config, text string, since time.Time, alone bool) (func(*hit.Hit) bool, error) {
-	e, err := expression.Parse(text, ask.Env{Local: cfg.Networks.Own(), ReadList: func(name string) ([]byte, error) { return readList(cmd.Context(), name) }})
+	e, err := alerts.Parse(text, ask.Env{Local: cfg.Networks.Own(), ReadList: func(name string) ([]byte, error) { return readList(cmd.Context(), name) }})
 	if err != nil {
 		return nil, errors.Join(usageError(err), cmd.Context().Err())
 	}
@@ -138,12 +144,12 @@ func hitsAccepted(cmd *cobra.Command, cfg *config.Config, text string, since tim
 	}
 	if alone {
 		return func(h *hit.Hit) bool {
-			tally := expression.Tally{}
+			tally := alerts.Tally{}
 			tally.Add(located(h))
 			return tally.Accepts(e, h)
 		}, nil
 	}
-	tally := expression.Tally{}
+	tally := alerts.Tally{}
 	_, err = logged.Read(cfg.Log.Path, logged.Filter{Since: since}, func(h *hit.Hit) { tally.Add(located(h)) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // who prints says that there is no log
 		return nil, err

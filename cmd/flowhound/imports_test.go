@@ -64,7 +64,6 @@ const importRules = `
 cmd/flowhound: cmd/internal/ plugin/hit plugin/host plugin/nearest plugin/text github.com/coreos/go-systemd/ github.com/schollz/progressbar/ github.com/spf13/ golang.org/x/
 cmd/internal/agent: cmd/internal/ github.com/prometheus/client_golang/ plugin/hit plugin/text
 cmd/internal/alert: cmd/internal/flow cmd/internal/intel cmd/internal/match cmd/internal/settings plugin/hit
-cmd/internal/alert/expression: cmd/internal/alert/series cmd/internal/flow cmd/internal/history/query plugin/hit
 cmd/internal/alert/logged: plugin/hit
 cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/hit/hitpb
 cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
@@ -101,6 +100,7 @@ cmd/internal/history/dataset: cmd/internal/bounded cmd/internal/file cmd/interna
 cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
 cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset cmd/internal/history/query cmd/internal/history/query/show plugin/plugintest/peer testdata/bench/flowgen
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset cmd/internal/priority plugin/nearest
+cmd/internal/history/query/alerts: cmd/internal/alert/series cmd/internal/flow cmd/internal/history/query plugin/hit
 cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed
 cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/bounded cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/column cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric cmd/internal/priority github.com/prometheus/client_golang/prometheus plugin/hit
@@ -139,7 +139,7 @@ cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders golang.org/x
 cmd/internal/site: cmd/internal/settings
 cmd/internal/stage: cmd/internal/site cmd/internal/alert cmd/internal/finding cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/udp cmd/internal/intel cmd/internal/intel/dnsbl cmd/internal/match cmd/internal/metric github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus
 cmd/internal/web: cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/ golang.org/x/
-cmd/internal/web/api: cmd/internal/alert cmd/internal/alert/expression cmd/internal/alert/logfile cmd/internal/alert/output/run cmd/internal/alert/series cmd/internal/finding cmd/internal/flow cmd/internal/flow/exporters cmd/internal/history/hunt cmd/internal/history/query cmd/internal/history/query/show cmd/internal/intel cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/metric cmd/internal/priority cmd/internal/settings cmd/internal/web/users github.com/prometheus/ plugin/hit plugin/nearest rules
+cmd/internal/web/api: cmd/internal/alert cmd/internal/alert/logfile cmd/internal/alert/output/run cmd/internal/alert/series cmd/internal/finding cmd/internal/flow cmd/internal/flow/exporters cmd/internal/history/hunt cmd/internal/history/query cmd/internal/history/query/alerts cmd/internal/history/query/show cmd/internal/intel cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/metric cmd/internal/priority cmd/internal/settings cmd/internal/web/users github.com/prometheus/ plugin/hit plugin/nearest rules
 cmd/internal/web/users: cmd/internal/file golang.org/x/
 decoders:
 integrations:

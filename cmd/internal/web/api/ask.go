@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flowhound/flowhound/cmd/internal/alert/expression"
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"
 	"github.com/flowhound/flowhound/cmd/internal/history/query"
+	"github.com/flowhound/flowhound/cmd/internal/history/query/alerts"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
@@ -105,7 +105,7 @@ var described = map[string]string{
 
 // filterOf reads which series are wanted: severity=high, not-severity=info and so on,
 // several values of one field with commas; min=medium; q=, see textOf; expression=, of
-// package expression.
+// package alerts.
 func filterOf(q url.Values, s span, local []netip.Prefix) (series.Question, error) {
 	want := series.Question{From: s.from, To: s.to}
 	if text := q.Get("min"); text != "" {
@@ -120,7 +120,7 @@ func filterOf(q url.Values, s span, local []netip.Prefix) (series.Question, erro
 	if len(q.Get("expression")) > mostExpression {
 		return want, fmt.Errorf("expression is longer than %d characters", mostExpression)
 	}
-	wanted, err := expression.Parse(q.Get("expression"), query.Env{Local: local})
+	wanted, err := alerts.Parse(q.Get("expression"), query.Env{Local: local})
 	if err != nil {
 		return want, err
 	}

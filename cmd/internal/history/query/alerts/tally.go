@@ -1,4 +1,4 @@
-package expression
+package alerts
 
 import (
 	"github.com/flowhound/flowhound/cmd/internal/alert/series"

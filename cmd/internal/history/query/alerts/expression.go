@@ -1,6 +1,6 @@
-// Package expression asks hits in the language of flows (history/query): pages and the
-// command line have the same answer. It reads no files.
-package expression
+// Package alerts asks alerts in the language of flows (package query): pages and the command
+// line have the same answer. It reads no files.
+package alerts
 
 import (
 	"net/netip"

@@ -1,4 +1,4 @@
-package expression
+package alerts
 
 import (
 	"net/netip"
