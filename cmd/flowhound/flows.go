@@ -15,12 +15,17 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/query/show"
 )
 
+// flowsOptions are what the command flows is asked for.
+type flowsOptions struct {
+	asking
+	records ask.RecordOptions
+	sort    string
+	form    outputForm
+	join    joining
+}
+
 func flowsCommand() *cobra.Command {
-	var a asking
-	var o ask.RecordOptions
-	var sort string
-	var form outputForm
-	var join joining
+	var o flowsOptions
 	cmd := &cobra.Command{
 		Use:   "flows [-c FILE | --history DIR] [EXPRESSION]",
 		Short: "List flows of the history",
@@ -44,56 +49,58 @@ is 1 when a file could not be read; the others answer all the same.`,
   flowhound flows --last 7d --join --sort duration --limit 20 'src net 10.0.0.0/8'
   flowhound flows --last 7d --sort bytes --limit 20 'dst country RU and bytes > 10m'
   flowhound flows --last 30d --any-ip 198.51.100.7 --parquet found.parquet`,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.Sort, err = form.order(cmd, sort, &o.Limit); err != nil {
-				return usageError(err)
-			}
-			if o.Join = join.option(cmd); o.Join != nil {
-				o.Biflow = true
-			}
-			q, d, done, err := a.question(cmd, args)
-			if err != nil {
-				return err
-			}
-			defer done()
-			out, err := form.open(cmd, &a, o.Biflow)
-			if err != nil {
-				return err
-			}
-			defer out.discard()
-			printed := 0
-			n, err := d.Records(cmd.Context(), q, o, func(f *ask.Found) error {
-				printed++
-				return out.Flow(f)
-			})
-			if err != nil {
-				return err
-			}
-			if err := out.commit(); err != nil {
-				return err
-			}
-			done()
-			join.say(cmd)
-			if n == 0 {
-				a.nothing()
-			} else if uint64(printed) < n {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d records; --limit prints more (0: all, in the order of the files)\n", printed, n)
-			} else if form.path() != "" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", form.path(), counted(printed, "record", "records"))
-			}
-			return a.incomplete()
-		},
+		RunE: o.run,
 	}
-	a.flags(cmd)
+	o.flags(cmd)
 	f := cmd.Flags()
-	f.BoolVar(&o.Biflow, "biflow", false, "a line for each conversation, with the counters of both directions")
-	join.flag(cmd)
-	f.StringVar(&sort, "sort", "start", "the `order`: start, bytes, packets, duration, bps, pps, bpp, sport, dport; + or - before it")
-	f.IntVar(&o.Limit, "limit", 1000, "how many are printed; 0: all, in the order of the files. Files get all")
-	form.flags(cmd)
-	f.StringVar(&form.parquet, "parquet", "", "write a Parquet `file` instead, a row for each record")
-	f.StringVar(&form.ipfix, "ipfix", "", "write an IPFIX `file` (RFC 5655) instead, which tshark reads")
+	f.BoolVar(&o.records.Biflow, "biflow", false, "a line for each conversation, with the counters of both directions")
+	o.join.flag(cmd)
+	f.StringVar(&o.sort, "sort", "start", "the `order`: start, bytes, packets, duration, bps, pps, bpp, sport, dport; + or - before it")
+	f.IntVar(&o.records.Limit, "limit", 1000, "how many are printed; 0: all, in the order of the files. Files get all")
+	o.form.flags(cmd)
+	f.StringVar(&o.form.parquet, "parquet", "", "write a Parquet `file` instead, a row for each record")
+	f.StringVar(&o.form.ipfix, "ipfix", "", "write an IPFIX `file` (RFC 5655) instead, which tshark reads")
 	return cmd
+}
+
+func (o *flowsOptions) run(cmd *cobra.Command, args []string) (err error) {
+	if o.records.Sort, err = o.form.order(cmd, o.sort, &o.records.Limit); err != nil {
+		return usageError(err)
+	}
+	if o.records.Join = o.join.option(cmd); o.records.Join != nil {
+		o.records.Biflow = true
+	}
+	q, d, done, err := o.question(cmd, args)
+	if err != nil {
+		return err
+	}
+	defer done()
+	out, err := o.form.open(cmd, &o.asking, o.records.Biflow)
+	if err != nil {
+		return err
+	}
+	defer out.discard()
+	printed := 0
+	n, err := d.Records(cmd.Context(), q, o.records, func(f *ask.Found) error {
+		printed++
+		return out.Flow(f)
+	})
+	if err != nil {
+		return err
+	}
+	if err := out.commit(); err != nil {
+		return err
+	}
+	done()
+	o.join.say(cmd)
+	if n == 0 {
+		o.nothing()
+	} else if uint64(printed) < n {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d records; --limit prints more (0: all, in the order of the files)\n", printed, n)
+	} else if o.form.path() != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", o.form.path(), counted(printed, "record", "records"))
+	}
+	return o.incomplete()
 }
 
 // outputForm is how flows are printed.

@@ -47,25 +47,7 @@ of removed files.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, a.Close(cmd.Context())) }()
-			bar := newBar(cmd.ErrOrStderr())
-			var line *progressbar.ProgressBar
-			err = a.Forget(cmd.Context(), networks, func(event flows.Event) error {
-				if event.Outcome == nil {
-					if bar.out != nil && event.Total > 0 {
-						if line == nil {
-							line = progressbar.NewOptions(event.Total, progressbar.OptionSetWriter(bar.out), progressbar.OptionSetDescription("forgetting"), progressbar.OptionClearOnFinish())
-						}
-						_ = line.Set(event.Done) // a terminal that is gone is no trouble
-					}
-					return nil
-				}
-				if line != nil {
-					_ = line.Clear()
-				}
-				o := event.Outcome
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "removed %s, from %s of %s\n", counted(int(o.Records), "flow record", "flow records"), counted(o.Files, "file", "files"), counted(o.Days, "day", "days"))
-				return err
-			})
+			err = a.Forget(cmd.Context(), networks, showForgetting(cmd))
 			if err == nil && e.dir == "" {
 				err = e.tellRest(cmd, networks)
 			}
@@ -74,6 +56,29 @@ of removed files.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "also a network larger than a /24, or a /64 of IPv6")
 	return cmd
+}
+
+// showForgetting returns what shows how far it is, and what was removed in the end.
+func showForgetting(cmd *cobra.Command) func(flows.Event) error {
+	bar := newBar(cmd.ErrOrStderr())
+	var line *progressbar.ProgressBar
+	return func(event flows.Event) error {
+		if o := event.Outcome; o != nil {
+			if line != nil {
+				_ = line.Clear()
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "removed %s, from %s of %s\n", counted(int(o.Records), "flow record", "flow records"), counted(o.Files, "file", "files"), counted(o.Days, "day", "days"))
+			return err
+		}
+		if bar.out == nil || event.Total == 0 {
+			return nil
+		}
+		if line == nil {
+			line = progressbar.NewOptions(event.Total, progressbar.OptionSetWriter(bar.out), progressbar.OptionSetDescription("forgetting"), progressbar.OptionClearOnFinish())
+		}
+		_ = line.Set(event.Done) // a terminal that is gone is no trouble
+		return nil
+	}
 }
 
 // forgetful reads what is to be forgotten.

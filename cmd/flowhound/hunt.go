@@ -26,11 +26,16 @@ import (
 // huntBack is how far back a hunt looks that names no time.
 const huntBack = 30 * 24 * time.Hour
 
+// huntOptions are what the command hunt is asked for.
+type huntOptions struct {
+	asking
+	wanted          wanted
+	records, asJSON bool
+	join            joining
+}
+
 func huntCommand() *cobra.Command {
-	var a asking
-	var w wanted
-	var records, asJSON bool
-	var join joining
+	var o huntOptions
 	cmd := &cobra.Command{
 		Use:   "hunt [-c FILE | --history DIR] [ADDRESS|NETWORK|@FILE|PULSE...] [EXPRESSION]",
 		Short: "Search past flows for indicators",
@@ -47,65 +52,67 @@ with 3 when nothing matched, and with 1 when a file could not be read.`,
   flowhound hunt @iocs.txt 'src net 10.1.0.0/16 and not dst port 443'
   flowhound hunt 5f3c9ad12ab6c1f2bd0e4c7a --json
   flowhound hunt --listed-since 2026-06-07T10:00:00Z --feed otx`,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if !cmd.Flags().Changed("last") && a.start == "" && a.end == "" {
-				a.last = huntBack
-			}
-			boundMemory()
-			expression, err := w.read(args, time.Now())
-			if err != nil {
-				return usageError(err)
-			}
-			cfg, err := a.config(cmd, &w)
-			if err != nil {
-				return err
-			}
-			set, ranges, err := w.indicators(cmd, cfg)
-			if err != nil {
-				return err
-			}
-			q, data, done, err := a.question(cmd, expression)
-			if err != nil {
-				return err
-			}
-			defer done()
-			if len(ranges) == 0 {
-				fmt.Fprintln(cmd.ErrOrStderr(), w.nothing())
-				return &exitError{code: exitNoMatch}
-			}
-			listed := ask.NewAddrSet(ranges)
-			q.Filter = q.Filter.And(hunt.Listed(listed))
-			var found bool
-			if records {
-				found, err = printRecords(cmd, &a, q, data, asJSON, join.option(cmd))
-			} else {
-				policy := cfg.Policy()
-				if len(w.targets)+len(w.lists) > 0 { // what is asked for by name is told, muted or not
-					policy = alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil)
-				}
-				found, err = printFinds(cmd, &huntFor{set, listed, policy, len(expression)+len(a.filters) == 0, join.option(cmd)}, q, data, done, asJSON)
-			}
-			join.say(cmd)
-			switch {
-			case err != nil:
-				return err
-			case a.damaged > 0: // maybe it is there
-				return a.incomplete()
-			case !found:
-				return &exitError{code: exitNoMatch}
-			}
-			return nil
-		},
+		RunE: o.run,
 	}
-	a.flags(cmd)
+	o.flags(cmd)
 	cmd.Flags().Lookup("last").Usage = "flows that began in the last 30m, 24h, 7d; 30d unless --start or --end is given"
-	cmd.Flags().StringVar(&w.feed, "feed", "", "only indicators of the `feed` of that name")
-	cmd.Flags().StringVar(&w.category, "category", "", "only indicators of a `category`, such as c2")
-	cmd.Flags().StringVar(&w.since, "listed-since", "", "only indicators that the agent first saw at this `time` or later")
-	join.flag(cmd)
-	cmd.Flags().BoolVar(&records, "records", false, "print every flow record instead of who talked to whom")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	cmd.Flags().StringVar(&o.wanted.feed, "feed", "", "only indicators of the `feed` of that name")
+	cmd.Flags().StringVar(&o.wanted.category, "category", "", "only indicators of a `category`, such as c2")
+	cmd.Flags().StringVar(&o.wanted.since, "listed-since", "", "only indicators that the agent first saw at this `time` or later")
+	o.join.flag(cmd)
+	cmd.Flags().BoolVar(&o.records, "records", false, "print every flow record instead of who talked to whom")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object a line")
 	return cmd
+}
+
+func (o *huntOptions) run(cmd *cobra.Command, args []string) error {
+	if !cmd.Flags().Changed("last") && o.start == "" && o.end == "" {
+		o.last = huntBack
+	}
+	boundMemory()
+	expression, err := o.wanted.read(args, time.Now())
+	if err != nil {
+		return usageError(err)
+	}
+	cfg, err := o.config(cmd, &o.wanted)
+	if err != nil {
+		return err
+	}
+	set, ranges, err := o.wanted.indicators(cmd, cfg)
+	if err != nil {
+		return err
+	}
+	q, data, done, err := o.question(cmd, expression)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if len(ranges) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), o.wanted.nothing())
+		return &exitError{code: exitNoMatch}
+	}
+	listed := ask.NewAddrSet(ranges)
+	q.Filter = q.Filter.And(hunt.Listed(listed))
+	var found bool
+	if o.records {
+		found, err = printRecords(cmd, &o.asking, q, data, o.asJSON, o.join.option(cmd))
+	} else {
+		policy := cfg.Policy()
+		if len(o.wanted.targets)+len(o.wanted.lists) > 0 { // what is asked for by name is told, muted or not
+			policy = alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil)
+		}
+		found, err = printFinds(cmd, &huntFor{set, listed, policy, len(expression)+len(o.filters) == 0, o.join.option(cmd)}, q, data, done, o.asJSON)
+	}
+	o.join.say(cmd)
+	switch {
+	case err != nil:
+		return err
+	case o.damaged > 0: // maybe it is there
+		return o.incomplete()
+	case !found:
+		return &exitError{code: exitNoMatch}
+	}
+	return nil
 }
 
 // config returns the configuration, or the defaults where a history is named alone.

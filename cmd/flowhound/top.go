@@ -20,11 +20,16 @@ import (
 // all at once, when there are too many groups.
 const topLimit = 80 << 20
 
+// topOptions are what the command top is asked for.
+type topOptions struct {
+	asking
+	ranking                  ask.TopOptions
+	form                     outputForm
+	fields, value, threshold string
+}
+
 func topCommand() *cobra.Command {
-	var a asking
-	var o ask.TopOptions
-	var form outputForm
-	var fields, value, threshold string
+	var o topOptions
 	cmd := &cobra.Command{
 		Use:   "top [-c FILE | --history DIR] [EXPRESSION]",
 		Short: "Rank the flows of the history: who sends the most, where, when",
@@ -44,58 +49,60 @@ largest sip,sport or dip,dport of a country by bytes.`,
   flowhound top --fields dip --value sips --last 7d 'direction inbound and flags S/SA'
   flowhound top --fields hour,scc --count 0 --last 30d --csv
   flowhound top --fields day,service --count 0 --last 30d --scc NL`,
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if err := readTop(cmd, &o, fields, value, threshold); err != nil {
-				return usageError(err)
-			}
-			if form.json && form.csv {
-				return usageError(errors.New("give --json or --csv, not both"))
-			}
-			q, d, done, err := a.question(cmd, args)
-			if err != nil {
-				return err
-			}
-			defer done()
-			for i := range o.Keys {
-				if o.Keys[i].Step == 24*time.Hour { // days start at midnight of the zone
-					_, offset := a.from.In(a.zone()).Zone()
-					o.Keys[i].Offset = -time.Duration(offset) * time.Second
-				}
-			}
-			debug.SetMemoryLimit(topLimit)
-			t, err := d.Top(cmd.Context(), q, o)
-			if err != nil {
-				return err
-			}
-			done()
-			if t.Records == 0 && !form.json && !form.csv {
-				a.nothing()
-				return a.incomplete()
-			}
-			out := bufio.NewWriter(cmd.OutOrStdout())
-			switch {
-			case form.json:
-				err = show.TopJSON(out, t, &o)
-			case form.csv:
-				err = show.TopCSV(out, t, &o)
-			default:
-				err = show.TopTable(out, t, &o, a.zone(), width(cmd.OutOrStdout()))
-			}
-			if err := errors.Join(err, out.Flush()); err != nil {
-				return err
-			}
-			return a.incomplete()
-		},
+		RunE: o.run,
 	}
-	a.flags(cmd)
+	o.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&fields, "fields", "sip", "`fields` to group by, with commas")
-	f.StringVar(&value, "value", "bytes", "what is ranked: bytes, packets, flows, sips or dips (different sources, destinations)")
-	f.IntVar(&o.Count, "count", 10, "how many bins are printed; 0: all")
-	f.StringVar(&threshold, "threshold", "", "only bins of this `value` or more, or of this share: 1m, 5%; with --bottom, or less")
-	f.BoolVar(&o.Bottom, "bottom", false, "the smallest first")
-	form.flags(cmd)
+	f.StringVar(&o.fields, "fields", "sip", "`fields` to group by, with commas")
+	f.StringVar(&o.value, "value", "bytes", "what is ranked: bytes, packets, flows, sips or dips (different sources, destinations)")
+	f.IntVar(&o.ranking.Count, "count", 10, "how many bins are printed; 0: all")
+	f.StringVar(&o.threshold, "threshold", "", "only bins of this `value` or more, or of this share: 1m, 5%; with --bottom, or less")
+	f.BoolVar(&o.ranking.Bottom, "bottom", false, "the smallest first")
+	o.form.flags(cmd)
 	return cmd
+}
+
+func (o *topOptions) run(cmd *cobra.Command, args []string) (err error) {
+	if err := readTop(cmd, &o.ranking, o.fields, o.value, o.threshold); err != nil {
+		return usageError(err)
+	}
+	if o.form.json && o.form.csv {
+		return usageError(errors.New("give --json or --csv, not both"))
+	}
+	q, d, done, err := o.question(cmd, args)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for i := range o.ranking.Keys {
+		if o.ranking.Keys[i].Step == 24*time.Hour { // days start at midnight of the zone
+			_, offset := o.from.In(o.zone()).Zone()
+			o.ranking.Keys[i].Offset = -time.Duration(offset) * time.Second
+		}
+	}
+	debug.SetMemoryLimit(topLimit)
+	t, err := d.Top(cmd.Context(), q, o.ranking)
+	if err != nil {
+		return err
+	}
+	done()
+	if t.Records == 0 && !o.form.json && !o.form.csv {
+		o.nothing()
+		return o.incomplete()
+	}
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	switch {
+	case o.form.json:
+		err = show.TopJSON(out, t, &o.ranking)
+	case o.form.csv:
+		err = show.TopCSV(out, t, &o.ranking)
+	default:
+		err = show.TopTable(out, t, &o.ranking, o.zone(), width(cmd.OutOrStdout()))
+	}
+	if err := errors.Join(err, out.Flush()); err != nil {
+		return err
+	}
+	return o.incomplete()
 }
 
 // readTop reads the options of top.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/go-playground/validator/v10"
@@ -38,14 +39,7 @@ func (d *Document) CheckTags(v any, tags ...Tag) {
 		own[t.Name] = t
 		is := t.Is
 		if t.Words != nil {
-			is = func(s string) bool {
-				for _, w := range t.Words() {
-					if w == s {
-						return true
-					}
-				}
-				return false
-			}
+			is = func(s string) bool { return slices.Contains(t.Words(), s) }
 		}
 		// The error says that a tag's name is not allowed: then the first test panics.
 		must(check.RegisterValidation(t.Name, func(fl validator.FieldLevel) bool { return is(fl.Field().String()) }))
