@@ -3,6 +3,7 @@ package agent_test
 import (
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/flowhound/flowhound/plugin/plugintest/peer"
@@ -62,4 +63,29 @@ feeds:
 	})
 	second.awaitLine(`agent status=alive .* msg="history: flows are kept again`)
 	second.stop()
+}
+
+// TestDataDirIsOnThePage: cmd/README.md names all that a run leaves in data_dir.
+func TestDataDirIsOnThePage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, writeList(t, t.TempDir()), `history: {enabled: true}
+feeds:
+  - {name: ours, type: list, path: ours.txt, category: c2}
+`)
+	r.router("127.0.0.9", 9).export(call(always))
+	r.awaitLine(`hit kind=new .* dst=` + always)
+	r.stop()
+	entries, err := os.ReadDir(r.path("data"))
+	if err != nil || len(entries) < 6 {
+		t.Fatalf("%d entries in data_dir: %v", len(entries), err)
+	}
+	for _, e := range entries {
+		if e.Name() != "run" && !strings.Contains(string(page), "\n| `"+e.Name()+"` | ") { // run is the test's run_dir
+			t.Errorf("the page does not name %s", e.Name())
+		}
+	}
 }
