@@ -29,7 +29,7 @@ cd "$1"
 mkdir -p root/proc root/dev
 mount --bind root root
 mount -t tmpfs -o mode=1777 none root/tmp
-mount -t tmpfs -o mode=0700,uid=65532,gid=65532 none root/run/flowhound
+mount -t tmpfs -o mode=1777 none root/run
 mount --bind etc root/etc/flowhound
 mount -o remount,bind,ro root/etc/flowhound
 mount --bind data root/var/lib/flowhound
@@ -196,7 +196,7 @@ func healthCheck(t *testing.T) []string {
 	if len(test) < 2 || test[0] != "CMD" {
 		t.Fatalf("the health check of compose.yaml is %q", test)
 	}
-	if quadlet := `HealthCmd=["` + strings.Join(test, `","`) + `"]`; !strings.Contains(read(t, "container/flowhound.container"), quadlet) {
+	if quadlet := `HealthCmd=["` + strings.Join(test[1:], `","`) + `"]`; !strings.Contains(read(t, "container/flowhound.container"), quadlet) {
 		t.Errorf("the quadlet has no line %s", quadlet)
 	}
 	return test[1:]

@@ -105,6 +105,9 @@ func TestImage(t *testing.T) {
 	if err := json.Unmarshal(files["index.json"], &top); err != nil || len(top.Manifests) != 1 {
 		t.Fatal(err, len(top.Manifests))
 	}
+	if !bytes.Contains(files["index.json"], []byte(`"io.containerd.image.name": "localhost/flowhound:1.2.0"`)) {
+		t.Errorf("engines would name it by its version: %s", files["index.json"])
+	}
 	part(top.Manifests[0], &index)
 	var machines []string
 	for _, m := range index.Manifests {
