@@ -421,7 +421,10 @@ signature() {
 	(cd "$here" && sha256sum -c SHA256SUMS >/dev/null 2>&1) || fail "files in $here differ from those that were signed: download the release again"
 	[ "$(find "$here" -type f ! -name SHA256SUMS ! -name SHA256SUMS.minisig | wc -l)" -eq "$(wc -l <"$here/SHA256SUMS")" ] ||
 		fail "$here has files that were not signed: unpack the release into a folder of its own"
-	say "checked the signature of the release with $key"
+	case $key in
+	"$here"/*) say "checked the signature of the release with $key, which came with it: compare that with the project's own page" ;;
+	*) say "checked the signature of the release with $key" ;;
+	esac
 	signed=yes
 }
 
@@ -525,6 +528,8 @@ start() {
 		say "no systemd or OpenRC here. Run these two lines at each boot, as root (integrations/openrc/README.md):"
 		say "  install -d -m 0700 -o $user -g $user /run/flowhound"
 		say "  su -s /bin/sh $user -c 'exec $bin run' >/dev/null 2>&1 &"
+		running=$(agents | paste -sd ' ' -)
+		[ -z "$running" ] || say "flowhound runs already; to use this version: kill $running; then run the second line again"
 		;;
 	esac
 }
@@ -548,7 +553,9 @@ wire() {
 		return 0
 	fi
 	case $out in
-	*"neither OSSEC nor Wazuh"*) say "note: ${out#flowhound: }" ;;
+	*"neither OSSEC nor Wazuh"*)
+		[ "$1" = uninstall ] || say "note: neither OSSEC nor Wazuh is in /var/ossec; to connect flowhound with one: sudo $bin install --restart, with --home FOLDER where it is elsewhere"
+		;;
 	*"flowhound: not wired: "*) # a person has to change something there; flowhound works without
 		say "note: OSSEC or Wazuh was not changed: ${out#*flowhound: }"
 		;;
@@ -592,7 +599,11 @@ uninstall() {
 		/etc/init.d/flowhound /etc/sysctl.d/60-flowhound.conf "$bin" "$bash_completion" "$zsh_completion" "$fish_completion" "$plugins/release.pub" "$plugins/signed"; do
 		gone "$p"
 	done
-	for p in "$destdir$man"/flowhound*.8*; do gone "${p#"$destdir"}"; done
+	if [ -n "$(find "$destdir$man" -name 'flowhound*.8*' 2>/dev/null)" ] && ! would "remove $man/flowhound*.8"; then
+		trusted "$destdir$man/flowhound.8"
+		rm -f -- "$destdir$man"/flowhound*.8*
+		say "removed $man/flowhound*.8"
+	fi
 	folders=$(sort -r "$destdir$plugins/folders" 2>/dev/null || true)
 	gone "$plugins/folders"
 	if [ "$dry" = no ] && [ -n "$folders" ]; then

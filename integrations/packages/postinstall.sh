@@ -12,9 +12,13 @@ if [ -d /run/systemd/system ]; then
 fi
 # dpkg says "configure" and the old version, rpm how many versions there are now.
 if [ "$1" = configure ] && [ -z "$2" ] || [ "$1" = 1 ]; then
-	cat <<'END'
+	start="systemctl enable --now flowhound"
+	if [ ! -d /run/systemd/system ]; then
+		start="install -d -m 0700 -o flowhound -g flowhound /run/flowhound; su -s /bin/sh flowhound -c 'exec flowhound run' >/dev/null 2>&1 &"
+	fi
+	cat <<END
 flowhound is installed. Put feeds into /etc/flowhound/flowhound.yaml, then:
-  systemctl enable --now flowhound
+  $start
   flowhound install        # wires it into the OSSEC or Wazuh of this host
   flowhound doctor
 END
