@@ -181,18 +181,19 @@ func TestPTRIsBounded(t *testing.T) {
 func TestSilentResolverIsSaid(t *testing.T) {
 	address, _ := server(t, func(_ string, m *dns.Msg) { m.Rcode = dns.RcodeRefused })
 	p, _ := part(t, Config{PTR: true, Resolvers: []string{address}})
-	for i := range 2 * quiet {
-		p.Name(netip.AddrFrom4([4]byte{10, 1, 2, byte(i)}))
-	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var l finding.List
-	for end := time.Now().Add(time.Minute); len(l) == 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	refused := func() bool { return len(l) == 1 && strings.HasSuffix(l[0].What, ": the answer is REFUSED") }
+	for i, end := 0, time.Now().Add(time.Minute); !refused() && time.Now().Before(end); i++ { // a busy machine lets some time out
+		p.Name(netip.AddrFrom4([4]byte{10, 1, 2, byte(i)}))
+		time.Sleep(5 * time.Millisecond)
+		l = nil
 		p.Findings(&l)
 	}
-	if len(l) != 1 || !strings.HasSuffix(l[0].What, ": the answer is REFUSED") {
+	if !refused() {
 		t.Fatalf("%+v", l)
 	}
 	if _, command, _ := l[0].Steps(); !strings.HasPrefix(command, "dig -p "+port+" -x 10.1.2.") || !strings.HasSuffix(command, " @"+host) {

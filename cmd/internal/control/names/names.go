@@ -49,6 +49,7 @@ type Asker struct {
 	runDir string
 	known  map[netip.Addr]found
 	gone   time.Time // when the agent did not answer
+	wait   time.Duration
 }
 
 type found struct {
@@ -57,7 +58,9 @@ type found struct {
 }
 
 // NewAsker returns an Asker for one goroutine.
-func NewAsker(runDir string) *Asker { return &Asker{runDir: runDir, known: map[netip.Addr]found{}} }
+func NewAsker(runDir string) *Asker {
+	return &Asker{runDir: runDir, known: map[netip.Addr]found{}, wait: wait}
+}
 
 // Locate fills in the name of a hit's own address where it has none.
 func (a *Asker) Locate(ctx context.Context, h *hit.Hit) {
@@ -81,7 +84,7 @@ func (a *Asker) name(ctx context.Context, addr netip.Addr) string {
 	if time.Since(a.gone) < again {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	ctx, cancel := context.WithTimeout(ctx, a.wait)
 	defer cancel()
 	var got answer
 	if err := control.Call(ctx, a.runDir, path, question{addr}, &got); err != nil {

@@ -60,11 +60,11 @@ for (const to of pages) {
 // A page that is drawn again between press and release loses no click.
 await go(page, '/exporters');
 const head = page.locator('#tab th button').first();
-await head.evaluate((b) => (b.dataset.old = '1'));
 await head.hover();
+await page.evaluate(() => addEventListener('pointerdown', (e) => (globalThis.pressed = e.timeStamp), true));
 await page.mouse.down();
-const news = await page.waitForResponse((r) => r.url().endsWith('/api/v1/exporters'));
-await news.finished();
+await head.evaluate((b) => (b.dataset.old = '1'));
+await page.waitForFunction(() => performance.getEntriesByType('resource').some((r) => r.name.endsWith('/api/v1/exporters') && r.responseEnd > globalThis.pressed));
 await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 check('nothing is drawn again under a pressed button', (await head.getAttribute('data-old')) === '1');
 await page.mouse.up();
