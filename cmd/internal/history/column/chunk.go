@@ -34,7 +34,7 @@ type chunk struct {
 // finds all that out value by value, takes twice the time. Its memory is reused.
 type encoder struct {
 	zstd   *zstd.Encoder
-	values *zstd.Encoder // for dictionaries
+	sorted *zstd.Encoder // for dictionaries of numbers
 	places []int32
 	raw    []byte // a page
 	packed []byte // compressed
@@ -46,14 +46,15 @@ type encoder struct {
 // takes 16 MB.
 const window = 256 << 10
 
-// newEncoder returns one of a level. At Better dictionaries, which are a third of a file and
-// sorted, are compressed as hard as can be: that takes 4% less room, and 0.4 us a flow.
+// newEncoder returns one of a level. Dictionaries of numbers are sorted where that is Better,
+// and compressed by the fastest level even then: it alone sees that each number resembles
+// the one before, and needs 13% less room for them than the better one.
 func newEncoder(level Level) *encoder {
+	fastest := newZstd(zstd.SpeedFastest)
 	if level == Better {
-		return &encoder{zstd: newZstd(zstd.SpeedBetterCompression), values: newZstd(zstd.SpeedBestCompression)}
+		return &encoder{zstd: newZstd(zstd.SpeedBetterCompression), sorted: fastest}
 	}
-	z := newZstd(zstd.SpeedFastest)
-	return &encoder{zstd: z, values: z}
+	return &encoder{zstd: fastest, sorted: fastest}
 }
 
 func newZstd(speed zstd.EncoderLevel) *zstd.Encoder {
@@ -71,9 +72,13 @@ func (e *encoder) dictionary(id ID, values *dict, places []int32, rows int) (chu
 	var least, most []byte
 	e.raw, least, most = values.encode(e.raw[:0], id.Kind())
 	c := e.begin(id, rows, least, most, format.Plain, format.RLEDictionary)
+	z := e.zstd
+	if id.Kind() != Address {
+		z = e.sorted
+	}
 	e.page(&format.PageHeader{
 		Type: format.DictionaryPage, DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{NumValues: int32(values.len()), Encoding: format.Plain}),
-	})
+	}, z)
 	c.meta.DataPageOffset = int64(len(e.pages))
 	step := pageRows
 	switch n := values.len(); {
@@ -170,15 +175,11 @@ var physical = [...]format.Type{Int32: format.Int32, Int64: format.Int64, Addres
 func (e *encoder) data(rows int, coding format.Encoding) {
 	e.page(&format.PageHeader{Type: format.DataPageV2, DataPageHeaderV2: thrift.New(format.DataPageHeaderV2{
 		NumValues: int32(rows), NumRows: int32(rows), Encoding: coding, IsCompressed: thrift.New(true),
-	})})
+	})}, e.zstd)
 }
 
-// page compresses raw and appends it, after its header.
-func (e *encoder) page(h *format.PageHeader) {
-	z := e.zstd
-	if h.Type == format.DictionaryPage {
-		z = e.values
-	}
+// page compresses raw by z and appends it, after its header.
+func (e *encoder) page(h *format.PageHeader, z *zstd.Encoder) {
 	e.packed = z.EncodeAll(e.raw, e.packed[:0])
 	h.UncompressedPageSize, h.CompressedPageSize = int32(len(e.raw)), int32(len(e.packed))
 	h.CRC = int32(crc32.ChecksumIEEE(e.packed))
