@@ -23,6 +23,8 @@ type addressIndex struct {
 	blocks []block
 	old    bool // an earlier version of this program wrote it
 
+	directorySize int64
+
 	buffer     []byte
 	bufferFrom int64 // of the file
 	buffered   []byte
@@ -57,6 +59,7 @@ func (x *addressIndex) open() error {
 	if !x.old && string(end[8:]) != indexMagic || n > x.size-int64(indexEnd) {
 		return errIndex
 	}
+	x.directorySize = n
 	b := make([]byte, n)
 	if _, err := x.f.ReadAt(b, x.size-int64(indexEnd)-n); err != nil {
 		return err
@@ -68,6 +71,26 @@ func (x *addressIndex) open() error {
 		return x.oldDirectory(b)
 	}
 	return x.directory(b)
+}
+
+// nothingElse reports what an index holds besides its blocks and its directory: that is
+// never read.
+func (x *addressIndex) nothingElse() error {
+	if x.old {
+		return nil
+	}
+	begin := make([]byte, len(indexMagic))
+	if _, err := x.f.ReadAt(begin, 0); err != nil {
+		return err
+	}
+	size := int64(len(indexMagic)+indexEnd) + x.directorySize
+	for i := range x.blocks {
+		size += int64(x.blocks[i].addresses.length) + int64(x.blocks[i].groups.length)
+	}
+	if string(begin) != indexMagic || size != x.size {
+		return errIndex
+	}
+	return nil
 }
 
 // blockSize is what a block takes in the directory.

@@ -120,7 +120,7 @@ func verifyIndex(path string) error {
 			return err
 		}
 	}
-	return nil
+	return x.nothingElse()
 }
 
 func verifyCountries(path string) error {
