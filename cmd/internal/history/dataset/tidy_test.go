@@ -317,6 +317,7 @@ func TestForget(t *testing.T) {
 			t.Errorf("the index of %s knows the address", f.Path)
 		}
 	}
+	forgotten(t, snap, person, second)
 	err = filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
 		if strings.HasSuffix(path, oldSuffix) {
 			t.Errorf("%s is left", path)
@@ -328,5 +329,36 @@ func TestForget(t *testing.T) {
 	}
 	if out, err := w.Forget(t.Context(), one, nil); err != nil || out != (Forgotten{}) {
 		t.Errorf("again: %+v, %v", out, err)
+	}
+}
+
+// forgotten looks for addresses in all values of all address columns, used or not. That
+// the lists of the largest have none is TestLargest's.
+func forgotten(t *testing.T, snap *Snapshot, addresses ...flow.Addr) {
+	t.Helper()
+	values := 0
+	for _, file := range snap.Files {
+		f, err := file.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c column.Column
+		for g := range f.Groups {
+			for _, id := range []column.ID{column.Src, column.Dst, column.NATSrc, column.NATDst, column.Exporter} {
+				if err := f.Column(g, id, &c); err != nil {
+					t.Fatal(err)
+				}
+				for value := range slices.Chunk(c.Bytes, 16) {
+					values++
+					if slices.Contains(addresses, flow.AddrFrom16(value)) {
+						t.Errorf("%s has the address among the values of %s", file.Path, id)
+					}
+				}
+			}
+		}
+		_ = f.Close()
+	}
+	if values == 0 {
+		t.Error("there are no values")
 	}
 }
