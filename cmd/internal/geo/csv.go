@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/geo/table"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Data is what a file says of addresses: countries, autonomous systems, or both.
@@ -176,7 +177,7 @@ func (d *Data) own(as uint32, name string) {
 		d.Owners = map[uint32]string{}
 	}
 	if _, known := d.Owners[as]; !known && name != "" {
-		d.Owners[as] = cleanOwner(name)
+		d.Owners[as] = text.Clean(name, maxOwner)
 	}
 }
 

@@ -20,10 +20,11 @@ func NewEndSketch() Sketch { return make(Sketch, sketchSize) }
 // EndHash is the hash of an end. It is a part of the format of the roll-up: sketches of
 // different files are merged.
 func EndHash(a flow.Addr, port uint16) uint64 {
-	return foldHash(foldHash(a.Hi^0x9e3779b97f4a7c15, a.Lo^0xa0761d6478bd642f)^uint64(port), 0xe7037ed1a0b428db)
+	return Mix(Mix(a.Hi^0x9e3779b97f4a7c15, a.Lo^0xa0761d6478bd642f)^uint64(port), 0xe7037ed1a0b428db)
 }
 
-func foldHash(a, b uint64) uint64 {
+// Mix makes a hash of two numbers: the halves of their product.
+func Mix(a, b uint64) uint64 {
 	high, low := bits.Mul64(a, b)
 	return high ^ low
 }

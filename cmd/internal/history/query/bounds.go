@@ -129,14 +129,9 @@ const (
 	hash2 = 0xe7037ed1a0b428db
 )
 
-func fold(a, b uint64) uint64 {
-	high, low := bits.Mul64(a, b)
-	return high ^ low
-}
+func hashNext(h, n uint64) uint64 { return dataset.Mix(h^n^hash1, hash2) }
 
-func hashNext(h, n uint64) uint64 { return fold(h^n^hash1, hash2) }
-
-func hashAddress(a flow.Addr) uint64 { return fold(a.Hi^hash1, a.Lo^hash2) }
+func hashAddress(a flow.Addr) uint64 { return dataset.Mix(a.Hi^hash1, a.Lo^hash2) }
 
 // hashPacked returns the hash of packed keys.
 func hashPacked(keys []Key, b []byte) uint64 {
