@@ -140,7 +140,7 @@ func printRecords(cmd *cobra.Command, a *asking, q ask.Question, data *ask.Data,
 	return n > 0, err
 }
 
-// huntFor is what a hunt by hand looks for, and how it is judged.
+// huntFor is what a hunt by hand looks for, and how finds are classified.
 type huntFor struct {
 	set    *intel.Set
 	listed *ask.AddrSet

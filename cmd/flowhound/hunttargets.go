@@ -85,7 +85,7 @@ func (w *wanted) target(arg string) bool {
 	return true
 }
 
-// indicators returns what is hunted for: as a set, by which finds are judged, and as the
+// indicators returns what is hunted for: as a set, by which finds are classified, and as the
 // addresses that are looked for.
 func (w *wanted) indicators(cmd *cobra.Command, cfg *config.Config) (*intel.Set, []flow.Range, error) {
 	now := time.Now()

@@ -66,6 +66,7 @@ cmd/internal/agent: cmd/internal/ github.com/prometheus/client_golang/ plugin/hi
 cmd/internal/alert: cmd/internal/flow cmd/internal/intel cmd/internal/match cmd/internal/settings plugin/hit
 cmd/internal/alert/logged: plugin/hit
 cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/hit/hitpb
+cmd/internal/alert/journal/journaltest: cmd/internal/alert/journal plugin/hit
 cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/settings plugin plugin/hit plugin/retry
 cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/host
@@ -121,6 +122,7 @@ cmd/internal/intel/feed/archive: cmd/internal/file
 cmd/internal/intel/feed/dshield: cmd/internal/intel cmd/internal/intel/feed/ingest
 cmd/internal/intel/feed/fetch: github.com/hashicorp/go-retryablehttp golang.org/x/ plugin/retry plugin/text
 cmd/internal/intel/feed/ingest: cmd/internal/intel github.com/gaissmai/bart golang.org/x/ plugin/text
+cmd/internal/intel/feed/ingest/ingesttest: cmd/internal/intel cmd/internal/intel/feed/ingest
 cmd/internal/intel/feed/list: cmd/internal/intel cmd/internal/intel/feed/ingest
 cmd/internal/intel/feed/misp: cmd/internal/file cmd/internal/intel cmd/internal/intel/feed/fetch cmd/internal/intel/feed/ingest
 cmd/internal/intel/feed/otx: cmd/internal/intel cmd/internal/intel/feed/archive cmd/internal/intel/feed/fetch cmd/internal/intel/feed/ingest

@@ -19,6 +19,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal/journaltest"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -85,19 +86,9 @@ func (x *running) calls(n, times int) {
 }
 
 // hits returns the hits that are in the journal by now, and were not returned yet.
-func (x *running) hits() (hits []*hit.Hit) {
+func (x *running) hits() []*hit.Hit {
 	x.t.Helper()
-	for {
-		r, err := x.log.Next()
-		if err != nil {
-			x.t.Fatal(err)
-		}
-		if r == nil {
-			return hits
-		}
-		hits = append(hits, r.Hit)
-		x.log.Ack(r.Seq)
-	}
+	return journaltest.Hits(x.t, x.log)
 }
 
 // await returns n hits, and those that come with them.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert"
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
+	"github.com/flowhound/flowhound/cmd/internal/alert/journal/journaltest"
 	"github.com/flowhound/flowhound/cmd/internal/finding"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/query"
@@ -166,22 +167,12 @@ func (b *bench) ledger() ledger {
 }
 
 // hits returns what was said and not returned yet, as "local remote count kind".
-func (b *bench) hits() (hits []*hit.Hit) {
+func (b *bench) hits() []*hit.Hit {
 	b.t.Helper()
 	if err := b.j.Settle(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
-	for {
-		r, err := b.log.Next()
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		if r == nil {
-			return hits
-		}
-		hits = append(hits, r.Hit)
-		b.log.Ack(r.Seq)
-	}
+	return journaltest.Hits(b.t, b.log)
 }
 
 func brief(hits []*hit.Hit) string {

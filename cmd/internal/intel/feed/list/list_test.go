@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest/ingesttest"
 )
 
 // brief prints what a person would say of an indicator: what it is, then what
@@ -49,17 +50,8 @@ func brief(i intel.Indicator) string {
 }
 
 func parse(r io.Reader, f Reader, limit int) (got []string, drops ingest.Drops, err error) {
-	policy := ingest.NewPolicy(nil)
 	o := ingest.Options{Template: intel.Indicator{Score: 50, Name: "ours"}, Limit: limit}
-	drops, err = f.Parse(r, o, func(i intel.Indicator) ingest.Reason {
-		if i.Prefix.IsValid() {
-			if why := policy.Reject(i.Prefix); why != "" {
-				return why
-			}
-		}
-		got = append(got, brief(i))
-		return ""
-	})
+	drops, err = f.Parse(r, o, ingesttest.Keep(func(i intel.Indicator) { got = append(got, brief(i)) }))
 	return got, drops, err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest/ingesttest"
 )
 
 const (
@@ -22,17 +23,8 @@ const (
 var template = intel.Indicator{Feed: "misp", Name: "misp", Category: intel.Malware, Score: 60}
 
 // keeper gathers what a policy lets through, as brief lines.
-func keeper(got *[]string) func(intel.Indicator) ingest.Reason {
-	policy := ingest.NewPolicy(nil)
-	return func(i intel.Indicator) ingest.Reason {
-		if i.Prefix.IsValid() {
-			if why := policy.Reject(i.Prefix); why != "" {
-				return why
-			}
-		}
-		*got = append(*got, brief(i))
-		return ""
-	}
+func keeper(got *[]string) ingest.Keep {
+	return ingesttest.Keep(func(i intel.Indicator) { *got = append(*got, brief(i)) })
 }
 
 func brief(i intel.Indicator) string {

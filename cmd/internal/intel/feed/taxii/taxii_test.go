@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
+	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest/ingesttest"
 )
 
 var (
@@ -19,17 +20,8 @@ var (
 	template = intel.Indicator{Feed: "taxii", Name: "taxii", Category: intel.Malware, Score: 60}
 )
 
-func keeper(got *[]string) func(intel.Indicator) ingest.Reason {
-	policy := ingest.NewPolicy(nil)
-	return func(i intel.Indicator) ingest.Reason {
-		if i.Prefix.IsValid() {
-			if why := policy.Reject(i.Prefix); why != "" {
-				return why
-			}
-		}
-		*got = append(*got, what(i)+fmt.Sprintf(" %s %d", i.Category, i.Score))
-		return ""
-	}
+func keeper(got *[]string) ingest.Keep {
+	return ingesttest.Keep(func(i intel.Indicator) { *got = append(*got, what(i)+fmt.Sprintf(" %s %d", i.Category, i.Score)) })
 }
 
 // what prints what an indicator is.
