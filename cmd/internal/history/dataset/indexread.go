@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -295,13 +296,38 @@ func nextGroups(b []byte, groups []uint32) (rest []byte, out []uint32, err error
 }
 
 // find returns which row groups hold an address of ranges, which are sorted and do not
-// overlap.
-func (x *addressIndex) find(ranges []flow.Range) (groups []bool, err error) {
+// overlap. Each worker looks at a part of the blocks.
+func (x *addressIndex) find(ranges []flow.Range, workers int) (groups []bool, err error) {
 	n := 0
 	for _, f := range x.files {
 		n += int(f.Groups)
 	}
+	workers = min(workers, len(ranges)/indexBlock+1) // few are found at once
+	parts, errs := make([][]bool, workers), make([]error, workers)
+	var all sync.WaitGroup
+	for i := range workers {
+		part := addressIndex{f: x.f, size: x.size, old: x.old, blocks: x.blocks[i*len(x.blocks)/workers : (i+1)*len(x.blocks)/workers]}
+		all.Go(func() { parts[i], errs[i] = part.findIn(ranges, n) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	groups = parts[0]
+	for _, some := range parts[1:] {
+		for g, found := range some {
+			groups[g] = groups[g] || found
+		}
+	}
+	return groups, nil
+}
+
+// findIn is find for the blocks of a part of the index, which has n row groups.
+func (x *addressIndex) findIn(ranges []flow.Range, n int) (groups []bool, err error) {
 	f := finding{x: x, beside: &addressIndex{f: x.f, size: x.size}, groups: make([]bool, n), dense: len(ranges) > len(x.blocks)/8}
+	if len(x.blocks) > 0 { // what lies before another worker has
+		ranges = ranges[sort.Search(len(ranges), func(k int) bool { return ranges[k].Last.Compare(x.blocks[0].first) >= 0 }):]
+	}
 	for i := 0; len(ranges) > 0 && i < len(x.blocks); {
 		r := &ranges[0]
 		// The last block that does not begin behind the range is the first that can have

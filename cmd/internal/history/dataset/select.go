@@ -57,7 +57,7 @@ func (x *addressIndex) renumbered(base map[string]uint32) *stream {
 // Select returns the row groups of files that can hold one of the addresses, as source,
 // destination or behind a NAT. Files that are not in the map are in no index: all of
 // their groups can. Ranges are sorted and do not overlap. A damaged index is as none.
-// Workers is how many indexes are read at once.
+// Workers is how many read at once, each an index or a part of one.
 func (s *Snapshot) Select(ranges []flow.Range, workers int) map[*File][]int {
 	byDay := map[string]map[string]*File{}
 	for _, f := range s.Files {
@@ -77,7 +77,7 @@ func (s *Snapshot) Select(ranges []flow.Range, workers int) map[*File][]int {
 	for range min(max(workers, 1), len(days)) {
 		all.Go(func() {
 			for i := range next {
-				found[i] = s.selectOf(days[i], byDay[days[i]], ranges)
+				found[i] = s.selectOf(days[i], byDay[days[i]], ranges, max(workers/len(days), 1))
 			}
 		})
 	}
@@ -90,13 +90,13 @@ func (s *Snapshot) Select(ranges []flow.Range, workers int) map[*File][]int {
 }
 
 // selectOf is Select for the files of a day.
-func (s *Snapshot) selectOf(day string, files map[string]*File, ranges []flow.Range) map[*File][]int {
+func (s *Snapshot) selectOf(day string, files map[string]*File, ranges []flow.Range, workers int) map[*File][]int {
 	x, err := openIndex(filepath.Join(s.dir, day, indexName))
 	if err != nil {
 		return nil
 	}
 	defer x.close()
-	groups, err := x.find(ranges)
+	groups, err := x.find(ranges, workers)
 	if err != nil {
 		return nil
 	}
