@@ -36,8 +36,15 @@ func TopTable(w io.Writer, t *query.Top, o *query.TopOptions, zone *time.Locatio
 	}
 	columns = append(columns, tableColumn{name: strings.ToUpper(o.Value.String()), right: true}, tableColumn{name: "%", right: true, goes: 2}, tableColumn{name: "CUMULATIVE %", right: true, goes: 1})
 	rows := make([][]string, len(t.Rows))
+	room := make([]string, 0, len(t.Rows)*len(columns))
 	for i, r := range t.Rows {
+		rows[i] = room[len(room) : len(room) : len(room)+len(columns)]
+		room = room[:len(room)+len(columns)]
 		for k, v := range r.Key {
+			if i > 0 && v == t.Rows[i-1].Key[k] { // as times of a series are
+				rows[i] = append(rows[i], rows[i-1][k])
+				continue
+			}
 			rows[i] = append(rows[i], cell(&o.Keys[k], v, zone))
 		}
 		rows[i] = append(rows[i], strconv.FormatUint(r.Value, 10), "", "")
@@ -74,6 +81,8 @@ func rightAligned(v any) bool {
 // cell is a key's value as a table has it.
 func cell(k *query.Key, v any, zone *time.Location) string {
 	switch v := v.(type) {
+	case string:
+		return v
 	case time.Time:
 		if k.Step >= 24*time.Hour {
 			return v.In(zone).Format(time.DateOnly)
