@@ -9,11 +9,11 @@
 //
 // Footers and headers of pages are read here (compact.go, footer.go, page.go), the values
 // in pages by libraries. A question opens thousands of files and looks at the headers of
-// five pages in each of 45 columns; of what stands there it wants offsets and lengths.
-// Measured: the footer of an hour of 20 MB takes 0.15 ms here and 0.46 ms with
-// parquet-go's thrift, the header of a page 57 ns and 370 ns. Reckoned from that, one
-// address in 90 days, some 1,400 files and 130,000 headers in 2 s of the processor, would
-// take about a quarter more.
+// up to 17 pages in each of 45 columns; of what stands there it wants offsets and lengths.
+// Measured: the footer of an hour of 20 MB, in which the list of arrivals no longer stands,
+// takes 0.16 ms here and 0.67 ms and 1,500 pieces of memory with parquet-go's thrift, the
+// header of a page 0.06 us and 0.37 us. Reckoned from that, one address in 90 days, some
+// 1,400 files and 300,000 headers in 2 s of the processor, would take a third more.
 package column
 
 // Row is one row of a file: a flow record, and the record of the opposite direction
