@@ -371,7 +371,7 @@ esac
 END
 chmod 0755 /usr/local/sbin/sysctl
 look() {
-	find /etc /usr/local /var /run -xdev \( -name 'passwd-' -o -name 'group-' -o -name '*shadow-' -o -name 'sub?id*' -o -name '.pwd.lock' -o -path /usr/local/go \) -prune -o \
+	find /etc /usr/local /var /run -xdev \( -name 'passwd-' -o -name 'group-' -o -name '*shadow-' -o -name 'sub?id*' -o -name '.pwd.lock' -o -path /usr/local/go -o -path /var/lib/containers \) -prune -o \
 		-type f -printf '%p %m %U:%G %s\n' -o -printf '%p %m %U:%G %y %l\n' | sort
 	find /etc /usr/local/bin /usr/local/sbin /var/ossec -xdev -type f ! -name '*-' ! -name 'sub?id*' ! -name .pwd.lock 2>/dev/null | sort | xargs -d '\n' sha256sum
 	cat /proc/sys/net/core/rmem_max
