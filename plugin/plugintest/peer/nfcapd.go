@@ -114,11 +114,11 @@ func (n *Nfcapd) Stop() error {
 		_, _ = n.conn.Write(nothing) // refused where it has just closed its socket
 		select {
 		case <-n.ended:
-			if !told {
-				return fmt.Errorf("nfcapd has ended by itself: %v: %s", n.err, &n.out)
-			}
-			if n.err != nil {
+			switch {
+			case n.err != nil:
 				return fmt.Errorf("nfcapd: %w: %s", n.err, &n.out)
+			case !told:
+				return fmt.Errorf("nfcapd has ended by itself: %s", &n.out)
 			}
 			return nil
 		case <-again.C:
