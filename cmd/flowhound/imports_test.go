@@ -153,7 +153,7 @@ plugin/hit/hitpb: google.golang.org/protobuf/ plugin/hit plugin/text
 plugin/internal/pb: github.com/hashicorp/go-plugin google.golang.org/ plugin/hit/hitpb
 plugin/internal/wire: google.golang.org/ plugin plugin/hit/hitpb plugin/internal/pb plugin/text
 plugin/nearest:
-plugin/plugintest: google.golang.org/grpc google.golang.org/grpc/ plugin plugin/hit plugin/internal/wire plugin/text
+plugin/plugintest: google.golang.org/grpc google.golang.org/grpc/ plugin plugin/hit plugin/internal/wire plugin/plugintest/peer plugin/text
 plugin/plugintest/peer:
 plugin/retry:
 plugin/syslog: golang.org/x/ plugin plugin/hit plugin/text

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
@@ -126,20 +124,12 @@ var recordsKept = regexp.MustCompile(`(?m)^flowhound_history_records_total (\S+)
 // acceptedFlows is how many flows the agent has accepted since its start.
 func acceptedFlows(t *testing.T, pages string) int {
 	t.Helper()
-	response, err := http.Get("http://" + pages + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	b, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := recordsKept.FindSubmatch(b)
+	page := get(t, "http://"+pages+"/metrics")
+	m := recordsKept.FindStringSubmatch(page)
 	if m == nil {
-		t.Fatalf("no count of flows in /metrics: %s", b)
+		t.Fatalf("no count of flows in /metrics: %s", page)
 	}
-	n, err := strconv.ParseFloat(string(m[1]), 64)
+	n, err := strconv.ParseFloat(m[1], 64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,47 +1,24 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin"
 	"github.com/flowhound/flowhound/plugin/plugintest"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 // testLog logs into buf, safely.
-func testLog(t *testing.T, buf *bytes.Buffer) *slog.Logger {
-	t.Helper()
-	return slog.New(slog.NewTextHandler(&locked{w: buf}, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-type locked struct {
-	mu sync.Mutex
-	w  *bytes.Buffer
-}
-
-func (l *locked) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(b)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.String()
-}
-
 // logInto makes o log into what is returned.
-func logInto(o *Options) *locked {
-	l := &locked{w: new(bytes.Buffer)}
+func logInto(o *Options) *peer.Log {
+	l := &peer.Log{}
 	o.Log = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return l
 }

@@ -227,7 +227,9 @@ func options(t *testing.T, typ string, settings map[string]any) (o Options, note
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{Name: "mine", Type: typ, Dir: install(t, typ), Settings: b, RunDir: run, Version: "test", Log: testLog(t, new(bytes.Buffer))}, notes
+	o = Options{Name: "mine", Type: typ, Dir: install(t, typ), Settings: b, RunDir: run, Version: "test"}
+	logInto(&o)
+	return o, notes
 }
 
 // fastTimes are short enough for tests; what a healthy plugin must keep is long

@@ -1,17 +1,16 @@
 package plugintest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/flowhound/flowhound/plugin"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 	"github.com/flowhound/flowhound/plugin/text"
 )
 
@@ -159,28 +158,11 @@ func (s Suite) areSecret(t *testing.T, c *Conn, settings string) {
 	}
 }
 
-// buffer holds what was said; it may be written to concurrently.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write appends b.
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
+// buffer holds what was said.
+type buffer struct{ peer.Log }
 
 func (b *buffer) add(err error) {
 	if err != nil {
 		_, _ = b.Write([]byte(err.Error() + "\n"))
 	}
-}
-
-// String returns all of it.
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

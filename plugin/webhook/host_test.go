@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,23 +14,6 @@ import (
 	"github.com/flowhound/flowhound/plugin/plugintest"
 	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // TestBinary builds the program and has flowhound's side of the wire run it.
 func TestBinary(t *testing.T) {
@@ -53,7 +34,7 @@ func TestBinary(t *testing.T) {
 		}
 	}
 	peer.InstallProgram(t, "plugin/webhook", bin)
-	log := &lockedBuffer{}
+	log := &peer.Log{}
 	settings, _ := json.Marshal(map[string]string{"service": "slack", "url": s.URL + testPath, "timeout": "5s"})
 	o := host.Options{Name: "chat", Type: "webhook", Dir: bin, Settings: settings, RunDir: run, Version: "test",
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}

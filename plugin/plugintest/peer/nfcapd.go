@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -9,7 +8,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -19,28 +17,10 @@ type Nfcapd struct {
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when it has ended, with err
 	err    error
-	out    log
+	out    Log
 	conn   net.Conn
 	port   int
 	unread int // bytes sent since its socket was seen empty
-}
-
-// log is what nfcapd prints.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // stuck is how long nfcapd may do nothing: far longer than the busiest machine needs.

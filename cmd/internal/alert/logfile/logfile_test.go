@@ -1,7 +1,6 @@
 package logfile
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -20,27 +18,15 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/alert/journal"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // log collects what is said on stderr.
-type log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
+type log struct{ peer.Log }
 
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *log) count(s string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.buf.String(), s)
-}
+func (l *log) count(s string) int { return strings.Count(l.String(), s) }
 
 // bench is a log, the journal that it reads, and what was said.
 type bench struct {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
@@ -113,15 +112,8 @@ var asked = []flow.Range{{First: flow.Addr4(0x0a000003), Last: flow.Addr4(0x0a00
 func answersOf(t *testing.T, dir string) *answers {
 	t.Helper()
 	a := &answers{map[flow.Record]int{}, map[string]uint64{}, map[string]uint64{}, map[string]uint64{}, map[string][]int{}}
-	set, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	snap, err := set.Snapshot(time.Time{}, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer snap.Close()
+	snap := snapshot(t, dir)
+	defer snap.Close() // of many
 	for _, file := range snap.Files {
 		got, err := recordsOf(file)
 		if err != nil {

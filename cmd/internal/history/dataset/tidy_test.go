@@ -303,15 +303,7 @@ func TestForget(t *testing.T) {
 		t.Errorf("%+v, %v, of %d records", out, err, len(records)-len(want))
 	}
 	same(t, "the rest", all(t, dir, time.Time{}, time.Time{}), want)
-	set, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	snap, err := set.Snapshot(time.Time{}, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer snap.Close()
+	snap := snapshot(t, dir)
 	for f, groups := range snap.Select([]flow.Range{one[1], one[0]}, 2) {
 		if len(groups) > 0 {
 			t.Errorf("the index of %s knows the address", f.Path)
