@@ -150,8 +150,10 @@ const (
 func (r *run) giveBack(s *sealed) {
 	b := s.records
 	s.records = nil
-	if b.reset(); b == r.reading || s.filling > soon {
+	if b == r.reading || s.filling > soon {
 		b.free()
+	} else {
+		b.reset()
 	}
 	if b != r.reading {
 		r.memory <- b

@@ -154,13 +154,18 @@ func (p *page) places(by codec, to []int32, values int) error {
 	if err != nil || len(got) < p.rows {
 		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
 	}
-	if len(to) > 0 && &got[0] != &to[0] {
-		copy(to, got)
-	}
+	settle(to, got)
 	if mostOf(to) >= uint32(values) {
 		return fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
 	}
 	return nil
+}
+
+// settle has what was decoded stand in to, where the decoder had room elsewhere.
+func settle[T any](to, got []T) {
+	if len(to) > 0 && &got[0] != &to[0] {
+		copy(to, got)
+	}
 }
 
 // mostOf returns the largest of some numbers. Four at once take half the time.
@@ -206,14 +211,17 @@ func differences(b []byte, to32 []int32, to64 []int64) (err error) {
 		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
 	}
 	var coding delta.BinaryPackedEncoding
+	got32, got64 := to32, to64
 	if to64 != nil {
-		_, err = coding.DecodeInt64(to64[:0:len(to64)], b)
+		got64, err = coding.DecodeInt64(to64[:0:len(to64)], b)
 	} else {
-		_, err = coding.DecodeInt32(to32[:0:len(to32)], b)
+		got32, err = coding.DecodeInt32(to32[:0:len(to32)], b)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
 	}
+	settle(to32, got32)
+	settle(to64, got64)
 	return nil
 }
 

@@ -23,7 +23,7 @@ func (f *File) Rows(group int, rows []int32, to []Row, only ...ID) ([]Row, error
 // RowsOf is Rows for a reader that has columns of its own: begun returns them. It is the
 // last step of a search, for the rows that are wanted.
 func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column, error), only ...ID) ([]Row, error) {
-	if wants(only, ReceivedNth) { // it is a place in that list
+	if Wants(only, ReceivedNth) { // it is a place in that list
 		if _, err := f.at(); err != nil {
 			return nil, err
 		}
@@ -37,7 +37,7 @@ func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column
 		}
 	}
 	for id := range Columns {
-		if !wants(only, id) {
+		if !Wants(only, id) {
 			continue
 		}
 		c, err := begun(id)
@@ -52,7 +52,8 @@ func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column
 	return to, nil
 }
 
-func wants(only []ID, id ID) bool { return len(only) == 0 || slices.Contains(only, id) }
+// Wants reports whether a column is among those asked for; none means all.
+func Wants(only []ID, id ID) bool { return len(only) == 0 || slices.Contains(only, id) }
 
 // fill sets a column of rows. A field is found by its offset: with reflection a row takes
 // 2 us.

@@ -1,8 +1,6 @@
 package query
 
 import (
-	"slices"
-
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
@@ -36,7 +34,7 @@ func (g *group) materialise(sel []int32, rows []column.Row, out []Conversation, 
 		panic(failure{err})
 	}
 	file := g.file
-	if len(only) > 0 && !slices.Contains(only, column.ReceivedNth) {
+	if !column.Wants(only, column.ReceivedNth) {
 		file = nil // nobody asks when it arrived
 	}
 	for i := range rows {
