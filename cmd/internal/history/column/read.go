@@ -30,7 +30,7 @@ func Open(path string) (*File, error) {
 	opened, err := Read(f, st.Size())
 	if err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err // callers name the file
 	}
 	opened.file = f
 	return opened, nil

@@ -3,9 +3,11 @@ package dataset
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -24,35 +26,63 @@ func (w *Writer) indexed(day string, m *manifest) bool {
 			return false // an earlier version made the others
 		}
 	}
-	return !x.old && slices.Equal(names(x.files), hourFiles(m))
+	return !x.old && slices.Equal(names(x.files), keys(hourFiles(m)))
 }
 
 func names(files []indexedFile) (out []string) {
 	for _, f := range files {
-		out = append(out, f.Name)
+		out = append(out, f.Key)
 	}
 	return out
 }
 
-func hourFiles(m *manifest) (names []string) {
+// keys are what the address index calls files.
+func keys(files []entry) (out []string) {
+	for i := range files {
+		out = append(out, files[i].key(indexMagic))
+	}
+	return out
+}
+
+func hourFiles(m *manifest) (files []entry) {
 	for _, e := range m.Files {
 		if n, _ := parseName(e.Name); !n.Part {
-			names = append(names, e.Name)
+			files = append(files, e)
 		}
 	}
-	slices.Sort(names)
-	return names
+	slices.SortFunc(files, func(a, b entry) int { return strings.Compare(a.Name, b.Name) })
+	return files
 }
 
 // index makes the indexes of a day anew: the part of files that were in them already is
-// copied.
+// copied. A file that is damaged is set aside.
 func (w *Writer) index(ctx context.Context, day string) error {
 	dir := filepath.Join(w.Dir, day)
 	m, _, err := w.manifest(day)
 	if err != nil {
 		return err
 	}
-	want := hourFiles(m)
+	err = w.indexFiles(ctx, dir, hourFiles(m))
+	if bad := (*fileError)(nil); errors.As(err, &bad) && (errors.Is(bad.why, column.ErrDamaged) || errors.Is(bad.why, fs.ErrNotExist)) {
+		if err := w.damage(day, bad.file, bad.why); err != nil {
+			return err
+		}
+		return w.index(ctx, day)
+	}
+	return err
+}
+
+// fileError says which of a day's files could not be read.
+type fileError struct {
+	file entry
+	why  error
+}
+
+func (e *fileError) Error() string { return e.file.Name + ": " + e.why.Error() }
+
+func (e *fileError) Unwrap() error { return e.why }
+
+func (w *Writer) indexFiles(ctx context.Context, dir string, want []entry) error {
 	for _, some := range steps(want, indexedFiles(dir)) {
 		if err := w.indexAddresses(ctx, dir, some); err != nil {
 			return err
@@ -66,22 +96,22 @@ const filesAtOnce = 4
 
 // steps cuts the way from an index of the files of have to one of those of want: each
 // step has filesAtOnce more. There is one at least.
-func steps(want, have []string) (out [][]string) {
+func steps(want []entry, have []string) (out [][]entry) {
 	added := 0
-	var some []string
-	for _, name := range want {
-		if !slices.Contains(have, name) {
+	var some []entry
+	for _, e := range want {
+		if !slices.Contains(have, e.key(indexMagic)) {
 			if added == filesAtOnce {
 				out, added = append(out, slices.Clone(some)), 0
 			}
 			added++
 		}
-		some = append(some, name)
+		some = append(some, e)
 	}
 	return append(out, some)
 }
 
-// indexedFiles returns the files in the index of a day: none where it has none.
+// indexedFiles returns the keys of the files in the index of a day: none where it has none.
 func indexedFiles(dir string) []string {
 	x, err := openIndex(filepath.Join(dir, indexName))
 	if err != nil {
@@ -93,7 +123,7 @@ func indexedFiles(dir string) []string {
 
 // indexAddresses makes the index of a day's files, from the one that is there unless it
 // is damaged.
-func (w *Writer) indexAddresses(ctx context.Context, dir string, want []string) error {
+func (w *Writer) indexAddresses(ctx context.Context, dir string, want []entry) error {
 	old, err := openIndex(filepath.Join(dir, indexName))
 	if err != nil {
 		return writeIndex(ctx, dir, want, nil)
@@ -105,7 +135,7 @@ func (w *Writer) indexAddresses(ctx context.Context, dir string, want []string) 
 	return err
 }
 
-func writeIndex(ctx context.Context, dir string, want []string, old *addressIndex) error {
+func writeIndex(ctx context.Context, dir string, want []entry, old *addressIndex) error {
 	path := filepath.Join(dir, indexName)
 	p, err := file.Create(path)
 	if err != nil {
@@ -131,17 +161,17 @@ func writeIndex(ctx context.Context, dir string, want []string, old *addressInde
 
 // sources are where the addresses of a new index come from: what the old one has of
 // files that are still there, and the files that are new.
-func (w *indexWriter) sources(ctx context.Context, dir string, want []string, old *addressIndex) (sources []*stream, err error) {
+func (w *indexWriter) sources(ctx context.Context, dir string, want []entry, old *addressIndex) (sources []*stream, err error) {
 	base := map[string]uint32{}
 	next := uint32(0)
-	for _, name := range want {
-		f, err := column.Open(filepath.Join(dir, name))
+	for _, e := range want {
+		f, err := open(filepath.Join(dir, e.Name), e.Info)
 		if err != nil {
-			return nil, err
+			return nil, &fileError{e, err}
 		}
-		groups := uint32(f.Groups)
-		base[name] = next
-		if old == nil || !slices.Contains(names(old.files), name) {
+		groups, key := uint32(f.Groups), e.key(indexMagic)
+		base[key] = next
+		if old == nil || !slices.Contains(names(old.files), key) {
 			var s *stream
 			if s, err = addressesOf(ctx, f, next); err == nil {
 				sources = append(sources, s)
@@ -149,9 +179,9 @@ func (w *indexWriter) sources(ctx context.Context, dir string, want []string, ol
 		}
 		_ = f.Close()
 		if err != nil {
-			return nil, err
+			return nil, &fileError{e, err}
 		}
-		w.files = append(w.files, indexedFile{name, groups})
+		w.files = append(w.files, indexedFile{key, groups})
 		next += groups
 	}
 	if old != nil {

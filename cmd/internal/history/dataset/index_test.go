@@ -16,15 +16,18 @@ var everything = []flow.Range{{First: flow.Addr{}, Last: flow.Addr{Hi: ^uint64(0
 
 // A day with many new hours is indexed in steps, which end with all of them.
 func TestIndexSteps(t *testing.T) {
-	want := strings.Fields("a b c d e f g h i j")
-	got := steps(want, []string{"b", "x"})
-	for i, names := range []string{"a b c d e", "a b c d e f g h i", "a b c d e f g h i j"} {
-		if len(got) <= i || !slices.Equal(got[i], strings.Fields(names)) {
-			t.Fatalf("steps are %q", got)
+	var want []entry
+	for name := range strings.FieldsSeq("a b c d e f g h i j") {
+		want = append(want, entry{Name: name})
+	}
+	got := steps(want, append(keys(want[1:2]), "x"))
+	for i, n := range []int{5, 9, 10} {
+		if len(got) <= i || !slices.Equal(got[i], want[:n]) {
+			t.Fatalf("steps are %v", got)
 		}
 	}
-	if got := steps(want[:3], want[:3]); len(got) != 1 || len(got[0]) != 3 {
-		t.Errorf("nothing new: %q", got)
+	if got := steps(want[:3], keys(want[:3])); len(got) != 1 || len(got[0]) != 3 {
+		t.Errorf("nothing new: %v", got)
 	}
 	w := create(t, t.TempDir())
 	hours := 3*filesAtOnce - 1
@@ -45,6 +48,39 @@ func TestIndexSteps(t *testing.T) {
 		if len(groups) != 1 {
 			t.Errorf("%s: groups %v of 1", f.Name, groups)
 		}
+	}
+}
+
+// Files that are damaged or missing when a day is indexed are set aside; the day is
+// indexed without them.
+func TestIndexDamagedFiles(t *testing.T) {
+	w, _ := filled(t)
+	if err := w.Tidy(t.Context(), noon.AddDate(0, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(w.Dir, dayOf(noon.UnixNano()))
+	files := snapshot(t, w.Dir).Files
+	whole, err := os.ReadFile(files[1].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(whole[8 : len(whole)/2]) // its footer is as it was
+	for _, err := range []error{os.Remove(files[0].Path), os.WriteFile(files[1].Path, whole, 0o600), os.Remove(filepath.Join(dir, countriesName))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Tidy(t.Context(), noon.AddDate(0, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := Summarize(w.Dir)
+	if err != nil || sum.Files != 1 || len(sum.Damaged) != 2 {
+		t.Errorf("%d files, damaged %q: %v", sum.Files, sum.Damaged, err)
+	}
+	snap := snapshot(t, w.Dir)
+	covered, err := snap.Countries(1, func(int, *CountryHour) error { return nil })
+	if found := snap.Select(everything, 1); err != nil || len(found) != 1 || len(covered) != 1 {
+		t.Errorf("indexes of %d and %d files: %v", len(found), len(covered), err)
 	}
 }
 

@@ -34,7 +34,8 @@ type indexed struct {
 }
 
 type indexedFile struct {
-	Name   string `json:"name"`
+	// Key is indexKey's; earlier versions wrote the name alone.
+	Key    string `json:"name"`
 	Groups uint32 `json:"groups"`
 }
 
@@ -176,7 +177,7 @@ func (w *indexWriter) directory() []byte {
 	b := binary.LittleEndian.AppendUint32(nil, uint32(len(w.files)))
 	for _, f := range w.files {
 		b = binary.LittleEndian.AppendUint32(b, f.Groups)
-		b = append(append(b, byte(len(f.Name))), f.Name...)
+		b = append(append(b, byte(len(f.Key))), f.Key...)
 	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(w.blocks)))
 	for i := range w.blocks {

@@ -94,7 +94,7 @@ func TestLargestDamaged(t *testing.T) {
 		return len(files)
 	}
 	all := covered()
-	if all == 0 || verifyLargest(path) != nil {
+	if all == 0 || verifyLargest(path, &manifest{}) != nil {
 		t.Fatal("no file has lists")
 	}
 	broken := bytes.Clone(whole)
@@ -102,7 +102,7 @@ func TestLargestDamaged(t *testing.T) {
 	if err := os.WriteFile(path, broken, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if n := covered(); n != all-1 || verifyLargest(path) == nil {
+	if n := covered(); n != all-1 || verifyLargest(path, &manifest{}) == nil {
 		t.Errorf("%d of %d files have lists, one of which is damaged", n, all)
 	}
 	if err := os.Remove(path); err != nil {
@@ -226,7 +226,7 @@ func TestTooManyHours(t *testing.T) {
 			t.Errorf("%s has lists", f.Name)
 		}
 	}
-	if err := verifyLargest(filepath.Join(w.Dir, dayOf(noon.UnixNano()), largestName)); err != nil {
+	if err := verifyLargest(filepath.Join(w.Dir, dayOf(noon.UnixNano()), largestName), &manifest{}); err != nil {
 		t.Error(err)
 	}
 }

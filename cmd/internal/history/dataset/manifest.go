@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,6 +90,26 @@ func readManifest(root, day, log string) (m *manifest, rebuilt bool, err error) 
 	}
 	m, err = rebuild(root, mark{log: log, day: day})
 	return m, true, err
+}
+
+// indexKey is what an index calls a file: its name, and a checksum of what the manifest
+// says of it and of the kind of index. An index of another history, day or kind is then
+// not taken for this one, even if its files have the same names.
+func indexKey(magic, name string, of *column.Info) string {
+	b := []byte(magic)
+	for _, n := range []int64{of.Size, of.Rows, of.Flows, int64(of.Groups), of.Start, of.End, of.First, of.Last} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	}
+	return name + " " + strconv.FormatUint(uint64(crc32.Checksum(b, castagnoli)), 16)
+}
+
+func (e *entry) key(magic string) string { return indexKey(magic, e.Name, &e.Info) }
+
+// foreign reports whether an index speaks of a file that has the name of one of this
+// day, and is another.
+func (m *manifest) foreign(magic, key string) bool {
+	name, _, bound := strings.Cut(key, " ") // an earlier version wrote names alone
+	return bound && slices.ContainsFunc(m.Files, func(e entry) bool { return e.Name == name && e.key(magic) != key })
 }
 
 // lists reports whether a file belongs to the day.

@@ -14,7 +14,10 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
-var mutations = flag.Int("mutations", 20, "how often TestMutations damages each kind of file")
+var (
+	mutations    = flag.Int("mutations", 20, "how often TestMutations damages each kind of file")
+	mutationSeed = flag.Uint64("mutation-seed", 8, "another number damages them in other ways")
+)
 
 // TestMutations damages each kind of file of a day in many ways. Nothing that is answered
 // then is wrong: an index that is damaged names every row group that has an address, or
@@ -39,8 +42,8 @@ func TestMutations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rnd := rand.New(rand.NewPCG(8, 8))
 	for i, e := range entries {
+		rnd := rand.New(rand.NewPCG(8, *mutationSeed))
 		path := filepath.Join(dir, e.Name())
 		content, err := os.ReadFile(path)
 		if err != nil {

@@ -5,9 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"errors"
 	"hash/crc32"
-	"io/fs"
 	"math"
 	"path/filepath"
 	"slices"
@@ -62,7 +60,10 @@ func (s *Snapshot) rolledUp(name, magic string, workers int, take func(worker in
 func (s *Snapshot) rolledUpDay(files []*File, name, magic string, take func(f *File, content []byte) (bool, error)) (taken []*File, err error) {
 	sections := readSections(filepath.Join(s.dir, files[0].Day, name), magic)
 	for _, f := range files {
-		content, ok := sections[f.Name]
+		content, ok := sections[indexKey(magic, f.Name, &f.Info)]
+		if !ok {
+			content, ok = sections[f.Name] // an earlier version wrote it
+		}
 		if !ok {
 			continue
 		}
@@ -76,7 +77,7 @@ func (s *Snapshot) rolledUpDay(files []*File, name, magic string, take func(f *F
 	return taken, nil
 }
 
-// readSections returns the sections of a day's roll-up that are whole, by the names of
+// readSections returns the sections of a day's roll-up that are whole, by the keys of
 // their files.
 func readSections(path, magic string) map[string][]byte {
 	b, err := file.Read(path, countriesLimit)
@@ -99,8 +100,8 @@ func readSections(path, magic string) map[string][]byte {
 	return sections
 }
 
-func appendSection(out []byte, name string, rows []byte) []byte {
-	content := append(append([]byte{byte(len(name))}, name...), rows...)
+func appendSection(out []byte, key string, rows []byte) []byte {
+	content := append(append([]byte{byte(len(key))}, key...), rows...)
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(content)))
 	out = binary.LittleEndian.AppendUint32(out, crc32.Checksum(content, castagnoli))
 	return append(out, content...)
@@ -111,28 +112,26 @@ var rollUps = []struct{ name, magic string }{{countriesName, countriesMagic}, {s
 
 // rollUp makes the roll-ups of a day anew; the sections of files that they had already
 // are copied.
-func (w *Writer) rollUp(ctx context.Context, dir string, want []string) error {
+func (w *Writer) rollUp(ctx context.Context, dir string, want []entry) error {
 	old, out := make([]map[string][]byte, len(rollUps)), make([][]byte, len(rollUps))
 	for i, of := range rollUps {
 		old[i], out[i] = readSections(filepath.Join(dir, of.name), of.magic), []byte(of.magic)
 	}
-	for _, name := range want {
+	for _, e := range want {
 		sections, whole := make([][]byte, len(rollUps)), true
 		for i := range rollUps {
 			var has bool
-			sections[i], has = old[i][name]
+			sections[i], has = old[i][e.key(rollUps[i].magic)]
 			whole = whole && has
 		}
 		if !whole {
 			var err error
-			if sections, err = rolledUpFile(ctx, filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
-				continue
-			} else if err != nil {
-				return err
+			if sections, err = rolledUpFile(ctx, dir, &e); err != nil {
+				return &fileError{e, err}
 			}
 		}
 		for i := range rollUps {
-			out[i] = appendSection(out[i], name, sections[i])
+			out[i] = appendSection(out[i], e.key(rollUps[i].magic), sections[i])
 		}
 	}
 	for i, of := range rollUps {
@@ -144,8 +143,8 @@ func (w *Writer) rollUp(ctx context.Context, dir string, want []string) error {
 }
 
 // rolledUpFile returns the sections of a file, in the order of rollUps.
-func rolledUpFile(ctx context.Context, path string) ([][]byte, error) {
-	f, err := column.Open(path)
+func rolledUpFile(ctx context.Context, dir string, e *entry) ([][]byte, error) {
+	f, err := open(filepath.Join(dir, e.Name), e.Info)
 	if err != nil {
 		return nil, err
 	}

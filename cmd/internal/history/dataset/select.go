@@ -16,7 +16,7 @@ func (x *addressIndex) renumbered(base map[string]uint32) *stream {
 	const gone = 1<<32 - 1
 	var to []uint32
 	for _, f := range x.files {
-		from, ok := base[f.Name]
+		from, ok := base[f.Key]
 		for g := range f.Groups {
 			if !ok {
 				to = append(to, gone)
@@ -64,7 +64,7 @@ func (s *Snapshot) Select(ranges []flow.Range, workers int) map[*File][]int {
 		if byDay[f.Day] == nil {
 			byDay[f.Day] = map[string]*File{}
 		}
-		byDay[f.Day][f.Name] = f
+		byDay[f.Day][indexKey(indexMagic, f.Name, &f.Info)], byDay[f.Day][f.Name] = f, f
 	}
 	days := slices.Sorted(maps.Keys(byDay))
 	found := make([]map[*File][]int, len(days))
@@ -89,7 +89,7 @@ func (s *Snapshot) Select(ranges []flow.Range, workers int) map[*File][]int {
 	return out
 }
 
-// selectOf is Select for the files of a day.
+// selectOf is Select for the files of a day, by key and by name.
 func (s *Snapshot) selectOf(day string, files map[string]*File, ranges []flow.Range, workers int) map[*File][]int {
 	x, err := openIndex(filepath.Join(s.dir, day, indexName))
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Snapshot) selectOf(day string, files map[string]*File, ranges []flow.Ra
 	out := map[*File][]int{}
 	base := 0
 	for _, f := range x.files {
-		if file := files[f.Name]; file != nil && file.Groups == int(f.Groups) {
+		if file := files[f.Key]; file != nil && file.Groups == int(f.Groups) {
 			out[file] = []int{}
 			for g := range int(f.Groups) {
 				if groups[base+g] {

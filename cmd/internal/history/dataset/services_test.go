@@ -82,7 +82,7 @@ func TestServicesDamaged(t *testing.T) {
 	if n := covered(); n != all-1 {
 		t.Errorf("%d of %d files are rolled up, one of which is damaged", n, all)
 	}
-	if err := verifyServices(path); err == nil {
+	if err := verifyServices(path, &manifest{}); err == nil {
 		t.Error("a damaged roll-up is whole")
 	}
 	if err := os.Remove(path); err != nil {
@@ -91,7 +91,7 @@ func TestServicesDamaged(t *testing.T) {
 	if err := w.Tidy(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, whole) || verifyServices(path) != nil {
+	if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, whole) || verifyServices(path, &manifest{}) != nil {
 		t.Errorf("it is not made again: %v", err)
 	}
 }

@@ -61,7 +61,7 @@ func open(path string, want column.Info) (*column.File, error) {
 	f, err := column.Open(path)
 	if err == nil && f.Info != want {
 		_ = f.Close()
-		return nil, fmt.Errorf("%s: %w: it is another file than the day's manifest says", path, column.ErrDamaged)
+		return nil, fmt.Errorf("%w: it is another file than the day's manifest says", column.ErrDamaged)
 	}
 	return f, err
 }

@@ -67,8 +67,15 @@ func VerifyAll(ctx context.Context, dir string, damaged func(name string, err er
 		return good, bad, err
 	}
 	for _, day := range days {
-		for name, check := range map[string]func(string) error{manifestName: verifyManifest, indexName: verifyIndex, countriesName: verifyCountries, servicesName: verifyServices, largestName: verifyLargest} {
-			if err := found(day+"/"+name, check(filepath.Join(dir, day, name))); err != nil {
+		if err := found(day+"/"+manifestName, verifyManifest(filepath.Join(dir, day, manifestName))); err != nil {
+			return good, bad, err
+		}
+		m, _, err := readManifest(dir, day, logID(dir))
+		if err != nil {
+			continue // it has expired
+		}
+		for name, check := range map[string]func(string, *manifest) error{indexName: verifyIndex, countriesName: verifyCountries, servicesName: verifyServices, largestName: verifyLargest} {
+			if err := found(day+"/"+name, check(filepath.Join(dir, day, name), m)); err != nil {
 				return good, bad, err
 			}
 		}
@@ -109,12 +116,17 @@ func verifyManifest(path string) error {
 	return err
 }
 
-func verifyIndex(path string) error {
+func verifyIndex(path string, m *manifest) error {
 	x, err := openIndex(path)
 	if err != nil {
 		return err
 	}
 	defer x.close()
+	for _, f := range x.files {
+		if m.foreign(indexMagic, f.Key) {
+			return fmt.Errorf("%w: %s", errIndex, ofAnother)
+		}
+	}
 	for i := range x.blocks {
 		if err := x.block(i, func(flow.Addr, []uint32) {}); err != nil {
 			return err
@@ -123,21 +135,23 @@ func verifyIndex(path string) error {
 	return x.nothingElse()
 }
 
-func verifyCountries(path string) error {
-	return verifySections(path, countriesMagic, errCountries, func(rows []byte) error {
+const ofAnother = "it belongs to other files, whose names are the same"
+
+func verifyCountries(path string, m *manifest) error {
+	return verifySections(path, m, countriesMagic, errCountries, func(rows []byte) error {
 		return decodeCountries(rows, func(*CountryHour) error { return nil })
 	})
 }
 
-func verifyServices(path string) error {
-	return verifySections(path, servicesMagic, errServices, func(content []byte) error {
+func verifyServices(path string, m *manifest) error {
+	return verifySections(path, m, servicesMagic, errServices, func(content []byte) error {
 		_, err := decodeServices(content)
 		return err
 	})
 }
 
-func verifyLargest(path string) error {
-	return verifySections(path, largestMagic, errLargest, func(content []byte) error {
+func verifyLargest(path string, m *manifest) error {
+	return verifySections(path, m, largestMagic, errLargest, func(content []byte) error {
 		if len(content) == 1 && content[0] == listsNone {
 			return nil
 		}
@@ -151,17 +165,20 @@ func verifyLargest(path string) error {
 }
 
 // verifySections reads a roll-up, all of which must be whole sections.
-func verifySections(path, magic string, damaged error, check func([]byte) error) error {
+func verifySections(path string, m *manifest, magic string, damaged error, check func([]byte) error) error {
 	b, err := file.Read(path, countriesLimit)
 	if err != nil {
 		return err
 	}
 	size := len(magic)
-	for name, content := range readSections(path, magic) {
+	for key, content := range readSections(path, magic) {
+		if m.foreign(magic, key) {
+			return fmt.Errorf("%w: %s", damaged, ofAnother)
+		}
 		if err := check(content); err != nil {
 			return err
 		}
-		size += 8 + 1 + len(name) + len(content)
+		size += 8 + 1 + len(key) + len(content)
 	}
 	if size != len(b) {
 		return damaged

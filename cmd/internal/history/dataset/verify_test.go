@@ -2,10 +2,53 @@ package dataset
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// An index of another history is not taken for this one's, though its files have the
+// same names: what is answered is right, and verify names it.
+func TestForeignIndexes(t *testing.T) {
+	dirs := [2]string{}
+	day := dayOf(noon.UnixNano())
+	for i := range dirs {
+		w := create(t, t.TempDir())
+		records := conversations(200, noon)
+		for n := range records {
+			records[n].Src.Lo += uint64(i) << 8 // other addresses, other sums, as many rows
+			records[n].Bytes += uint64(i)
+			records[n].Packets <<= i
+			records[n].Received += int64(i)
+		}
+		if err := w.Part(1, records); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Tidy(t.Context(), noon.AddDate(0, 0, 3)); err != nil {
+			t.Fatal(err)
+		}
+		dirs[i] = w.Dir
+	}
+	names := []string{indexName, countriesName, servicesName, largestName}
+	for _, name := range names {
+		other, err := os.ReadFile(filepath.Join(dirs[1], day, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dirs[0], day, name), other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := answersOf(t, dirs[0])
+	if len(got.flows)+len(got.services)+len(got.ends)+len(got.groups) > 0 {
+		t.Errorf("indexes of another history answer: %+v", got)
+	}
+	var told []string
+	if _, bad, err := VerifyAll(t.Context(), dirs[0], func(name string, _ error) { told = append(told, filepath.Base(name)) }); err != nil || bad != len(names) {
+		t.Errorf("verify names %d files, %q: %v", bad, told, err)
+	}
+}
 
 // A file that is missing, or another than its manifest says, is named; one that went
 // with its manifest is not.
