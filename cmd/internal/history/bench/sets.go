@@ -30,7 +30,12 @@ func makeSets(history, dir string, flows int) error {
 	if err != nil {
 		return err
 	}
-	top, err := d.Top(context.Background(), query.Question{Start: day, End: day.AddDate(0, 0, 1)}, query.TopOptions{Keys: keys, Value: query.CountFlows, Memory: 1 << 30})
+	o := query.TopOptions{Keys: keys, Value: query.CountFlows, Memory: 1 << 30}
+	address := func(r *query.TopRow) netip.Addr {
+		a, _ := o.KeyOf(r)[0].(netip.Addr)
+		return a
+	}
+	top, err := d.Top(context.Background(), query.Question{Start: day, End: day.AddDate(0, 0, 1)}, o)
 	if err != nil {
 		return err
 	}
@@ -54,11 +59,6 @@ func makeSets(history, dir string, flows int) error {
 		}
 	}
 	return writeSet(filepath.Join(dir, "networks.txt"), nil, rnd, used, 1)
-}
-
-func address(r *query.TopRow) netip.Addr {
-	a, _ := r.Key[0].(netip.Addr)
-	return a
 }
 
 func network(a netip.Addr) netip.Addr {

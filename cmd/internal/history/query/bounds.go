@@ -137,7 +137,7 @@ func hashAddress(a flow.Addr) uint64 { return dataset.Mix(a.Hi^hash1, a.Lo^hash2
 func hashPacked(keys []Key, b []byte) uint64 {
 	h := uint64(hash0)
 	for i := range keys {
-		n := keys[i].width()
+		n := keys[i].Width()
 		switch v := b[:n]; n {
 		case 16:
 			h = hashNext(h, hashAddress(flow.AddrFrom16(v)))
@@ -164,7 +164,7 @@ func hashAll(coded []coded, hashes []uint64) []uint64 {
 	for k := range coded {
 		c := &coded[k]
 		switch {
-		case c.key.width() == 16:
+		case c.key.Width() == 16:
 			of := c.addressHashes()
 			for i, code := range c.codes {
 				hashes[i] = hashNext(hashes[i], of[code])

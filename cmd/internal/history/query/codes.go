@@ -49,7 +49,7 @@ func (c *coded) code(g *group, k *Key, f Field, w way, sel []int32) {
 		c.bits = 16
 	default:
 		c.codes = g.numbers(f, w, sel, c.codes)
-		c.bits = 8 * k.width()
+		c.bits = 8 * k.Width()
 		limit := uint64(1)<<c.bits - 1
 		for i, n := range c.codes {
 			c.codes[i] = min(n, limit)
@@ -121,7 +121,7 @@ func (c *coded) append(b []byte, code uint64) []byte {
 	switch {
 	case c.key.Step > 0:
 		return c.key.appendNumber(b, uint64(c.base+int64(code)))
-	case c.key.width() == 16:
+	case c.key.Width() == 16:
 		return c.key.appendAddress(b, c.address(code))
 	}
 	return c.key.appendNumber(b, code)

@@ -386,7 +386,7 @@ func appendAddresses(to []flow.Range, keys map[endKey]bool) []flow.Range {
 func (l *endLists) pack(key endKey) []byte {
 	var b []byte
 	for i := range l.e.keys {
-		if k := &l.e.keys[i]; k.width() == 16 {
+		if k := &l.e.keys[i]; k.Width() == 16 {
 			b = k.appendAddress(b, key.addr)
 		} else {
 			b = k.appendNumber(b, uint64(key.port))
@@ -397,7 +397,7 @@ func (l *endLists) pack(key endKey) []byte {
 
 func (l *endLists) unpack(b []byte) (key endKey) {
 	for i := range l.e.keys {
-		n := l.e.keys[i].width()
+		n := l.e.keys[i].Width()
 		if n == 16 {
 			key.addr = flow.AddrFrom16(b)
 		} else {

@@ -122,8 +122,8 @@ func keyNames() []string {
 	return out
 }
 
-// width returns how many bytes a value takes in a packed key.
-func (k *Key) width() int {
+// Width returns how many bytes a value takes in a packed key.
+func (k *Key) Width() int {
 	switch {
 	case k.Step > 0:
 		return 8
@@ -162,7 +162,7 @@ func (k *Key) network(a flow.Addr) flow.Addr {
 
 // appendNumber packs a number, a time's step, or the letters of a country.
 func (k *Key) appendNumber(b []byte, n uint64) []byte {
-	switch k.width() {
+	switch k.Width() {
 	case 1:
 		return append(b, byte(n))
 	case 2:
@@ -188,31 +188,31 @@ func (k *Key) time(step int64) time.Time {
 	return time.UnixMilli(step*k.Step.Milliseconds() + k.Offset.Milliseconds()).UTC()
 }
 
-// Value returns the value of a Key from packed bytes and what follows it: a netip.Addr
-// or netip.Prefix, a string, a uint64 or a time.Time.
-func (k *Key) value(b []byte) (any, []byte) {
-	n := k.width()
-	v, rest := b[:n], b[n:]
+// Value returns the value that packed bytes begin with: a netip.Addr or netip.Prefix, a
+// string, a uint64 or a time.Time.
+func (k *Key) Value(b []byte) any {
+	n := k.Width()
+	v := b[:n]
 	switch {
 	case k.Step > 0:
-		return k.time(int64(binary.BigEndian.Uint64(v) ^ 1<<63)), rest
+		return k.time(int64(binary.BigEndian.Uint64(v) ^ 1<<63))
 	case n == 16:
 		a := flow.AddrFrom16(v).IP()
 		switch {
 		case k.Bits4 == 0:
-			return a, rest
+			return a
 		case a.Is4():
-			return netip.PrefixFrom(a, k.Bits4), rest
+			return netip.PrefixFrom(a, k.Bits4)
 		}
-		return netip.PrefixFrom(a, k.Bits6), rest
+		return netip.PrefixFrom(a, k.Bits6)
 	case fields[k.Field].form == formCountry:
-		return countryName(v), rest
+		return countryName(v)
 	case k.Field == Service:
-		return serviceName(binary.BigEndian.Uint32(v)), rest
+		return serviceName(binary.BigEndian.Uint32(v))
 	case n == 1:
-		return uint64(v[0]), rest
+		return uint64(v[0])
 	case n == 2:
-		return uint64(binary.BigEndian.Uint16(v)), rest
+		return uint64(binary.BigEndian.Uint16(v))
 	}
-	return uint64(binary.BigEndian.Uint32(v)), rest
+	return uint64(binary.BigEndian.Uint32(v))
 }

@@ -12,6 +12,7 @@ type ranking struct {
 	total uint64
 	rows  []TopRow
 	worst *TopRow // of the rows that were kept last
+	room  []byte  // for copies of keys
 }
 
 func newRanking(o *TopOptions, total uint64, rows []TopRow) ranking {
@@ -30,27 +31,43 @@ func (r *ranking) compare(a, b *TopRow) int {
 			return c
 		}
 	}
-	return bytes.Compare(a.packed, b.packed)
+	return bytes.Compare(a.Packed, b.Packed)
 }
 
 func (r *ranking) add(key []byte, value uint64) {
 	if !r.wanted(value) {
 		return
 	}
-	row := TopRow{Value: value, packed: key}
+	row := TopRow{Value: value, Packed: key}
 	if n := r.o.Count; n > 0 && len(r.rows) >= 2*n {
 		r.trim(n)
 	}
 	if n := r.o.Count; n > 0 && len(r.rows) >= n && r.worst != nil && r.compare(&row, r.worst) > 0 {
 		return
 	}
-	row.packed = bytes.Clone(key)
+	row.Packed = r.clone(key)
 	r.rows = append(r.rows, row)
+}
+
+// clone returns a copy of a key. Where all rows are kept, copies stand side by side.
+func (r *ranking) clone(key []byte) []byte {
+	if r.o.Count > 0 {
+		return bytes.Clone(key)
+	}
+	if cap(r.room)-len(r.room) < len(key) {
+		r.room = make([]byte, 0, max(1<<16, len(key)))
+	}
+	at := len(r.room)
+	r.room = append(r.room, key...)
+	return r.room[at:len(r.room):len(r.room)]
 }
 
 // addAll adds the groups of a table, and counts them in t.
 func (r *ranking) addAll(t *Top, from *table) {
 	t.Groups += from.len()
+	if r.o.Count == 0 && r.need() == 0 {
+		r.rows = slices.Grow(r.rows, from.len())
+	}
 	for i := range from.len() {
 		r.add(from.key(i), from.sum(i))
 	}
@@ -80,7 +97,7 @@ func (r *ranking) wanted(value uint64) bool {
 
 // trim keeps the first n rows.
 func (r *ranking) trim(n int) {
-	slices.SortFunc(r.rows, func(a, b TopRow) int { return r.compare(&a, &b) })
+	r.sort()
 	if len(r.rows) >= n {
 		clear(r.rows[n:])
 		r.rows = r.rows[:n]
@@ -106,12 +123,6 @@ func (r *ranking) answer(t *Top) *Top {
 	sum := uint64(0)
 	for i := range r.rows {
 		row := &r.rows[i]
-		rest := row.packed
-		for k := range o.Keys {
-			var v any
-			v, rest = o.Keys[k].value(rest)
-			row.Key = append(row.Key, v)
-		}
 		if sum += row.Value; t.Total > 0 {
 			row.Percent, row.Cumulative = 100*float64(row.Value)/float64(t.Total), 100*float64(sum)/float64(t.Total)
 		}

@@ -104,20 +104,22 @@ func ranked3(t *testing.T, d *Data, expression, fields string, count int) (rows 
 	if err != nil {
 		t.Fatal(err)
 	}
-	top, err := d.Top(context.Background(), Question{Filter: filter}, TopOptions{Keys: keys, Count: count})
+	o := TopOptions{Keys: keys, Count: count}
+	top, err := d.Top(context.Background(), Question{Filter: filter}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range top.Rows {
-		for i, v := range r.Key {
+		key := o.KeyOf(&r)
+		for i, v := range key {
 			switch v := v.(type) {
 			case time.Time:
-				r.Key[i] = v.Format(time.DateTime)
+				key[i] = v.Format(time.DateTime)
 			case string:
-				r.Key[i] = inFiles(v)
+				key[i] = inFiles(v)
 			}
 		}
-		rows = append(rows, append(r.Key, r.Value))
+		rows = append(rows, append(key, r.Value))
 	}
 	return rows
 }

@@ -50,7 +50,7 @@ func newSums(keys []Key, value Value, raw bool, part share, memory int) *sums {
 func (s *sums) newTables() {
 	width := 0
 	for i := range s.keys {
-		width += s.keys[i].width()
+		width += s.keys[i].Width()
 	}
 	if s.value.counts() {
 		s.table, s.seen = newTable(width, s.memory/3), newTable(width+16, s.memory*2/3)
@@ -133,7 +133,7 @@ func (s *sums) unlike(g *group, w way, sel []int32) []int32 {
 		if !key.Either {
 			continue
 		}
-		width := key.width()
+		width := key.Width()
 		one.code(g, key, key.Field, w, sel)
 		other.code(g, key, key.Other, w, sel)
 		for i := range sel {

@@ -43,13 +43,24 @@ type Top struct {
 
 // TopRow is one group.
 type TopRow struct {
-	Key   []any // a netip.Addr, netip.Prefix, string, uint64 or time.Time for each Key
 	Value uint64
 	// Percent is the share of the total, Cumulative that of this and all rows before;
 	// zero without a total.
 	Percent, Cumulative float64
+	// Packed is what the group has in common: the values of all Keys one after another,
+	// which Key.Value reads.
+	Packed []byte
+}
 
-	packed []byte
+// KeyOf returns what the group of a row has in common: a value for each of Keys, as
+// Key.Value has it.
+func (o *TopOptions) KeyOf(r *TopRow) (out []any) {
+	rest := r.Packed
+	for i := range o.Keys {
+		k := &o.Keys[i]
+		out, rest = append(out, k.Value(rest)), rest[k.Width():]
+	}
+	return out
 }
 
 const (

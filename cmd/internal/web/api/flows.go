@@ -247,9 +247,9 @@ func (a *API) rowOf(row *query.TopRow, o *query.TopOptions, about map[string]Abo
 	if o.Value < query.CountSources {
 		x["percent"], x["cumulative"] = round(row.Percent), round(row.Cumulative)
 	}
-	for i, k := range o.Keys {
-		x[k.Name] = row.Key[i]
-		if addr, ok := row.Key[i].(netip.Addr); ok && len(about) < mostRows {
+	for i, v := range o.KeyOf(row) {
+		x[o.Keys[i].Name] = v
+		if addr, ok := v.(netip.Addr); ok && len(about) < mostRows {
 			if y := a.about(addr); y != (About{}) {
 				about[addr.String()] = y
 			}

@@ -159,14 +159,21 @@ const gap = "  "
 
 // fit lays a table out for rows.
 func fit(columns []tableColumn, rows [][]string, width int) *layout {
-	l := &layout{columns: columns, widths: make([]int, len(columns))}
-	for i, c := range columns {
-		widest := 0
+	widths := make([]int, len(columns))
+	for i := range columns {
 		for _, cells := range rows {
-			widest = max(widest, utf8.RuneCountInString(cells[i]))
+			widths[i] = max(widths[i], utf8.RuneCountInString(cells[i]))
 		}
-		if widest > 0 {
-			l.widths[i] = max(widest, len(c.name))
+	}
+	return fitted(columns, widths, width)
+}
+
+// fitted lays a table out whose columns have so wide values; 0: none.
+func fitted(columns []tableColumn, widths []int, width int) *layout {
+	l := &layout{columns: columns, widths: widths}
+	for i, c := range columns {
+		if widths[i] > 0 {
+			widths[i] = max(widths[i], len(c.name))
 			l.shown = append(l.shown, i)
 		}
 	}

@@ -1,9 +1,12 @@
 package show
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -30,38 +33,77 @@ func TopTable(w io.Writer, t *query.Top, o *query.TopOptions, zone *time.Locatio
 	if _, err := fmt.Fprintln(w, head); err != nil || len(t.Rows) == 0 {
 		return err
 	}
+	texts := textsOf(t, o, func(k *query.Key, v any) string { return cell(k, v, zone) })
+	value, percent, cumulative := widest(t)
 	var columns []tableColumn
-	for _, k := range o.Keys {
-		columns = append(columns, tableColumn{name: strings.ToUpper(k.Name), right: k.Step == 0 && rightAligned(t.Rows[0].Key[len(columns)])})
+	var widths []int
+	for k := range texts {
+		columns = append(columns, tableColumn{name: strings.ToUpper(names[k]), right: o.Keys[k].Step == 0 && rightAligned(texts[k].first)})
+		widths = append(widths, texts[k].widest())
 	}
 	columns = append(columns, tableColumn{name: strings.ToUpper(o.Value.String()), right: true}, tableColumn{name: "%", right: true, goes: 2}, tableColumn{name: "CUMULATIVE %", right: true, goes: 1})
-	rows := make([][]string, len(t.Rows))
-	room := make([]string, 0, len(t.Rows)*len(columns))
-	for i, r := range t.Rows {
-		rows[i] = room[len(room) : len(room) : len(room)+len(columns)]
-		room = room[:len(room)+len(columns)]
-		for k, v := range r.Key {
-			if i > 0 && v == t.Rows[i-1].Key[k] { // as times of a series are
-				rows[i] = append(rows[i], rows[i-1][k])
-				continue
-			}
-			rows[i] = append(rows[i], cell(&o.Keys[k], v, zone))
-		}
-		rows[i] = append(rows[i], strconv.FormatUint(r.Value, 10), "", "")
-		if t.Total > 0 {
-			rows[i][len(rows[i])-2], rows[i][len(rows[i])-1] = percent(r.Percent), percent(r.Cumulative)
-		}
-	}
-	l := fit(columns, rows, terminal)
+	l := fitted(columns, append(widths, value, percent, cumulative), terminal)
 	if err := l.head(w); err != nil {
 		return err
 	}
-	for _, cells := range rows {
-		if err := l.print(w, cells); err != nil {
+	for k := range texts {
+		texts[k].pad(l.widths[k], columns[k].right)
+	}
+	var line []byte
+	var number [32]byte
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		line = line[:0]
+		for n, at := range l.shown {
+			if n > 0 {
+				line = append(line, gap...)
+			}
+			if at < len(texts) {
+				line = append(line, texts[at].of(i)...)
+				continue
+			}
+			cell := number[:0]
+			switch at - len(texts) {
+			case 0:
+				cell = strconv.AppendUint(cell, r.Value, 10)
+			case 1:
+				cell = appendPercent(cell, r.Percent)
+			case 2:
+				cell = appendPercent(cell, r.Cumulative)
+			}
+			line = appendRight(line, cell, l.widths[at])
+		}
+		line = append(bytes.TrimRight(line, " "), '\n')
+		if _, err := w.Write(line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// widest returns how many places the numbers of an answer take.
+func widest(t *query.Top) (value, percent, cumulative int) {
+	var most query.TopRow
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		most.Value, most.Percent, most.Cumulative = max(most.Value, r.Value), max(most.Percent, r.Percent), max(most.Cumulative, r.Cumulative)
+	}
+	value = len(strconv.FormatUint(most.Value, 10))
+	if t.Total > 0 {
+		percent, cumulative = len(appendPercent(nil, most.Percent)), len(appendPercent(nil, most.Cumulative))
+	}
+	return value, percent, cumulative
+}
+
+// spaces is what columns are filled up with.
+const spaces = "                                        "
+
+// appendRight appends a number to a line, at the right of its column.
+func appendRight(line, number []byte, width int) []byte {
+	for n := width - len(number); n > 0; n -= len(spaces) {
+		line = append(line, spaces[:min(n, len(spaces))]...)
+	}
+	return append(line, number...)
 }
 
 func several(n uint64, one, more string) string {
@@ -71,7 +113,20 @@ func several(n uint64, one, more string) string {
 	return strconv.FormatUint(n, 10) + " " + more
 }
 
-func percent(p float64) string { return strconv.FormatFloat(p, 'f', 2, 64) }
+// appendPercent appends a number from 0 to 100 with two decimals, as strconv rounds it.
+func appendPercent(b []byte, p float64) []byte {
+	hundredths := p * 100
+	n := uint64(hundredths)
+	part := hundredths - float64(n)
+	if !(p >= 0 && p <= 100) || math.Abs(part-0.5) < 1e-6 { // which way it goes depends on what the product has lost
+		return strconv.AppendFloat(b, p, 'f', 2, 64)
+	}
+	if part > 0.5 {
+		n++
+	}
+	b = append(strconv.AppendUint(b, n/100, 10), '.')
+	return append(b, byte('0'+n/10%10), byte('0'+n%10))
+}
 
 func rightAligned(v any) bool {
 	_, ok := v.(uint64)
@@ -111,31 +166,31 @@ func TopJSON(w io.Writer, t *query.Top, o *query.TopOptions) error {
 	if o.Value < query.CountSources {
 		head.Total = &t.Total
 	}
-	enc := json.NewEncoder(w)
-	if err := enc.Encode(head); err != nil {
+	if err := json.NewEncoder(w).Encode(head); err != nil {
 		return err
 	}
-	for _, r := range t.Rows {
-		b := []byte{'{'}
-		for i, k := range o.Keys {
-			b = append(strconv.AppendQuote(b, k.Name), ':')
-			if n, ok := r.Key[i].(uint64); ok {
-				b = strconv.AppendUint(b, n, 10)
-			} else {
-				text, err := json.Marshal(r.Key[i])
-				if err != nil {
-					return err
-				}
-				b = append(b, text...)
-			}
-			b = append(b, ',')
+	var failed error
+	texts := textsOf(t, o, func(k *query.Key, v any) string {
+		value, err := json.Marshal(v)
+		failed = cmp.Or(failed, err)
+		return strconv.Quote(k.Name) + ":" + string(value) + ","
+	})
+	if failed != nil {
+		return failed
+	}
+	var line []byte
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		line = append(line[:0], '{')
+		for k := range texts {
+			line = append(line, texts[k].of(i)...)
 		}
-		b = strconv.AppendUint(append(b, `"value":`...), r.Value, 10)
+		line = strconv.AppendUint(append(line, `"value":`...), r.Value, 10)
 		if head.Total != nil {
-			b = append(append(append(b, `,"percent":`...), percent(r.Percent)...), `,"cumulative":`...)
-			b = append(b, percent(r.Cumulative)...)
+			line = appendPercent(append(line, `,"percent":`...), r.Percent)
+			line = appendPercent(append(line, `,"cumulative":`...), r.Cumulative)
 		}
-		if _, err := w.Write(append(b, "}\n"...)); err != nil {
+		if _, err := w.Write(append(line, "}\n"...)); err != nil {
 			return err
 		}
 	}
@@ -144,24 +199,35 @@ func TopJSON(w io.Writer, t *query.Top, o *query.TopOptions) error {
 
 // TopCSV prints an answer as comma-separated values with a line of names.
 func TopCSV(w io.Writer, t *query.Top, o *query.TopOptions) error {
-	var b strings.Builder
+	var line []byte
 	for _, k := range o.Keys {
-		b.WriteString(k.Name + ",")
+		line = append(append(line, k.Name...), ',')
 	}
-	b.WriteString(o.Value.String() + ",percent,cumulative\n")
-	for _, r := range t.Rows {
-		for _, v := range r.Key {
-			if at, ok := v.(time.Time); ok {
-				v = at.Format(time.RFC3339)
-			}
-			fmt.Fprintf(&b, "%v,", v)
+	line = append(append(line, o.Value.String()...), ",percent,cumulative\n"...)
+	if _, err := w.Write(line); err != nil {
+		return err
+	}
+	texts := textsOf(t, o, func(_ *query.Key, v any) string {
+		if at, ok := v.(time.Time); ok {
+			v = at.Format(time.RFC3339)
 		}
+		return fmt.Sprint(v) + ","
+	})
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		line = line[:0]
+		for k := range texts {
+			line = append(line, texts[k].of(i)...)
+		}
+		line = append(strconv.AppendUint(line, r.Value, 10), ',')
 		if t.Total > 0 {
-			fmt.Fprintf(&b, "%d,%s,%s\n", r.Value, percent(r.Percent), percent(r.Cumulative))
+			line = appendPercent(append(appendPercent(line, r.Percent), ','), r.Cumulative)
 		} else {
-			fmt.Fprintf(&b, "%d,,\n", r.Value)
+			line = append(line, ',')
+		}
+		if _, err := w.Write(append(line, '\n')); err != nil {
+			return err
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return nil
 }
