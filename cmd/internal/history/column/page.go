@@ -85,8 +85,9 @@ func (p *page) header(c *compact, second bool) {
 
 // scratch is where pages are unpacked.
 type scratch struct {
-	bytes  []byte
-	places []int32
+	bytes   []byte
+	places  []int32
+	numbers []int64
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -103,26 +104,26 @@ var unpacker = sync.OnceValue(func() *zstd.Decoder {
 const (
 	// maxPage bounds what a page may hold: 8 M addresses.
 	maxPage = 256 << 20
-	// padding is what the decoder of places reads behind their end.
+	// padding is what the decoders of places read behind their end.
 	padding = 64
 )
 
-// unpack returns what is in a page of so many values; it lies in to, or in the chunk.
+// unpack returns what is in a page, with padding behind it; it lies in to.
 func (p *page) unpack(by codec, to []byte) ([]byte, error) {
 	// A value takes 16 bytes at most, and a block of differences is filled up to 128.
 	if p.size > 32*p.rows+4096 || p.size > 1<<20+1024*len(p.content) {
 		return nil, fmt.Errorf("%w: a page of %d values has %d bytes", ErrDamaged, p.rows, p.size)
 	}
+	to = slices.Grow(to[:0], p.size+padding)
 	if p.stored || by == stored {
 		if len(p.content) != p.size {
 			return nil, fmt.Errorf("%w: a page has another size than its header says", ErrDamaged)
 		}
-		return append(to[:0], p.content...), nil
+		return append(to, p.content...), nil
 	}
 	if by != zstded {
 		return nil, fmt.Errorf("%w: a page is compressed in an unknown way (%d)", ErrDamaged, by)
 	}
-	to = slices.Grow(to[:0], p.size+padding)
 	b, err := unpacker().DecodeAll(p.content, to)
 	if err != nil || len(b) != p.size {
 		return nil, fmt.Errorf("%w: a page cannot be unpacked", ErrDamaged)
@@ -152,14 +153,16 @@ func (p *page) places(by codec, to []int32, values int) error {
 	var coding rle.DictionaryEncoding
 	got, err := coding.DecodeInt32(into, b)
 	if err != nil || len(got) < p.rows {
-		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
+		return errPlaces
 	}
 	settle(to, got)
 	if mostOf(to) >= uint32(values) {
-		return fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
+		return errPlace
 	}
 	return nil
 }
+
+var errPlace = fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
 
 // settle has what was decoded stand in to, where the decoder had room elsewhere.
 func settle[T any](to, got []T) {
@@ -200,6 +203,26 @@ func (p *page) numbers(by codec, to32 []int32, to64 []int64) error {
 	plain32(to32, b)
 	plain64(to64, b)
 	return nil
+}
+
+// numbersOf is numbers for some rows, which stand in ascending order; whole: of 64 bits.
+func (p *page) numbersOf(by codec, rows []int32, to []int64, whole bool) (err error) {
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	if whole {
+		s.numbers = grow(s.numbers, p.rows)
+		err = p.numbers(by, nil, s.numbers)
+		for i, row := range rows {
+			to[i] = s.numbers[int(row)-p.first]
+		}
+		return err
+	}
+	s.places = grow(s.places, p.rows)
+	err = p.numbers(by, s.places, nil)
+	for i, row := range rows {
+		to[i] = int64(s.places[int(row)-p.first])
+	}
+	return err
 }
 
 // differences sets the values of a page of DELTA_BINARY_PACKED.

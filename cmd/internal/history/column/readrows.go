@@ -2,6 +2,7 @@ package column
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"unsafe"
 
@@ -36,6 +37,7 @@ func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column
 			return nil, fmt.Errorf("row %d of %d", at, n)
 		}
 	}
+	var values []int64
 	for id := range Columns {
 		if !Wants(only, id) {
 			continue
@@ -44,10 +46,11 @@ func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column
 		if err != nil {
 			return nil, err
 		}
-		if err := c.Need(rows); err != nil {
+		values = grow(values, len(rows))
+		if err := c.some(rows, values); err != nil {
 			return nil, fmt.Errorf("column %s: %w", id, err)
 		}
-		c.fill(to[first:], id, rows)
+		c.fill(to[first:], id, values)
 	}
 	return to, nil
 }
@@ -55,21 +58,75 @@ func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column
 // Wants reports whether a column is among those asked for; none means all.
 func Wants(only []ID, id ID) bool { return len(only) == 0 || slices.Contains(only, id) }
 
+// some sets to to what stands in some rows, which stand in ascending order: numbers, of
+// addresses and countries their places in the dictionary. Of pages that nobody has read
+// so far nothing else is kept, so that the memory of all rows is not touched.
+func (c *Column) some(rows []int32, to []int64) (err error) {
+	defer recovered(&err)
+	pages := c.pages
+	if c.single {
+		pages = nil
+	}
+	for n := 0; len(rows) > 0; rows, to = rows[n:], to[n:] {
+		for len(pages) > 0 && int(rows[0]) >= pages[0].first+pages[0].rows {
+			pages = pages[1:]
+		}
+		unread := len(pages) > 0 && int(rows[0]) >= pages[0].first
+		end := math.MaxInt
+		switch {
+		case unread:
+			end = pages[0].first + pages[0].rows
+		case len(pages) > 0:
+			end = pages[0].first
+		}
+		for n = 0; n < len(rows) && int(rows[n]) < end; n++ {
+			if !unread {
+				to[n] = c.Value(int(rows[n]))
+			}
+		}
+		if unread {
+			if err := c.loadSome(&pages[0], rows[:n], to[:n]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// loadSome is load for some rows.
+func (c *Column) loadSome(p *page, rows []int32, to []int64) error {
+	if c.Index == nil {
+		return p.numbersOf(c.codec, rows, to, c.Int64 != nil)
+	}
+	if err := p.placesOf(c.codec, rows, to, c.values()); err != nil {
+		return err
+	}
+	for i, place := range to {
+		switch {
+		case c.Int64 != nil:
+			to[i] = c.Int64[place]
+		case c.Int32 != nil:
+			to[i] = int64(c.Int32[place])
+		}
+	}
+	return nil
+}
+
 // fill sets a column of rows. A field is found by its offset: with reflection a row takes
 // 2 us.
-func (c *Column) fill(out []Row, id ID, rows []int32) {
+func (c *Column) fill(out []Row, id ID, values []int64) {
 	offset := specs[id].offset
-	for i, at := range rows {
+	for i, v := range values {
 		field := unsafe.Add(unsafe.Pointer(&out[i]), offset) //nolint:gosec // the offset is that of a field of Row
 		switch id.Kind() {
 		case Address:
-			*(*[16]byte)(field) = c.Address(c.Index[at])
+			*(*[16]byte)(field) = c.Address(int32(v))
 		case Country:
-			*(*string)(field) = country(c.Country(c.Index[at]))
+			*(*string)(field) = country(c.Country(int32(v)))
 		case Int32:
-			*(*int32)(field) = int32(c.Value(int(at)))
+			*(*int32)(field) = int32(v)
 		default:
-			*(*int64)(field) = c.Value(int(at))
+			*(*int64)(field) = v
 		}
 	}
 }

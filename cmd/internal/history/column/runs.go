@@ -1,0 +1,94 @@
+package column
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/parquet-go/parquet-go/format"
+
+	"github.com/flowhound/flowhound/cmd/internal/bounded"
+)
+
+// runs reads the places in a dictionary that a page holds, for who wants few of them: runs
+// of one place, and groups of eight places in as few bits as they need. See
+// https://parquet.apache.org/docs/file-format/data-pages/encodings/#RLE.
+type runs struct {
+	bounded.Reader
+	width int // of a place, in bits
+	left  int // rows
+}
+
+// run is places that follow each other.
+type run struct {
+	rows   int
+	place  int32  // of all rows, unless they are packed
+	packed []byte // with padding behind it
+	width  int
+}
+
+var errPlaces = fmt.Errorf("%w: a page has too few values", ErrDamaged)
+
+// next returns the next run. There is one while rows are left.
+func (r *runs) next() (out run, err error) {
+	for out.rows == 0 {
+		out = run{width: r.width}
+		if head := r.Uvarint(); head&1 == 0 {
+			for i, b := range r.Take(uint64(r.width+7) / 8) {
+				out.place |= int32(b) << (8 * i)
+			}
+			out.rows = int(min(head>>1, uint64(r.left)))
+		} else {
+			groups := min(head>>1, uint64(r.left+7)/8) // what is beyond is of no row
+			out.packed = r.Take(groups * uint64(r.width))
+			out.rows = int(min(8*groups, uint64(r.left)))
+		}
+		if r.Bad {
+			return run{}, errPlaces
+		}
+	}
+	r.left -= out.rows
+	return out, nil
+}
+
+// at returns the place in a row of the run.
+func (u *run) at(row int) int32 {
+	if u.packed == nil {
+		return u.place
+	}
+	bit := row * u.width
+	eight := binary.LittleEndian.Uint64(u.packed[bit/8:][:8])
+	return int32(eight >> (bit % 8) & (1<<u.width - 1))
+}
+
+// placesOf is places for some rows, which stand in ascending order.
+func (p *page) placesOf(by codec, rows []int32, to []int64, values int) error {
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	b, err := p.unpack(by, s.bytes)
+	if err != nil {
+		return err
+	}
+	s.bytes = b
+	switch {
+	case p.coding != format.RLEDictionary:
+		return fmt.Errorf("%w: a page has an unknown encoding (%d)", ErrDamaged, p.coding)
+	case len(b) == 0 || b[0] > 32:
+		return errPlaces
+	}
+	r := runs{bounded.Reader{B: b[1:]}, int(b[0]), p.rows}
+	for first := p.first; len(rows) > 0; {
+		u, err := r.next()
+		if err != nil {
+			return err
+		}
+		for ; len(rows) > 0 && int(rows[0]) < first+u.rows; rows, to = rows[1:], to[1:] {
+			place := u.at(int(rows[0]) - first)
+			if uint32(place) >= uint32(values) {
+				return errPlace
+			}
+			to[0] = int64(place)
+		}
+		first += u.rows
+	}
+	return nil
+}
