@@ -84,7 +84,7 @@ func differences(records []flow.Record) (d [recordWords]uint64) {
 	for len(words) >= 4 {
 		a, b, c, e := &words[0], &words[1], &words[2], &words[3]
 		for i := range d {
-			d[i] |= a[i] ^ first[i] | b[i] ^ first[i] | c[i] ^ first[i] | e[i] ^ first[i]
+			d[i] |= (a[i] ^ first[i]) | (b[i] ^ first[i]) | (c[i] ^ first[i]) | (e[i] ^ first[i])
 		}
 		words = words[4:]
 	}

@@ -82,6 +82,47 @@ func TestSegment(t *testing.T) {
 	}
 }
 
+// One record among others that are alike differs in one field, at any place.
+func TestOneDiffers(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	usual, other := random(r), random(r)
+	fields := reflect.TypeFor[flow.Record]()
+	dir := t.TempDir()
+	s, err := NewWriter(dir, "testid").Create(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []flow.Record
+	for n := 1; n < 10; n++ {
+		for at := range n {
+			for field := range fields.NumField() {
+				if fields.Field(field).Name == "_" {
+					continue
+				}
+				block := slices.Repeat([]flow.Record{usual}, n)
+				reflect.ValueOf(&block[at]).Elem().Field(field).Set(reflect.ValueOf(other).Field(field))
+				if _, err := s.Append(block); err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, block...)
+			}
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(Path(dir, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := read(t, b)
+	for i := range want {
+		if len(got) != len(want) || got[i] != want[i] {
+			t.Fatalf("record %d of %d came back as another", i, len(want))
+		}
+	}
+}
+
 // A segment that was cut anywhere gives what was whole; a flipped bit costs one block;
 // no record is another than it was.
 func TestDamage(t *testing.T) {
