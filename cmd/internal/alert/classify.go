@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -93,14 +94,22 @@ func (c *classifier) indicators(side match.Side, now time.Time) []intel.Indicato
 	if side&(match.NATSrc|match.NATDst) != 0 && natPort != 0 {
 		port = natPort
 	}
-	all := c.raw.Set.Lookup(a.IP(), now)
+	var all []intel.Indicator
+	if c.policy.lookup != nil {
+		all = c.policy.lookup(a)
+	} else {
+		all = c.raw.Set.Lookup(a.IP(), now)
+	}
 	ported := false
 	for n := range all {
-		if i := &all[n]; i.Port != 0 {
-			ported = true
-			fits := hasPorts(c.r) && i.Port == port
-			i.Score, i.Elsewhere = PortScore(i.Score, fits), !fits
+		if all[n].Port == 0 {
+			continue
 		}
+		if !ported {
+			all, ported = slices.Clone(all), true
+		}
+		i, fits := &all[n], hasPorts(c.r) && all[n].Port == port
+		i.Score, i.Elsewhere = PortScore(i.Score, fits), !fits
 	}
 	if ported {
 		intel.Rank(all)

@@ -24,6 +24,7 @@ type Policy struct {
 	services [1 << 16 / 64]uint64
 	severity map[intel.Category]hit.Severity
 	mutes    []*mute
+	lookup   func(flow.Addr) []intel.Indicator // nil: the set that matched is asked
 }
 
 // NewPolicy returns a Policy for the own networks (networks.local), the ports
@@ -51,6 +52,14 @@ func (p *Policy) WithNAT(nat []netip.Prefix) *Policy {
 		p.nat = append(p.nat, unmapped(n))
 	}
 	return p
+}
+
+// WithLookup returns a Policy like p that asks lookup for the indicators on an address, for
+// who classifies many records of few addresses. What it returns is not changed.
+func (p *Policy) WithLookup(lookup func(flow.Addr) []intel.Indicator) *Policy {
+	c := *p
+	c.lookup = lookup
+	return &c
 }
 
 // translated reports whether a is in networks.nat.

@@ -87,14 +87,19 @@ type Finder struct {
 	room     struct{ groups, contacts int }
 	groups   map[groupKey]*Group
 	contacts *contacts
-	beyond   uint64 // records of groups that there was no room for
-	listed   map[flow.Addr][]intel.Indicator
+	beyond   uint64                          // records of groups that there was no room for
+	listed   map[flow.Addr][]intel.Indicator // by the set, now
+	kept     map[flow.Addr][]intel.Indicator // of groups
 	raw      match.Raw
 }
 
 // NewFinder returns an empty Finder that judges by a policy and by what a set lists now.
 func NewFinder(policy *alert.Policy, set *intel.Set, now time.Time) *Finder {
-	f := &Finder{policy: policy, set: set, now: now, groups: map[groupKey]*Group{}, contacts: &contacts{}, listed: map[flow.Addr][]intel.Indicator{}}
+	f := &Finder{
+		set: set, now: now, groups: map[groupKey]*Group{}, contacts: &contacts{},
+		listed: map[flow.Addr][]intel.Indicator{}, kept: map[flow.Addr][]intel.Indicator{},
+	}
+	f.policy = policy.WithLookup(f.lookup)
 	f.Bound(maxGroups, maxAllContacts)
 	return f
 }
@@ -147,12 +152,23 @@ func (f *Finder) Add(r *flow.Record, sides match.Side) bool {
 	return true
 }
 
+// lookup returns the indicators on an address. Some thousand addresses have all the records
+// that are found: to ask the set for each record takes a twentieth of a hunt.
+func (f *Finder) lookup(a flow.Addr) []intel.Indicator {
+	all, ok := f.listed[a]
+	if !ok {
+		all = f.set.Lookup(a.IP(), f.now)
+		f.listed[a] = all
+	}
+	return all
+}
+
 // indicators returns those of a remote address, once for all groups where they are the
 // same: of 50,000 pairs they would take 10 MB.
 func (f *Finder) indicators(remote flow.Addr, all []intel.Indicator) []intel.Indicator {
-	known, ok := f.listed[remote]
+	known, ok := f.kept[remote]
 	if !ok {
-		f.listed[remote] = all
+		f.kept[remote] = all
 	} else if slices.Equal(known, all) {
 		return known
 	}
@@ -232,12 +248,24 @@ func (g *Group) probe() bool {
 // Groups returns what was found: the most severe first, then the latest. beyond is how
 // many records more there were than are told apart.
 func (f *Finder) Groups() (groups []*Group, beyond uint64) {
-	for _, g := range f.groups {
-		groups = append(groups, g)
+	type ranked struct { // beside each other: 50,000 groups are not
+		severity hit.Severity
+		end      int64
+		*Group
 	}
-	slices.SortFunc(groups, func(a, b *Group) int {
-		return cmp.Or(cmp.Compare(b.worst.severity, a.worst.severity), cmp.Compare(b.end, a.end), compareKeys(&a.key, &b.key))
+	all := make([]ranked, 0, len(f.groups))
+	for _, g := range f.groups {
+		all = append(all, ranked{g.worst.severity, g.end, g})
+	}
+	slices.SortFunc(all, func(a, b ranked) int {
+		if c := cmp.Or(cmp.Compare(b.severity, a.severity), cmp.Compare(b.end, a.end)); c != 0 {
+			return c
+		}
+		return compareKeys(&a.key, &b.key)
 	})
+	for i := range all {
+		groups = append(groups, all[i].Group)
+	}
 	return groups, f.beyond
 }
 
