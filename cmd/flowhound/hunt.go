@@ -2,14 +2,10 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +16,6 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
-	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 // huntBack is how far back a hunt looks that names no time.
@@ -193,93 +188,4 @@ func printGroups(out io.Writer, groups []*hunt.Group, asJSON bool) error {
 		table.Add(g.Hit(0, now))
 	}
 	return table.Print(out)
-}
-
-// printedAtOnce is how many groups all processors make the JSON of at once.
-const printedAtOnce = 2048
-
-func printGroupsJSON(out io.Writer, groups []*hunt.Group) error {
-	workers := runtime.GOMAXPROCS(0)
-	texts, errs := make([]bytes.Buffer, workers), make([]error, workers)
-	for block := range slices.Chunk(groups, printedAtOnce) {
-		var all sync.WaitGroup
-		for i := range workers {
-			all.Go(func() {
-				var finds []findJSON
-				for _, g := range block[i*len(block)/workers : (i+1)*len(block)/workers] {
-					x := g.Sums()
-					x.Regular = g.Regular()
-					finds = append(finds, findOf(x))
-				}
-				texts[i].Reset()
-				errs[i] = printLines(&texts[i], finds...)
-			})
-		}
-		all.Wait()
-		for i := range texts {
-			_, err := texts[i].WriteTo(out)
-			if err := errors.Join(errs[i], err); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// findJSON is what hunt --json prints of one pair.
-type findJSON struct {
-	IOC       string        `json:"ioc"`
-	Feed      string        `json:"feed"`
-	Category  string        `json:"cat"`
-	Score     int           `json:"score"`
-	Ref       string        `json:"ref,omitempty"`
-	Name      string        `json:"name,omitempty"`
-	Local     string        `json:"local"`
-	Remote    string        `json:"remote"`
-	First     time.Time     `json:"first"`
-	Last      time.Time     `json:"last"`
-	Flows     uint64        `json:"flows"`
-	Bytes     uint64        `json:"bytes"`
-	Kind      hit.Kind      `json:"kind"`
-	Severity  string        `json:"sev"`
-	Direction hit.Direction `json:"dir"`
-	State     hit.State     `json:"state"`
-	Proto     uint8         `json:"proto"`
-	Port      *int          `json:"port,omitempty"` // of the service
-	Regular   *regularJSON  `json:"regular,omitempty"`
-}
-
-// regularJSON is hit.Regular with its words.
-type regularJSON struct {
-	Words     string  `json:"words"`
-	Score     float64 `json:"score"`
-	Period    float64 `json:"period_s,omitempty"`
-	Deviation float64 `json:"deviation_s,omitempty"`
-	Contacts  int     `json:"contacts,omitempty"`
-	Missed    int     `json:"missed,omitempty"`
-	Size      float64 `json:"size_bytes,omitempty"`
-	SizeDev   float64 `json:"size_deviation_bytes,omitempty"`
-	Held      float64 `json:"held_s,omitempty"`
-}
-
-func findOf(x *hit.Hit) findJSON {
-	f := findJSON{
-		IOC: address(x), Feed: x.Feed, Category: x.Category, Score: x.Score, Ref: x.Ref, Name: x.Name, Local: x.Local.String(), Remote: x.Remote.String(),
-		First: x.Start, Last: x.End, Flows: x.Count, Bytes: x.Bytes, Kind: x.Kind, Severity: x.Severity.String(), Direction: x.Direction, State: x.State, Proto: x.Proto,
-	}
-	if x.DstPort != hit.NoPort && x.Proto != 1 && x.Proto != 58 {
-		f.Port = &x.DstPort
-	}
-	if r := x.Regular; r != nil {
-		f.Regular = &regularJSON{r.String(), r.Score, r.PeriodSeconds, r.DeviationSeconds, r.Contacts, r.Missed, r.SizeBytes, r.SizeDeviationBytes, r.HeldSeconds}
-	}
-	return f
-}
-
-// address is the indicator as the alert line has it.
-func address(x *hit.Hit) string {
-	if x.IOC.IsSingleIP() {
-		return x.IOC.Addr().String()
-	}
-	return x.IOC.String()
 }

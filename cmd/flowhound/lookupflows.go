@@ -29,14 +29,9 @@ const mostContacts = 20
 
 // contactJSON is what lookup --json prints of one pair in the history.
 type contactJSON struct {
-	Query string `json:"query"`
-	findContact
-}
-
-// findContact is the part of a find that says nothing of lists.
-type findContact struct {
-	Local     string        `json:"local"`
-	Remote    string        `json:"remote"`
+	Query     string        `json:"query"`
+	Local     netip.Addr    `json:"local"`
+	Remote    netip.Addr    `json:"remote"`
 	First     time.Time     `json:"first"`
 	Last      time.Time     `json:"last"`
 	Flows     uint64        `json:"flows"`
@@ -62,8 +57,7 @@ func printContacts(cmd *cobra.Command, cfg *config.Config, q query, asJSON bool)
 	}
 	if asJSON {
 		for _, x := range hits {
-			f := findOf(x)
-			one := contactJSON{q.text, findContact{f.Local, f.Remote, f.First, f.Last, f.Flows, f.Bytes, f.Direction, f.State, f.Proto, f.Port, f.Regular}}
+			one := contactJSON{q.text, x.Local, x.Remote, x.Start, x.End, x.Count, x.Bytes, x.Direction, x.State, x.Proto, servicePort(x), regularOf(x)}
 			if err := printLines(cmd.OutOrStdout(), one); err != nil {
 				return err
 			}

@@ -57,9 +57,13 @@ func (l *contactList) add(to *contacts, c contact) {
 	l.count++
 }
 
-// sorted returns the contacts by when they began.
-func (l *contactList) sorted() []contact {
-	out := make([]contact, 0, l.count)
+// room is where few contacts are sorted.
+type room [8]contact
+
+// sorted returns the contacts by when they began, in the memory of out where there is
+// enough.
+func (l *contactList) sorted(out []contact) []contact {
+	out = slices.Grow(out, int(l.count))
 	for next := l.first; next != 0; {
 		c := l.of.at(next - 1)
 		out, next = append(out, c.contact), c.next
@@ -93,7 +97,8 @@ func (g *Group) Regular() *hit.Regular {
 	if g.sampled || g.contacts.count < 2 && g.end-g.start < 600e9 {
 		return nil
 	}
-	all := g.contacts.sorted()
+	var few room
+	all := g.contacts.sorted(few[:0])
 	var s regular.State
 	var best regular.Verdict
 	assess := func() {
@@ -116,17 +121,17 @@ func (g *Group) Regular() *hit.Regular {
 		}
 	}
 	assess()
-	r := &hit.Regular{HeldSeconds: best.Held}
+	r := hit.Regular{HeldSeconds: best.Held}
 	if best.Score >= regular.At {
-		*r = hit.Regular{
+		r = hit.Regular{
 			Score: best.Score, PeriodSeconds: best.Period, DeviationSeconds: best.Deviation, Contacts: int(s.Contacts), Missed: best.Missed,
 			SizeBytes: best.Size, SizeDeviationBytes: best.SizeDev, HeldSeconds: best.Held,
 		}
 	}
-	if *r == (hit.Regular{}) {
+	if r == (hit.Regular{}) {
 		return nil
 	}
-	return r
+	return &r
 }
 
 // Gaps returns the seconds between the starts of contacts that follow each other, of which
@@ -135,7 +140,7 @@ func (g *Group) Gaps() (gaps []float64) {
 	if g.sampled {
 		return nil
 	}
-	all := g.contacts.sorted()
+	all := g.contacts.sorted(nil)
 	var s regular.State
 	for i := range all {
 		before := s

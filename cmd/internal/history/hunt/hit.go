@@ -15,14 +15,16 @@ import (
 func (g *Group) Hit(seed uint64, now time.Time) *hit.Hit {
 	h := g.Sums()
 	h.Time, h.ID, h.Regular = now, id(seed, &g.key), g.Regular()
-	return h
+	h.Indicators = alert.Indicators(g.worst.indicators, g.worst.others)
+	return &h
 }
 
-// Sums is Hit without its id and how regularly the pair talks, which take a while to tell.
-func (g *Group) Sums() *hit.Hit {
+// Sums is Hit without its id, how regularly the pair talks and all the indicators, which
+// take a while to tell.
+func (g *Group) Sums() hit.Hit {
 	e, m := &g.worst, g.most()
 	best := &e.indicators[0]
-	h := &hit.Hit{
+	h := hit.Hit{
 		Kind: hit.Retro, Severity: e.severity, Direction: e.direction, State: g.state,
 		Category: best.Category.String(), Feed: best.Feed, IOC: best.Prefix, Score: int(best.Confidence()), Ref: best.Ref, Name: best.Name,
 		SrcPort: int(g.clientPort), DstPort: int(g.key.port), Proto: g.key.proto,
@@ -32,7 +34,6 @@ func (g *Group) Sums() *hit.Hit {
 		Start: stamp(g.start), End: stamp(g.end), First: stamp(g.first), Last: stamp(g.last),
 		Shared: best.Shared, Scanner: best.Scanner,
 		Local: g.key.local.IP(), Remote: g.key.remote.IP(),
-		Indicators: alert.Indicators(e.indicators, e.others),
 	}
 	if flow.IsICMP(g.key.proto) {
 		h.SrcPort, h.DstPort = int(e.icmpType), int(e.icmpCode)
