@@ -98,7 +98,7 @@ cmd/internal/flow/lane: cmd/internal/flow cmd/internal/offheap
 cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/flow/lane cmd/internal/metric cmd/internal/offheap cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/text
 cmd/internal/history/column: cmd/internal/bounded cmd/internal/file cmd/internal/flow github.com/klauspost/compress/ github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/
 cmd/internal/history/dataset: cmd/internal/bounded cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal github.com/klauspost/compress/
-cmd/internal/history/wal: cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
+cmd/internal/history/wal: cmd/internal/bounded cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
 cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset cmd/internal/history/query cmd/internal/history/query/show plugin/plugintest/peer testdata/bench/flowgen
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset cmd/internal/priority plugin/nearest
 cmd/internal/history/query/alerts: cmd/internal/alert/series cmd/internal/flow cmd/internal/history/query plugin/hit

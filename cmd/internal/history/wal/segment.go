@@ -191,7 +191,8 @@ func Read(f io.Reader, each func([]flow.Record) error) (found Found, err error) 
 			return found, nil
 		}
 		size := int(binary.LittleEndian.Uint32(header[8:]))
-		if [4]byte(header) != magic || size > maxStored {
+		old := [4]byte(header) == oldMagic
+		if !old && [4]byte(header) != magic || size > maxStored {
 			found.Lost++
 			_, _ = r.Discard(1)
 			continue
@@ -214,7 +215,7 @@ func Read(f io.Reader, each func([]flow.Record) error) (found Found, err error) 
 		}
 		_, _ = r.Discard(len(block))
 		n := int(binary.LittleEndian.Uint32(block[4:]))
-		if records, err = d.decode(records[:0], n, block[headerSize:], layouts[use].fields); err != nil {
+		if records, err = d.decode(records[:0], n, block[headerSize:], old, layouts[use].fields); err != nil {
 			found.Lost += int64(len(block))
 			continue
 		}
