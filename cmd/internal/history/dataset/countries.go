@@ -3,6 +3,7 @@ package dataset
 import (
 	"encoding/binary"
 	"errors"
+	"math/bits"
 )
 
 // The roll-up of a day says for each of its hour files what went from country to
@@ -19,6 +20,7 @@ const (
 // direction of a conversation is a flow of its own.
 type CountryHour struct {
 	Hour                 int64   // Unix seconds
+	Service              uint32  // column.Service; 0 in the roll-up of all services
 	Src, Dst             [2]byte // "--": unknown, "xp": private, "xm": multicast
 	Flows                uint64
 	Bytes, Packets       uint64 // multiplied by sampling
@@ -27,55 +29,98 @@ type CountryHour struct {
 
 // Countries gives the roll-ups to each, and returns the files of the snapshot that they
 // stand for, whole; the others must be read themselves. So many workers, numbered from 0
-// on, call each at once, with what is valid during the call.
-func (s *Snapshot) Countries(workers int, each func(worker int, c *CountryHour) error) (covered map[*File]bool, err error) {
+// on, call each at once, with some rows of a file, which are valid during the call. A
+// file's rows are in the order of hours.
+func (s *Snapshot) Countries(workers int, each func(worker int, rows []CountryHour) error) (covered map[*File]bool, err error) {
+	rooms := make([][]CountryHour, max(workers, 1))
 	return s.rolledUp(countriesName, countriesMagic, workers, func(worker int, _ *File, content []byte) (bool, error) {
-		return true, decodeCountries(content, func(c *CountryHour) error { return each(worker, c) })
+		if rooms[worker] == nil {
+			rooms[worker] = make([]CountryHour, rowsAtOnce)
+		}
+		return true, decodeCountries(content, rooms[worker], func(rows []CountryHour) error { return each(worker, rows) })
 	})
 }
 
+// rowsAtOnce is how many rows are decoded before somebody looks at them: they stay in the
+// processor's first cache.
+const rowsAtOnce = 256
+
 var errCountries = errors.New("the roll-up is damaged")
 
-func decodeCountries(b []byte, each func(*CountryHour) error) error {
+// decodeCountries gives the rows of a section to each, as many at once as room has.
+func decodeCountries(b []byte, room []CountryHour, each func([]CountryHour) error) error {
 	hour := int64(0)
-	var c CountryHour
 	for len(b) > 0 {
-		d, n := binary.Varint(b)
-		if n <= 0 || len(b) < n+4 {
-			return errCountries
+		n := 0
+		for ; n < len(room) && len(b) > 0; n++ {
+			d, size := binary.Varint(b)
+			if size <= 0 || len(b) < size+4 {
+				return errCountries
+			}
+			c := &room[n]
+			hour += d
+			c.Hour, c.Src, c.Dst = hour*3600, [2]byte(b[size:]), [2]byte(b[size+2:])
+			b = b[size+4:]
+			if size = c.readSums(b); size == 0 {
+				return errCountries
+			}
+			b = b[size:]
 		}
-		hour += d
-		c.Hour, c.Src, c.Dst = hour*3600, [2]byte(b[n:]), [2]byte(b[n+2:])
-		b = b[n+4:]
-		c.Flows, b = uvarint(b)
-		c.RawBytes, b = uvarint(b)
-		c.RawPackets, b = uvarint(b)
-		c.Bytes, b = uvarint(b)
-		if c.Packets, b = uvarint(b); b == nil {
-			return errCountries
-		}
-		if err := each(&c); err != nil {
+		if err := each(room[:n]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// uvarint reads the number that b begins with, and returns what follows it: nil where there
-// is none.
-func uvarint(b []byte) (v uint64, rest []byte) {
-	for i, c := range b {
-		if c < 0x80 {
-			if i == 9 && c > 1 {
-				break
-			}
-			return v | uint64(c)<<(7*i), b[i+1:]
-		}
-		if v |= uint64(c&0x7f) << (7 * i); i == 9 {
-			break
+// readSums reads the five sums that b begins with, and returns how many bytes they take: 0
+// where they are not there. How long a number is cannot be foretold, so that reading byte by
+// byte takes three times as long: this finds the ends of all five at once.
+func (c *CountryHour) readSums(b []byte) int {
+	if len(b) >= 24 {
+		ends := lastBytes(binary.LittleEndian.Uint64(b)) | lastBytes(binary.LittleEndian.Uint64(b[8:]))<<8
+		e0 := uint(bits.TrailingZeros32(ends))
+		ends &= ends - 1
+		e1 := uint(bits.TrailingZeros32(ends))
+		ends &= ends - 1
+		e2 := uint(bits.TrailingZeros32(ends))
+		ends &= ends - 1
+		e3 := uint(bits.TrailingZeros32(ends))
+		ends &= ends - 1
+		e4 := uint(bits.TrailingZeros32(ends))
+		if b := (*[24]byte)(b); e4 < 16 && e0 < 8 && e1-e0 <= 8 && e2-e1 <= 8 && e3-e2 <= 8 && e4-e3 <= 8 {
+			c.Flows = short(b, 0, e0)
+			c.RawBytes = short(b, e0+1, e1)
+			c.RawPackets = short(b, e1+1, e2)
+			c.Bytes = short(b, e2+1, e3)
+			c.Packets = short(b, e3+1, e4)
+			return int(e4) + 1
 		}
 	}
-	return 0, nil
+	at := 0
+	for _, v := range []*uint64{&c.Flows, &c.RawBytes, &c.RawPackets, &c.Bytes, &c.Packets} {
+		n, size := binary.Uvarint(b[at:])
+		if size <= 0 {
+			return 0
+		}
+		*v = n
+		at += size
+	}
+	return at
+}
+
+// lastBytes returns a bit for each byte of x that ends a number.
+func lastBytes(x uint64) uint32 {
+	return uint32(^x >> 7 & 0x0101010101010101 * 0x0102040810204080 >> 56)
+}
+
+// short reads a number of up to eight bytes, from a place to its last byte.
+func short(b *[24]byte, at, last uint) uint64 {
+	x := binary.LittleEndian.Uint64(b[at&15:]) & 0x7f7f7f7f7f7f7f7f
+	x &= ^uint64(0) >> (56 - 8*(last-at)&63)
+	x = x&0x007f007f007f007f | x&0x7f007f007f007f00>>1
+	x = x&0x00003fff00003fff | x&0x3fff00003fff0000>>2
+	return x&0x000000000fffffff | x&0x0fffffff00000000>>4
 }
 
 func encodeCountries(rows []CountryHour) (out []byte) {

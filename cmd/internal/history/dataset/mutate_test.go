@@ -126,14 +126,18 @@ func answersOf(t *testing.T, dir string) *answers {
 			a.records[r]++
 		}
 	}
-	if _, err := snap.Countries(1, func(_ int, c *CountryHour) error {
-		a.flows[fmt.Sprint(*c)]++
+	if _, err := snap.Countries(1, func(_ int, rows []CountryHour) error {
+		for _, c := range rows {
+			a.flows[fmt.Sprint(c)]++
+		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := snap.Services(1, func(_ int, h *ServiceHour) error {
-		a.services[fmt.Sprint(*h)]++
+	if _, err := snap.Services(1, func(_ int, rows []CountryHour) error {
+		for _, h := range rows {
+			a.services[fmt.Sprint(h)]++
+		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)

@@ -62,7 +62,7 @@ type counting struct {
 }
 
 // rankFile returns the section of a file, of which rows are the sums.
-func rankFile(ctx context.Context, f *column.File, rows []ServiceHour) ([]byte, error) {
+func rankFile(ctx context.Context, f *column.File, rows []CountryHour) ([]byte, error) {
 	r := newRanker(rows)
 	for _, second := range []bool{false, true} {
 		if r.second = second; second {
@@ -94,7 +94,7 @@ func rankFile(ctx context.Context, f *column.File, rows []ServiceHour) ([]byte, 
 }
 
 // newRanker returns a ranker for the countries that are large enough.
-func newRanker(rows []ServiceHour) *ranker {
+func newRanker(rows []CountryHour) *ranker {
 	r := &ranker{numbers: map[[2]byte]int{}}
 	var flows [sides]map[int]uint64
 	for side := range sides {

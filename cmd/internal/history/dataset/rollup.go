@@ -165,8 +165,8 @@ type serviceKey struct {
 }
 
 // sumFile sums up a file: the rows of its roll-up with services, in order.
-func sumFile(ctx context.Context, f *column.File) ([]ServiceHour, error) {
-	s := summer{sums: map[serviceKey]*ServiceHour{}}
+func sumFile(ctx context.Context, f *column.File) ([]CountryHour, error) {
+	s := summer{sums: map[serviceKey]*CountryHour{}}
 	for g := range f.Groups {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -175,18 +175,18 @@ func sumFile(ctx context.Context, f *column.File) ([]ServiceHour, error) {
 			return nil, err
 		}
 	}
-	out := make([]ServiceHour, 0, len(s.sums))
+	out := make([]CountryHour, 0, len(s.sums))
 	for _, one := range s.sums {
 		out = append(out, *one)
 	}
-	slices.SortFunc(out, func(a, b ServiceHour) int {
+	slices.SortFunc(out, func(a, b CountryHour) int {
 		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Service, b.Service), bytes.Compare(a.Src[:], b.Src[:]), bytes.Compare(a.Dst[:], b.Dst[:]))
 	})
 	return out, nil
 }
 
 // countriesOf sums rows up over all services.
-func countriesOf(rows []ServiceHour) []CountryHour {
+func countriesOf(rows []CountryHour) []CountryHour {
 	sums := map[serviceKey]*CountryHour{}
 	for i := range rows {
 		r := &rows[i]
@@ -214,9 +214,9 @@ func countriesOf(rows []ServiceHour) []CountryHour {
 
 // summer adds up records.
 type summer struct {
-	sums map[serviceKey]*ServiceHour
+	sums map[serviceKey]*CountryHour
 	cols [column.Columns]column.Column
-	last [2]*ServiceHour // of each direction: rows are sorted, so that the next one often is alike
+	last [2]*CountryHour // of each direction: rows are sorted, so that the next one often is alike
 }
 
 var summed = []column.ID{
@@ -270,7 +270,7 @@ func (s *summer) add(way int, key serviceKey, packets, octets, sampling uint64) 
 	one := s.last[way]
 	if one == nil || (serviceKey{one.Hour, one.Src, one.Dst, one.Service}) != key {
 		if one = s.sums[key]; one == nil {
-			one = &ServiceHour{CountryHour{Hour: key.hour, Src: key.src, Dst: key.dst}, key.service}
+			one = &CountryHour{Hour: key.hour, Service: key.service, Src: key.src, Dst: key.dst}
 			s.sums[key] = one
 		}
 		s.last[way] = one

@@ -15,28 +15,14 @@ const (
 	servicesMagic = "FHSERV01"
 )
 
-// ServiceHour is what one country sent to another in flows of a service that began in an
-// hour.
-type ServiceHour struct {
-	CountryHour
-	Service uint32
-}
-
-// Services gives the roll-ups with services to each, and returns the files of the
-// snapshot that they stand for, whole; the others must be read themselves. Workers are
-// those of Countries.
-func (s *Snapshot) Services(workers int, each func(worker int, h *ServiceHour) error) (covered map[*File]bool, err error) {
+// Services is Countries by service.
+func (s *Snapshot) Services(workers int, each func(worker int, rows []CountryHour) error) (covered map[*File]bool, err error) {
 	return s.rolledUp(servicesName, servicesMagic, workers, func(worker int, _ *File, content []byte) (bool, error) {
 		rows, err := decodeServices(content)
 		if err != nil {
 			return false, nil //nolint:nilerr // damaged: its file is read
 		}
-		for n := range rows {
-			if err := each(worker, &rows[n]); err != nil {
-				return false, err
-			}
-		}
-		return true, nil
+		return true, each(worker, rows)
 	})
 }
 
@@ -46,7 +32,7 @@ var errServices = errors.New("the roll-up with services is damaged")
 // before or to another one, which are small.
 const serviceColumns = 8
 
-func (s *ServiceHour) columns(before *ServiceHour) [serviceColumns]uint64 {
+func (s *CountryHour) columns(before *CountryHour) [serviceColumns]uint64 {
 	return [serviceColumns]uint64{
 		zigzag(s.Hour/3600 - before.Hour/3600), zigzag(int64(s.Service) - int64(before.Service)),
 		uint64(binary.BigEndian.Uint16(s.Src[:]))<<16 | uint64(binary.BigEndian.Uint16(s.Dst[:])),
@@ -55,7 +41,7 @@ func (s *ServiceHour) columns(before *ServiceHour) [serviceColumns]uint64 {
 }
 
 // from sets a row of its columns.
-func (s *ServiceHour) from(c *[serviceColumns]uint64, before *ServiceHour) {
+func (s *CountryHour) from(c *[serviceColumns]uint64, before *CountryHour) {
 	s.Hour, s.Service = (before.Hour/3600+unzigzag(c[0]))*3600, uint32(int64(before.Service)+unzigzag(c[1]))
 	binary.BigEndian.PutUint16(s.Src[:], uint16(c[2]>>16))
 	binary.BigEndian.PutUint16(s.Dst[:], uint16(c[2]))
@@ -75,10 +61,10 @@ var (
 	sectionDecoder, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(sectionLimit))
 )
 
-func encodeServices(rows []ServiceHour) []byte {
+func encodeServices(rows []CountryHour) []byte {
 	out := binary.AppendUvarint(nil, uint64(len(rows)))
 	for n := range serviceColumns {
-		var before ServiceHour
+		var before CountryHour
 		for i := range rows {
 			out = binary.AppendUvarint(out, rows[i].columns(&before)[n])
 			before = rows[i]
@@ -87,7 +73,7 @@ func encodeServices(rows []ServiceHour) []byte {
 	return sectionEncoder.EncodeAll(out, nil)
 }
 
-func decodeServices(content []byte) ([]ServiceHour, error) {
+func decodeServices(content []byte) ([]CountryHour, error) {
 	b, err := sectionDecoder.DecodeAll(content, nil)
 	if err != nil {
 		return nil, errServices
@@ -119,8 +105,8 @@ func decodeServices(content []byte) ([]ServiceHour, error) {
 	if err != nil || len(b) > 0 {
 		return nil, errServices
 	}
-	rows := make([]ServiceHour, count)
-	var before ServiceHour
+	rows := make([]CountryHour, count)
+	var before CountryHour
 	for i := range rows {
 		rows[i].from(&columns[i], &before)
 		before = rows[i]

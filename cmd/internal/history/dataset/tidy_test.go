@@ -149,10 +149,12 @@ func TestCountries(t *testing.T) {
 		expect[key] = sums{s.flows + 1, s.bytes + r.Bytes, s.packets + r.Packets}
 	}
 	snap := snapshot(t, w.Dir)
-	covered, err := snap.Countries(1, func(_ int, c *CountryHour) error {
-		key := serviceKey{hour: c.Hour, src: c.Src, dst: c.Dst}
-		s := got[key]
-		got[key] = sums{s.flows + c.Flows, s.bytes + c.Bytes, s.packets + c.Packets}
+	covered, err := snap.Countries(1, func(_ int, rows []CountryHour) error {
+		for _, c := range rows {
+			key := serviceKey{hour: c.Hour, src: c.Src, dst: c.Dst}
+			s := got[key]
+			got[key] = sums{s.flows + c.Flows, s.bytes + c.Bytes, s.packets + c.Packets}
+		}
 		return nil
 	})
 	if err != nil || len(covered) != len(snap.Files) {

@@ -40,11 +40,7 @@ func (c *coded) code(g *group, k *Key, f Field, w way, sel []int32) {
 		}
 		col := g.col(id, sel)
 		for _, row := range sel {
-			letters := binary.BigEndian.Uint16(col.Bytes[2*col.Index[row]:])
-			if letters >= 'a'<<8 {
-				letters &^= 0x2020 // xp is XP
-			}
-			c.codes = append(c.codes, uint64(letters))
+			c.codes = append(c.codes, uint64(lettersOf(binary.BigEndian.Uint16(col.Bytes[2*col.Index[row]:]))))
 		}
 		c.bits = 16
 	default:

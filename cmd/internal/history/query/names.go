@@ -93,3 +93,11 @@ func countryLetters(name string) string {
 	}
 	return name
 }
+
+// lettersOf returns the letters of a country in packed keys, of those in files.
+func lettersOf(country uint16) uint16 {
+	if country >= 'a'<<8 {
+		return country &^ 0x2020 // xp is XP
+	}
+	return country
+}

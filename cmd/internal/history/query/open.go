@@ -24,11 +24,11 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 		}
 		return out
 	}
-	d.Countries = func(workers int, each func(int, *CountryHour) error) ([]bool, error) {
+	d.Countries = func(workers int, each func(int, []CountryHour) error) ([]bool, error) {
 		covered, err := snap.Countries(workers, each)
 		return stands(covered), err
 	}
-	d.Services = func(workers int, each func(int, *ServiceHour) error) ([]bool, error) {
+	d.Services = func(workers int, each func(int, []CountryHour) error) ([]bool, error) {
 		covered, err := snap.Services(workers, each)
 		return stands(covered), err
 	}

@@ -1,19 +1,18 @@
 package query
 
 import (
-	"sync"
+	"cmp"
+	"encoding/binary"
+	"math"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 )
 
-type (
-	// CountryHour is what one country sent to another in flows that began in an hour.
-	CountryHour = dataset.CountryHour
-	// ServiceHour is that of a service.
-	ServiceHour = dataset.ServiceHour
-)
+// CountryHour is what one country sent to another in flows that began in an hour, of all
+// services or of one.
+type CountryHour = dataset.CountryHour
 
 const hourMillis = 3600_000
 
@@ -105,164 +104,237 @@ func (q *Question) any() bool {
 	return from < to
 }
 
-// addRollups adds the sums of hours to s and returns for which files they stand.
-func (d *Data) addRollups(q *Question, keys []Key, from rollup, s *sums) (covered []bool, err error) {
-	adders := make([]*adder, q.workers())
-	var mu sync.Mutex
-	for i := range adders {
-		adders[i] = newAdder(q, keys, s)
-		adders[i].mu, adders[i].most = &mu, mostRolled/len(adders)
+// addRollups adds the sums of hours to those of the workers and returns for which files
+// they stand.
+func (d *Data) addRollups(q *Question, from rollup, workers []*sums) (covered []bool, err error) {
+	give := d.Countries
+	if from == ofServices {
+		give = d.Services
 	}
-	switch {
-	case from == ofCountries && d.Countries != nil:
-		covered, err = d.Countries(len(adders), func(worker int, h *CountryHour) error { return adders[worker].add(h, 0) })
-	case from == ofServices && d.Services != nil:
-		covered, err = d.Services(len(adders), func(worker int, h *ServiceHour) error { return adders[worker].add(&h.CountryHour, h.Service) })
+	if give == nil {
+		return nil, nil
 	}
+	adders := make([]*adder, len(workers))
+	for i, s := range workers {
+		adders[i] = newAdder(q, s)
+	}
+	covered, err = give(len(adders), func(worker int, rows []CountryHour) error { return adders[worker].add(rows) })
 	for _, a := range adders {
-		if err == nil {
-			err = a.flush()
-		}
+		err = cmp.Or(err, a.handOn())
 	}
-	if err != nil {
-		return nil, err
-	}
-	return covered, nil
+	return covered, err
 }
 
-// adder adds up the sums of hours by what a question looks at, before it looks: a month
-// has eight million of them.
+// adder adds sums of hours to those of a worker. A month has two million of them, or eight
+// with services, of which many that come one after another are alike in what a question
+// looks at: those are added up first.
 type adder struct {
-	q          *Question
-	mu         *sync.Mutex // of s
-	s          *sums
-	most       int   // of sums, before it hands them on
-	from, to   int64 // of q.bounds
-	step       int64 // seconds; 0: times are not looked at
-	offset     int64
-	src, dst   bool
-	service    uint32 // bits that are looked at
-	sums       map[rolled]*added
-	last       *added
-	lastRolled rolled
+	q        *Question
+	s        *sums
+	from, to int64 // of q.bounds
+	look     about // bits that are looked at
+
+	hour     int64 // of the last row
+	inside   bool  // whether it is asked for
+	now      about // of the last row, as far as it is looked at
+	at       int64 // an hour that stands for all with the same keys
+	accepted bool
+	flows    uint64
+	sum      uint64
+	verdicts [1 << 12]verdict
+	key      []byte
 }
 
-// rolled is what a question looks at.
-type rolled struct {
-	at       int64
-	src, dst [2]byte
-	service  uint32
+// about is what a row is about: source country, destination country and service, of 16, 16
+// and 24 bits.
+type about uint64
+
+const (
+	lookSrc     about = 0xffff << 40
+	lookDst     about = 0xffff << 24
+	lookProto   about = 0xff << 16
+	lookService about = 0xffffff
+)
+
+// aboutOf returns what a row is about.
+func aboutOf(h *CountryHour) about {
+	return about(binary.BigEndian.Uint16(h.Src[:]))<<40 | about(binary.BigEndian.Uint16(h.Dst[:]))<<24 | about(h.Service)
 }
 
-type added struct{ flows, sum uint64 }
+// verdict is what the filter says of rows about something; 1 is added to what they are about, so
+// that the zero verdict is about nothing.
+type verdict struct {
+	of       about
+	accepted bool
+}
 
-// mostRolled is how many sums all adders of a question have before they hand them on.
-const mostRolled = 1 << 17
+// mostAdded is how many keys wait to be added at once.
+const mostAdded = 1024
 
-func newAdder(q *Question, keys []Key, s *sums) *adder {
-	a := &adder{q: q, s: s, sums: map[rolled]*added{}}
+func newAdder(q *Question, s *sums) *adder {
+	a := &adder{q: q, s: s, hour: math.MinInt64, look: looksAt(q.Filter.root)}
 	a.from, a.to = q.bounds()
-	var look func(n *node)
-	field := func(f Field) {
-		switch f {
-		case SrcCountry:
-			a.src = true
-		case DstCountry:
-			a.dst = true
-		case Service:
-			a.service = 1<<24 - 1
-		case Proto:
-			a.service |= 0xff << 16
-		}
-	}
-	look = func(n *node) {
-		if n == nil {
-			return
-		}
-		if n.op == opLeaf {
-			field(n.field)
-		}
-		for _, k := range n.kids {
-			look(k)
-		}
-	}
-	look(q.Filter.root)
-	for i := range keys {
-		k := &keys[i]
+	for i := range s.keys {
+		k := &s.keys[i]
 		if k.Step > 0 {
-			step, offset := k.Step.Milliseconds()/1000, k.Offset.Milliseconds()/1000
-			if a.step != 0 && (a.step != step || a.offset != offset) {
-				step, offset = 3600, 0 // two steps of time: keep hours
-			}
-			a.step, a.offset = step, offset
 			continue
 		}
-		field(k.Field)
+		a.look |= lookOf(k.Field)
 		if k.Either {
-			field(k.Other)
+			a.look |= lookOf(k.Other)
 		}
 	}
+	s.packed, s.added = s.packed[:0], s.added[:0]
 	return a
 }
 
-// add adds a sum of an hour.
-func (a *adder) add(h *CountryHour, service uint32) error {
-	if at := h.Hour * 1000; at < a.from || at >= a.to {
-		return nil
+func lookOf(f Field) about {
+	switch f {
+	case SrcCountry:
+		return lookSrc
+	case DstCountry:
+		return lookDst
+	case Service:
+		return lookService
+	case Proto:
+		return lookProto
 	}
-	r := rolled{service: service & a.service}
-	if a.step > 0 {
-		r.at = h.Hour - a.offset
-		if r.at -= r.at % a.step; r.at > h.Hour-a.offset { // before 1970
-			r.at -= a.step
-		}
-		r.at += a.offset
-	}
-	if a.src {
-		r.src = h.Src
-	}
-	if a.dst {
-		r.dst = h.Dst
-	}
-	if a.last == nil || r != a.lastRolled {
-		sum := a.sums[r]
-		if sum == nil {
-			if len(a.sums) >= a.most {
-				if err := a.flush(); err != nil {
-					return err
-				}
-			}
-			sum = &added{}
-			a.sums[r] = sum
-		}
-		a.last, a.lastRolled = sum, r
-	}
-	a.last.flows += h.Flows
-	a.last.sum = flow.Sum(a.last.sum, a.s.of(h))
-	return nil
+	return 0
 }
 
-// flush hands on what was added up.
-func (a *adder) flush() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var r Record
-	for key, sum := range a.sums {
-		r.Start = key.at * 1e9
-		r.SrcCC, r.DstCC = countryName(key.src[:]), countryName(key.dst[:])
-		r.Proto, r.DstPort = uint8(key.service>>16), uint16(key.service)
-		if r.Has = 0; r.Proto != 0 {
-			r.Has = flow.HasProto
-		}
-		if a.q.Filter.Match(&r, a.q.Raw) {
-			if err := a.s.several(&r, sum.flows, sum.sum); err != nil {
+func looksAt(n *node) (look about) {
+	if n == nil {
+		return 0
+	}
+	if n.op == opLeaf {
+		look = lookOf(n.field)
+	}
+	for _, k := range n.kids {
+		look |= looksAt(k)
+	}
+	return look
+}
+
+// add adds rows.
+func (a *adder) add(rows []CountryHour) error {
+	for i := range rows {
+		h := &rows[i]
+		is := aboutOf(h) & a.look
+		if h.Hour != a.hour || is != a.now {
+			if err := a.turn(h.Hour, is); err != nil {
 				return err
 			}
 		}
+		if a.accepted {
+			a.flows += h.Flows
+			a.sum = flow.Sum(a.sum, a.s.of(h))
+		}
 	}
-	clear(a.sums)
-	a.last = nil
 	return nil
+}
+
+// turn goes on to other rows.
+func (a *adder) turn(hour int64, is about) error {
+	same := is == a.now
+	if hour != a.hour {
+		a.hour, a.inside = hour, a.from <= hour*1000 && hour*1000 < a.to
+		same = same && a.sameSteps(hour, a.at)
+	}
+	if same && a.inside && a.accepted { // or of the same day
+		return nil
+	}
+	err := a.end()
+	a.now, a.at = is, hour
+	a.accepted = a.inside && a.accepts(is)
+	return err
+}
+
+// sameSteps reports whether two hours are of the same steps of time.
+func (a *adder) sameSteps(hour, other int64) bool {
+	for i := range a.s.keys {
+		if k := &a.s.keys[i]; k.Step > 0 && k.step(hour*1000) != k.step(other*1000) {
+			return false
+		}
+	}
+	return true
+}
+
+// accepts reports whether the filter accepts what is about something.
+func (a *adder) accepts(is about) bool {
+	if a.q.Filter.All() {
+		return true
+	}
+	v := &a.verdicts[uint64(is+1)*0x9e3779b97f4a7c15>>(64-12)]
+	if v.of != is+1 {
+		r := Record{SrcCC: countryName(is.src()), DstCC: countryName(is.dst())}
+		if r.Proto, r.DstPort = uint8(is>>16), uint16(is); r.Proto != 0 {
+			r.Has = flow.HasProto
+		}
+		*v = verdict{is + 1, a.q.Filter.Match(&r, a.q.Raw)}
+	}
+	return v.accepted
+}
+
+func (is about) src() []byte { return []byte{byte(is >> 48), byte(is >> 40)} }
+
+func (is about) dst() []byte { return []byte{byte(is >> 32), byte(is >> 24)} }
+
+// end adds what rows that are alike have together.
+func (a *adder) end() error {
+	if a.flows == 0 && a.sum == 0 {
+		return nil
+	}
+	s := a.s
+	s.records += a.flows
+	s.total = flow.Sum(s.total, a.sum)
+	first := len(s.packed)
+	s.packed = a.pack(s.packed, false)
+	s.added = append(s.added, a.sum)
+	if s.either {
+		width := len(s.packed) - first
+		if s.packed = a.pack(s.packed, true); string(s.packed[first:first+width]) == string(s.packed[first+width:]) {
+			s.packed = s.packed[:first+width]
+		} else {
+			s.added = append(s.added, a.sum)
+		}
+	}
+	a.flows, a.sum = 0, 0
+	if len(s.added) < mostAdded {
+		return nil
+	}
+	return s.putPacked()
+}
+
+// pack packs the keys of rows that are alike.
+func (a *adder) pack(b []byte, other bool) []byte {
+	for i := range a.s.keys {
+		k := &a.s.keys[i]
+		f := k.Field
+		if other && k.Either {
+			f = k.Other
+		}
+		switch {
+		case k.Step > 0:
+			b = k.appendNumber(b, uint64(k.step(a.at*1000)))
+		case f == SrcCountry:
+			b = binary.BigEndian.AppendUint16(b, lettersOf(uint16(a.now>>40)))
+		case f == DstCountry:
+			b = binary.BigEndian.AppendUint16(b, lettersOf(uint16(a.now>>24)))
+		case f == Proto:
+			b = append(b, byte(a.now>>16))
+		default:
+			b = k.appendNumber(b, uint64(a.now&lookService))
+		}
+	}
+	return b
+}
+
+// handOn adds what still waits.
+func (a *adder) handOn() error {
+	if err := a.end(); err != nil {
+		return err
+	}
+	return a.s.putPacked()
 }
 
 // of returns the sum of an hour that is ranked.

@@ -13,19 +13,14 @@ func (s *sums) record(r *Record) error {
 	case CountSources, CountTargets:
 		v = 0
 	}
-	return s.several(r, 1, v)
-}
-
-// several adds records that are all alike in what they are grouped by, and their sum.
-func (s *sums) several(r *Record, records, sum uint64) error {
-	s.records += records
-	s.total = flow.Sum(s.total, sum)
+	s.records++
+	s.total = flow.Sum(s.total, v)
 	first := string(s.packRecord(r, false))
-	if err := s.recordAs([]byte(first), r, sum); err != nil || !s.either {
+	if err := s.recordAs([]byte(first), r, v); err != nil || !s.either {
 		return err
 	}
 	if other := s.packRecord(r, true); string(other) != first {
-		return s.recordAs(other, r, sum)
+		return s.recordAs(other, r, v)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
@@ -247,6 +248,11 @@ func (s *sums) putAll() error {
 	for _, at := range s.groups.first {
 		s.packed = s.pack(s.packed, at)
 	}
+	return s.putShare()
+}
+
+// putShare adds what is packed, all of which is in the share.
+func (s *sums) putShare() error {
 	n, err := s.table.addAll(s.packed, s.added)
 	if err == nil || s.spill == nil {
 		return err
@@ -257,6 +263,20 @@ func (s *sums) putAll() error {
 		s.bounds.add(hashPacked(s.keys, s.packed[i*width:(i+1)*width]), s.added[i])
 	}
 	return nil
+}
+
+// putPacked adds what is packed, as far as it is in the share, and begins anew.
+func (s *sums) putPacked() (err error) {
+	if s.bounds == nil && s.share.all() {
+		err = s.putShare()
+	} else {
+		width := s.table.width
+		for i, n := range s.added {
+			err = cmp.Or(err, s.put(s.packed[i*width:(i+1)*width], n))
+		}
+	}
+	s.packed, s.added = s.packed[:0], s.added[:0]
+	return err
 }
 
 // pack packs the keys of the row that was coded at a place.
@@ -343,12 +363,16 @@ func (s *sums) merge(o *sums) error {
 		}
 		return nil
 	}
+	s.packed, s.added = s.packed[:0], s.added[:0]
 	for i := range o.table.len() {
-		if err := s.put(o.table.key(i), o.table.sum(i)); err != nil {
-			return err
+		s.packed, s.added = append(s.packed, o.table.key(i)...), append(s.added, o.table.sum(i))
+		if len(s.added) == mostAdded {
+			if err := s.putPacked(); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return s.putPacked()
 }
 
 // crowded reports whether there are more groups than one worker holds. How work was shared

@@ -205,7 +205,7 @@ func (r *reading) sum(ctx context.Context, part share, bounded bool) (*sums, err
 	}
 	if from := rolledUp(r.q, r.o); from != noRollup {
 		whole, borders := r.q.hours()
-		covered, err := r.d.addRollups(&whole, r.o.Keys, from, workers[0])
+		covered, err := r.d.addRollups(&whole, from, workers)
 		if err != nil {
 			return nil, err
 		}
