@@ -95,21 +95,18 @@ func (c *classifier) indicators(side match.Side, now time.Time) []intel.Indicato
 		port = natPort
 	}
 	var all []intel.Indicator
-	if c.policy.lookup != nil {
-		all = c.policy.lookup(a)
-	} else {
+	if c.policy.lookup == nil {
 		all = c.raw.Set.Lookup(a.IP(), now)
+	} else if all = c.policy.lookup(a); len(all) > 1 || len(all) == 1 && all[0].Port != 0 {
+		all = slices.Clone(all) // they are scored by the port, and put in order
 	}
 	ported := false
 	for n := range all {
-		if all[n].Port == 0 {
-			continue
+		if i := &all[n]; i.Port != 0 {
+			ported = true
+			fits := hasPorts(c.r) && i.Port == port
+			i.Score, i.Elsewhere = PortScore(i.Score, fits), !fits
 		}
-		if !ported {
-			all, ported = slices.Clone(all), true
-		}
-		i, fits := &all[n], hasPorts(c.r) && all[n].Port == port
-		i.Score, i.Elsewhere = PortScore(i.Score, fits), !fits
 	}
 	if ported {
 		intel.Rank(all)

@@ -43,7 +43,7 @@ func TestWithLookup(t *testing.T) {
 	}
 	for a, all := range known {
 		if !slices.Equal(all, set.Lookup(a.IP(), now)) {
-			t.Errorf("what is known of %v was changed", a)
+			t.Errorf("what is known of %v was changed:\n%+v\n%+v", a, all, set.Lookup(a.IP(), now))
 		}
 	}
 }

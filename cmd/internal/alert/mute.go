@@ -98,7 +98,7 @@ func (p *Policy) mute(e *Event, now time.Time) bool {
 		return true
 	}
 	remote := e.Remote.IP()
-	var kept []intel.Indicator
+	kept := e.Indicators[:0]
 	var counted *mute
 	for _, i := range e.Indicators {
 		by := p.mutedBy(e, remote, i.Category, now)
