@@ -92,9 +92,9 @@ func printSummary(w io.Writer, dir string, s *dataset.Summary) error {
 		fmt.Fprintf(t, "size\t%.1f MB, %.1f bytes a flow\n", megabytes(s.Bytes), float64(s.Bytes)/float64(s.Flows))
 		fmt.Fprintf(t, "paired\t%.1f%% of the flows have their other direction beside them\n", 100*s.Paired())
 	}
-	fmt.Fprintf(t, "files\t%d, of these %d are parts of an hour that goes on\n", s.Files, s.Parts)
+	fmt.Fprintf(t, "files\t%d, of which %d are parts that are merged when their hour is over\n", s.Files, s.Parts)
 	if s.LogBytes > 0 {
-		fmt.Fprintf(t, "log\t%.1f MB on disk stand in no file yet\n", megabytes(s.LogBytes))
+		fmt.Fprintf(t, "log\t%.1f MB: the flows of the last minutes, which are not counted above\n", megabytes(s.LogBytes))
 	}
 	fmt.Fprintf(t, "damaged\t%d\n", len(s.Damaged))
 	for _, name := range s.Damaged {

@@ -81,6 +81,7 @@ type sealed struct {
 	number  uint64
 	records *buffer
 	filling time.Duration // how long it took until it was complete
+	damaged int64         // bytes of it that hold no record, and that no crash explains
 }
 
 // segmentsInMemory: one is filled while files are made of the other, 100 MB in all.
@@ -318,7 +319,7 @@ func (r *run) syncLog() {
 		}
 		err := s.Close()
 		select {
-		case r.sealed <- sealed{s.Number, s.records, s.filling}:
+		case r.sealed <- sealed{number: s.Number, records: s.records, filling: s.filling}:
 		default: // 4,096 wait already: the next start finds it
 		}
 		r.synced <- err

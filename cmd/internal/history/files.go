@@ -107,6 +107,7 @@ func (r *run) file(w *dataset.Writer, segments []sealed) error {
 		case found.Lost > 0 && found.Records == 0:
 			return w.SetAside(path, fmt.Errorf("no record in %d bytes", found.Lost))
 		}
+		s.damaged = found.Damaged
 	}
 	if s.records != nil {
 		if err := w.Part(s.number, s.records.records); err != nil {
@@ -116,6 +117,9 @@ func (r *run) file(w *dataset.Writer, segments []sealed) error {
 		if s.filling > late {
 			w.FreeMemory()
 		}
+	}
+	if s.damaged > 0 {
+		return w.SetAside(path, fmt.Errorf("%d bytes hold no record; the flows of the others are kept", s.damaged))
 	}
 	return os.Remove(path)
 }

@@ -194,7 +194,7 @@ func verifyLog(l segment) error {
 		return err
 	}
 	found, err := wal.Read(l.f, func([]flow.Record) error { return nil })
-	if err == nil && found.Lost > wal.BlockBytes {
+	if err == nil && (found.Damaged > 0 || found.Lost > wal.BlockBytes) {
 		err = fmt.Errorf("%w: %d bytes hold no record", errLog, found.Lost)
 	}
 	return err

@@ -150,7 +150,7 @@ func (d *Data) recent(ctx context.Context, q *Question, each func(*Conversation,
 	})
 	var damaged *dataset.LogError
 	if errors.As(err, &damaged) && q.Damaged != nil {
-		q.Damaged(damaged.Path, damaged)
+		q.Damaged("part of "+damaged.Path, damaged)
 		return nil
 	}
 	return err

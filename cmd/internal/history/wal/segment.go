@@ -161,7 +161,8 @@ type Found struct {
 	Records int
 	// Lost is how many bytes hold no whole block: what a crash cut off, or damage.
 	Lost int64
-	// Damaged is how many of these stand before a whole block.
+	// Damaged is how many of these no crash explains: they stand before a whole block, or
+	// in a file that does not begin as a segment does.
 	Damaged int64
 }
 
@@ -172,12 +173,12 @@ func Read(f io.Reader, each func([]flow.Record) error) (found Found, err error) 
 	r := bufio.NewReaderSize(f, 256<<10)
 	layouts := []layout{current}
 	line, _ := r.Peek(maxLine)
-	if _, names, size := firstLine(line); size > 0 {
-		_, _ = r.Discard(size)
-		if names != current.names {
-			layouts = append(layouts, parseLayout(names))
-		}
+	_, names, size := firstLine(line)
+	_, _ = r.Discard(size)
+	if size > 0 && names != current.names {
+		layouts = append(layouts, parseLayout(names))
 	}
+	foreign := size == 0 && len(line) > 0 && !strings.HasPrefix(firstWord, string(line[:min(len(line), len(firstWord))]))
 	var d decoder
 	var block []byte
 	var records []flow.Record
@@ -185,6 +186,9 @@ func Read(f io.Reader, each func([]flow.Record) error) (found Found, err error) 
 		header, err := r.Peek(headerSize)
 		if len(header) < headerSize {
 			found.Lost += int64(len(header))
+			if foreign {
+				found.Damaged = found.Lost
+			}
 			if err != nil && !errors.Is(err, io.EOF) {
 				return found, err
 			}
