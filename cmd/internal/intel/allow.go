@@ -187,6 +187,15 @@ func (a *Allow) touches(p netip.Prefix) bool {
 	return a.prefixes.OverlapsPrefix(p)
 }
 
+// covers reports whether an entry covers all of p.
+func (a *Allow) covers(p netip.Prefix) bool {
+	if a == nil || !a.touches(p) {
+		return false
+	}
+	_, all := a.prefixes.LookupPrefix(p)
+	return all
+}
+
 // Outside returns the parts of p that no entry covers, by address: p itself when
 // none touches it, nothing when all of it is allowed.
 func (a *Allow) Outside(p netip.Prefix) []netip.Prefix {

@@ -56,7 +56,7 @@ func (s *Set) Spans(now time.Time) iter.Seq[Span] {
 			}
 			live := false
 			for n, b := range s.blocks {
-				for ; at[n] < len(b.rows) && comparePlace(&b.rows[at[n]], next) == 0; at[n]++ {
+				for ; at[n] < len(b.rows) && b.rows[at[n]].isOn(next); at[n]++ {
 					live = live || !b.standing(&b.rows[at[n]].fact, now.Unix()).over
 				}
 			}
@@ -69,7 +69,7 @@ func (s *Set) Spans(now time.Time) iter.Seq[Span] {
 
 // yieldSpans yields what is not allowed of a row's network.
 func (s *Set) yieldSpans(r *row, yield func(Span) bool) bool {
-	if s.allow == nil || !s.allow.touches(r.prefix()) {
+	if !s.spared || !s.allow.touches(r.prefix()) {
 		return yield(spanOf(r.hi, r.lo, r.bits))
 	}
 	for _, p := range s.allow.Outside(r.prefix()) {
@@ -101,7 +101,7 @@ func (s *Set) allPrefixes(c *choice, yield func(Indicator) bool) bool {
 		}
 		c.begin()
 		for n, b := range s.blocks {
-			for ; at[n] < len(b.rows) && comparePlace(&b.rows[at[n]], next) == 0; at[n]++ {
+			for ; at[n] < len(b.rows) && b.rows[at[n]].isOn(next); at[n]++ {
 				c.offer(b, &b.rows[at[n]].fact)
 			}
 		}
@@ -159,6 +159,9 @@ func (s *Set) allNames(c *choice, yield func(Indicator) bool) bool {
 		}
 	}
 }
+
+// isOn reports whether both rows are on the same network.
+func (r *row) isOn(x *row) bool { return r.lo == x.lo && r.hi == x.hi && r.bits == x.bits }
 
 // comparePlace orders rows by what they are on, whatever is said of it.
 func comparePlace(x, y *row) int {

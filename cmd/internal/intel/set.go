@@ -3,8 +3,8 @@ package intel
 import (
 	"net/netip"
 	"slices"
-
-	"github.com/gaissmai/bart"
+	"sync"
+	"sync/atomic"
 )
 
 // Set answers which indicators cover an address. It is immutable and safe for
@@ -13,19 +13,16 @@ import (
 type Set struct {
 	blocks []*Block
 	allow  *Allow
+	spared bool       // allow touches a network or an address of the blocks
 	sizes  []FeedSize // of blocks
 	labels *Labels    // nil: none
 
-	// What Contains asks, in this order. All of it is derived from the blocks,
-	// without what allow covers wholly and what had expired when it was loaded.
-	front4, front6 *front    // nil: there is nothing of that family
-	hosts          *hosts    // the IPv4 /32; nil: none
-	table          bart.Lite // every other prefix
+	preparing sync.Once
+	tables    atomic.Pointer[tables] // nil until Contains or Prepare
 }
 
 // NewSet builds a Set of the blocks, whose order ranks the feeds when scores and
-// prefix lengths tie. A million indicators take about 0.1 s and 15 MB beside
-// their blocks. Nil blocks are skipped.
+// prefix lengths tie. Nil blocks are skipped.
 func NewSet(blocks ...*Block) *Set { return NewSetExcept(nil, blocks...) }
 
 // NewSetExcept builds a Set of what the blocks hold and allow does not. An
@@ -37,22 +34,14 @@ func NewSetExcept(allow *Allow, blocks ...*Block) *Set {
 	if allow.Len() == 0 {
 		s.allow = nil
 	}
-	n := 0
 	for _, b := range blocks {
-		if b != nil {
-			s.blocks = append(s.blocks, b)
-			n += b.hosts
+		if b == nil {
+			continue
 		}
-	}
-	single := make([]uint32, 0, n)
-	for _, b := range s.blocks {
+		s.blocks = append(s.blocks, b)
 		size := FeedSize{Feed: b.feed, Indicators: b.Len() - b.over, Expired: b.over}
-		single = s.insert(b, single, &size)
-		s.countAllowedNames(b, &size)
+		s.countAllowed(b, &size)
 		s.sizes = append(s.sizes, size)
-	}
-	if n > 0 {
-		s.hosts = newHosts(single)
 	}
 	return s
 }
@@ -79,46 +68,20 @@ func (s *Set) Named(feed string) {
 	}
 }
 
-// insert enters the rows of b into the fronts and the table, single addresses apart, which
-// it appends to single. It relies on the rows' order: filled in that order, the
-// table takes half the memory and a third of the time.
-func (s *Set) insert(b *Block, single []uint32, size *FeedSize) []uint32 {
-	for i := range b.rows {
-		r := &b.rows[i]
-		if b.wasOver(&r.fact) {
-			continue
-		}
-		if s.allow != nil && s.allow.touches(r.prefix()) {
-			if e, ok := s.allow.Network(r.prefix()); ok {
-				size.leaveOut(e)
-				continue
-			}
-		}
-		if !is4(r.hi, r.lo) {
-			if s.front6 == nil {
-				s.front6 = new(front)
-			}
-			s.front6.mark6(r.hi, int(r.bits))
-			s.table.Insert(r.prefix())
-			continue
-		}
-		if s.front4 == nil {
-			s.front4 = new(front)
-		}
-		s.front4.mark4(uint32(r.lo), int(r.bits)-96)
-		if r.bits == 128 {
-			single = append(single, uint32(r.lo))
-		} else {
-			s.table.Insert(r.prefix())
-		}
-	}
-	return single
-}
-
-// countAllowedNames notes which domains and URLs of b are never returned.
-func (s *Set) countAllowedNames(b *Block, size *FeedSize) {
+// countAllowed notes what of b is never returned.
+func (s *Set) countAllowed(b *Block, size *FeedSize) {
 	if s.allow == nil {
 		return
+	}
+	for i := range b.rows {
+		r := &b.rows[i]
+		if !s.allow.touches(r.prefix()) {
+			continue
+		}
+		s.spared = true
+		if e, ok := s.allow.Network(r.prefix()); ok && !b.wasOver(&r.fact) {
+			size.leaveOut(e)
+		}
 	}
 	for i := range b.names {
 		if b.wasOver(&b.names[i].fact) {
@@ -147,19 +110,23 @@ func (s *Set) Contains(hi, lo uint64) bool {
 	if s == nil {
 		return false
 	}
+	t := s.tables.Load()
+	if t == nil {
+		t = s.prepare()
+	}
 	if is4(hi, lo) {
 		v4 := uint32(lo)
-		if !s.front4.has4(v4) || v4 == 0 {
+		if !t.front4.has4(v4) || v4 == 0 {
 			return false
 		}
 		ip := netip.AddrFrom4([4]byte{byte(v4 >> 24), byte(v4 >> 16), byte(v4 >> 8), byte(v4)})
-		return (s.hosts.has(v4) || s.table.Contains(ip)) && !s.allow.contains(ip)
+		return (t.hosts.has(v4) || t.table.Contains(ip)) && !s.allow.contains(ip)
 	}
-	if !s.front6.has6(hi) || hi|lo == 0 {
+	if !t.front6.has6(hi) || hi|lo == 0 {
 		return false
 	}
 	ip := addr(hi, lo)
-	return s.table.Contains(ip) && !s.allow.contains(ip)
+	return t.table.Contains(ip) && !s.allow.contains(ip)
 }
 
 // Len returns the number of indicators, those of names included, and neither those

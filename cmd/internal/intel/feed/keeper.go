@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -57,6 +58,10 @@ func New(c Config, d Dependencies) (*Keeper, error) {
 	return k, err
 }
 
+// big is how many indicators make it worth a full garbage collection to give the
+// memory of the old Set back to the system at once.
+const big = 100_000
+
 // open returns Feeds that hold nothing yet but what previous lends them.
 func (k *Keeper) open(c Config, previous *Feeds) (*Feeds, error) {
 	o := k.d.options(&c)
@@ -65,8 +70,12 @@ func (k *Keeper) open(c Config, previous *Feeds) (*Feeds, error) {
 		k.mu.Lock()
 		k.swapped, k.took = time.Now(), took
 		k.mu.Unlock()
+		set.Prepare() // so that no flow waits for it
 		if k.d.OnSwap != nil {
 			k.d.OnSwap(set)
+		}
+		if set.Len() >= big {
+			debug.FreeOSMemory()
 		}
 	}
 	o.OnState = func(s State) {

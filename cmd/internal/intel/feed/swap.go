@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"runtime/debug"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -77,10 +76,6 @@ func (f *Feeds) tell() {
 	}
 }
 
-// big is how many indicators make it worth a full garbage collection to give the
-// memory of the old Set back to the system at once.
-const big = 100_000
-
 // swap builds a Set of the sources' versions, notes how much of each is in use,
 // and hands it out.
 func (f *Feeds) swap(start time.Time) {
@@ -123,9 +118,6 @@ func (f *Feeds) swap(start time.Time) {
 	f.mu.Unlock()
 	if f.o.OnSwap != nil {
 		f.o.OnSwap(set, time.Since(start))
-	}
-	if set.Len() >= big {
-		debug.FreeOSMemory()
 	}
 }
 
