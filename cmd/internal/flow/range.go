@@ -56,6 +56,17 @@ func RangeOf(p netip.Prefix) Range {
 // Contains reports whether a lies in r.
 func (r Range) Contains(a Addr) bool { return r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0 }
 
+// Merged reports whether Merge would change nothing: ranges are sorted, and between any two
+// of them there is an address.
+func Merged(ranges []Range) bool {
+	for i := 1; i < len(ranges); i++ {
+		if last := ranges[i-1].Last; ranges[i].First.Compare(last) <= 0 || ranges[i].First == last.Next() {
+			return false
+		}
+	}
+	return true
+}
+
 // Merge sorts ranges, in place, and joins those that overlap or touch.
 func Merge(ranges []Range) []Range {
 	slices.SortFunc(ranges, func(a, b Range) int { return a.First.Compare(b.First) })

@@ -401,12 +401,15 @@ func (f *finding) mark(groups []uint32) {
 	}
 }
 
+// runAtMost is how much is read at once: what a processor's cache holds.
+const runAtMost = 128 << 10
+
 // run returns how many bytes the addresses of a block and of those behind it take that
-// follow it at once.
+// follow it at once, runAtMost and a block at most.
 func (x *addressIndex) run(i int) int64 {
 	begin := x.blocks[i].addresses.offset
 	end := begin + int64(x.blocks[i].addresses.length)
-	for i++; i < len(x.blocks) && x.blocks[i].addresses.offset == end; i++ {
+	for i++; i < len(x.blocks) && x.blocks[i].addresses.offset == end && end < begin+runAtMost; i++ {
 		end += int64(x.blocks[i].addresses.length)
 	}
 	return end - begin

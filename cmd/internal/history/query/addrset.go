@@ -27,9 +27,13 @@ type front struct {
 // frontFrom is how many ranges make the front worth its 2 MiB.
 const frontFrom = 64
 
-// NewAddrSet makes a set of ranges in any order, which may overlap.
+// NewAddrSet makes a set of ranges in any order, which may overlap. It may keep the slice,
+// which must not change from then on.
 func NewAddrSet(ranges []flow.Range) *AddrSet {
-	s := &AddrSet{ranges: flow.Merge(slices.Clone(ranges))}
+	if !flow.Merged(ranges) {
+		ranges = flow.Merge(slices.Clone(ranges))
+	}
+	s := &AddrSet{ranges: ranges}
 	if len(s.ranges) >= frontFrom { // when it is first asked: an index needs the ranges alone
 		s.front = sync.OnceValue(func() *front { return newFront(s.ranges) })
 	}

@@ -46,9 +46,12 @@ type entry struct {
 	owner   string
 }
 
-var lists = sync.OnceValue(func() map[string][]entry {
-	return map[string][]entry{Never: parse(never), Shared: parse(shared), Scanners: parse(scanners)}
-})
+// lists gives the entries of each class, read when they are first asked for.
+var lists = map[string]func() []entry{
+	Never:    sync.OnceValue(func() []entry { return parse(never) }),
+	Shared:   sync.OnceValue(func() []entry { return parse(shared) }),
+	Scanners: sync.OnceValue(func() []entry { return parse(scanners) }),
+}
 
 // parse reads an embedded list; what is wrong with it is a mistake of ours.
 func parse(text string) (out []entry) {
@@ -76,7 +79,7 @@ func (c *Config) on(class string) []entry {
 	if slices.Contains(c.Disable, class) {
 		return nil
 	}
-	all := lists()[class]
+	all := lists[class]()
 	if len(c.Except) == 0 {
 		return all
 	}
@@ -117,7 +120,7 @@ func (c *Config) Labels() *intel.Labels {
 func (c *Config) String() string {
 	var parts []string
 	for _, class := range Classes {
-		n, all := len(c.on(class)), len(lists()[class])
+		n, all := len(c.on(class)), len(lists[class]())
 		switch {
 		case n == 0:
 			parts = append(parts, class+" off")

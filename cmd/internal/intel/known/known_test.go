@@ -14,7 +14,7 @@ import (
 func TestListsAreWhatTheySay(t *testing.T) {
 	for class, least := range map[string]int{Never: 95, Shared: 700, Scanners: 3000} {
 		seen := map[netip.Prefix]bool{}
-		for _, e := range lists()[class] {
+		for _, e := range lists[class]() {
 			ip := e.network.Addr()
 			if seen[e.network] || e.owner == "" || !ip.IsGlobalUnicast() || ip.IsPrivate() {
 				t.Errorf("%s: %v of %q", class, e.network, e.owner)
@@ -70,7 +70,7 @@ func TestWhatASetMakesOfIt(t *testing.T) {
 		{Prefix: netip.MustParsePrefix("198.41.0.4/32"), Category: intel.C2, Score: 90},
 		{Prefix: netip.MustParsePrefix("198.51.100.1/32"), Category: intel.C2, Score: 90},
 	} {
-		b.Add(i)
+		b.Add(&i)
 	}
 	var c Config
 	s := intel.NewSetExcept(c.Allow(), b.Block())
