@@ -87,7 +87,7 @@ const memoryLimit = 100 << 20
 
 // boundMemory lets garbage lie as long as there is room for it: most soon is some.
 func boundMemory() {
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(1600)
 	debug.SetMemoryLimit(memoryLimit)
 }
 

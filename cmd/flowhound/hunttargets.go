@@ -117,7 +117,7 @@ func (w *wanted) named(cmd *cobra.Command) (*intel.Set, error) {
 	if len(w.targets) > 0 {
 		b := intel.NewBuilder(asked)
 		for _, i := range w.targets {
-			b.Add(i)
+			b.Add(&i)
 		}
 		sets = append(sets, intel.NewSet(b.Block()))
 	}

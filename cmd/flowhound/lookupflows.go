@@ -70,7 +70,7 @@ func printContacts(cmd *cobra.Command, cfg *config.Config, q query, asJSON bool)
 // talk asks the history, all of it. The most flows come first.
 func talk(ctx context.Context, cfg *config.Config, network netip.Prefix, damaged func(string, error)) (hits []*hit.Hit, err error) {
 	b := intel.NewBuilder(asked)
-	b.Add(intel.Indicator{Prefix: network, Score: intel.DefaultConfidence})
+	b.Add(&intel.Indicator{Prefix: network, Score: intel.DefaultConfidence})
 	h := huntFor{
 		set: intel.NewSet(b.Block()), listed: ask.NewAddrSet([]flow.Range{flow.RangeOf(network)}),
 		policy: alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil), alone: true,

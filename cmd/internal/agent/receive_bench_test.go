@@ -22,7 +22,7 @@ func BenchmarkReceive(b *testing.B) {
 	cfg.DataDir, cfg.Log.Path = dir, filepath.Join(dir, "alerts.log")
 	builder := intel.NewBuilder("ours")
 	for i := range 100_000 {
-		builder.Add(intel.Indicator{Prefix: netip.MustParsePrefix(fmt.Sprintf("203.%d.%d.%d/32", i>>16&255, i>>8&255, i&255)), Category: intel.C2, Score: 60})
+		builder.Add(&intel.Indicator{Prefix: netip.MustParsePrefix(fmt.Sprintf("203.%d.%d.%d/32", i>>16&255, i>>8&255, i&255)), Category: intel.C2, Score: 60})
 	}
 	a := New(cfg, Options{Log: slog.New(slog.DiscardHandler)})
 	a.swapSet(intel.NewSet(builder.Block()))

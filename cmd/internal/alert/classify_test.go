@@ -45,7 +45,7 @@ func testSet() *intel.Set {
 		{Prefix: netip.MustParsePrefix("10.66.0.1/32"), Category: intel.Spam, Score: 70},
 		{Prefix: netip.MustParsePrefix("2001:db8:bad::/48"), Category: intel.Botnet, Score: 70},
 	} {
-		b.Add(i)
+		b.Add(&i)
 	}
 	return intel.NewSet(b.Block())
 }

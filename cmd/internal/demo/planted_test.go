@@ -50,7 +50,7 @@ func indicators(t *testing.T) *intel.Set {
 		}
 		template := intel.Indicator{Feed: feed.Name, Category: feed.Category, Score: uint8(feed.Confidence), Ref: feed.Reference, Name: feed.Name}
 		builder := intel.NewBuilder(feed.Name)
-		emit := func(i intel.Indicator) ingest.Reason {
+		emit := func(i *intel.Indicator) ingest.Reason {
 			builder.Add(i)
 			return ""
 		}

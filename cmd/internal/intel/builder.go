@@ -53,21 +53,21 @@ func (b *Builder) Aggregate() { b.aggregate = true }
 // of the past.
 func (b *Builder) AsOf(now time.Time) { b.asOf = now.Unix() }
 
-// Add takes one indicator; its Feed is replaced by the builder's. A prefix is
+// Add takes a copy of an indicator, whose Feed is the builder's. A prefix is
 // masked and, when v4-mapped, unmapped; a domain is taken in lower case. Add
 // returns false for what cannot be kept: no prefix, domain or URL with a host,
 // or text beyond the builder's bounds. It rejects no address for what it is:
 // that is the feed's business.
-func (b *Builder) Add(i Indicator) bool {
+func (b *Builder) Add(i *Indicator) bool {
 	switch {
 	case i.Prefix.IsValid():
-		b.addPrefix(&i)
+		b.addPrefix(i)
 		return true
 	case i.Domain != "":
-		return b.addName(strings.ToLower(strings.TrimSuffix(i.Domain, ".")), "", &i)
+		return b.addName(strings.ToLower(strings.TrimSuffix(i.Domain, ".")), "", i)
 	default:
 		u, ok := SplitURL(i.URL)
-		return ok && len(i.URL) <= maxURL && b.addName(u.Host, i.URL, &i)
+		return ok && len(i.URL) <= maxURL && b.addName(u.Host, i.URL, i)
 	}
 }
 
@@ -85,7 +85,10 @@ func (b *Builder) addPrefix(i *Indicator) {
 		b.chunks = append(b.chunks, make([]row, 0, chunkRows))
 		last++
 	}
-	b.chunks[last] = append(b.chunks[last], row{hi, lo, b.fact(i, bits+more)})
+	n := len(b.chunks[last])
+	chunk := b.chunks[last][:n+1]
+	b.chunks[last], chunk[n].hi, chunk[n].lo = chunk, hi, lo
+	b.state(&chunk[n].fact, i, bits+more)
 }
 
 func (b *Builder) addName(host, url string, i *Indicator) bool {
@@ -95,24 +98,32 @@ func (b *Builder) addName(host, url string, i *Indicator) bool {
 	off := uint32(b.text.Len())
 	b.text.WriteString(host)
 	b.text.WriteString(url)
-	b.names = append(b.names, nameRow{off, uint16(len(host)), uint16(len(url)), b.fact(i, 0)})
+	n := nameRow{off: off, host: uint16(len(host)), url: uint16(len(url))}
+	b.state(&n.fact, i, 0)
+	b.names = append(b.names, n)
 	return true
 }
 
-func (b *Builder) fact(i *Indicator, bits int) fact {
-	return fact{
-		note:  b.note(note{i.Category, i.Ref, i.Name, i.Tags}),
-		first: packTime(i.FirstSeen), last: packTime(i.LastSeen), expires: packTime(i.Expires),
-		port: i.Port, bits: uint8(bits), score: min(i.Score, 100),
-	}
+// state sets f to what i says.
+func (b *Builder) state(f *fact, i *Indicator, bits int) {
+	f.note = b.note(i)
+	f.first, f.last, f.expires = packTime(i.FirstSeen), packTime(i.LastSeen), packTime(i.Expires)
+	f.port, f.bits, f.score = i.Port, uint8(bits), min(i.Score, 100)
 }
 
-// note returns the index of n, which is stored when it is new. Beyond the bound
-// on text only the category is kept.
-func (b *Builder) note(n note) uint32 {
-	if last := len(b.notes) - 1; last >= 0 && b.notes[last] == n {
-		return uint32(last)
+// note returns the index of i's note, which most often is that of the one before.
+func (b *Builder) note(i *Indicator) uint32 {
+	if last := len(b.notes) - 1; last >= 0 {
+		if n := &b.notes[last]; n.category == i.Category && n.ref == i.Ref && n.name == i.Name && n.tags == i.Tags {
+			return uint32(last)
+		}
 	}
+	return b.noted(note{i.Category, i.Ref, i.Name, i.Tags})
+}
+
+// noted returns the index of n, which is stored when it is new. Beyond the bound
+// on text only the category is kept.
+func (b *Builder) noted(n note) uint32 {
 	if at, ok := b.noteIndex[n]; ok {
 		return at
 	}
@@ -120,7 +131,7 @@ func (b *Builder) note(n note) uint32 {
 		bare := note{category: n.category}
 		if n != bare {
 			b.unnamed++
-			return b.note(bare)
+			return b.noted(bare)
 		}
 	}
 	n.ref, n.name, n.tags = b.intern(n.ref), b.intern(n.name), b.intern(n.tags)
@@ -195,15 +206,26 @@ func sortedRows(chunks [][]row) []row {
 	}
 	begin := int32(0)
 	for _, end := range from[:1<<16+1] {
-		if some := rows[begin:end]; len(some) > 1 {
-			slices.SortFunc(some, compareRows)
-		}
+		sortBucket(rows[begin:end])
 		begin = end
 	}
 	if at := from[1<<16-1]; at > 0 && int(at) < n && compareRows(rows[at-1], rows[at]) > 0 { // one below ::ffff:0:0
 		slices.SortFunc(rows, compareRows)
 	}
 	return rows
+}
+
+// sortBucket sorts rows that are all on IPv4, or all on IPv6: few on IPv4 by insertion.
+func sortBucket(rows []row) {
+	if len(rows) > 12 || len(rows) > 0 && !is4(rows[0].hi, rows[0].lo) {
+		slices.SortFunc(rows, compareRows)
+		return
+	}
+	for i := 1; i < len(rows); i++ {
+		for j := i; j > 0 && (rows[j].lo < rows[j-1].lo || rows[j].lo == rows[j-1].lo && compareRows(rows[j], rows[j-1]) < 0); j-- {
+			rows[j], rows[j-1] = rows[j-1], rows[j]
+		}
+	}
 }
 
 func compareRows(x, y row) int {

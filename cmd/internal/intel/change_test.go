@@ -11,7 +11,7 @@ func TestSince(t *testing.T) {
 		b := NewBuilder("f")
 		b.AsOf(now)
 		for _, i := range is {
-			b.Add(i)
+			b.Add(&i)
 		}
 		return b.Block()
 	}

@@ -93,7 +93,7 @@ func TestExpiredIsKeptForPeople(t *testing.T) {
 	live, dead, deadName := seen(C2, 90, 0, 10), seen(C2, 80, -20, -1), Indicator{Domain: "old.example", Score: 60, Expires: now}
 	dead.Prefix = netip.MustParsePrefix("198.51.100.8/32")
 	for _, i := range []Indicator{live, dead, deadName} {
-		b.Add(i)
+		b.Add(&i)
 	}
 	s := NewSet(b.Block())
 	if !contains(s, "198.51.100.7") || contains(s, "198.51.100.8") {
@@ -156,9 +156,9 @@ func TestFeedsCombine(t *testing.T) {
 					b.Aggregate()
 				}
 				i := seen(s.category, s.score, math.NaN(), math.NaN())
-				b.Add(i)
+				b.Add(&i)
 				i.Prefix, i.Domain = netip.Prefix{}, "bad.example"
-				b.Add(i)
+				b.Add(&i)
 			}
 			blocks = append(blocks, b.Block())
 		}

@@ -53,10 +53,10 @@ func TestSpans(t *testing.T) {
 			if r.IntN(3) == 0 {
 				i.Expires = at.Add(time.Duration(r.IntN(100)-50) * time.Hour)
 			}
-			b.Add(i)
+			b.Add(&i)
 		}
-		b.Add(Indicator{Domain: "bad.example"})
-		b.Add(Indicator{Prefix: netip.MustParsePrefix("2001:db8::/32")})
+		b.Add(&Indicator{Domain: "bad.example"})
+		b.Add(&Indicator{Prefix: netip.MustParsePrefix("2001:db8::/32")})
 		blocks = append(blocks, b.Block())
 	}
 	allow := NewAllow(AllowEntry{Prefix: netip.MustParsePrefix("198.51.2.64/26")}, AllowEntry{Prefix: netip.MustParsePrefix("198.51.1.7/32")})

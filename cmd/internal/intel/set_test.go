@@ -18,7 +18,7 @@ func at(prefix string, score uint8) Indicator {
 func block(feed string, is ...Indicator) *Block {
 	b := NewBuilder(feed)
 	for _, i := range is {
-		b.Add(i)
+		b.Add(&i)
 	}
 	return b.Block()
 }
@@ -179,7 +179,7 @@ func TestBuilderBounds(t *testing.T) {
 	b := NewBuilder("x")
 	for i := range 200 {
 		i := Indicator{Prefix: netip.MustParsePrefix("192.0.2.1/32"), Score: uint8(i % 100), Name: fmt.Sprint("reason ", i)}
-		b.Add(i)
+		b.Add(&i)
 	}
 	crowd := b.Block()
 	got := NewSet(crowd).Lookup(netip.MustParseAddr("192.0.2.1"), now)
@@ -190,7 +190,7 @@ func TestBuilderBounds(t *testing.T) {
 	b = NewBuilder("x")
 	long := string(make([]byte, 1<<20))
 	for i := range 40 {
-		b.Add(Indicator{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 32), Category: C2, Name: fmt.Sprint(i, long)})
+		b.Add(&Indicator{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 32), Category: C2, Name: fmt.Sprint(i, long)})
 	}
 	wordy := b.Block()
 	if wordy.Len() != 40 || wordy.Unnamed() == 0 || wordy.Unnamed() > 30 {
@@ -202,7 +202,7 @@ func TestBuilderBounds(t *testing.T) {
 	}
 
 	for _, i := range []Indicator{{}, {URL: "http://"}, {URL: "http://x.example/" + long[:maxURL]}, {URL: "%zz"}, {Domain: long[:300]}} {
-		if b.Add(i) {
+		if b.Add(&i) {
 			t.Errorf("accepted %.40v", i)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 func setOf(prefixes ...string) *intel.Set {
 	b := intel.NewBuilder("test")
 	for _, p := range prefixes {
-		b.Add(intel.Indicator{Prefix: netip.MustParsePrefix(p), Category: intel.C2, Score: 60})
+		b.Add(&intel.Indicator{Prefix: netip.MustParsePrefix(p), Category: intel.C2, Score: 60})
 	}
 	return intel.NewSet(b.Block())
 }

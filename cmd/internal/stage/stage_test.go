@@ -71,7 +71,7 @@ func newStage() *Stage {
 
 func setOf(prefix string) *intel.Set {
 	b := intel.NewBuilder("test")
-	b.Add(intel.Indicator{Prefix: netip.MustParsePrefix(prefix), Category: intel.C2, Score: 90})
+	b.Add(&intel.Indicator{Prefix: netip.MustParsePrefix(prefix), Category: intel.C2, Score: 90})
 	return intel.NewSet(b.Block())
 }
 

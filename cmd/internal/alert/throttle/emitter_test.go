@@ -47,7 +47,7 @@ type running struct {
 func startEmitter(t *testing.T, dir string) *running {
 	t.Helper()
 	b := intel.NewBuilder("test")
-	b.Add(intel.Indicator{Prefix: netip.MustParsePrefix("198.51.0.0/16"), Category: intel.C2, Score: 90})
+	b.Add(&intel.Indicator{Prefix: netip.MustParsePrefix("198.51.0.0/16"), Category: intel.C2, Score: 90})
 	x := &running{t: t, dir: dir, set: intel.NewSet(b.Block())}
 	say := func(status, msg string) {
 		x.mu.Lock()

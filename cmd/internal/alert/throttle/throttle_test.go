@@ -54,7 +54,7 @@ func newBench(t testing.TB, o Options) *bench {
 		{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Category: intel.Scanner, Score: 60},
 		{Prefix: netip.MustParsePrefix("2001:db8:bad::/48"), Category: intel.Scanner, Score: 60},
 	} {
-		b.Add(i)
+		b.Add(&i)
 	}
 	x := &bench{t: t, set: intel.NewSet(b.Block())}
 	x.policy = alert.NewPolicy([]netip.Prefix{

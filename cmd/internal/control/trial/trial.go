@@ -230,7 +230,7 @@ func (p *planted) is(h *hit.Hit) bool {
 // set has the one indicator.
 func (p *planted) set() *intel.Set {
 	b := intel.NewBuilder(hit.TestFeed)
-	b.Add(intel.Indicator{Prefix: netip.PrefixFrom(p.dst, 32), Category: p.category, Score: p.score, Name: Name})
+	b.Add(&intel.Indicator{Prefix: netip.PrefixFrom(p.dst, 32), Category: p.category, Score: p.score, Name: Name})
 	return intel.NewSet(b.Block())
 }
 

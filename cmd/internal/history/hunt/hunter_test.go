@@ -39,7 +39,7 @@ func setOf(prefixes ...string) *intel.Set {
 			feed, p = "test", feed
 		}
 		b := intel.NewBuilder(feed)
-		b.Add(intel.Indicator{Prefix: netip.MustParsePrefix(p), Category: intel.C2, Score: 90, Ref: "https://example.org/pulse/1", Name: "A pulse"})
+		b.Add(&intel.Indicator{Prefix: netip.MustParsePrefix(p), Category: intel.C2, Score: 90, Ref: "https://example.org/pulse/1", Name: "A pulse"})
 		blocks = append(blocks, b.Block())
 	}
 	return intel.NewSet(blocks...)

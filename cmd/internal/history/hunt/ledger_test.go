@@ -122,9 +122,9 @@ func TestHorizon(t *testing.T) {
 func TestRanges(t *testing.T) {
 	b := intel.NewBuilder("test")
 	for _, p := range []string{"198.51.100.0/25", "198.51.100.128/25", "198.51.100.7/32", "203.0.113.9/32", "2001:db8::/32", "2001:db8:1::1/128", "::/0"} {
-		b.Add(intel.Indicator{Prefix: netip.MustParsePrefix(p), Category: intel.C2, Score: 60})
+		b.Add(&intel.Indicator{Prefix: netip.MustParsePrefix(p), Category: intel.C2, Score: 60})
 	}
-	b.Add(intel.Indicator{Domain: "bad.example", Category: intel.C2, Score: 60})
+	b.Add(&intel.Indicator{Domain: "bad.example", Category: intel.C2, Score: 60})
 	set := intel.NewSet(b.Block())
 	got := RangesOf(set, time.Now(), func(i *intel.Indicator) bool { return i.Prefix.Bits() > 0 })
 	want := []flow.Range{

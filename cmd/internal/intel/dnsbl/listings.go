@@ -68,7 +68,7 @@ func (l *listings) build(zones []*zone) *intel.Set {
 	}
 	for _, by := range l.of {
 		for at, i := range by {
-			builders[at].Add(i)
+			builders[at].Add(&i)
 		}
 	}
 	blocks := make([]*intel.Block, len(zones))

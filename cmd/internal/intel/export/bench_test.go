@@ -29,7 +29,7 @@ func many(n int, domains bool) *intel.Set {
 		default:
 			i.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(ip >> 24), byte(ip >> 16), byte(ip >> 8), byte(ip)}), 32)
 		}
-		b.Add(i)
+		b.Add(&i)
 	}
 	return intel.NewSet(b.Block())
 }

@@ -26,7 +26,7 @@ func on(prefix string, c intel.Category, score uint8) intel.Indicator {
 func feed(name string, is ...intel.Indicator) *intel.Block {
 	b := intel.NewBuilder(name)
 	for _, i := range is {
-		b.Add(i)
+		b.Add(&i)
 	}
 	return b.Block()
 }

@@ -73,7 +73,7 @@ func (o *Options) leaves(i *intel.Indicator) string {
 		return "left out: " + string(r)
 	}
 	b := intel.NewBuilder(i.Feed)
-	b.Add(*i)
+	b.Add(i)
 	alone := Options{Format: o.Format, Name: o.Name, Zone: o.Zone, Action: o.Action, CNAME: o.CNAME, Now: o.Now}
 	s, err := Write(io.Discard, intel.NewSet(b.Block()), alone)
 	switch {

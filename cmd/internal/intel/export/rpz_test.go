@@ -22,7 +22,7 @@ func block(t testing.TB, feed string, all ...intel.Indicator) *intel.Block {
 	t.Helper()
 	b := intel.NewBuilder(feed)
 	for _, i := range all {
-		if !b.Add(i) {
+		if !b.Add(&i) {
 			t.Fatalf("the builder rejects %+v", i)
 		}
 	}

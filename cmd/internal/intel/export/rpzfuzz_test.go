@@ -21,7 +21,7 @@ func FuzzRPZ(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name, pulse, ref string) {
 		b := intel.NewBuilder("f")
-		if name == "" || !b.Add(intel.Indicator{Domain: name, Name: pulse, Ref: ref}) {
+		if name == "" || !b.Add(&intel.Indicator{Domain: name, Name: pulse, Ref: ref}) {
 			return
 		}
 		var out bytes.Buffer

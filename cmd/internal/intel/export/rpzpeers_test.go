@@ -222,7 +222,7 @@ func TestNameServersLoadHostileNames(t *testing.T) {
 	b := intel.NewBuilder("f")
 	nasty := strings.Repeat("\"\\;()\n$INCLUDE /etc/passwd\r\x00ü\xff", 20)
 	for _, name := range hostile() {
-		b.Add(intel.Indicator{Domain: name, Name: nasty, Ref: nasty})
+		b.Add(&intel.Indicator{Domain: name, Name: nasty, Ref: nasty})
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
@@ -235,8 +235,8 @@ func TestNameServersLoadHostileNames(t *testing.T) {
 			}
 		}
 		a[0] |= 0x20
-		b.Add(intel.Indicator{Prefix: netip.PrefixFrom(netip.AddrFrom16(a), 19+r.IntN(110))})
-		b.Add(intel.Indicator{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte(a[:4])), 8+r.IntN(25))})
+		b.Add(&intel.Indicator{Prefix: netip.PrefixFrom(netip.AddrFrom16(a), 19+r.IntN(110))})
+		b.Add(&intel.Indicator{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte(a[:4])), 8+r.IntN(25))})
 	}
 	zone := zoneFile(t, t.TempDir(), intel.NewSet(b.Block()), Options{Zone: "rpz.flowhound"})
 	named := dnstest.Named(t, "", zone)

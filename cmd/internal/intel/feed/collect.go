@@ -14,7 +14,7 @@ import (
 //
 // What has expired is kept for intel.Kept, so that people can be told of it; where a
 // capture is held against the Set, for good: its time counts, and not ours.
-func (f *Feeds) collect(name string, aggregate, own bool) (b *intel.Builder, keep func(intel.Indicator) ingest.Reason) {
+func (f *Feeds) collect(name string, aggregate, own bool) (b *intel.Builder, keep ingest.Keep) {
 	now := time.Now()
 	b = intel.NewBuilder(name)
 	if !f.o.Past {
@@ -24,11 +24,12 @@ func (f *Feeds) collect(name string, aggregate, own bool) (b *intel.Builder, kee
 		b.Aggregate()
 	}
 	overrides := ingest.NewOverrides(f.o.Categories)
-	return b, func(i intel.Indicator) ingest.Reason {
-		if c, ok := overrides.Of(&i); ok {
-			i.Category = c
+	return b, func(i *intel.Indicator) ingest.Reason {
+		if c, ok := overrides.Of(i); ok && c != i.Category {
+			other := *i
+			other.Category, i = c, &other
 		}
-		if network := networkOf(&i); network.IsValid() {
+		if network := networkOf(i); network.IsValid() {
 			if why := f.policy.Reject(network); why != "" && (!own || !f.policy.Own(network)) {
 				return why
 			}

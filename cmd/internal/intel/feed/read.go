@@ -33,7 +33,7 @@ var errEmptied = errors.New("is empty now; to empty the list on purpose, leave a
 type reading struct {
 	ctx   context.Context
 	feed  *source
-	keep  func(intel.Indicator) ingest.Reason
+	keep  func(*intel.Indicator) ingest.Reason
 	drops ingest.Drops
 	bytes int64 // unpacked
 }

@@ -122,7 +122,7 @@ func (a *API) talk(w http.ResponseWriter, r *http.Request) {
 func (a *API) pairs(ctx context.Context, q *asking, addr netip.Addr) ([]*hunt.Group, uint64, error) {
 	network := netip.PrefixFrom(addr, addr.BitLen())
 	b := intel.NewBuilder("asked")
-	b.Add(intel.Indicator{Prefix: network, Score: intel.DefaultConfidence})
+	b.Add(&intel.Indicator{Prefix: network, Score: intel.DefaultConfidence})
 	finder := hunt.NewFinder(alert.NewPolicy(a.d.Networks(), a.d.History.ServicePorts(), nil), intel.NewSet(b.Block()), q.begun)
 	finder.Bound(mostApart, mostContacts)
 	set := query.NewAddrSet([]flow.Range{flow.RangeOf(network)})

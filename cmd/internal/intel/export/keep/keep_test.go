@@ -44,7 +44,7 @@ func newBench(t *testing.T, files ...File) *bench {
 func (b *bench) list(prefixes ...string) {
 	builder := intel.NewBuilder("ours")
 	for _, p := range prefixes {
-		builder.Add(intel.Indicator{Prefix: netip.MustParsePrefix(p), Category: intel.C2, Score: 90})
+		builder.Add(&intel.Indicator{Prefix: netip.MustParsePrefix(p), Category: intel.C2, Score: 90})
 	}
 	b.set.Store(intel.NewSet(builder.Block()))
 	if b.Keeper != nil {

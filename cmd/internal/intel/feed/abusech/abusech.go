@@ -78,7 +78,7 @@ func newParser(o ingest.Options, not error, emit ingest.Keep) *parser {
 
 // keep emits one indicator.
 func (p *parser) keep(i intel.Indicator, line int, text string) {
-	p.drops.Add(p.emit(i), line, text)
+	p.drops.Add(p.emit(&i), line, text)
 }
 
 // beginsLikeJSON looks at the first character of a document that Sniff has seen.

@@ -220,7 +220,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, which int) {
 		parse := [...]parseFunc{ParseFeodo, ParseThreatFox, ParseURLhaus}[uint(which)%3]
 		n := 0
-		_, _ = parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		_, _ = parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i *intel.Indicator) ingest.Reason {
 			if !i.Prefix.IsValid() && i.Domain == "" && i.URL == "" || i.Prefix.IsValid() && i.URL != "" {
 				t.Fatalf("emitted %+v", i)
 			}

@@ -64,7 +64,7 @@ func Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.Drops, error
 		why := row(columns, &i)
 		if why == "" {
 			rows++
-			why = emit(i)
+			why = emit(&i)
 		}
 		drops.Add(why, lines.N(), line)
 	}

@@ -94,7 +94,7 @@ func TestRefusedWhole(t *testing.T) {
 		}
 	}
 	broken := errors.New("disk on fire")
-	if _, err := Parse(io.MultiReader(strings.NewReader(whole), iotest.ErrReader(broken)), ingest.Options{}, func(intel.Indicator) ingest.Reason { return "" }); !errors.Is(err, broken) {
+	if _, err := Parse(io.MultiReader(strings.NewReader(whole), iotest.ErrReader(broken)), ingest.Options{}, func(*intel.Indicator) ingest.Reason { return "" }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -111,7 +111,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(b))
 	f.Fuzz(func(t *testing.T, text string) {
 		n := 0
-		_, _ = Parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		_, _ = Parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i *intel.Indicator) ingest.Reason {
 			if !i.Prefix.IsValid() || i.Prefix != i.Prefix.Masked() || ingest.Text(i.Name, ingest.MaxName) != i.Name {
 				t.Fatalf("emitted %+v", i)
 			}

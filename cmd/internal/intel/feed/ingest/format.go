@@ -14,12 +14,12 @@ type Options struct {
 	Limit    int // how many indicators are kept at most; 0: the format's own
 }
 
-// Keep takes an indicator and returns why it is rejected, or "" when it is kept.
-type Keep func(intel.Indicator) Reason
+// Keep takes a copy of an indicator and returns why it is rejected, or "" when it is kept.
+type Keep func(*intel.Indicator) Reason
 
 // AtMost keeps n indicators and rejects what comes after them.
 func (k Keep) AtMost(n int) Keep {
-	return func(i intel.Indicator) Reason {
+	return func(i *intel.Indicator) Reason {
 		if n <= 0 {
 			return OverLimit
 		}

@@ -16,6 +16,7 @@ const (
 // concurrent use.
 type Policy struct {
 	special, local, exporters bart.Lite
+	any                       bart.Lite // what is in any of them: most networks are in none
 }
 
 // NewPolicy returns a Policy that also rejects what overlaps the local networks, and
@@ -24,14 +25,14 @@ type Policy struct {
 // configuration; what only sends flows could be forged.
 func NewPolicy(local []netip.Prefix, exporters ...netip.Prefix) *Policy {
 	p := new(Policy)
-	for _, n := range specialUse() {
-		p.special.Insert(n)
-	}
-	for _, n := range local {
-		p.local.Insert(n)
-	}
-	for _, n := range exporters {
-		p.exporters.Insert(n)
+	for _, part := range []struct {
+		table    *bart.Lite
+		networks []netip.Prefix
+	}{{&p.special, specialUse()}, {&p.local, local}, {&p.exporters, exporters}} {
+		for _, n := range part.networks {
+			part.table.Insert(n)
+			p.any.Insert(n)
+		}
 	}
 	return p
 }
@@ -40,16 +41,13 @@ func NewPolicy(local []netip.Prefix, exporters ...netip.Prefix) *Policy {
 // covers a special-use or local network is: FireHOL's level 1 list holds
 // 10.0.0.0/8 and would match every LAN.
 func (p *Policy) Reject(network netip.Prefix) Reason {
-	in := (*bart.Lite).OverlapsPrefix
-	if network.IsSingleIP() { // most are, and are found in a third of the time
-		in = func(t *bart.Lite, p netip.Prefix) bool { return t.Contains(p.Addr()) }
-	}
 	switch {
+	case network.IsSingleIP() && !p.any.Contains(network.Addr()): // nearly all
 	case tooWide(network):
 		return TooWide
-	case in(&p.special, network):
+	case p.special.OverlapsPrefix(network):
 		return SpecialUse
-	case in(&p.local, network):
+	case p.local.OverlapsPrefix(network):
 		return Local
 	case p.exporters.LookupPrefix(network):
 		return Exporter

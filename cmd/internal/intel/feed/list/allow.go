@@ -25,7 +25,7 @@ func ParseAllow(r io.Reader, emit func(intel.AllowEntry) ingest.Reason) (ingest.
 	p := &parser{
 		Reader: Reader{Format: Auto}, limit: DefaultLimit,
 		in: source{lines: lines}, drops: ingest.Drops{},
-		emit: func(i intel.Indicator) ingest.Reason {
+		emit: func(i *intel.Indicator) ingest.Reason {
 			if i.URL != "" || i.Port != 0 {
 				return ingest.TooNarrow
 			}

@@ -32,7 +32,7 @@ func (p *parser) table() (*table, error) {
 // plainHits returns in how many lines of the sample plain finds an indicator.
 func (p *parser) plainHits() (hits int) {
 	found := false
-	trial := &parser{Reader: p.Reader, limit: p.limit, counts: p.counts, drops: ingest.Drops{}, emit: func(intel.Indicator) ingest.Reason { found = true; return "" }}
+	trial := &parser{Reader: p.Reader, limit: p.limit, counts: p.counts, drops: ingest.Drops{}, emit: func(*intel.Indicator) ingest.Reason { found = true; return "" }}
 	for _, l := range p.in.ahead {
 		found = false
 		trial.plain(strings.TrimSpace(l.raw))

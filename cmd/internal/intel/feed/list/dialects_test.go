@@ -73,8 +73,8 @@ func TestDialects(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o := ingest.Options{Template: intel.Indicator{Score: 50, Name: "ours"}, Now: time.Date(2026, 6, 7, 12, 0, 0, 0, time.UTC)}
 			var got []string
-			drops, err := tt.f.Parse(strings.NewReader(tt.text), o, func(i intel.Indicator) ingest.Reason {
-				said := brief(i)
+			drops, err := tt.f.Parse(strings.NewReader(tt.text), o, func(i *intel.Indicator) ingest.Reason {
+				said := brief(*i)
 				said, _, _ = strings.Cut(said, " first=")
 				if !i.Expires.IsZero() {
 					said += " ends=" + i.Expires.Format(time.RFC3339)

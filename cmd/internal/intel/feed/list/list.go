@@ -83,6 +83,7 @@ type parser struct {
 	kept     int
 
 	bare   intel.Indicator // of which take4 sets the prefix
+	given  intel.Indicator // what is emitted
 	counts bool            // the number behind an address says how many lists name it
 	paired uint16          // the port behind the address of a record
 	fields []string        // of the last record
@@ -155,7 +156,7 @@ func (p *parser) take4(prefix netip.Prefix) {
 	}
 	p.understood++
 	p.bare.Prefix = prefix
-	if why := p.emit(p.bare); why != "" {
+	if why := p.emit(&p.bare); why != "" {
 		p.drops.Add(why, p.in.now.n, string(p.in.lines.Raw()))
 		return
 	}
@@ -228,7 +229,8 @@ func (p *parser) keep(text string, i intel.Indicator) {
 	if p.full() {
 		return
 	}
-	if why := p.emit(i); why != "" {
+	p.given = i // there once, where i would be allocated each time
+	if why := p.emit(&p.given); why != "" {
 		p.drops.Add(why, p.in.now.n, text)
 		return
 	}

@@ -238,7 +238,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text, format, column string) {
 		n := 0
-		drops, err := Reader{Format: Format(format), Column: column}.Parse(strings.NewReader(text), ingest.Options{Limit: 100}, func(i intel.Indicator) ingest.Reason {
+		drops, err := Reader{Format: Format(format), Column: column}.Parse(strings.NewReader(text), ingest.Options{Limit: 100}, func(i *intel.Indicator) ingest.Reason {
 			if p := i.Prefix; !p.IsValid() && i.Domain == "" && i.URL == "" || p.IsValid() && (p != p.Masked() || p.Addr().Is4In6()) {
 				t.Fatalf("emitted %+v", i)
 			}
@@ -265,7 +265,7 @@ func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0
-		if _, err := (Reader{}).Parse(strings.NewReader(text.String()), ingest.Options{}, func(intel.Indicator) ingest.Reason { n++; return "" }); err != nil || n != 1_000_000 {
+		if _, err := (Reader{}).Parse(strings.NewReader(text.String()), ingest.Options{}, func(*intel.Indicator) ingest.Reason { n++; return "" }); err != nil || n != 1_000_000 {
 			b.Fatal(n, err)
 		}
 	}

@@ -88,40 +88,42 @@ func (p *parser) plain(line string) {
 // lines of nearly all lists are, and cost a third this way. Whatever is not beyond doubt is
 // left to ingest.Parse.
 func prefix4[T string | []byte](line T) (p netip.Prefix, ok bool) {
-	var b [4]byte
-	n, i := 0, 0
-	for ; i < len(line) && n < 4; i++ {
-		from, v := i, 0
-		for ; i < len(line) && line[i] >= '0' && line[i] <= '9' && i < from+3; i++ {
-			v = v*10 + int(line[i]-'0')
+	ip, i := uint32(0), 0
+	for n := 1; ; n++ {
+		from, v := i, uint32(0)
+		for ; i < len(line) && line[i]-'0' <= 9; i++ {
+			v = v*10 + uint32(line[i]-'0')
 		}
-		if i == from || v > 255 || line[from] == '0' && i > from+1 {
+		if digits := i - from; digits == 0 || digits > 3 || v > 255 || line[from] == '0' && digits > 1 {
 			return p, false
 		}
-		b[n] = byte(v)
-		if n++; n == 4 || i == len(line) || line[i] != '.' {
+		if ip = ip<<8 | v; n == 4 {
 			break
 		}
-	}
-	bits := 32
-	if n == 4 && i < len(line) && line[i] == '/' {
-		length := line[i+1:]
-		if bits = 0; len(length) == 0 || len(length) > 2 || length[0] == '0' && len(length) > 1 {
+		if i == len(line) || line[i] != '.' {
 			return p, false
 		}
-		for at := range len(length) {
-			c := length[at]
-			if c < '0' || c > '9' {
-				return p, false
-			}
-			bits = bits*10 + int(c-'0')
-		}
-		i = len(line)
+		i++
 	}
-	if n != 4 || i != len(line) || bits > 32 {
+	addr := netip.AddrFrom4([4]byte{byte(ip >> 24), byte(ip >> 16), byte(ip >> 8), byte(ip)})
+	if i == len(line) {
+		return netip.PrefixFrom(addr, 32), true
+	}
+	length, bits := line[i+1:], 0
+	if line[i] != '/' || len(length) == 0 || len(length) > 2 || length[0] == '0' && len(length) > 1 {
 		return p, false
 	}
-	return netip.PrefixFrom(netip.AddrFrom4(b), bits).Masked(), true
+	for at := range len(length) {
+		c := length[at]
+		if c < '0' || c > '9' {
+			return p, false
+		}
+		bits = bits*10 + int(c-'0')
+	}
+	if bits > 32 {
+		return p, false
+	}
+	return netip.PrefixFrom(addr, bits).Masked(), true
 }
 
 // isBare reports whether a line is letters, digits, dots and dashes of a name, or an IPv4

@@ -94,6 +94,6 @@ func (p *parser) attribute(a *attribute, base intel.Indicator) {
 		return
 	}
 	for _, i := range found {
-		p.drops.Add(p.emit(i), 0, string(a.Value))
+		p.drops.Add(p.emit(&i), 0, string(a.Value))
 	}
 }

@@ -83,8 +83,8 @@ func TestParse(t *testing.T) {
 		t.Errorf("left out: %s", s)
 	}
 	var whole []intel.Indicator
-	_, _ = Format{}.Parse(strings.NewReader(document1(t)), ingest.Options{Template: template}, func(i intel.Indicator) ingest.Reason {
-		whole = append(whole, i)
+	_, _ = Format{}.Parse(strings.NewReader(document1(t)), ingest.Options{Template: template}, func(i *intel.Indicator) ingest.Reason {
+		whole = append(whole, *i)
 		return ""
 	})
 	if i := whole[2]; i.Name != "Sample C2 [31m event" || i.Ref != "https://report.example/1" || i.Tags != `tlp:clear,misp-galaxy:botnet="Mozi",scanner` {
@@ -110,7 +110,7 @@ func TestShapes(t *testing.T) {
 		"without attributes": {`{"Event":{"info":"x"}}`, 1},
 		"attributes null":    {`{"Event":{"info":"x","Attribute":null,"Object":{},"Tag":"x"}}`, 1},
 	} {
-		p := newParser(ingest.Options{}, func(intel.Indicator) ingest.Reason { return "" })
+		p := newParser(ingest.Options{}, func(*intel.Indicator) ingest.Reason { return "" })
 		if err := p.document(strings.NewReader(tt.text)); err != nil || p.events != tt.events {
 			t.Errorf("%s: %d events, %v", name, p.events, err)
 		}
@@ -242,7 +242,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(`[{"Event":{"Attribute":[{"type":"ip-dst|port","value":"[2001:db8::1]|1","to_ids":1}]}}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		n := 0
-		_, _ = Format{}.Parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		_, _ = Format{}.Parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i *intel.Indicator) ingest.Reason {
 			if kinds := strings.Count(fmt.Sprint(i.Prefix.IsValid(), i.Domain != "", i.URL != ""), "true"); kinds != 1 {
 				t.Fatalf("emitted %+v", i)
 			}

@@ -24,7 +24,7 @@ func BenchmarkSync(b *testing.B) {
 	o := SyncOptions{URL: f.URL, Key: testKey, Now: now}
 	read := func(dir string) {
 		n := 0
-		if _, err := (Format{}).ParseDir(dir, ingest.Options{Now: now}, func(intel.Indicator) ingest.Reason { n++; return "" }); err != nil || n != 200_000 {
+		if _, err := (Format{}).ParseDir(dir, ingest.Options{Now: now}, func(*intel.Indicator) ingest.Reason { n++; return "" }); err != nil || n != 200_000 {
 			b.Fatalf("%d indicators, %v", n, err)
 		}
 	}

@@ -100,5 +100,5 @@ func (p *parser) item(it *item, i intel.Indicator) ingest.Reason {
 	if why := it.observe(&i); why != "" {
 		return why
 	}
-	return p.emit(i)
+	return p.emit(&i)
 }

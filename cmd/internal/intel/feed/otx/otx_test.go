@@ -104,7 +104,7 @@ func TestShapes(t *testing.T) {
 		"nested 10,000 deep":  {`{"x":` + strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + `,` + pulse[1:], 1},
 		"deep in the results": {`{"results":[[[[1]]],` + pulse + `]}`, 1},
 	} {
-		p := newParser(Choice{}, ingest.Options{Now: now}, func(intel.Indicator) ingest.Reason { return "" })
+		p := newParser(Choice{}, ingest.Options{Now: now}, func(*intel.Indicator) ingest.Reason { return "" })
 		if err := p.read(strings.NewReader(tt.text)); err != nil || p.pulses != tt.pulses {
 			t.Errorf("%s: %d pulses, %v", name, p.pulses, err)
 		}
@@ -162,7 +162,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		n := 0
-		_, _ = Format{}.Parse(bytes.NewReader(doc), ingest.Options{Now: now, Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		_, _ = Format{}.Parse(bytes.NewReader(doc), ingest.Options{Now: now, Limit: 50}, func(i *intel.Indicator) ingest.Reason {
 			if !i.Prefix.IsValid() && i.Domain == "" && i.URL == "" {
 				t.Fatalf("emitted %+v", i)
 			}

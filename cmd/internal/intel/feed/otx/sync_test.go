@@ -61,7 +61,7 @@ func (c *copyOf) good() (changed bool, asked, served []string) {
 func (c *copyOf) expect(want ...string) {
 	c.t.Helper()
 	var got []string
-	_, err := Format{Choice: c.o.Choice}.ParseDir(c.dir, ingest.Options{Now: now}, func(i intel.Indicator) ingest.Reason {
+	_, err := Format{Choice: c.o.Choice}.ParseDir(c.dir, ingest.Options{Now: now}, func(i *intel.Indicator) ingest.Reason {
 		got = append(got, i.Prefix.Addr().String())
 		return ""
 	})
@@ -289,7 +289,7 @@ func TestSyncDirtyPulses(t *testing.T) {
 	c.otx.put(3, time.Hour, addr(3)).id = "../../etc/passwd"
 	c.good()
 	var names []string
-	drops, err := Format{}.ParseDir(c.dir, ingest.Options{Now: now}, func(i intel.Indicator) ingest.Reason { names = append(names, i.Name); return "" })
+	drops, err := Format{}.ParseDir(c.dir, ingest.Options{Now: now}, func(i *intel.Indicator) ingest.Reason { names = append(names, i.Name); return "" })
 	if err != nil || drops[ingest.SingleLabel].Count+drops[ingest.Unreadable].Count != 1 {
 		t.Errorf("%v, %v", drops, err)
 	}

@@ -101,7 +101,7 @@ func take(rec *record, i intel.Indicator, emit ingest.Keep) ingest.Reason {
 		i.Name = "Spamhaus DROP " + rec.SBL
 		i.Ref = "https://www.spamhaus.org/sbl/query/" + rec.SBL
 	}
-	return emit(i)
+	return emit(&i)
 }
 
 // text returns what an example of a dropped record says.

@@ -82,7 +82,7 @@ func TestRefusedWhole(t *testing.T) {
 		}
 	}
 	broken := errors.New("disk on fire")
-	if _, err := Parse(io.MultiReader(strings.NewReader(whole), iotest.ErrReader(broken)), ingest.Options{}, func(intel.Indicator) ingest.Reason { return "" }); !errors.Is(err, broken) {
+	if _, err := Parse(io.MultiReader(strings.NewReader(whole), iotest.ErrReader(broken)), ingest.Options{}, func(*intel.Indicator) ingest.Reason { return "" }); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -95,7 +95,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(b))
 	f.Fuzz(func(t *testing.T, text string) {
 		n := 0
-		_, _ = Parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		_, _ = Parse(strings.NewReader(text), ingest.Options{Limit: 50}, func(i *intel.Indicator) ingest.Reason {
 			if !i.Prefix.IsValid() || i.Prefix != i.Prefix.Masked() || i.Ref != ingest.Link(i.Ref) {
 				t.Fatalf("emitted %+v", i)
 			}

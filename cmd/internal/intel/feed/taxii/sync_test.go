@@ -171,8 +171,8 @@ func (c *copyOf) good() (changed bool) {
 func (c *copyOf) expect(want ...string) {
 	c.t.Helper()
 	var got []string
-	_, err := Format{}.ParseDir(c.dir, ingest.Options{Now: c.o.Now}, func(i intel.Indicator) ingest.Reason {
-		got = append(got, what(i))
+	_, err := Format{}.ParseDir(c.dir, ingest.Options{Now: c.o.Now}, func(i *intel.Indicator) ingest.Reason {
+		got = append(got, what(*i))
 		return ""
 	})
 	slices.Sort(got)

@@ -92,7 +92,7 @@ func (p *parser) take(v *version) {
 			p.drops.Add(ingest.NotYetValid, 0, text)
 			return
 		}
-		p.drops.Add(p.emit(i), 0, text)
+		p.drops.Add(p.emit(&i), 0, text)
 	}
 	match(v.pattern, v.base(p.o.Template), keep, func(why ingest.Reason, text string) { p.drops.Add(why, 0, text) })
 }

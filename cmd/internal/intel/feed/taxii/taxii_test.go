@@ -72,8 +72,8 @@ func TestParse(t *testing.T) {
 		t.Errorf("left out: %s", s)
 	}
 	var whole []intel.Indicator
-	_, _ = Format{}.Parse(strings.NewReader(bundle(t)), ingest.Options{Template: template, Now: now}, func(i intel.Indicator) ingest.Reason {
-		whole = append(whole, i)
+	_, _ = Format{}.Parse(strings.NewReader(bundle(t)), ingest.Options{Template: template, Now: now}, func(i *intel.Indicator) ingest.Reason {
+		whole = append(whole, *i)
 		return ""
 	})
 	i := whole[0]
@@ -235,7 +235,7 @@ func TestShapes(t *testing.T) {
 		"deep object":      {`{"objects":[` + deep + "," + x + "]}", 1},
 		"wrong everywhere": {`{"labels":7,"confidence":"x","revoked":[],"kill_chain_phases":{},"external_references":[7],"name":{},"valid_from":1,` + x[1:], 1},
 	} {
-		p := newParser(ingest.Options{Now: now}, func(intel.Indicator) ingest.Reason { return "" })
+		p := newParser(ingest.Options{Now: now}, func(*intel.Indicator) ingest.Reason { return "" })
 		if err := p.read(strings.NewReader(tt.text)); err != nil || p.objects != tt.objects {
 			t.Errorf("%s: %d objects, %v", name, p.objects, err)
 		}
@@ -267,7 +267,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(bundle(f))
 	f.Fuzz(func(t *testing.T, text string) {
 		n := 0
-		_, _ = Format{}.Parse(strings.NewReader(text), ingest.Options{Now: now, Limit: 50}, func(i intel.Indicator) ingest.Reason {
+		_, _ = Format{}.Parse(strings.NewReader(text), ingest.Options{Now: now, Limit: 50}, func(i *intel.Indicator) ingest.Reason {
 			if ingest.Text(i.Name, ingest.MaxName) != i.Name || len(i.Tags) > ingest.MaxTags || i.Score > 100 || i.Ref != ingest.Link(i.Ref) {
 				t.Fatalf("emitted %+v", i)
 			}

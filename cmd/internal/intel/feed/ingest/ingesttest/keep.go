@@ -9,13 +9,13 @@ import (
 // Keep returns a Keep that rejects what no feed may list, and hands the rest to each.
 func Keep(each func(intel.Indicator)) ingest.Keep {
 	policy := ingest.NewPolicy(nil)
-	return func(i intel.Indicator) ingest.Reason {
+	return func(i *intel.Indicator) ingest.Reason {
 		if i.Prefix.IsValid() {
 			if why := policy.Reject(i.Prefix); why != "" {
 				return why
 			}
 		}
-		each(i)
+		each(*i)
 		return ""
 	}
 }
