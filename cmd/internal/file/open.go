@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -34,7 +35,10 @@ func Open(path string) (*os.File, fs.FileInfo, error) {
 
 // Read returns what a regular file holds. A file of more than limit bytes is an
 // error.
-func Read(path string, limit int64) ([]byte, error) {
+func Read(path string, limit int64) ([]byte, error) { return ReadTo(nil, path, limit) }
+
+// ReadTo is Read into the room of b, as far as it suffices.
+func ReadTo(b []byte, path string, limit int64) ([]byte, error) {
 	f, info, err := Open(path)
 	if err != nil {
 		return nil, err
@@ -42,7 +46,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	defer func() { _ = f.Close() }()
 	if info.Size() <= limit {
 		// A byte more tells the end: then nothing is copied to more room.
-		b := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+		b := bytes.NewBuffer(slices.Grow(b[:0], int(info.Size())+bytes.MinRead))
 		_, err := b.ReadFrom(io.LimitReader(f, limit+1))
 		if b := b.Bytes(); err != nil || int64(len(b)) <= limit {
 			return b, err

@@ -27,17 +27,30 @@ type CountryHour struct {
 	RawBytes, RawPackets uint64 // as exported
 }
 
+// Sums are which sums of a CountryHour are read, besides that of flows. Others are not set:
+// reading all takes twice as long as reading one.
+type Sums uint8
+
+// The sums.
+const (
+	Bytes Sums = 1 << iota
+	Packets
+	RawBytes
+	RawPackets
+	AllSums = Bytes | Packets | RawBytes | RawPackets
+)
+
 // Countries gives the roll-ups to each, and returns the files of the snapshot that they
 // stand for, whole; the others must be read themselves. So many workers, numbered from 0
 // on, call each at once, with some rows of a file, which are valid during the call. A
 // file's rows are in the order of hours.
-func (s *Snapshot) Countries(workers int, each func(worker int, rows []CountryHour) error) (covered map[*File]bool, err error) {
+func (s *Snapshot) Countries(workers int, sums Sums, each func(worker int, rows []CountryHour) error) (covered map[*File]bool, err error) {
 	rooms := make([][]CountryHour, max(workers, 1))
 	return s.rolledUp(countriesName, countriesMagic, workers, func(worker int, _ *File, content []byte) (bool, error) {
 		if rooms[worker] == nil {
 			rooms[worker] = make([]CountryHour, rowsAtOnce)
 		}
-		return true, decodeCountries(content, rooms[worker], func(rows []CountryHour) error { return each(worker, rows) })
+		return true, decodeCountries(content, sums, rooms[worker], func(rows []CountryHour) error { return each(worker, rows) })
 	})
 }
 
@@ -48,7 +61,7 @@ const rowsAtOnce = 256
 var errCountries = errors.New("the roll-up is damaged")
 
 // decodeCountries gives the rows of a section to each, as many at once as room has.
-func decodeCountries(b []byte, room []CountryHour, each func([]CountryHour) error) error {
+func decodeCountries(b []byte, sums Sums, room []CountryHour, each func([]CountryHour) error) error {
 	hour := int64(0)
 	for len(b) > 0 {
 		n := 0
@@ -61,7 +74,7 @@ func decodeCountries(b []byte, room []CountryHour, each func([]CountryHour) erro
 			hour += d
 			c.Hour, c.Src, c.Dst = hour*3600, [2]byte(b[size:]), [2]byte(b[size+2:])
 			b = b[size+4:]
-			if size = c.readSums(b); size == 0 {
+			if size = c.readSums(b, sums); size == 0 {
 				return errCountries
 			}
 			b = b[size:]
@@ -76,7 +89,7 @@ func decodeCountries(b []byte, room []CountryHour, each func([]CountryHour) erro
 // readSums reads the five sums that b begins with, and returns how many bytes they take: 0
 // where they are not there. How long a number is cannot be foretold, so that reading byte by
 // byte takes three times as long: this finds the ends of all five at once.
-func (c *CountryHour) readSums(b []byte) int {
+func (c *CountryHour) readSums(b []byte, sums Sums) int {
 	if len(b) >= 24 {
 		ends := lastBytes(binary.LittleEndian.Uint64(b)) | lastBytes(binary.LittleEndian.Uint64(b[8:]))<<8
 		e0 := uint(bits.TrailingZeros32(ends))
@@ -90,10 +103,18 @@ func (c *CountryHour) readSums(b []byte) int {
 		e4 := uint(bits.TrailingZeros32(ends))
 		if b := (*[24]byte)(b); e4 < 16 && e0 < 8 && e1-e0 <= 8 && e2-e1 <= 8 && e3-e2 <= 8 && e4-e3 <= 8 {
 			c.Flows = short(b, 0, e0)
-			c.RawBytes = short(b, e0+1, e1)
-			c.RawPackets = short(b, e1+1, e2)
-			c.Bytes = short(b, e2+1, e3)
-			c.Packets = short(b, e3+1, e4)
+			if sums&RawBytes != 0 {
+				c.RawBytes = short(b, e0+1, e1)
+			}
+			if sums&RawPackets != 0 {
+				c.RawPackets = short(b, e1+1, e2)
+			}
+			if sums&Bytes != 0 {
+				c.Bytes = short(b, e2+1, e3)
+			}
+			if sums&Packets != 0 {
+				c.Packets = short(b, e3+1, e4)
+			}
 			return int(e4) + 1
 		}
 	}

@@ -34,8 +34,9 @@ func (s *Snapshot) rolledUp(name, magic string, workers int, take func(worker in
 	var all sync.WaitGroup
 	for worker := range max(workers, 1) {
 		all.Go(func() {
+			var room []byte
 			for files := range days {
-				taken, failed := s.rolledUpDay(files, name, magic, func(f *File, content []byte) (bool, error) { return take(worker, f, content) })
+				taken, failed := s.rolledUpDay(files, name, magic, &room, func(f *File, content []byte) (bool, error) { return take(worker, f, content) })
 				mu.Lock()
 				for _, f := range taken {
 					covered[f] = true
@@ -56,9 +57,14 @@ func (s *Snapshot) rolledUp(name, magic string, workers int, take func(worker in
 	return covered, nil
 }
 
-// rolledUpDay is rolledUp for the files of a day.
-func (s *Snapshot) rolledUpDay(files []*File, name, magic string, take func(f *File, content []byte) (bool, error)) (taken []*File, err error) {
-	sections := readSections(filepath.Join(s.dir, files[0].Day, name), magic)
+// rolledUpDay is rolledUp for the files of a day. It reads into room, which it makes larger.
+func (s *Snapshot) rolledUpDay(files []*File, name, magic string, room *[]byte, take func(f *File, content []byte) (bool, error)) (taken []*File, err error) {
+	b, err := file.ReadTo(*room, filepath.Join(s.dir, files[0].Day, name), countriesLimit)
+	if err != nil {
+		return nil, nil //nolint:nilerr // without a roll-up files are read
+	}
+	*room = b
+	sections := sectionsOf(b, magic)
 	for _, f := range files {
 		content, ok := sections[indexKey(magic, f.Name, &f.Info)]
 		if !ok {
@@ -81,9 +87,17 @@ func (s *Snapshot) rolledUpDay(files []*File, name, magic string, take func(f *F
 // their files.
 func readSections(path, magic string) map[string][]byte {
 	b, err := file.Read(path, countriesLimit)
+	if err != nil {
+		return nil
+	}
+	return sectionsOf(b, magic)
+}
+
+// sectionsOf is readSections of what a file holds.
+func sectionsOf(b []byte, magic string) map[string][]byte {
 	sections := map[string][]byte{}
 	b, ok := bytes.CutPrefix(b, []byte(magic))
-	if err != nil || !ok {
+	if !ok {
 		return sections
 	}
 	for len(b) >= 8 {

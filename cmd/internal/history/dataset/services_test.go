@@ -37,6 +37,52 @@ func TestServicesCode(t *testing.T) {
 	}
 }
 
+// TestSomeSums: whichever sums are read, they are those that reading all gives.
+func TestSomeSums(t *testing.T) {
+	rows := serviceRows()
+	for i := range 200 {
+		r := rows[i%len(rows)]
+		r.Hour += int64(i) * 3600
+		r.Service, r.RawBytes, r.Bytes = uint32(i*i), uint64(i)<<(i%40), uint64(i)<<(i%50)
+		rows = append(rows, r)
+	}
+	only := func(r CountryHour, sums Sums) CountryHour {
+		for of, v := range map[Sums]*uint64{Bytes: &r.Bytes, Packets: &r.Packets, RawBytes: &r.RawBytes, RawPackets: &r.RawPackets} {
+			if sums&of == 0 {
+				*v = 0
+			}
+		}
+		return r
+	}
+	same := func(name string, sums Sums, got []CountryHour) {
+		if len(got) != len(rows) {
+			t.Fatalf("%s, sums %b: %d rows, want %d", name, sums, len(got), len(rows))
+		}
+		for i := range got {
+			want := rows[i]
+			if name == "countries" {
+				want.Service = 0
+			}
+			if got, want := only(got[i], sums), only(want, sums); got != want {
+				t.Fatalf("%s, sums %b: row %d is %+v, want %+v", name, sums, i, got, want)
+			}
+		}
+	}
+	var room serviceRoom
+	for sums := range AllSums + 1 {
+		got, err := room.decode(encodeServices(rows), sums)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same("services", sums, got)
+		got = nil
+		if err := decodeCountries(encodeCountries(rows), sums, make([]CountryHour, 9), func(some []CountryHour) error { got = append(got, some...); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		same("countries", sums, got)
+	}
+}
+
 func FuzzServices(f *testing.F) {
 	f.Add(encodeServices(serviceRows()))
 	f.Add(sectionEncoder.EncodeAll([]byte{200, 200, 200, 200, 1, 0}, nil))
@@ -67,7 +113,7 @@ func TestServicesDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	covered := func() int {
-		files, err := snapshot(t, w.Dir).Services(2, func(int, []CountryHour) error { return nil })
+		files, err := snapshot(t, w.Dir).Services(2, AllSums, func(int, []CountryHour) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,13 +176,13 @@ func TestCountriesCode(t *testing.T) {
 	b := encodeCountries(rows)
 	for n := 0; n <= len(b); n += 1 + len(b)/300 {
 		var got []CountryHour
-		err := decodeCountries(b[:n:n], make([]CountryHour, 7), func(some []CountryHour) error { got = append(got, some...); return nil })
+		err := decodeCountries(b[:n:n], AllSums, make([]CountryHour, 7), func(some []CountryHour) error { got = append(got, some...); return nil })
 		if n == len(b) && err != nil || len(got) > len(rows) || !slices.Equal(got, rows[:len(got)]) {
 			t.Fatalf("%d of %d bytes: %d rows, %v", n, len(b), len(got), err)
 		}
 	}
 	var got []CountryHour
-	if err := decodeCountries(b, make([]CountryHour, rowsAtOnce), func(some []CountryHour) error { got = append(got, some...); return nil }); err != nil || !slices.Equal(got, rows) {
+	if err := decodeCountries(b, AllSums, make([]CountryHour, rowsAtOnce), func(some []CountryHour) error { got = append(got, some...); return nil }); err != nil || !slices.Equal(got, rows) {
 		t.Errorf("%d rows, %v; want %d", len(got), err, len(rows))
 	}
 }
@@ -154,7 +200,7 @@ func BenchmarkCountries(b *testing.B) {
 	rows := encodeCountries(countryRows())
 	room := make([]CountryHour, rowsAtOnce)
 	for b.Loop() {
-		if err := decodeCountries(rows, room, func([]CountryHour) error { return nil }); err != nil {
+		if err := decodeCountries(rows, AllSums, room, func([]CountryHour) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -167,7 +213,7 @@ func FuzzCountries(f *testing.F) {
 	f.Add(encodeCountries(countryRows()[:5]))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var c CountryHour
-		size := c.readSums(b)
+		size := c.readSums(b, AllSums)
 		rest, got := b, [5]uint64{c.Flows, c.RawBytes, c.RawPackets, c.Bytes, c.Packets}
 		for i := range got {
 			v, n := binary.Uvarint(rest)
@@ -184,6 +230,6 @@ func FuzzCountries(f *testing.F) {
 		if size != 0 && size != len(b)-len(rest) {
 			t.Fatalf("%x: sums take %d bytes, want %d", b, size, len(b)-len(rest))
 		}
-		_ = decodeCountries(b, make([]CountryHour, 3), func([]CountryHour) error { return nil })
+		_ = decodeCountries(b, AllSums, make([]CountryHour, 3), func([]CountryHour) error { return nil })
 	})
 }

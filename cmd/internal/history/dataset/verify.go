@@ -139,7 +139,7 @@ const ofAnother = "it belongs to other files, whose names are the same"
 
 func verifyCountries(path string, m *manifest) error {
 	return verifySections(path, m, countriesMagic, errCountries, func(rows []byte) error {
-		return decodeCountries(rows, make([]CountryHour, rowsAtOnce), func([]CountryHour) error { return nil })
+		return decodeCountries(rows, AllSums, make([]CountryHour, rowsAtOnce), func([]CountryHour) error { return nil })
 	})
 }
 

@@ -24,12 +24,12 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 		}
 		return out
 	}
-	d.Countries = func(workers int, each func(int, []CountryHour) error) ([]bool, error) {
-		covered, err := snap.Countries(workers, each)
+	d.Countries = func(workers int, sums dataset.Sums, each func(int, []CountryHour) error) ([]bool, error) {
+		covered, err := snap.Countries(workers, sums, each)
 		return stands(covered), err
 	}
-	d.Services = func(workers int, each func(int, []CountryHour) error) ([]bool, error) {
-		covered, err := snap.Services(workers, each)
+	d.Services = func(workers int, sums dataset.Sums, each func(int, []CountryHour) error) ([]bool, error) {
+		covered, err := snap.Services(workers, sums, each)
 		return stands(covered), err
 	}
 	number := make(map[*dataset.File]int, len(snap.Files))

@@ -6,24 +6,29 @@ import (
 	"slices"
 )
 
-// ranking keeps the rows that come first.
+// ranking keeps the groups that come first.
 type ranking struct {
-	o     *TopOptions
-	total uint64
-	rows  []TopRow
-	worst *TopRow // of the rows that were kept last
-	room  []byte  // for copies of keys
+	o      *TopOptions
+	total  uint64
+	groups []groupSum
+	worst  *groupSum // of the groups that were kept last
 }
 
-func newRanking(o *TopOptions, total uint64, rows []TopRow) ranking {
-	return ranking{o: o, total: total, rows: rows}
+// groupSum is a group with its sum. Its key is the group's own, or stands in a table.
+type groupSum struct {
+	value uint64
+	key   []byte
 }
 
-// compare orders rows as they are printed. Equal values are ordered by key, so that an
+func newRanking(o *TopOptions, total uint64, groups []groupSum) ranking {
+	return ranking{o: o, total: total, groups: groups}
+}
+
+// compare orders groups as they are printed. Equal values are ordered by key, so that an
 // answer is always the same.
-func (r *ranking) compare(a, b *TopRow) int {
+func (r *ranking) compare(a, b *groupSum) int {
 	if !r.o.ByKey {
-		c := cmp.Compare(b.Value, a.Value)
+		c := cmp.Compare(b.value, a.value)
 		if r.o.Bottom {
 			c = -c
 		}
@@ -31,45 +36,46 @@ func (r *ranking) compare(a, b *TopRow) int {
 			return c
 		}
 	}
-	return bytes.Compare(a.Packed, b.Packed)
+	return bytes.Compare(a.key, b.key)
 }
 
 func (r *ranking) add(key []byte, value uint64) {
-	if !r.wanted(value) {
-		return
+	if g := (groupSum{value, key}); r.wanted(value) && r.room(&g) {
+		g.key = bytes.Clone(key)
+		r.groups = append(r.groups, g)
 	}
-	row := TopRow{Value: value, Packed: key}
-	if n := r.o.Count; n > 0 && len(r.rows) >= 2*n {
-		r.trim(n)
-	}
-	if n := r.o.Count; n > 0 && len(r.rows) >= n && r.worst != nil && r.compare(&row, r.worst) > 0 {
-		return
-	}
-	row.Packed = r.clone(key)
-	r.rows = append(r.rows, row)
 }
 
-// clone returns a copy of a key. Where all rows are kept, copies stand side by side.
-func (r *ranking) clone(key []byte) []byte {
-	if r.o.Count > 0 {
-		return bytes.Clone(key)
+// room reports whether a group can be among the first ones.
+func (r *ranking) room(g *groupSum) bool {
+	n := r.o.Count
+	if n > 0 && len(r.groups) >= 2*n {
+		r.trim(n)
 	}
-	if cap(r.room)-len(r.room) < len(key) {
-		r.room = make([]byte, 0, max(1<<16, len(key)))
-	}
-	at := len(r.room)
-	r.room = append(r.room, key...)
-	return r.room[at:len(r.room):len(r.room)]
+	return n == 0 || len(r.groups) < n || r.worst == nil || r.compare(g, r.worst) <= 0
 }
 
 // addAll adds the groups of a table, and counts them in t.
 func (r *ranking) addAll(t *Top, from *table) {
 	t.Groups += from.len()
-	if r.o.Count == 0 && r.need() == 0 {
-		r.rows = slices.Grow(r.rows, from.len())
-	}
 	for i := range from.len() {
 		r.add(from.key(i), from.sum(i))
+	}
+}
+
+// addLast is addAll for a table that nobody needs afterwards: when all groups are kept, their
+// keys stay where they are.
+func (r *ranking) addLast(t *Top, from *table) {
+	if r.o.Count > 0 {
+		r.addAll(t, from)
+		return
+	}
+	t.Groups += from.len()
+	r.groups = slices.Grow(r.groups, from.len())
+	for i := range from.len() {
+		if value := from.sum(i); r.wanted(value) {
+			r.groups = append(r.groups, groupSum{value, from.key(i)})
+		}
 	}
 }
 
@@ -77,36 +83,37 @@ func (r *ranking) addAll(t *Top, from *table) {
 // known.
 func (r *ranking) need() uint64 {
 	need := max(r.o.Threshold, uint64(float64(r.total)/100*r.o.Percent*(1-1e-9)))
-	if n := r.o.Count; n > 0 && len(r.rows) >= n {
+	if n := r.o.Count; n > 0 && len(r.groups) >= n {
 		r.trim(n)
-		need = max(need, r.worst.Value)
+		need = max(need, r.worst.value)
 	}
 	return need
 }
 
 func (r *ranking) wanted(value uint64) bool {
-	share := 0.0
-	if r.total > 0 {
-		share = 100 * float64(value) / float64(r.total)
+	inShare := true
+	if r.o.Percent != 0 && r.total > 0 {
+		share := 100 * float64(value) / float64(r.total)
+		inShare = !r.o.Bottom && share >= r.o.Percent || r.o.Bottom && share <= r.o.Percent
 	}
 	if r.o.Bottom {
-		return (r.o.Threshold == 0 || value <= r.o.Threshold) && (r.o.Percent == 0 || r.total == 0 || share <= r.o.Percent)
+		return inShare && (r.o.Threshold == 0 || value <= r.o.Threshold)
 	}
-	return value >= r.o.Threshold && (r.o.Percent == 0 || r.total == 0 || share >= r.o.Percent)
+	return inShare && value >= r.o.Threshold
 }
 
-// trim keeps the first n rows.
+// trim keeps the first n groups.
 func (r *ranking) trim(n int) {
 	r.sort()
-	if len(r.rows) >= n {
-		clear(r.rows[n:])
-		r.rows = r.rows[:n]
-		last := r.rows[n-1]
+	if len(r.groups) >= n {
+		clear(r.groups[n:])
+		r.groups = r.groups[:n]
+		last := r.groups[n-1]
 		r.worst = &last
 	}
 }
 
-// answer sets the rows of t in order, with their keys and shares.
+// answer sets the rows of t in order, with their shares.
 func (r *ranking) answer(t *Top) *Top {
 	o := r.o
 	if o == nil {
@@ -116,17 +123,18 @@ func (r *ranking) answer(t *Top) *Top {
 		t.Total = 0
 	}
 	n := o.Count
-	if n == 0 || n > len(r.rows) {
-		n = len(r.rows)
+	if n == 0 || n > len(r.groups) {
+		n = len(r.groups)
 	}
 	r.trim(max(n, 1))
 	sum := uint64(0)
-	for i := range r.rows {
-		row := &r.rows[i]
-		if sum += row.Value; t.Total > 0 {
-			row.Percent, row.Cumulative = 100*float64(row.Value)/float64(t.Total), 100*float64(sum)/float64(t.Total)
+	t.Rows = make([]TopRow, len(r.groups))
+	for i := range r.groups {
+		g, row := &r.groups[i], &t.Rows[i]
+		row.Value, row.Packed = g.value, g.key
+		if sum += g.value; t.Total > 0 {
+			row.Percent, row.Cumulative = 100*float64(g.value)/float64(t.Total), 100*float64(sum)/float64(t.Total)
 		}
 	}
-	t.Rows = r.rows
 	return t
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestSortedAsCompared: however rows are sorted, their order is that of comparing each
+// TestSortedAsCompared: however groups are sorted, their order is that of comparing each
 // with each.
 func TestSortedAsCompared(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(rand.Uint64(), 5))
@@ -25,7 +25,7 @@ func TestSortedAsCompared(t *testing.T) {
 	} {
 		for _, o := range []TopOptions{{}, {Bottom: true}, {ByKey: true}, {Count: 700}} {
 			r := newRanking(&o, 0, nil)
-			for range 3 * fewRowsToSort {
+			for range 3 * fewToSort {
 				key := make([]byte, c.width)
 				for i := range key {
 					if i == 0 || i >= c.width-3 { // as in a series in time
@@ -34,17 +34,17 @@ func TestSortedAsCompared(t *testing.T) {
 						key[i] = byte(rnd.Uint32())
 					}
 				}
-				r.rows = append(r.rows, TopRow{Value: rnd.Uint64N(c.values), Packed: key})
+				r.groups = append(r.groups, groupSum{rnd.Uint64N(c.values), key})
 			}
-			want := slices.Clone(r.rows)
-			slices.SortStableFunc(want, func(a, b TopRow) int { return r.compare(&a, &b) })
+			want := slices.Clone(r.groups)
+			slices.SortStableFunc(want, func(a, b groupSum) int { return r.compare(&a, &b) })
 			if _, _, ok := r.digits(); ok != c.digits {
 				t.Errorf("%s, %+v: digits: %v", c.name, o, ok)
 			}
 			r.sort()
 			for i := range want {
-				if a, b := &r.rows[i], &want[i]; a.Value != b.Value && !o.ByKey || !bytes.Equal(a.Packed, b.Packed) {
-					t.Fatalf("%s, %+v: row %d is %d %x, want %d %x", c.name, o, i, a.Value, a.Packed, b.Value, b.Packed)
+				if a, b := &r.groups[i], &want[i]; a.value != b.value && !o.ByKey || !bytes.Equal(a.key, b.key) {
+					t.Fatalf("%s, %+v: group %d is %d %x, want %d %x", c.name, o, i, a.value, a.key, b.value, b.key)
 				}
 			}
 		}
@@ -53,14 +53,14 @@ func TestSortedAsCompared(t *testing.T) {
 
 // BenchmarkSortSeries sorts a month by hour and country.
 func BenchmarkSortSeries(b *testing.B) {
-	var rows []TopRow
+	var groups []groupSum
 	for i := range 170_000 {
 		key := binary.BigEndian.AppendUint64(nil, 1<<63+490_000+uint64(i%720))
-		rows = append(rows, TopRow{Value: uint64(i), Packed: binary.BigEndian.AppendUint16(key, uint16(i/720)*251)})
+		groups = append(groups, groupSum{uint64(i), binary.BigEndian.AppendUint16(key, uint16(i/720)*251)})
 	}
 	r := newRanking(&TopOptions{ByKey: true}, 0, nil)
 	for b.Loop() {
-		r.rows = slices.Clone(rows)
+		r.groups = slices.Clone(groups)
 		r.sort()
 	}
 }

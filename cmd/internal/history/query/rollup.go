@@ -118,7 +118,7 @@ func (d *Data) addRollups(q *Question, from rollup, workers []*sums) (covered []
 	for i, s := range workers {
 		adders[i] = newAdder(q, s)
 	}
-	covered, err = give(len(adders), func(worker int, rows []CountryHour) error { return adders[worker].add(rows) })
+	covered, err = give(len(adders), workers[0].wanted(), func(worker int, rows []CountryHour) error { return adders[worker].add(rows) })
 	for _, a := range adders {
 		err = cmp.Or(err, a.handOn())
 	}
@@ -133,6 +133,7 @@ type adder struct {
 	s        *sums
 	from, to int64 // of q.bounds
 	look     about // bits that are looked at
+	wanted   dataset.Sums
 
 	hour     int64 // of the last row
 	inside   bool  // whether it is asked for
@@ -142,7 +143,6 @@ type adder struct {
 	flows    uint64
 	sum      uint64
 	verdicts [1 << 12]verdict
-	key      []byte
 }
 
 // about is what a row is about: source country, destination country and service, of 16, 16
@@ -172,7 +172,7 @@ type verdict struct {
 const mostAdded = 1024
 
 func newAdder(q *Question, s *sums) *adder {
-	a := &adder{q: q, s: s, hour: math.MinInt64, look: looksAt(q.Filter.root)}
+	a := &adder{q: q, s: s, hour: math.MinInt64, look: looksAt(q.Filter.root), wanted: s.wanted()}
 	a.from, a.to = q.bounds()
 	for i := range s.keys {
 		k := &s.keys[i]
@@ -227,7 +227,7 @@ func (a *adder) add(rows []CountryHour) error {
 		}
 		if a.accepted {
 			a.flows += h.Flows
-			a.sum = flow.Sum(a.sum, a.s.of(h))
+			a.sum = flow.Sum(a.sum, valueOf(h, a.wanted))
 		}
 	}
 	return nil
@@ -337,17 +337,32 @@ func (a *adder) handOn() error {
 	return a.s.putPacked()
 }
 
-// of returns the sum of an hour that is ranked.
-func (s *sums) of(h *CountryHour) uint64 {
+// wanted returns which sum of an hour is ranked.
+func (s *sums) wanted() dataset.Sums {
 	switch {
 	case s.value == CountFlows:
-		return h.Flows
+		return 0
 	case s.value == SumPackets && s.raw:
-		return h.RawPackets
+		return dataset.RawPackets
 	case s.value == SumPackets:
-		return h.Packets
+		return dataset.Packets
 	case s.raw:
-		return h.RawBytes
+		return dataset.RawBytes
 	}
-	return h.Bytes
+	return dataset.Bytes
+}
+
+// valueOf returns a sum of an hour; of none, how many flows there are.
+func valueOf(h *CountryHour, sum dataset.Sums) uint64 {
+	switch sum {
+	case dataset.RawPackets:
+		return h.RawPackets
+	case dataset.Packets:
+		return h.Packets
+	case dataset.RawBytes:
+		return h.RawBytes
+	case dataset.Bytes:
+		return h.Bytes
+	}
+	return h.Flows
 }

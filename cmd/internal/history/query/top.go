@@ -91,7 +91,7 @@ func (d *Data) Top(ctx context.Context, q Question, o TopOptions) (*Top, error) 
 	}
 	t := &Top{Records: s.records, Total: s.total}
 	best := newRanking(&o, s.total, nil)
-	best.addAll(t, s.table)
+	best.addLast(t, s.table)
 	if t.Estimated = o.bounded() && s.crowded(); t.Estimated {
 		t.Groups = s.estimate()
 	}
@@ -153,7 +153,7 @@ func (r *reading) inTurn(ctx context.Context) (*Top, error) {
 			var s *sums
 			if s, err = r.sum(ctx, share{pass: uint64(r.pass), passes: uint64(r.passes)}, false); err == nil {
 				t.Records, t.Total = s.records, s.total
-				best = newRanking(r.o, s.total, best.rows)
+				best = newRanking(r.o, s.total, best.groups)
 				best.addAll(t, s.table)
 			}
 		}
