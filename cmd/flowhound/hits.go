@@ -224,11 +224,11 @@ func (d *span) String() string { return time.Duration(*d).String() }
 // Set is part of pflag.Value.
 func (d *span) Set(text string) error {
 	v, err := settings.ParseDuration(text)
-	if err == nil && v <= 0 {
-		err = errors.New("must be above 0")
+	if err != nil || v <= 0 {
+		return errors.New("it is not a time above 0 with its unit, such as 30m, 24h or 7d")
 	}
 	*d = span(v)
-	return err
+	return nil
 }
 
 // Type is part of pflag.Value.

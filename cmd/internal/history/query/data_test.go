@@ -310,7 +310,7 @@ func TestShares(t *testing.T) {
 
 func TestKeyMistakes(t *testing.T) {
 	for text, want := range map[string]string{
-		"sip,dprt": `--fields: "dprt" is not a field; did you mean dport?`, "bytes": `"bytes" is counted, not grouped; did you mean --value bytes?`, "sport/8": "has no networks; did you mean sport?",
+		"sip,dprt": `--fields: "dprt" is not a field; did you mean dport?`, "srcport": "did you mean sport?", "src,dst": "did you mean sip?", "destination": "did you mean dip?", "SrcAddr": "did you mean sip?", "country": "did you mean cc?", "bytes": `"bytes" is counted, not grouped; did you mean --value bytes?`, "sport/8": "has no networks; did you mean sport?",
 		"sip/33": "is not a length of networks; did you mean sip/24/64?", "sip,sip": "is there twice", "": "is not a field", "sip/": "is not a length",
 	} {
 		if _, err := ParseKeys(text); err == nil || !strings.Contains(err.Error(), want) {

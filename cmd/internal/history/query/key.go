@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
-	"github.com/flowhound/flowhound/plugin/nearest"
 )
 
 // Key is one fact by which records are grouped.
@@ -75,7 +74,10 @@ func parseKey(name string) (k Key, message, suggestion string) {
 	}
 	switch {
 	case !ok:
-		return k, "is not a field", nearest.Word(base, keyNames())
+		if meant := meantKey(base); meant != "" {
+			return k, "is not a field", meant
+		}
+		return k, "is not a field; flowhound top --help lists them", ""
 	case k.Step == 0 && !groupable(k.Field):
 		return k, "is counted, not grouped", "--value " + base
 	case !networks:

@@ -134,6 +134,7 @@ func TestMistakes(t *testing.T) {
 		`ip "10.0.0.1`:           "ip ^\"10.0.0.1^: this quote does not end",
 		"direction sideways":     "direction ^sideways^: direction is outbound, inbound, internal or transit",
 		"src":                    "src^^: ip, net, port, country, as or if must follow",
+		"bytes > -5":             "bytes > ^-5^: \"-5\" is not a number of bytes, such as 500, 10k, 1m or 2g",
 		"bytes > lots":           "bytes > ^lots^: \"lots\" is not a number of bytes, such as 500, 10k, 1m or 2g",
 		"ip fe80::1%eth0":        "ip ^fe80::1%eth0^: \"fe80::1%eth0\" is not an address, a network, a range or @FILE, such as 10.0.0.0/8",
 	} {

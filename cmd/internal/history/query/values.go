@@ -87,7 +87,9 @@ func (c *collector) add(text string) *mistake {
 
 func (c *collector) unread(text, suggestion string) *mistake {
 	if suggestion == "" && !c.quiet {
-		suggestion = c.retyped(text)
+		if suggestion = c.retyped(text); suggestion == text { // not at this place: bytes > -5
+			suggestion = ""
+		}
 	}
 	return &mistake{strconv.Quote(text) + " is not " + fields[c.field].want, suggestion}
 }

@@ -43,6 +43,24 @@ var foreign = map[string]elsewhere{
 	"len": {means: "bytes"}, "length": {means: "bytes"}, "size": {means: "bytes"}, "inbytes": {means: "bytes"}, "inpackets": {means: "packets"}, "xlate": {means: "nat"},
 }
 
+// keyWords are the keys of flowhound top for the words of expressions.
+var keyWords = map[string]string{
+	"src": "sip", "source": "sip", "src ip": "sip", "src net": "sip", "dst": "dip", "destination": "dip", "dst ip": "dip", "dst net": "dip", "host": "ip", "net": "ip", "addr": "ip", "address": "ip",
+	"src port": "sport", "dst port": "dport", "src as": "sas", "dst as": "das", "country": "cc", "src country": "scc", "dst country": "dcc", "protocol": "proto", "router": "exporter", "in if": "in", "out if": "out",
+}
+
+// meantKey returns which key a word that is none was meant to be, "" when that cannot be
+// told.
+func meantKey(word string) string {
+	names := keyNames()
+	for _, meant := range []string{keyWords[word], keyWords[foreign[word].means], foreign[word].means} {
+		if slices.Contains(names, meant) {
+			return meant
+		}
+	}
+	return nearest.Word(word, names)
+}
+
 const engine = "engine: NetFlow v5's is the domain 256 * type + id"
 
 // serviceNames are the ports that people call by a name.
