@@ -78,7 +78,7 @@ func (g *group) addressMask(set *AddrSet, id column.ID) *addressMask {
 		switch {
 		case len(set.ranges) == 1: // as when somebody asks for one address
 			in = one.First.Compare(a) <= 0 && a.Compare(one.Last) <= 0
-		case f != nil && a.Is4() && !f.touches(a.V4()):
+		case f != nil && !f.may(a):
 		default:
 			in = set.Contains(a)
 		}
