@@ -25,6 +25,7 @@ type Column struct {
 	codec  codec
 	chunk  []byte  // as it stands in the file
 	pages  []page  // of chunk that are not unpacked yet, by their first rows
+	rows   int     // that there is no room for yet
 	index  []int32 // what Index is made of
 	single bool    // all rows have the only value of the dictionary
 }
@@ -86,7 +87,7 @@ func (f *File) Begin(group int, id ID, c *Column) (err error) {
 
 func (c *Column) reset(id ID) {
 	c.Index, c.Int32, c.Int64, c.Bytes = nil, c.Int32[:0], c.Int64[:0], c.Bytes[:0]
-	c.two, c.single, c.pages = id.Kind() == Country, false, c.pages[:0]
+	c.two, c.single, c.pages, c.rows = id.Kind() == Country, false, c.pages[:0], 0
 }
 
 // begin reads the headers of a chunk's pages, and its dictionary.
@@ -117,29 +118,47 @@ func (c *Column) begin(id ID, b []byte, rows int) error {
 	return c.prepare(id, rows, hasDictionary)
 }
 
-// prepare makes room for the rows, and makes nil what the column does not have.
+// prepare makes nil what the column does not have. For the rows there is room when some are
+// read: of most columns of a search, none are.
 func (c *Column) prepare(id ID, rows int, hasDictionary bool) error {
+	c.rows = rows
 	switch {
 	case hasDictionary && c.values() == 1:
 		c.single = true
-		c.Index = noughts(rows)
+		c.Index, c.rows = noughts(rows), 0
 	case hasDictionary:
-		c.index = grow(c.index, rows)
-		c.Index = c.index
-	case id.Kind() == Int32:
-		c.Int32 = grow(c.Int32, rows)
-	case id.Kind() == Int64:
-		c.Int64 = grow(c.Int64, rows)
-	default:
+		c.Index = []int32{}
+	case id.Kind() != Int32 && id.Kind() != Int64:
 		return fmt.Errorf("%w: it has no dictionary", ErrDamaged)
 	}
-	if id.Kind() != Int32 {
-		c.Int32 = nil
-	}
-	if id.Kind() != Int64 {
-		c.Int64 = nil
-	}
+	c.Int32, c.Int64 = onlyFor(id, Int32, c.Int32), onlyFor(id, Int64, c.Int64)
 	return nil
+}
+
+// onlyFor returns values for a column of their kind, nil for others.
+func onlyFor[T any](id ID, kind Kind, values []T) []T {
+	switch {
+	case id.Kind() != kind:
+		return nil
+	case values == nil:
+		return []T{}
+	}
+	return values
+}
+
+// room makes room for all rows.
+func (c *Column) room() {
+	switch {
+	case c.rows == 0:
+	case c.Index != nil:
+		c.index = grow(c.index, c.rows)
+		c.Index = c.index
+	case c.Int32 != nil:
+		c.Int32 = grow(c.Int32, c.rows)
+	default:
+		c.Int64 = grow(c.Int64, c.rows)
+	}
+	c.rows = 0
 }
 
 // nought is the index of columns that have one value in all rows.
@@ -227,6 +246,7 @@ func (c *Column) All() (err error) {
 		return nil
 	}
 	defer recovered(&err)
+	c.room()
 	for i := range c.pages {
 		if err := c.load(&c.pages[i]); err != nil {
 			return err
@@ -253,6 +273,7 @@ func (c *Column) Need(rows []int32) (err error) {
 		return nil
 	}
 	defer recovered(&err)
+	c.room()
 	left := c.pages[:0]
 	for i := range c.pages {
 		p := c.pages[i]
