@@ -14,7 +14,7 @@ type ranking struct {
 	worst  *groupSum // of the groups that were kept last
 }
 
-// groupSum is a group with its sum. Its key is the group's own, or stands in a table.
+// groupSum is a group with its sum.
 type groupSum struct {
 	value uint64
 	key   []byte
@@ -63,22 +63,6 @@ func (r *ranking) addAll(t *Top, from *table) {
 	}
 }
 
-// addLast is addAll for a table that nobody needs afterwards: when all groups are kept, their
-// keys stay where they are.
-func (r *ranking) addLast(t *Top, from *table) {
-	if r.o.Count > 0 {
-		r.addAll(t, from)
-		return
-	}
-	t.Groups += from.len()
-	r.groups = slices.Grow(r.groups, from.len())
-	for i := range from.len() {
-		if value := from.sum(i); r.wanted(value) {
-			r.groups = append(r.groups, groupSum{value, from.key(i)})
-		}
-	}
-}
-
 // need returns what a group must have at least to be among the first ones, as far as is
 // known.
 func (r *ranking) need() uint64 {
@@ -104,7 +88,7 @@ func (r *ranking) wanted(value uint64) bool {
 
 // trim keeps the first n groups.
 func (r *ranking) trim(n int) {
-	r.sort()
+	slices.SortFunc(r.groups, func(a, b groupSum) int { return r.compare(&a, &b) })
 	if len(r.groups) >= n {
 		clear(r.groups[n:])
 		r.groups = r.groups[:n]
@@ -127,14 +111,21 @@ func (r *ranking) answer(t *Top) *Top {
 		n = len(r.groups)
 	}
 	r.trim(max(n, 1))
-	sum := uint64(0)
 	t.Rows = make([]TopRow, len(r.groups))
-	for i := range r.groups {
-		g, row := &r.groups[i], &t.Rows[i]
-		row.Value, row.Packed = g.value, g.key
-		if sum += g.value; t.Total > 0 {
-			row.Percent, row.Cumulative = 100*float64(g.value)/float64(t.Total), 100*float64(sum)/float64(t.Total)
+	for i, g := range r.groups {
+		t.Rows[i] = TopRow{Value: g.value, Packed: g.key}
+	}
+	t.share()
+	return t
+}
+
+// share sets the shares of all rows.
+func (t *Top) share() {
+	sum := uint64(0)
+	for i := range t.Rows {
+		row := &t.Rows[i]
+		if sum += row.Value; t.Total > 0 {
+			row.Percent, row.Cumulative = 100*float64(row.Value)/float64(t.Total), 100*float64(sum)/float64(t.Total)
 		}
 	}
-	return t
 }

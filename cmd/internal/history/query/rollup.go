@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
@@ -104,9 +105,8 @@ func (q *Question) any() bool {
 	return from < to
 }
 
-// addRollups adds the sums of hours to those of the workers and returns for which files
-// they stand.
-func (d *Data) addRollups(q *Question, from rollup, workers []*sums) (covered []bool, err error) {
+// addRollups adds the sums of hours to s and returns for which files they stand.
+func (d *Data) addRollups(q *Question, from rollup, s *sums) (covered []bool, err error) {
 	give := d.Countries
 	if from == ofServices {
 		give = d.Services
@@ -114,22 +114,24 @@ func (d *Data) addRollups(q *Question, from rollup, workers []*sums) (covered []
 	if give == nil {
 		return nil, nil
 	}
-	adders := make([]*adder, len(workers))
-	for i, s := range workers {
-		adders[i] = newAdder(q, s)
+	adders := make([]*adder, q.workers())
+	var mu sync.Mutex
+	for i := range adders {
+		adders[i] = newAdder(q, s, &mu)
 	}
-	covered, err = give(len(adders), workers[0].wanted(), func(worker int, rows []CountryHour) error { return adders[worker].add(rows) })
+	covered, err = give(len(adders), s.wanted(), func(worker int, rows []CountryHour) error { return adders[worker].add(rows) })
 	for _, a := range adders {
-		err = cmp.Or(err, a.handOn())
+		err = cmp.Or(err, a.end(), a.handOn())
 	}
 	return covered, err
 }
 
-// adder adds sums of hours to those of a worker. A month has two million of them, or eight
-// with services, of which many that come one after another are alike in what a question
-// looks at: those are added up first.
+// adder adds up what one worker is given. A month has two million sums of hours, or eight with
+// services, of which many that come one after another are alike in what a question looks at:
+// those are added up first.
 type adder struct {
 	q        *Question
+	mu       *sync.Mutex // of s
 	s        *sums
 	from, to int64 // of q.bounds
 	look     about // bits that are looked at
@@ -143,6 +145,11 @@ type adder struct {
 	flows    uint64
 	sum      uint64
 	verdicts [1 << 12]verdict
+
+	keys    []byte // of what is not handed on yet
+	sums    []uint64
+	records uint64
+	total   uint64
 }
 
 // about is what a row is about: source country, destination country and service, of 16, 16
@@ -171,8 +178,8 @@ type verdict struct {
 // mostAdded is how many keys wait to be added at once.
 const mostAdded = 1024
 
-func newAdder(q *Question, s *sums) *adder {
-	a := &adder{q: q, s: s, hour: math.MinInt64, look: looksAt(q.Filter.root), wanted: s.wanted()}
+func newAdder(q *Question, s *sums, mu *sync.Mutex) *adder {
+	a := &adder{q: q, mu: mu, s: s, hour: math.MinInt64, look: looksAt(q.Filter.root), wanted: s.wanted()}
 	a.from, a.to = q.bounds()
 	for i := range s.keys {
 		k := &s.keys[i]
@@ -184,7 +191,6 @@ func newAdder(q *Question, s *sums) *adder {
 			a.look |= lookOf(k.Other)
 		}
 	}
-	s.packed, s.added = s.packed[:0], s.added[:0]
 	return a
 }
 
@@ -281,28 +287,27 @@ func (is about) dst() []byte { return []byte{byte(is >> 32), byte(is >> 24)} }
 
 // end adds what rows that are alike have together.
 func (a *adder) end() error {
-	if a.flows == 0 && a.sum == 0 {
+	if a.flows == 0 {
 		return nil
 	}
-	s := a.s
-	s.records += a.flows
-	s.total = flow.Sum(s.total, a.sum)
-	first := len(s.packed)
-	s.packed = a.pack(s.packed, false)
-	s.added = append(s.added, a.sum)
-	if s.either {
-		width := len(s.packed) - first
-		if s.packed = a.pack(s.packed, true); string(s.packed[first:first+width]) == string(s.packed[first+width:]) {
-			s.packed = s.packed[:first+width]
+	a.records += a.flows
+	first := len(a.keys)
+	a.keys = a.pack(a.keys, false)
+	own := a.keys[first:]
+	a.sums = append(a.sums, a.sum)
+	if a.s.either {
+		a.keys = a.pack(a.keys, true)
+		if other := a.keys[first+len(own):]; string(other) != string(own) {
+			a.sums = append(a.sums, a.sum)
 		} else {
-			s.added = append(s.added, a.sum)
+			a.keys = a.keys[:first+len(own)]
 		}
 	}
-	a.flows, a.sum = 0, 0
-	if len(s.added) < mostAdded {
+	a.total, a.flows, a.sum = flow.Sum(a.total, a.sum), 0, 0
+	if len(a.sums) < mostAdded {
 		return nil
 	}
-	return s.putPacked()
+	return a.handOn()
 }
 
 // pack packs the keys of rows that are alike.
@@ -329,12 +334,15 @@ func (a *adder) pack(b []byte, other bool) []byte {
 	return b
 }
 
-// handOn adds what still waits.
+// handOn adds what was added up to that of all workers.
 func (a *adder) handOn() error {
-	if err := a.end(); err != nil {
-		return err
-	}
-	return a.s.putPacked()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.s.records += a.records
+	a.s.total = flow.Sum(a.s.total, a.total)
+	err := a.s.putAll(a.keys, a.sums)
+	a.keys, a.sums, a.records, a.total = a.keys[:0], a.sums[:0], 0, 0
+	return err
 }
 
 // wanted returns which sum of an hour is ranked.

@@ -191,7 +191,7 @@ func (s *sums) addSide(g *group, w way, sel []int32, other bool) error {
 	for i, id := range s.groups.ids {
 		s.added[id] = flow.Sum(s.added[id], s.values[i])
 	}
-	return s.putAll()
+	return s.putGroup()
 }
 
 // sift leaves of what was coded only what is in the share. It reports whether anything is.
@@ -242,40 +242,38 @@ func (s *sums) group() {
 	s.groups.number(s.codes, width)
 }
 
-// putAll adds what was added up within the row group.
-func (s *sums) putAll() error {
+// putGroup adds what was added up within the row group.
+func (s *sums) putGroup() error {
 	s.packed = s.packed[:0]
 	for _, at := range s.groups.first {
 		s.packed = s.pack(s.packed, at)
 	}
-	return s.putShare()
+	return s.putShare(s.packed, s.added)
 }
 
-// putShare adds what is packed, all of which is in the share.
-func (s *sums) putShare() error {
-	n, err := s.table.addAll(s.packed, s.added)
+// putShare adds sums of packed keys, all of which are in the share.
+func (s *sums) putShare(keys []byte, added []uint64) error {
+	n, err := s.table.addAll(keys, added)
 	if err == nil || s.spill == nil {
 		return err
 	}
 	s.overflow()
 	width := s.table.width
-	for i := n; i < len(s.added); i++ {
-		s.bounds.add(hashPacked(s.keys, s.packed[i*width:(i+1)*width]), s.added[i])
+	for i := n; i < len(added); i++ {
+		s.bounds.add(hashPacked(s.keys, keys[i*width:(i+1)*width]), added[i])
 	}
 	return nil
 }
 
-// putPacked adds what is packed, as far as it is in the share, and begins anew.
-func (s *sums) putPacked() (err error) {
+// putAll adds sums of packed keys, as far as these are in the share.
+func (s *sums) putAll(keys []byte, added []uint64) (err error) {
 	if s.bounds == nil && s.share.all() {
-		err = s.putShare()
-	} else {
-		width := s.table.width
-		for i, n := range s.added {
-			err = cmp.Or(err, s.put(s.packed[i*width:(i+1)*width], n))
-		}
+		return s.putShare(keys, added)
 	}
-	s.packed, s.added = s.packed[:0], s.added[:0]
+	width := s.table.width
+	for i, n := range added {
+		err = cmp.Or(err, s.put(keys[i*width:(i+1)*width], n))
+	}
 	return err
 }
 
@@ -366,13 +364,15 @@ func (s *sums) merge(o *sums) error {
 	s.packed, s.added = s.packed[:0], s.added[:0]
 	for i := range o.table.len() {
 		s.packed, s.added = append(s.packed, o.table.key(i)...), append(s.added, o.table.sum(i))
-		if len(s.added) == mostAdded {
-			if err := s.putPacked(); err != nil {
-				return err
-			}
+		if len(s.added) < mostAdded {
+			continue
 		}
+		if err := s.putAll(s.packed, s.added); err != nil {
+			return err
+		}
+		s.packed, s.added = s.packed[:0], s.added[:0]
 	}
-	return s.putPacked()
+	return s.putAll(s.packed, s.added)
 }
 
 // crowded reports whether there are more groups than one worker holds. How work was shared

@@ -91,11 +91,16 @@ func (d *Data) Top(ctx context.Context, q Question, o TopOptions) (*Top, error) 
 	}
 	t := &Top{Records: s.records, Total: s.total}
 	best := newRanking(&o, s.total, nil)
-	best.addLast(t, s.table)
+	if o.Count == 0 {
+		best.all(t, s.table)
+	} else {
+		best.addAll(t, s.table)
+		best.answer(t)
+	}
 	if t.Estimated = o.bounded() && s.crowded(); t.Estimated {
 		t.Groups = s.estimate()
 	}
-	return best.answer(t), nil
+	return t, nil
 }
 
 // bounded reports whether what all groups of a bucket have tells where the wanted ones
@@ -205,7 +210,7 @@ func (r *reading) sum(ctx context.Context, part share, bounded bool) (*sums, err
 	}
 	if from := rolledUp(r.q, r.o); from != noRollup {
 		whole, borders := r.q.hours()
-		covered, err := r.d.addRollups(&whole, from, workers)
+		covered, err := r.d.addRollups(&whole, from, workers[0])
 		if err != nil {
 			return nil, err
 		}
