@@ -148,7 +148,7 @@ func TestLogAndParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "in the log", all(t, dir, time.Time{}, time.Time{}), want)
-	if err := w.partOfDay(1, 1, slices.Clone(want[:500])); err != nil {
+	if err := w.partOfDay(1, 1, byHour(slices.Clone(want[:500]))); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "one day in a file", all(t, dir, time.Time{}, time.Time{}), want)

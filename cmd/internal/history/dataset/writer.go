@@ -173,17 +173,15 @@ func (w *Writer) Part(number uint64, records []flow.Record) error {
 // parts is Part with the number for the names of the files. Segment 0: the records come
 // from no segment.
 func (w *Writer) parts(number, segment uint64, records []flow.Record) error {
-	byHour(records)
-	for len(records) > 0 {
-		day := floorDay(records[0].Received)
+	for hours := byHour(records); len(hours) > 0; {
 		n := 1
-		for n < len(records) && floorDay(records[n].Received) == day {
+		for n < len(hours) && floorDay(hours[n][0].Received) == floorDay(hours[0][0].Received) {
 			n++
 		}
-		if err := w.partOfDay(number, segment, records[:n]); err != nil {
+		if err := w.partOfDay(number, segment, hours[:n]); err != nil {
 			return err
 		}
-		records = records[n:]
+		hours = hours[n:]
 	}
 	w.mu.Lock()
 	w.next = max(w.next, number)
@@ -193,29 +191,48 @@ func (w *Writer) parts(number, segment uint64, records []flow.Record) error {
 
 const hour = 3600e9
 
-// byHour brings records of one hour together, in the order of arrival within it. They
-// nearly always are.
-func byHour(records []flow.Record) {
-	floorHour := func(received int64) int64 {
-		day := floorDay(received)
-		return day*24 + (received-day*24*hour)/hour
+// byHour brings records of one hour together, in the order of arrival within it, and
+// returns those of each hour. They nearly always are together: then they are read once.
+func byHour(records []flow.Record) [][]flow.Record {
+	hours, ordered := splitHours(records)
+	if !ordered {
+		slices.SortStableFunc(records, func(a, b flow.Record) int { return cmp.Compare(floorHour(a.Received), floorHour(b.Received)) })
+		hours, _ = splitHours(records)
 	}
-	var begin, end int64 // of the hour of the last record
-	for i := range records {
-		switch at := records[i].Received; {
-		case at >= begin && at < end:
-		case at >= end || i == 0:
-			begin = floorHour(at) * hour
-			end = begin + hour
-		default:
-			slices.SortStableFunc(records, func(a, b flow.Record) int { return cmp.Compare(floorHour(a.Received), floorHour(b.Received)) })
-			return
-		}
-	}
+	return hours
 }
 
-func (w *Writer) partOfDay(number, segment uint64, records []flow.Record) error {
-	day := dayOf(records[0].Received)
+// splitHours cuts records where another hour begins; ordered says that it always is a
+// later one.
+func splitHours(records []flow.Record) (hours [][]flow.Record, ordered bool) {
+	ordered = true
+	first := 0
+	var begin, end int64 // of the hour of the last record
+	for i := range records {
+		at := records[i].Received
+		if at >= begin && at < end {
+			continue
+		}
+		if i > first {
+			hours = append(hours, records[first:i])
+			ordered = ordered && at >= end
+		}
+		first, begin = i, floorHour(at)*hour
+		end = begin + hour
+	}
+	if first < len(records) {
+		hours = append(hours, records[first:])
+	}
+	return hours, ordered
+}
+
+func floorHour(received int64) int64 {
+	day := floorDay(received)
+	return day*24 + (received-day*24*hour)/hour
+}
+
+func (w *Writer) partOfDay(number, segment uint64, hours [][]flow.Record) error {
+	day := dayOf(hours[0][0].Received)
 	dir := filepath.Join(w.Dir, day)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
@@ -228,29 +245,23 @@ func (w *Writer) partOfDay(number, segment uint64, records []flow.Record) error 
 		return err
 	}
 	var made []entry
-	for len(records) > 0 {
-		h := hourOf(records[0].Received)
-		n := 1
-		for n < len(records) && hourOf(records[n].Received) == h {
-			n++
-		}
+	for i, records := range hours {
 		own, metadata := mark{w.log, day, segment}, map[string]string{}
 		if segment > 0 {
 			metadata[metaSegment] = strconv.FormatUint(segment, 10)
-			if n < len(records) {
+			if i < len(hours)-1 {
 				own.segment-- // this one is filed with the last hour's file
 			}
 		}
 		metadata[metaFiled] = own.String()
-		name := freeName(dir, m, Name{Hour: h, Part: true, Number: number}, own)
+		name := freeName(dir, m, Name{Hour: hourOf(records[0].Received), Part: true, Number: number}, own)
 		e, err := commit(dir, name, func(p *file.Pending) (column.Info, error) {
-			return w.files.Write(p, records[:n], column.Options{Places: w.Places, Metadata: metadata})
+			return w.files.Write(p, records, column.Options{Places: w.Places, Metadata: metadata})
 		})
 		if err != nil {
 			return err
 		}
 		made = append(made, e)
-		records = records[n:]
 	}
 	return w.change(day, func(m *manifest) {
 		m.Filed.segment = max(m.Filed.segment, segment)
@@ -259,7 +270,7 @@ func (w *Writer) partOfDay(number, segment uint64, records []flow.Record) error 
 }
 
 func hourOf(received int64) int {
-	return int((received - floorDay(received)*24*hour) / hour)
+	return int(floorHour(received) - floorDay(received)*24)
 }
 
 // commit makes a file of a day.
