@@ -82,10 +82,18 @@ func mix(a, b uint64) uint64 {
 // within it stays alone.
 const maxProbe = 8
 
+// taken is where a record waited that has its opposite direction now: another one can wait
+// there.
+const taken = ^uint32(0)
+
+// tagShift is where a tag stands: a record lies in no cache and is looked at only where its
+// tag is right. Places have fewer bits: see maxSorted.
+const tagShift = 24
+
 // stitcher finds the two directions of conversations. Its memory is reused.
 type stitcher struct {
-	table []int32 // place of a record + 1; -1 was taken
-	row   []int32 // of each record that waits in the table
+	table []uint32 // place of a record + 1, above it a tag of its hash; 0: free
+	row   []int32  // of each record that waits in the table
 	pairs []pair
 }
 
@@ -110,22 +118,33 @@ func (s *stitcher) add(records []flow.Record, i int32) int32 {
 		return s.alone(i)
 	}
 	mask := uint64(len(s.table) - 1)
-	p := conversation(a) & mask
+	hash := conversation(a)
+	tag, free := uint32(hash>>56), -1
+	p := hash & mask
 	for range maxProbe {
-		switch at := s.table[p]; {
-		case at == 0:
-			s.table[p] = i + 1
-			return s.alone(i)
-		case at > 0:
-			if first, ok := s.join(records, at-1, i); ok {
-				s.table[p] = -1
+		at := s.table[p]
+		waits := int32(at&(1<<tagShift-1)) - 1
+		switch {
+		case at == 0 || at == taken:
+			if free < 0 {
+				free = int(p)
+			}
+		case at>>tagShift == tag:
+			if first, ok := s.join(records, waits, i); ok {
+				s.table[p] = taken
 				if first {
-					return s.row[at-1]
+					return s.row[waits]
 				}
 				return -1
 			}
 		}
+		if at == 0 {
+			break
+		}
 		p = (p + 1) & mask
+	}
+	if free >= 0 {
+		s.table[free] = tag<<tagShift | uint32(i+1)
 	}
 	return s.alone(i)
 }
