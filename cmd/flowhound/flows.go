@@ -58,8 +58,8 @@ is 1 when a file could not be read; the others answer all the same.`,
 	f.StringVar(&o.sort, "sort", "start", "the `order`: start, bytes, packets, duration, bps, pps, bpp, sport, dport; + or - before it")
 	f.IntVar(&o.records.Limit, "limit", 1000, "how many are printed; 0: all, in the order of the files. Files get all")
 	o.form.flags(cmd)
-	f.StringVar(&o.form.parquet, "parquet", "", "write a Parquet `file` instead, a row for each record")
-	f.StringVar(&o.form.ipfix, "ipfix", "", "write an IPFIX `file` (RFC 5655) instead, which tshark reads")
+	f.StringVar(&o.form.parquet, "parquet", "", "write a Parquet `file` instead, a row for each record, or for each conversation with --biflow")
+	f.StringVar(&o.form.ipfix, "ipfix", "", "write an IPFIX `file` (RFC 5655) instead, which tshark reads; a conversation as its two records")
 	return cmd
 }
 
@@ -93,12 +93,16 @@ func (o *flowsOptions) run(cmd *cobra.Command, args []string) (err error) {
 	}
 	done()
 	o.join.say(cmd)
+	one, several := "record", "records"
+	if o.records.Biflow {
+		one, several = "conversation", "conversations"
+	}
 	if n == 0 {
 		o.nothing()
 	} else if uint64(printed) < n {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d records; --limit prints more (0: all, in the order of the files)\n", printed, n)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d %s; --limit prints more (0: all, in the order of the files)\n", printed, n, several)
 	} else if o.form.path() != "" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", o.form.path(), counted(printed, "record", "records"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", o.form.path(), counted(printed, one, several))
 	}
 	return o.incomplete()
 }

@@ -112,8 +112,12 @@ func (e *historyDir) tellRest(cmd *cobra.Command, networks []netip.Prefix) error
 			fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: the alert log cannot be read: %v\n", err)
 		}
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: the alert log %s (%s), what %s, journal, dead letters, hits of the pages and learned outside addresses in %s, and backups\n",
-		cfg.Log.Path, counted(lines, "line mentions it", "lines mention it"), counted(len(cfg.Outputs), "output has delivered", "outputs have delivered"), cfg.DataDir)
+	delivered := ""
+	if n := len(cfg.Outputs); n > 0 {
+		delivered = "what " + counted(n, "output has delivered", "outputs have delivered") + ", "
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: the alert log %s (%s), %sjournal, dead letters, hits of the pages and learned outside addresses in %s, and backups\n",
+		cfg.Log.Path, counted(lines, "line mentions it", "lines mention it"), delivered, cfg.DataDir)
 	if aside, _ := os.ReadDir(dataset.DamagedDir(cfg.Flows().Dir)); err == nil && len(aside) > 0 {
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "not reached: %s in %s; remove what you do not need\n",
 			counted(len(aside), "damaged file", "damaged files"), dataset.DamagedDir(cfg.Flows().Dir))

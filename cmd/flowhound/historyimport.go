@@ -84,7 +84,7 @@ are not hunted for in them: flowhound hunt does that.`,
 			failed := false
 			for _, name := range files {
 				result, err := importFile(cmd, r, a, name)
-				printImport(cmd, name, &result)
+				printImport(cmd, name, &result, err)
 				if errors.Is(err, cmd.Context().Err()) && err != nil {
 					return err
 				}
@@ -119,11 +119,11 @@ func importFile(cmd *cobra.Command, r *foreign.Reader, a *flows.Agent, name stri
 }
 
 // printImport says what a file held.
-func printImport(cmd *cobra.Command, name string, r *foreign.Result) {
+func printImport(cmd *cobra.Command, name string, r *foreign.Result, err error) {
 	if r.Records > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s to %s (%s)\n", text.Screen(name), counted(int(r.Records), "flow", "flows"),
 			r.First.UTC().Format(time.RFC3339), r.Last.UTC().Format(time.RFC3339), r.Format)
-	} else if r.Format != "" {
+	} else if r.Format != "" && err == nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %s holds no flow\n", text.Screen(name))
 	}
 	if r.Bad == 0 {

@@ -141,7 +141,6 @@ type batch struct {
 }
 
 func (b *batch) add(f *flow.Record) error {
-	b.result.Records++
 	start, end := time.Unix(0, f.Received), time.Unix(0, f.Received)
 	if f.Has&flow.HasStart != 0 {
 		start = time.Unix(0, f.Start)
@@ -169,6 +168,9 @@ func (b *batch) flush() error {
 		return nil
 	}
 	err := b.each(b.records)
+	if err == nil {
+		b.result.Records += uint64(len(b.records)) // none is told that could not be kept
+	}
 	b.records = b.records[:0]
 	return err
 }

@@ -74,6 +74,9 @@ func TestBad(t *testing.T) {
 	if _, err := r.Read(t.Context(), strings.NewReader(head+fine), func([]flow.Record) error { return full }); !errors.Is(err, full) {
 		t.Error(err)
 	}
+	if result, _ := r.Read(t.Context(), strings.NewReader(head+fine), func([]flow.Record) error { return full }); result.Records != 0 {
+		t.Errorf("%d records are told that were not kept", result.Records)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	n := 0
