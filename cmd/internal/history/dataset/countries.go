@@ -44,13 +44,13 @@ const (
 // stand for, whole; the others must be read themselves. So many workers, numbered from 0
 // on, call each at once, with some rows of a file, which are valid during the call. A
 // file's rows are in the order of hours.
-func (s *Snapshot) Countries(workers int, sums Sums, each func(worker int, rows []CountryHour) error) (covered map[*File]bool, err error) {
+func (s *Snapshot) Countries(workers int, sums Sums, each func(worker int, f *File, rows []CountryHour) error) (covered map[*File]bool, err error) {
 	rooms := make([][]CountryHour, max(workers, 1))
-	return s.rolledUp(countriesName, countriesMagic, workers, func(worker int, _ *File, content []byte) (bool, error) {
+	return s.rolledUp(countriesName, countriesMagic, workers, func(worker int, f *File, content []byte) (bool, error) {
 		if rooms[worker] == nil {
 			rooms[worker] = make([]CountryHour, rowsAtOnce)
 		}
-		return true, decodeCountries(content, sums, rooms[worker], func(rows []CountryHour) error { return each(worker, rows) })
+		return true, decodeCountries(content, sums, rooms[worker], func(rows []CountryHour) error { return each(worker, f, rows) })
 	})
 }
 

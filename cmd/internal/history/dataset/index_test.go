@@ -78,7 +78,7 @@ func TestIndexDamagedFiles(t *testing.T) {
 		t.Errorf("%d files, damaged %q: %v", sum.Files, sum.Damaged, err)
 	}
 	snap := snapshot(t, w.Dir)
-	covered, err := snap.Countries(1, AllSums, func(int, []CountryHour) error { return nil })
+	covered, err := snap.Countries(1, AllSums, func(int, *File, []CountryHour) error { return nil })
 	if found := snap.Select(everything, 1); err != nil || len(found) != 1 || len(covered) != 1 {
 		t.Errorf("indexes of %d and %d files: %v", len(found), len(covered), err)
 	}

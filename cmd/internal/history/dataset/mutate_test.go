@@ -126,7 +126,7 @@ func answersOf(t *testing.T, dir string) *answers {
 			a.records[r]++
 		}
 	}
-	if _, err := snap.Countries(1, AllSums, func(_ int, rows []CountryHour) error {
+	if _, err := snap.Countries(1, AllSums, func(_ int, _ *File, rows []CountryHour) error {
 		for _, c := range rows {
 			a.flows[fmt.Sprint(c)]++
 		}
@@ -134,7 +134,7 @@ func answersOf(t *testing.T, dir string) *answers {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := snap.Services(1, AllSums, func(_ int, rows []CountryHour) error {
+	if _, err := snap.Services(1, AllSums, func(_ int, _ *File, rows []CountryHour) error {
 		for _, h := range rows {
 			a.services[fmt.Sprint(h)]++
 		}

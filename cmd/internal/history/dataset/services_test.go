@@ -113,7 +113,7 @@ func TestServicesDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	covered := func() int {
-		files, err := snapshot(t, w.Dir).Services(2, AllSums, func(int, []CountryHour) error { return nil })
+		files, err := snapshot(t, w.Dir).Services(2, AllSums, func(int, *File, []CountryHour) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -149,7 +149,7 @@ func TestCountries(t *testing.T) {
 		expect[key] = sums{s.flows + 1, s.bytes + r.Bytes, s.packets + r.Packets}
 	}
 	snap := snapshot(t, w.Dir)
-	covered, err := snap.Countries(1, AllSums, func(_ int, rows []CountryHour) error {
+	covered, err := snap.Countries(1, AllSums, func(_ int, _ *File, rows []CountryHour) error {
 		for _, c := range rows {
 			key := serviceKey{hour: c.Hour, src: c.Src, dst: c.Dst}
 			s := got[key]

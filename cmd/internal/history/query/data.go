@@ -23,10 +23,11 @@ type Data struct {
 	Recent func(context.Context, func([]flow.Record) error) error
 	// Countries, unless it is nil, gives what countries sent each other in each hour, and
 	// returns for which of Files that stands. So many workers, numbered from 0 on, call
-	// each at once, with some rows that have the sums, which are valid during the call.
-	Countries func(workers int, sums dataset.Sums, each func(worker int, rows []CountryHour) error) ([]bool, error)
+	// each at once, with the number of a file in Files and some of its rows, which have the
+	// sums and are valid during the call.
+	Countries func(workers int, sums dataset.Sums, each func(worker, file int, rows []CountryHour) error) ([]bool, error)
 	// Services is Countries for each service.
-	Services func(workers int, sums dataset.Sums, each func(worker int, rows []CountryHour) error) ([]bool, error)
+	Services func(workers int, sums dataset.Sums, each func(worker, file int, rows []CountryHour) error) ([]bool, error)
 	// Largest, unless it is nil, gives the lists of the largest ends of a side, of the
 	// countries that are wanted, with the number of their file in Files. It returns for
 	// which of Files they stand. raw: counts as exported.

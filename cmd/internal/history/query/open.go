@@ -24,17 +24,20 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 		}
 		return out
 	}
-	d.Countries = func(workers int, sums dataset.Sums, each func(int, []CountryHour) error) ([]bool, error) {
-		covered, err := snap.Countries(workers, sums, each)
-		return stands(covered), err
-	}
-	d.Services = func(workers int, sums dataset.Sums, each func(int, []CountryHour) error) ([]bool, error) {
-		covered, err := snap.Services(workers, sums, each)
-		return stands(covered), err
-	}
 	number := make(map[*dataset.File]int, len(snap.Files))
 	for i, f := range snap.Files {
 		number[f] = i
+	}
+	numbered := func(each func(worker, file int, rows []CountryHour) error) func(int, *dataset.File, []CountryHour) error {
+		return func(worker int, f *dataset.File, rows []CountryHour) error { return each(worker, number[f], rows) }
+	}
+	d.Countries = func(workers int, sums dataset.Sums, each func(int, int, []CountryHour) error) ([]bool, error) {
+		covered, err := snap.Countries(workers, sums, numbered(each))
+		return stands(covered), err
+	}
+	d.Services = func(workers int, sums dataset.Sums, each func(int, int, []CountryHour) error) ([]bool, error) {
+		covered, err := snap.Services(workers, sums, numbered(each))
+		return stands(covered), err
 	}
 	d.Largest = func(side dataset.Side, raw bool, wanted func([2]byte) bool, each func(int, *EndList) error) ([]bool, error) {
 		covered, err := snap.Largest(side, raw, wanted, func(f *dataset.File, l *EndList) error { return each(number[f], l) })

@@ -119,7 +119,7 @@ func (d *Data) addRollups(q *Question, from rollup, s *sums) (covered []bool, er
 	for i := range adders {
 		adders[i] = newAdder(q, s, &mu)
 	}
-	covered, err = give(len(adders), s.wanted(), func(worker int, rows []CountryHour) error { return adders[worker].add(rows) })
+	covered, err = give(len(adders), s.wanted(), func(worker, _ int, rows []CountryHour) error { return adders[worker].add(rows) })
 	for _, a := range adders {
 		err = cmp.Or(err, a.end(), a.handOn())
 	}

@@ -77,6 +77,9 @@ var errEnough = errors.New("enough")
 type scan struct {
 	q     *Question
 	parts []Part
+	// skip, unless it is nil, is asked of each row group before its file is opened: whether
+	// the group need not be searched.
+	skip func(part int) bool
 	// symmetric: what is asked of one direction holds for the other.
 	symmetric bool
 	visit     func(worker int, g *group, found [2][]int32) error
@@ -289,6 +292,9 @@ func (s *scan) search(worker int, g *group, at int) (err error) {
 		}
 	}()
 	t := s.tasks[at]
+	if s.skip != nil && s.skip(t.file) {
+		return nil
+	}
 	file, err := s.open(t.file)
 	if err != nil {
 		return failure{err}
