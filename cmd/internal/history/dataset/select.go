@@ -77,7 +77,7 @@ func (s *Snapshot) Select(ranges []flow.Range, workers int) map[*File][]int {
 	for range min(max(workers, 1), len(days)) {
 		all.Go(func() {
 			for i := range next {
-				found[i] = s.selectOf(days[i], byDay[days[i]], ranges, max(workers/len(days), 1))
+				found[i] = s.selectOf(days[i], byDay[days[i]], ranges, max(2*workers/len(days), 1)) // days are not of one size
 			}
 		})
 	}
