@@ -55,6 +55,20 @@ func (l *Lines) Next() bool {
 	return false
 }
 
+// Ahead returns what of the document behind the current line is in memory.
+func (l *Lines) Ahead() []byte {
+	b, _ := l.r.Peek(l.r.Buffered()) // never more than there is
+	return b
+}
+
+// Take moves to the next line, which is the first n bytes of Ahead without its end, one
+// more byte.
+func (l *Lines) Take(n int) {
+	l.raw = l.Ahead()[:n]
+	l.n++
+	_, _ = l.r.Discard(n + 1) // it is there
+}
+
 // skip reads the rest of a line that is too long.
 func (l *Lines) skip() {
 	if l.long == 0 {

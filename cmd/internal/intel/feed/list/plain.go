@@ -88,26 +88,12 @@ func (p *parser) plain(line string) {
 // lines of nearly all lists are, and cost a third this way. Whatever is not beyond doubt is
 // left to ingest.Parse.
 func prefix4[T string | []byte](line T) (p netip.Prefix, ok bool) {
-	ip, i := uint32(0), 0
-	for n := 1; ; n++ {
-		from, v := i, uint32(0)
-		for ; i < len(line) && line[i]-'0' <= 9; i++ {
-			v = v*10 + uint32(line[i]-'0')
-		}
-		if digits := i - from; digits == 0 || digits > 3 || v > 255 || line[from] == '0' && digits > 1 {
-			return p, false
-		}
-		if ip = ip<<8 | v; n == 4 {
-			break
-		}
-		if i == len(line) || line[i] != '.' {
-			return p, false
-		}
-		i++
-	}
-	addr := netip.AddrFrom4([4]byte{byte(ip >> 24), byte(ip >> 16), byte(ip >> 8), byte(ip)})
-	if i == len(line) {
-		return netip.PrefixFrom(addr, 32), true
+	ip, i := dotted(line)
+	switch {
+	case i == 0:
+		return p, false
+	case i == len(line):
+		return netip.PrefixFrom(ip, 32), true
 	}
 	length, bits := line[i+1:], 0
 	if line[i] != '/' || len(length) == 0 || len(length) > 2 || length[0] == '0' && len(length) > 1 {
@@ -123,7 +109,40 @@ func prefix4[T string | []byte](line T) (p netip.Prefix, ok bool) {
 	if bits > 32 {
 		return p, false
 	}
-	return netip.PrefixFrom(addr, bits).Masked(), true
+	return netip.PrefixFrom(ip, bits).Masked(), true
+}
+
+// address4 reads the line of n bytes that text begins with when it is an IPv4 address alone:
+// n is 0 when it is not, or its end is not there.
+func address4(text []byte) (p netip.Prefix, n int) {
+	ip, n := dotted(text)
+	if n == 0 || n == len(text) || text[n] != '\n' {
+		return p, 0
+	}
+	return netip.PrefixFrom(ip, 32), n
+}
+
+// dotted reads the IPv4 address that text begins with and tells how long that is: 0 when
+// there is none.
+func dotted[T string | []byte](text T) (ip netip.Addr, n int) {
+	bits, i := uint32(0), 0
+	for n := 1; ; n++ {
+		from, v := i, uint32(0)
+		for ; i < len(text) && text[i]-'0' <= 9; i++ {
+			v = v*10 + uint32(text[i]-'0')
+		}
+		if digits := i - from; digits == 0 || digits > 3 || v > 255 || text[from] == '0' && digits > 1 {
+			return ip, 0
+		}
+		if bits = bits<<8 | v; n == 4 {
+			break
+		}
+		if i == len(text) || text[i] != '.' {
+			return ip, 0
+		}
+		i++
+	}
+	return netip.AddrFrom4([4]byte{byte(bits >> 24), byte(bits >> 16), byte(bits >> 8), byte(bits)}), i
 }
 
 // isBare reports whether a line is letters, digits, dots and dashes of a name, or an IPv4

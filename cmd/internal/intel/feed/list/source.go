@@ -60,7 +60,15 @@ func (s *source) next() bool {
 // next4 moves to the next line if that is an IPv4 address or network alone, as nearly all
 // are: it makes no text of them.
 func (s *source) next4() (p netip.Prefix, ok bool) {
-	if len(s.ahead) > 0 || s.held || !s.lines.Next() {
+	if len(s.ahead) > 0 || s.held {
+		return p, false
+	}
+	if p, n := address4(s.lines.Ahead()); n > 0 {
+		s.lines.Take(n)
+		s.now = line{n: s.lines.N()}
+		return p, true
+	}
+	if !s.lines.Next() {
 		return p, false
 	}
 	if p, ok = prefix4(s.lines.Raw()); ok {
