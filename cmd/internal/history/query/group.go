@@ -31,6 +31,7 @@ type group struct {
 
 	cols   [column.Columns]column.Column
 	loaded [column.Columns]bool
+	passed [column.Country + 1]column.Column // of each kind, one that is looked at once
 	mask   []bool
 	all    []int32 // 0, 1, 2, ...
 
@@ -49,6 +50,7 @@ func (g *group) open(f *column.File, at int) {
 	g.loaded = [column.Columns]bool{}
 	g.used = 0
 	g.masks = g.masks[:0]
+	g.all = slices.Grow(g.all, max(g.rows-len(g.all), 0))
 	for i := len(g.all); i < g.rows; i++ {
 		g.all = append(g.all, int32(i))
 	}
@@ -63,6 +65,20 @@ func (g *group) begun(id column.ID) *column.Column {
 			panic(failure{err})
 		}
 		g.loaded[id] = true
+	}
+	return c
+}
+
+// once is begun for a column that is looked at for the last time. What nobody has read so
+// far is read where the one before of its kind was: 30 columns of a row group would take
+// 2 MB, most of which a processor would see for the first time.
+func (g *group) once(id column.ID) *column.Column {
+	if g.loaded[id] {
+		return &g.cols[id]
+	}
+	c := &g.passed[id.Kind()]
+	if err := g.file.Begin(g.at, id, c); err != nil {
+		panic(failure{err})
 	}
 	return c
 }

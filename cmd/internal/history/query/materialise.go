@@ -27,9 +27,14 @@ func (c *Conversation) Both() Record {
 	return r
 }
 
-// materialise appends what the rows of sel hold.
+// materialise appends what the rows of sel hold: chunk of them, or what is left.
 func (g *group) materialise(sel []int32, rows []column.Row, out []Conversation, only ...column.ID) ([]column.Row, []Conversation) {
-	rows, err := g.file.RowsOf(g.at, sel, rows[:0], func(id column.ID) (*column.Column, error) { return g.begun(id), nil }, only...)
+	rows, err := g.file.RowsOf(g.at, sel, rows[:0], func(id column.ID) (*column.Column, error) {
+		if len(sel) == chunk { // more may follow
+			return g.begun(id), nil
+		}
+		return g.once(id), nil
+	}, only...)
 	if err != nil {
 		panic(failure{err})
 	}

@@ -33,7 +33,7 @@ func (g *group) choose(n *node, w way, sel []int32) []int32 {
 		}
 		return out
 	case opOr:
-		found, rest := g.list(), append(g.list(), sel...)
+		found, left, rest := g.list(), g.list(), sel
 		mark := g.mark()
 		for _, k := range n.kids {
 			some := g.choose(k, w, rest)
@@ -41,7 +41,7 @@ func (g *group) choose(n *node, w way, sel []int32) []int32 {
 				found = append(found[:0], union(found, some, g.list())...)
 			}
 			if len(some) > len(rest)/8 { // to ask for a few once more takes less than to leave them out
-				rest = append(rest[:0], minus(rest, some, g.list())...)
+				rest = append(left[:0], minus(rest, some, g.list())...)
 			}
 			g.release(mark)
 			if len(rest) == 0 {
