@@ -112,7 +112,10 @@ func verifyManifest(path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = parseManifest(b)
+	m, err := parseManifest(b)
+	if err == nil && m.Filed.day != filepath.Base(filepath.Dir(path)) {
+		err = fmt.Errorf("%w: it is of another day", errManifest)
+	}
 	return err
 }
 

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
 // An index of another history is not taken for this one's, though its files have the
@@ -47,6 +50,36 @@ func TestForeignIndexes(t *testing.T) {
 	var told []string
 	if _, bad, err := VerifyAll(t.Context(), dirs[0], func(name string, _ error) { told = append(told, filepath.Base(name)) }); err != nil || bad != len(names) {
 		t.Errorf("verify names %d files, %q: %v", bad, told, err)
+	}
+}
+
+// The manifest of another day says nothing of this one, whose files are found, and is
+// named.
+func TestManifestOfAnotherDay(t *testing.T) {
+	w := create(t, t.TempDir())
+	var want []flow.Record
+	for n := range 2 {
+		records := conversations(10, noon.AddDate(0, 0, n))
+		want = append(want, records...)
+		if err := w.Part(uint64(n+1), records); err != nil {
+			t.Fatal(err)
+		}
+	}
+	days, err := Days(w.Dir)
+	if err != nil || len(days) != 2 {
+		t.Fatal(days, err)
+	}
+	other, err := os.ReadFile(filepath.Join(w.Dir, days[0], manifestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.Dir, days[1], manifestName), other, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "both days", all(t, w.Dir, time.Time{}, time.Time{}), want)
+	var told []string
+	if _, _, err := VerifyAll(t.Context(), w.Dir, func(name string, _ error) { told = append(told, name) }); err != nil || !slices.Equal(told, []string{days[1] + "/" + manifestName}) {
+		t.Errorf("verify names %q: %v", told, err)
 	}
 }
 
