@@ -73,8 +73,9 @@ func (f *File) readArrivals() (arrivals, error) {
 	if _, err := fmt.Sscan(where, &place, &size); err != nil {
 		return nil, errArrivals
 	}
-	var buffer []byte
-	list, err := f.pages.read(&buffer, place, size)
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	list, err := f.pages.read(&s.bytes, place, size)
 	if err != nil {
 		return nil, err
 	}

@@ -53,10 +53,8 @@ func unpackArrivals(b []byte) (arrivals, error) {
 		if i%riceBlock == 0 {
 			k = uint(min(r.bits(6), 32))
 		}
-		var d uint64
-		if q := r.ones(); q < riceMost {
-			d = uint64(q)<<k | r.bits(k)
-		} else {
+		d, ok := r.rice(k)
+		if !ok {
 			d = r.bits(32)
 			d |= r.bits(32) << 32
 		}
@@ -159,9 +157,19 @@ func (r *bitReader) bits(n uint) uint64 {
 	return v
 }
 
-// ones reads up to riceMost ones, and the zero behind fewer.
-func (r *bitReader) ones() uint {
-	n := min(uint(bits.TrailingZeros64(^r.word())), riceMost)
-	r.skip(min(n+1, riceMost))
-	return n
+// rice reads a difference of k low bits. ok is false where riceMost ones say that the whole
+// difference follows. Up to 57 bits are one look: nearly always.
+func (r *bitReader) rice(k uint) (d uint64, ok bool) {
+	word := r.word()
+	n := uint(bits.TrailingZeros64(^word))
+	switch {
+	case n >= riceMost:
+		r.skip(riceMost)
+		return 0, false
+	case n+1+k <= 57:
+		r.skip(n + 1 + k)
+		return uint64(n)<<k | word>>(n+1)&(1<<k-1), true
+	}
+	r.skip(n + 1)
+	return uint64(n)<<k | r.bits(k), true
 }
