@@ -47,8 +47,15 @@ func questions(dir, program string, days int) (out []question) {
 		duckdbTop("src, sport", "dst, dport", in4("src"), in4("dst")))
 	ask("top 5 sip of all, a day", first, "top --fields sip --count 5", top("srcip", "any"), duckdbTop("src", "dst", "true", "true"))
 	ask("top 5 sip,sport of all, a day", first, "top --fields sip,sport --count 5", top("srcip,srcport", "any"), duckdbTop("src, sport", "dst, dport", "true", "true"))
+	ask("the first flow of a day", first, "flows --limit 1", nil, "")
 	ask("one address, a day", first, "flows --limit 1000 --any-ip 60.38.102.81 --json", []string{"ip 60.38.102.81"},
 		"c.execute(f\"select * from {f} where src = $1 or dst = $1 or nat_src = $1 or nat_dst = $1\", [bytes(10) + bytes([255, 255, 60, 38, 102, 81])]).fetchall()")
+	if days >= daysOfMonth {
+		end := day.AddDate(0, 0, daysOfMonth-1).Format(time.DateOnly)
+		ask("country by hour, a month", end, "top --fields hour,scc", nil, "")
+		ask("country by hour, a month, all lines", end, "top --fields hour,scc --count 0", nil, "")
+		ask("one country by hour, a month", end, "top --fields hour --scc NL --count 0", nil, "")
+	}
 	ask("country by hour, all days", last, "top --fields hour,scc --count 0", nil, "")
 	ask("service by hour, all days", last, "top --fields hour,service --count 1000", nil, "")
 	for _, h := range [][2]string{{"none", "none"}, {"0.01%", "few"}, {"1%", "many"}} {
@@ -66,6 +73,9 @@ func questions(dir, program string, days int) (out []question) {
 	}
 	return out
 }
+
+// daysOfMonth is how many days a month has here.
+const daysOfMonth = 30
 
 const duckdbSetup = `import duckdb, sys
 c = duckdb.connect(); c.execute("SET threads = 2"); f = "read_parquet('%s')" % sys.argv[1]
