@@ -273,7 +273,7 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // join returns the dotted key of name within section.
 func join(section, name string) string {
-	if !plainKey.MatchString(name) {
+	if !plainKey().MatchString(name) {
 		if len(name) > 60 {
 			name = name[:60] + "..."
 		}

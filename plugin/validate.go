@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strings"
 
 	"github.com/go-playground/validator/v10"
 
 	"github.com/flowhound/flowhound/plugin/nearest"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Validator is an Output that checks what tags cannot say, such as two settings
@@ -20,7 +20,7 @@ type Validator interface {
 	Validate() error
 }
 
-var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,60}$`)
+var plainKey = text.Pattern(`^[A-Za-z0-9_-]{1,60}$`)
 
 // check checks the validate tags, then calls Validate if nothing was wrong.
 func (d *decoder) check(out Output) {

@@ -86,7 +86,7 @@ cmd/internal/control/trial: cmd/internal/alert/logged cmd/internal/alert/output/
 cmd/internal/datadir:
 cmd/internal/demo: cmd/internal/columns cmd/internal/geo cmd/internal/hosts cmd/internal/intel cmd/internal/intel/export/keep cmd/internal/intel/feed plugin/hit plugin/text
 cmd/internal/file:
-cmd/internal/finding:
+cmd/internal/finding: plugin/text
 cmd/internal/flow:
 cmd/internal/flow/netflow: cmd/internal/file cmd/internal/flow cmd/internal/flow/packet
 cmd/internal/flow/packet: cmd/internal/flow
@@ -137,12 +137,12 @@ cmd/internal/priority:
 cmd/internal/replay: cmd/internal/geo cmd/internal/alert cmd/internal/alert/throttle cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/intel cmd/internal/match cmd/internal/site cmd/internal/stage plugin/hit
 cmd/internal/resolver: github.com/miekg/dns
 cmd/internal/settings: github.com/go-playground/validator/ go.yaml.in/yaml/ plugin/nearest plugin/text
-cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders golang.org/x/ rules
+cmd/internal/setup: cmd/internal/file cmd/internal/finding decoders plugin/text golang.org/x/ rules
 cmd/internal/site: cmd/internal/settings
 cmd/internal/stage: cmd/internal/site cmd/internal/alert cmd/internal/finding cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/udp cmd/internal/intel cmd/internal/intel/dnsbl cmd/internal/match cmd/internal/metric github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus
 cmd/internal/web: cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/ golang.org/x/
 cmd/internal/web/api: cmd/internal/alert cmd/internal/alert/logfile cmd/internal/alert/output/run cmd/internal/alert/series cmd/internal/finding cmd/internal/flow cmd/internal/flow/exporters cmd/internal/history/hunt cmd/internal/history/query cmd/internal/history/query/alerts cmd/internal/history/query/show cmd/internal/intel cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/metric cmd/internal/priority cmd/internal/settings cmd/internal/web/users github.com/prometheus/ plugin/hit plugin/nearest rules
-cmd/internal/web/users: cmd/internal/file golang.org/x/
+cmd/internal/web/users: cmd/internal/file plugin/text golang.org/x/
 decoders:
 integrations:
 plugin: github.com/go-playground/validator/ github.com/hashicorp/ google.golang.org/grpc plugin/hit plugin/hit/hitpb plugin/text

@@ -4,17 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // errNoHit is what ParseLine says of anything but the body of a hit's line.
 var errNoHit = errors.New("hit: this is not a line of a hit")
 
 // behindSuffix is how many stand behind a coarse line, at the end of its name.
-var behindSuffix = regexp.MustCompile(`^(.*?) ?\(\+(\d{1,18}) sources, (\d{1,18}) targets\)$`)
+var behindSuffix = text.Pattern(`^(.*?) ?\(\+(\d{1,18}) sources, (\d{1,18}) targets\)$`)
 
 // ParseLine reads the body of a line that AppendLine wrote, "hit kind=new ...". It
 // knows of the hit what the line has room for: the other remarks stay in Name, Local
@@ -48,7 +49,7 @@ func ParseLine(body string) (*Hit, error) {
 		return nil, errNoHit
 	}
 	h.Ref, h.Name = strings.TrimPrefix(ref, "-"), strings.TrimPrefix(name, "-")
-	if m := behindSuffix.FindStringSubmatch(h.Name); m != nil {
+	if m := behindSuffix().FindStringSubmatch(h.Name); m != nil {
 		h.Name = m[1]
 		h.Sources, _ = strconv.Atoi(m[2]) // digits, and few
 		h.Targets, _ = strconv.Atoi(m[3])

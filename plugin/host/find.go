@@ -9,15 +9,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // prefix is how the name of every output plugin's binary begins.
 const prefix = "flowhound-output-"
 
-var typeName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+var typeName = text.Pattern(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
 // binary is a plugin's binary that may be executed: through file, which is open.
 type binary struct {
@@ -33,7 +34,7 @@ type binary struct {
 // lead to another name within dir. sum is the SHA-256 that the file must have, in
 // hex, or "".
 func find(dir, typ, sum string) (*binary, error) {
-	if !typeName.MatchString(typ) {
+	if !typeName().MatchString(typ) {
 		return nil, fmt.Errorf("%.70q is not the type of an output: use a-z, 0-9, _ and - only", typ)
 	}
 	real, err := filepath.EvalSymlinks(dir)
@@ -168,7 +169,7 @@ func List(dir string) ([]Found, error) {
 func typesIn(dir string) (types []string, err error) {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if typ, ok := strings.CutPrefix(e.Name(), prefix); ok && typeName.MatchString(typ) {
+		if typ, ok := strings.CutPrefix(e.Name(), prefix); ok && typeName().MatchString(typ) {
 			types = append(types, typ)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"time"
 
@@ -93,12 +92,12 @@ func (p *process) connect(ctx context.Context) error {
 }
 
 // handshake is what a plugin prints first.
-var handshake = regexp.MustCompile(`^\d+\|(\d+)\|unix\|`)
+var handshake = text.Pattern(`^\d+\|(\d+)\|unix\|`)
 
 // startError says in plain words why the plugin did not start.
 func (p *process) startError(ctx context.Context, err error) error {
 	first := p.run.firstLine()
-	m := handshake.FindStringSubmatch(first)
+	m := handshake().FindStringSubmatch(first)
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("start of %s: %w", p.run.path, ctx.Err())

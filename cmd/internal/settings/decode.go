@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/flowhound/flowhound/plugin/nearest"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Document is a file on its way from YAML nodes to a struct. The
@@ -252,12 +252,12 @@ func yamlName(f reflect.StructField) string {
 	return name
 }
 
-var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,60}$`)
+var plainKey = text.Pattern(`^[A-Za-z0-9_-]{1,60}$`)
 
 // Join returns the dotted key of name within section. What cannot be a key is
 // quoted, so that it neither poses as one nor reaches a terminal raw.
 func Join(section, name string) string {
-	if !plainKey.MatchString(name) {
+	if !plainKey().MatchString(name) {
 		name = Quote(name)
 	}
 	if section == "" {

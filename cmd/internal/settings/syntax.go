@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"sort"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // readYAML returns the top node of the one document in data, nil when it is
@@ -67,10 +68,10 @@ func syntaxLine(data []byte, err error) int {
 	})
 }
 
-var syntaxPrefix = regexp.MustCompile(`^yaml: (line \d+: )?`)
+var syntaxPrefix = text.Pattern(`^yaml: (line \d+: )?`)
 
 // syntaxText returns what err says without its line.
-func syntaxText(err error) string { return syntaxPrefix.ReplaceAllString(err.Error(), "") }
+func syntaxText(err error) string { return syntaxPrefix().ReplaceAllString(err.Error(), "") }
 
 // plainWords says what people usually did when the library complains so.
 var plainWords = map[string]string{

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/go-playground/validator/v10"
 
 	"github.com/flowhound/flowhound/plugin/nearest"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Tag is a validator tag that a package adds to those of the validator.
@@ -24,11 +24,11 @@ type Tag struct {
 // DNSName is the tag dns_name: names in lower case, as they are written into zones,
 // with room for the names below them.
 func DNSName() Tag {
-	is := func(s string) bool { return len(s) <= 200 && dnsName.MatchString(s) }
+	is := func(s string) bool { return len(s) <= 200 && dnsName().MatchString(s) }
 	return Tag{Name: "dns_name", Is: is, Want: "a domain name in lower case without a dot at its end, such as rpz.example"}
 }
 
-var dnsName = regexp.MustCompile(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
+var dnsName = text.Pattern(`^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 
 // CheckTags holds v, a pointer to what was decoded, to its validate tags.
 func (d *Document) CheckTags(v any, tags ...Tag) {

@@ -4,18 +4,18 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/flowhound/flowhound/plugin/text"
 	"github.com/flowhound/flowhound/rules"
 )
 
 var (
-	ruleTag   = regexp.MustCompile(`(?s)<rule\s([^>]*)>(.*?)</rule>`)
-	ruleID    = regexp.MustCompile(`\bid\s*=\s*["']\s*(\d+)\s*["']`)
-	overwrite = regexp.MustCompile(`\boverwrite\s*=\s*["']yes["']`)
-	ruleFiles = regexp.MustCompile(`<(rule_dir|rule_include|rule_exclude|include)(?:\s[^>]*)?>\s*([^<]*?)\s*</`)
+	ruleTag   = text.Pattern(`(?s)<rule\s([^>]*)>(.*?)</rule>`)
+	ruleID    = text.Pattern(`\bid\s*=\s*["']\s*(\d+)\s*["']`)
+	overwrite = text.Pattern(`\boverwrite\s*=\s*["']yes["']`)
+	ruleFiles = text.Pattern(`<(rule_dir|rule_include|rule_exclude|include)(?:\s[^>]*)?>\s*([^<]*?)\s*</`)
 )
 
 // ruleOf is a rule in a file of the engine's: its id, and what stands inside it.
@@ -76,7 +76,7 @@ func (e *Engine) ruleFiles() (files []string, err error) {
 	}
 	folders := map[string]string{"include": "rules", "rule_include": "ruleset/rules"} // of a name without one
 	var excluded []string
-	for _, m := range ruleFiles.FindAllStringSubmatch(comment.ReplaceAllString(string(conf), ""), -1) {
+	for _, m := range ruleFiles().FindAllStringSubmatch(comment().ReplaceAllString(string(conf), ""), -1) {
 		switch kind, name := m[1], m[2]; kind {
 		case "rule_dir":
 			found, _ := filepath.Glob(filepath.Join(e.path(name), "*.xml"))
@@ -99,9 +99,9 @@ func (e *Engine) ruleFiles() (files []string, err error) {
 }
 
 func rulesIn(content, file string) (all []ruleOf) {
-	for _, m := range ruleTag.FindAllStringSubmatch(comment.ReplaceAllString(content, ""), -1) {
-		if id := ruleID.FindStringSubmatch(m[1]); id != nil {
-			all = append(all, ruleOf{id: strings.TrimLeft(id[1], "0"), file: file, body: m[2], overwrites: overwrite.MatchString(m[1])})
+	for _, m := range ruleTag().FindAllStringSubmatch(comment().ReplaceAllString(content, ""), -1) {
+		if id := ruleID().FindStringSubmatch(m[1]); id != nil {
+			all = append(all, ruleOf{id: strings.TrimLeft(id[1], "0"), file: file, body: m[2], overwrites: overwrite().MatchString(m[1])})
 		}
 	}
 	return all

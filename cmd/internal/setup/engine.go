@@ -12,10 +12,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Kind tells OSSEC from Wazuh.
@@ -132,9 +132,9 @@ func (e *Engine) findRole() error {
 }
 
 var (
-	initDirectory = regexp.MustCompile(`(?m)^DIRECTORY="(/[^"\n]*)"`)
+	initDirectory = text.Pattern(`(?m)^DIRECTORY="(/[^"\n]*)"`)
 	// bin/ossec-control has VERSION="v4.2.0", VERSION.json "version": "4.14.0".
-	versionText = regexp.MustCompile(`(?mi)^[\s{"]*version"?\s*[=:]\s*"v?(\d+\.[\w.]+)"`)
+	versionText = text.Pattern(`(?mi)^[\s{"]*version"?\s*[=:]\s*"v?(\d+\.[\w.]+)"`)
 )
 
 // homeOf reads where OSSEC's installer says that it put everything.
@@ -143,7 +143,7 @@ func homeOf(initConf string) string {
 	if err != nil {
 		return defaultHome
 	}
-	if m := initDirectory.FindSubmatch(b); m != nil {
+	if m := initDirectory().FindSubmatch(b); m != nil {
 		return string(m[1])
 	}
 	return defaultHome
@@ -154,7 +154,7 @@ func versionIn(path string) string {
 	if err != nil {
 		return ""
 	}
-	if m := versionText.FindSubmatch(b); m != nil {
+	if m := versionText().FindSubmatch(b); m != nil {
 		return string(m[1])
 	}
 	return ""

@@ -8,12 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Examine says how this host is set up for flowhound: kernel, clock, disks, the
@@ -112,9 +112,9 @@ func examineEngine(ctx context.Context, l *finding.List, o *Options) {
 }
 
 var (
-	activeResponse = regexp.MustCompile(`(?s)<active-response>(.*?)</active-response>`)
-	responseLevel  = regexp.MustCompile(`<level>\s*(\d+)\s*</level>`)
-	comment        = regexp.MustCompile(`(?s)<!--.*?-->`)
+	activeResponse = text.Pattern(`(?s)<active-response>(.*?)</active-response>`)
+	responseLevel  = text.Pattern(`<level>\s*(\d+)\s*</level>`)
+	comment        = text.Pattern(`(?s)<!--.*?-->`)
 )
 
 // examineResponses looks for active responses that go by level alone: they would
@@ -124,8 +124,8 @@ func examineResponses(l *finding.List, e *Engine) {
 	if err != nil {
 		return
 	}
-	for _, m := range activeResponse.FindAllSubmatch(comment.ReplaceAll(b, nil), -1) {
-		level := responseLevel.FindSubmatch(m[1])
+	for _, m := range activeResponse().FindAllSubmatch(comment().ReplaceAll(b, nil), -1) {
+		level := responseLevel().FindSubmatch(m[1])
 		if level == nil || bytes.Contains(m[1], []byte("<disabled>yes")) {
 			continue
 		}
@@ -144,8 +144,8 @@ const (
 )
 
 var (
-	answerRule = regexp.MustCompile(`(?i)rule id:\s*'(\d+)'`)
-	ifSID      = regexp.MustCompile(`<if_sid>([^<]*)</if_sid>`)
+	answerRule = text.Pattern(`(?i)rule id:\s*'(\d+)'`)
+	ifSID      = text.Pattern(`<if_sid>([^<]*)</if_sid>`)
 )
 
 // askAboutLine gives a line to the engine's own test tool.
@@ -172,7 +172,7 @@ func (e *Engine) askAboutLine(ctx context.Context, l *finding.List, inJSON bool)
 	}
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	m := answerRule.FindSubmatch(out)
+	m := answerRule().FindSubmatch(out)
 	switch {
 	case m != nil && string(m[1]) == probeRule:
 		l.OK("%s decodes a line, which reaches rule %s", e.Kind, probeRule)
@@ -195,7 +195,7 @@ func (e *Engine) buildsOn(id, parent string) bool {
 		return false
 	}
 	for _, r := range all {
-		if m := ifSID.FindStringSubmatch(r.body); r.id == id && m != nil && strings.Contains(m[1], parent) {
+		if m := ifSID().FindStringSubmatch(r.body); r.id == id && m != nil && strings.Contains(m[1], parent) {
 			return true
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/finding"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // state is what of an engine runs, and whether it was started after its files for
@@ -118,8 +119,8 @@ func (e *Engine) examineState(l *finding.List) {
 }
 
 var (
-	decoderTag = regexp.MustCompile(`<decoder\s+name\s*=\s*["'](flowhound[^"']*)["']`)
-	ourBlock   = regexp.MustCompile(`(?s)<!-- flowhound: begin.*?<!-- flowhound: end -->`)
+	decoderTag = text.Pattern(`<decoder\s+name\s*=\s*["'](flowhound[^"']*)["']`)
+	ourBlock   = text.Pattern(`(?s)<!-- flowhound: begin.*?<!-- flowhound: end -->`)
 )
 
 // pasted looks for decoders of flowhound's that were pasted by hand: two of one name
@@ -169,13 +170,13 @@ func (e *Engine) isOurs(name string) bool {
 // pastedIn returns the lines of the decoders of flowhound's outside its marks, and the
 // first one's name; "": there are none.
 func pastedIn(b []byte) (first, last int, decoder string) {
-	for _, pattern := range []*regexp.Regexp{ourBlock, comment} {
+	for _, pattern := range []*regexp.Regexp{ourBlock(), comment()} {
 		for _, m := range pattern.FindAllIndex(b, -1) {
 			b = blank(b, m[0], m[1])
 		}
 	}
 	line := func(at int) int { return bytes.Count(b[:at], []byte("\n")) + 1 }
-	for _, m := range decoderTag.FindAllSubmatchIndex(b, -1) {
+	for _, m := range decoderTag().FindAllSubmatchIndex(b, -1) {
 		if decoder == "" {
 			first, decoder = line(m[0]), string(b[m[2]:m[3]])
 		}

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // validateTime bounds what an engine takes to read its rules, restartTime its restart.
@@ -84,14 +85,14 @@ func saysError(out []byte) bool {
 		case bytes.Contains(line, []byte("resource limit")):
 		case bytes.Contains(line, []byte("ERROR")), bytes.Contains(line, []byte("CRITICAL")):
 			return true
-		case bytes.Contains(line, []byte("WARNING")) && ourRule.Match(line):
+		case bytes.Contains(line, []byte("WARNING")) && ourRule().Match(line):
 			return true
 		}
 	}
 	return false
 }
 
-var ourRule = regexp.MustCompile(`'1009\d\d'`)
+var ourRule = text.Pattern(`'1009\d\d'`)
 
 func tail(b []byte, n int) []byte {
 	if len(b) <= n {

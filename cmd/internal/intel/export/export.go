@@ -164,7 +164,7 @@ func (o *Options) Check() error {
 		return err
 	case o.Name != "" && !f.named:
 		return fmt.Errorf("name is for nftables and ipset, not for format %s", o.Format)
-	case o.Name != "" && !setName.MatchString(o.Name):
+	case o.Name != "" && !setName().MatchString(o.Name):
 		return fmt.Errorf("name %q: use up to 26 of a-z, 0-9, - and _, beginning with a letter", o.Name)
 	case f.serial != nil:
 		if _, err := newZone(nil, o); err != nil {

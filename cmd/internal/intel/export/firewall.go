@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
-	"regexp"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 const defaultName = "flowhound"
 
 // setName is what nft and ipset both take as a name without quotes. ipset's own
 // limit of 31 bytes leaves 26 beside "4_new".
-var setName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,25}$`)
+var setName = text.Pattern(`^[a-z][a-z0-9_-]{0,25}$`)
 
 // name returns the name of the table or the stem of the sets.
 func (o *Options) name() string {

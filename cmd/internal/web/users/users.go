@@ -15,7 +15,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -23,6 +22,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Role is what a user may do.
@@ -57,7 +57,7 @@ var (
 	// ErrThere says that it has one already.
 	ErrThere = errors.New("there is a user of that name already")
 
-	validName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,63}$`)
+	validName = text.Pattern(`^[a-z0-9][a-z0-9._@-]{0,63}$`)
 )
 
 // User is one line of the file.
@@ -99,7 +99,7 @@ func Parse(b []byte) (all []User, err error) {
 			continue
 		}
 		part := strings.SplitN(text, ":", 3)
-		if len(part) != 3 || !validName.MatchString(part[0]) {
+		if len(part) != 3 || !validName().MatchString(part[0]) {
 			return nil, fmt.Errorf("line %d is not NAME:ROLE:HASH; flowhound user add writes such lines", n)
 		}
 		u := User{part[0], Role(part[1]), part[2]}
@@ -127,7 +127,7 @@ func (u *User) validHash() bool {
 
 // Check says what is wrong with the name or the role of a new user.
 func Check(name string, role Role) error {
-	if !validName.MatchString(name) {
+	if !validName().MatchString(name) {
 		return fmt.Errorf("%.40q cannot be a name: use lower-case letters, digits and . _ @ - (64 at most)", name)
 	}
 	if !slices.Contains(Roles, role) {

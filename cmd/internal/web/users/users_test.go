@@ -129,7 +129,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, u := range all {
-			if !validName.MatchString(u.Name) || !u.validHash() {
+			if !validName().MatchString(u.Name) || !u.validHash() {
 				t.Errorf("%+v", u)
 			}
 		}
