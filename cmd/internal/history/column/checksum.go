@@ -14,11 +14,13 @@ import (
 // Parquet checks the content of a page and nothing else: a flipped bit in a page's
 // header or in the footer can make other rows, or ask for gigabytes. So a file
 // carries checksums of every 8 KiB of its pages in its metadata (0.05% of its size),
-// and of its footer in the 16 bytes before it, which other readers skip.
+// and in the 16 bytes before its footer, which other readers skip, those of the footer and
+// of what stands between the pages and these bytes: Parquet's indexes of the pages, which
+// flowhound does not read.
 const (
 	sumBlock  = 8 << 10
 	tailMagic = "FLOWHND1"
-	tailSize  = len(tailMagic) + 8 // the magic, CRC-32C of footer, length and magic of Parquet; 4 bytes of zero
+	tailSize  = len(tailMagic) + 8 // the magic, CRC-32C of footer, length and magic of Parquet, that of the indexes
 	endSize   = 8                  // the footer's length and "PAR1"
 )
 
@@ -74,7 +76,7 @@ func (s *summing) finish() (size int64, err error) {
 	footer := int(binary.LittleEndian.Uint32(s.held[n-endSize:])) + endSize
 	tail := append([]byte{}, tailMagic...)
 	tail = binary.LittleEndian.AppendUint32(tail, crc32.Checksum(s.held[n-footer:], castagnoli))
-	tail = append(tail, 0, 0, 0, 0)
+	tail = binary.LittleEndian.AppendUint32(tail, crc32.Checksum(s.held[:n-footer], castagnoli))
 	for _, b := range [][]byte{s.held[:n-footer], tail, s.held[n-footer:]} {
 		if _, err := s.w.Write(b); err != nil {
 			return 0, err
@@ -83,30 +85,46 @@ func (s *summing) finish() (size int64, err error) {
 	return s.size + int64(n+tailSize), nil
 }
 
-// readFooter returns the footer of a file, if it is the one that was written.
-func readFooter(r io.ReaderAt, size int64) ([]byte, error) {
+// readFooter returns the footer of a file, if it is the one that was written, and the
+// checksum of the indexes: 0 where an earlier version wrote it.
+func readFooter(r io.ReaderAt, size int64) (footer []byte, indexes uint32, err error) {
 	var end [endSize]byte
 	if size < int64(tailSize+2*endSize) {
-		return nil, fmt.Errorf("%w: %d bytes are too few", ErrDamaged, size)
+		return nil, 0, fmt.Errorf("%w: %d bytes are too few", ErrDamaged, size)
 	}
 	if _, err := r.ReadAt(end[:], size-endSize); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	footer := int64(binary.LittleEndian.Uint32(end[:])) + endSize
-	if string(end[4:]) != parquetMagic || footer > size-int64(tailSize) || footer > maxFooter {
-		return nil, fmt.Errorf("%w: it does not end as Parquet does", ErrDamaged)
+	length := int64(binary.LittleEndian.Uint32(end[:])) + endSize
+	if string(end[4:]) != parquetMagic || length > size-int64(tailSize) || length > maxFooter {
+		return nil, 0, fmt.Errorf("%w: it does not end as Parquet does", ErrDamaged)
 	}
-	b := make([]byte, int64(tailSize)+footer)
+	b := make([]byte, int64(tailSize)+length)
 	if _, err := r.ReadAt(b, size-int64(len(b))); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if string(b[:len(tailMagic)]) != tailMagic {
-		return nil, fmt.Errorf("%w: flowhound has not written it", ErrDamaged)
+		return nil, 0, fmt.Errorf("%w: flowhound has not written it", ErrDamaged)
 	}
 	if crc32.Checksum(b[tailSize:], castagnoli) != binary.LittleEndian.Uint32(b[len(tailMagic):]) {
-		return nil, fmt.Errorf("%w: the checksum of its footer is wrong", ErrDamaged)
+		return nil, 0, fmt.Errorf("%w: the checksum of its footer is wrong", ErrDamaged)
 	}
-	return b[tailSize : len(b)-endSize], nil
+	return b[tailSize : len(b)-endSize], binary.LittleEndian.Uint32(b[tailSize-4:]), nil
+}
+
+// verifyIndexes checks what stands between the pages and the footer.
+func (f *File) verifyIndexes() error {
+	if f.indexSum == 0 {
+		return nil // an earlier version wrote it
+	}
+	b := make([]byte, f.indexEnd-f.pages.size)
+	if _, err := f.pages.r.ReadAt(b, f.pages.size); err != nil {
+		return err
+	}
+	if crc32.Checksum(b, castagnoli) != f.indexSum {
+		return fmt.Errorf("%w: the checksum of its indexes is wrong", ErrDamaged)
+	}
+	return nil
 }
 
 // maxFooter bounds the footer that is read: 4 M arrivals take 20 MB.

@@ -18,6 +18,9 @@ type File struct {
 	layout  *layout
 	pages   *checked
 	arrived func() (arrivals, error)
+
+	indexEnd int64  // where Parquet's indexes end, which begin where the pages end
+	indexSum uint32 // their checksum; 0: none
 }
 
 // Open opens a file that Writer wrote. An error wraps ErrDamaged where the content is
@@ -42,11 +45,11 @@ func Open(path string) (*File, error) {
 // more: the list of arrivals waits until it is asked for.
 func Read(r io.ReaderAt, size int64) (f *File, err error) {
 	defer recovered(&err)
-	footer, err := readFooter(r, size)
+	footer, indexes, err := readFooter(r, size)
 	if err != nil {
 		return nil, err
 	}
-	f = &File{}
+	f = &File{indexSum: indexes, indexEnd: size - int64(endSize+len(footer)+tailSize)}
 	if f.layout, err = parseFooter(footer); err != nil {
 		return nil, err
 	}
@@ -102,6 +105,9 @@ func (f *File) Close() error {
 // Verify reads all of the file, which checks it.
 func (f *File) Verify() error {
 	if _, err := f.at(); err != nil {
+		return err
+	}
+	if err := f.verifyIndexes(); err != nil {
 		return err
 	}
 	var c Column

@@ -234,7 +234,7 @@ func TestCompactSkips(t *testing.T) {
 // Checksums keep such bytes from readers of files, so that this is the parsers alone.
 func FuzzFooter(f *testing.F) {
 	for _, b := range contents(f)[:3] {
-		footer, err := readFooter(bytes.NewReader(b), int64(len(b)))
+		footer, _, err := readFooter(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			f.Fatal(err)
 		}
