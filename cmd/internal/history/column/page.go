@@ -131,17 +131,30 @@ func (p *page) unpack(by codec, to []byte) ([]byte, error) {
 	return b, nil
 }
 
+// unpackPlaces is unpack for a page of places in a dictionary.
+func (p *page) unpackPlaces(by codec, s *scratch) ([]byte, error) {
+	b, err := p.unpack(by, s.bytes)
+	if err != nil {
+		return nil, err
+	}
+	s.bytes = b
+	if p.coding != format.RLEDictionary {
+		return nil, p.unknownCoding()
+	}
+	return b, nil
+}
+
+func (p *page) unknownCoding() error {
+	return fmt.Errorf("%w: a page has an unknown encoding (%d)", ErrDamaged, p.coding)
+}
+
 // places sets the places in a dictionary of so many values that a page holds.
 func (p *page) places(by codec, to []int32, values int) error {
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	b, err := p.unpack(by, s.bytes)
+	b, err := p.unpackPlaces(by, s)
 	if err != nil {
 		return err
-	}
-	s.bytes = b
-	if p.coding != format.RLEDictionary {
-		return fmt.Errorf("%w: a page has an unknown encoding (%d)", ErrDamaged, p.coding)
 	}
 	// The decoder writes up to seven places too many: not into the next page, which may be
 	// there already, but where there is room for them.
@@ -153,7 +166,7 @@ func (p *page) places(by codec, to []int32, values int) error {
 	var coding rle.DictionaryEncoding
 	got, err := coding.DecodeInt32(into, b)
 	if err != nil || len(got) < p.rows {
-		return errPlaces
+		return errFew
 	}
 	settle(to, got)
 	if mostOf(to) >= uint32(values) {
@@ -162,7 +175,10 @@ func (p *page) places(by codec, to []int32, values int) error {
 	return nil
 }
 
-var errPlace = fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
+var (
+	errFew   = fmt.Errorf("%w: a page has too few values", ErrDamaged)
+	errPlace = fmt.Errorf("%w: a value is not in its dictionary", ErrDamaged)
+)
 
 // settle has what was decoded stand in to, where the decoder had room elsewhere.
 func settle[T any](to, got []T) {
@@ -196,9 +212,9 @@ func (p *page) numbers(by codec, to32 []int32, to64 []int64) error {
 	case p.coding == format.DeltaBinaryPacked:
 		return differences(b, to32, to64)
 	case p.coding != format.Plain:
-		return fmt.Errorf("%w: a page has an unknown encoding (%d)", ErrDamaged, p.coding)
+		return p.unknownCoding()
 	case len(b) != 4*len(to32)+8*len(to64):
-		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
+		return errFew
 	}
 	plain32(to32, b)
 	plain64(to64, b)
@@ -231,7 +247,7 @@ func differences(b []byte, to32 []int32, to64 []int64) (err error) {
 	head.Uvarint()
 	head.Uvarint()
 	if n := head.Uvarint(); head.Bad || n != uint64(len(to32)+len(to64)) {
-		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
+		return errFew
 	}
 	var coding delta.BinaryPackedEncoding
 	got32, got64 := to32, to64
@@ -241,7 +257,7 @@ func differences(b []byte, to32 []int32, to64 []int64) (err error) {
 		got32, err = coding.DecodeInt32(to32[:0:len(to32)], b)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: a page has too few values", ErrDamaged)
+		return errFew
 	}
 	settle(to32, got32)
 	settle(to64, got64)

@@ -2,9 +2,6 @@ package column
 
 import (
 	"encoding/binary"
-	"fmt"
-
-	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/flowhound/flowhound/cmd/internal/bounded"
 )
@@ -26,8 +23,6 @@ type run struct {
 	width  int
 }
 
-var errPlaces = fmt.Errorf("%w: a page has too few values", ErrDamaged)
-
 // next returns the next run. There is one while rows are left.
 func (r *runs) next() (out run, err error) {
 	for out.rows == 0 {
@@ -43,7 +38,7 @@ func (r *runs) next() (out run, err error) {
 			out.rows = int(min(8*groups, uint64(r.left)))
 		}
 		if r.Bad {
-			return run{}, errPlaces
+			return run{}, errFew
 		}
 	}
 	r.left -= out.rows
@@ -64,16 +59,12 @@ func (u *run) at(row int) int32 {
 func (p *page) placesOf(by codec, rows []int32, to []int64, values int) error {
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	b, err := p.unpack(by, s.bytes)
+	b, err := p.unpackPlaces(by, s)
 	if err != nil {
 		return err
 	}
-	s.bytes = b
-	switch {
-	case p.coding != format.RLEDictionary:
-		return fmt.Errorf("%w: a page has an unknown encoding (%d)", ErrDamaged, p.coding)
-	case len(b) == 0 || b[0] > 32:
-		return errPlaces
+	if len(b) == 0 || b[0] > 32 {
+		return errFew
 	}
 	r := runs{bounded.Reader{B: b[1:]}, int(b[0]), p.rows}
 	for first := p.first; len(rows) > 0; {
