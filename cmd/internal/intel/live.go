@@ -113,7 +113,7 @@ func (s *Set) allPrefixes(c *choice, yield func(Indicator) bool) bool {
 
 // yieldRest yields i on what is not allowed of its prefix.
 func (s *Set) yieldRest(i Indicator, yield func(Indicator) bool) bool {
-	if s.allow == nil {
+	if !s.spared {
 		return yield(i)
 	}
 	for _, p := range s.allow.Outside(i.Prefix) {
