@@ -44,9 +44,10 @@ func (e AllowEntry) String() string {
 // use; a nil *Allow allows nothing. A million names take 35 MB.
 type Allow struct {
 	sources  []allowSource
-	prefixes bart.Table[uint32] // index in sources
-	names    []allowName        // by name
-	text     string             // what names point into
+	prefixes bart.Table[uint32]   // index in sources
+	near4    [1 << 16 / 64]uint64 // a bit for each /16 that any of prefixes touches
+	names    []allowName          // by name
+	text     string               // what names point into
 }
 
 // allowSource is what many entries have in common.
@@ -187,12 +188,25 @@ func (a *Allow) touches(p netip.Prefix) bool {
 	return a.prefixes.OverlapsPrefix(p)
 }
 
-// covers reports whether an entry covers all of p.
-func (a *Allow) covers(p netip.Prefix) bool {
-	if a == nil || !a.touches(p) {
+// near reports whether any entry may touch a row's network: few of IPv4 are, and one bit
+// tells of them.
+func (a *Allow) near(r row) bool {
+	if !is4(r.hi, r.lo) || r.bits < 96+16 {
+		return true
+	}
+	n := uint32(r.lo) >> 16
+	return a.near4[n>>6]>>(n&63)&1 != 0
+}
+
+// touchesRow is touches for a row's network.
+func (a *Allow) touchesRow(r row) bool { return a.near(r) && a.touches(r.prefix()) }
+
+// covers reports whether an entry covers all of a row's network.
+func (a *Allow) covers(r row) bool {
+	if a == nil || !a.touchesRow(r) {
 		return false
 	}
-	_, all := a.prefixes.LookupPrefix(p)
+	_, all := a.prefixes.LookupPrefix(r.prefix())
 	return all
 }
 

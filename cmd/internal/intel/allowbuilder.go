@@ -33,6 +33,7 @@ func (b *AllowBuilder) Add(e AllowEntry) bool {
 		p = netip.PrefixFrom(ip, bits).Masked()
 		if _, known := b.a.prefixes.Get(p); !known {
 			b.a.prefixes.Insert(p, b.source(e))
+			b.a.mark(p)
 		}
 		return true
 	}
@@ -43,6 +44,18 @@ func (b *AllowBuilder) Add(e AllowEntry) bool {
 	b.a.names = append(b.a.names, allowName{uint32(b.text.Len()), b.source(e), uint8(len(name)), e.Subdomains})
 	b.text.WriteString(name)
 	return true
+}
+
+// mark sets the bits of every /16 that a network of IPv4 touches.
+func (a *Allow) mark(p netip.Prefix) {
+	if !p.Addr().Is4() {
+		return
+	}
+	_, lo, _ := halves(p.Addr())
+	first := uint32(lo) >> 16
+	for n := first; n <= first|0xffff>>min(p.Bits(), 16); n++ {
+		a.near4[n>>6] |= 1 << (n & 63)
+	}
 }
 
 // source returns the index of the entry's list and reason, stored when they are

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// Block is one load of one feed, packed and, but for Confirm, immutable: 40 bytes for an
-// indicator on an address or network, 28 and its text for one on a domain or
-// URL, and references, names and tags once. A million addresses make a handful
-// of large allocations without pointers, so that the garbage collector has
-// nothing to follow. Safe for concurrent use.
+// Block is one load of one feed, packed and, but for Confirm, immutable: 8 bytes for an
+// indicator on an IPv4 address or network, 24 for one on IPv6, and 20 for what is said of
+// it, which most share with others; 28 and its text for one on a domain or URL; and
+// references, names and tags once. A million addresses make a handful of large
+// allocations without pointers, so that the garbage collector has nothing to follow. Safe
+// for concurrent use.
 type Block struct {
 	feed      string
 	aggregate bool
@@ -22,9 +23,12 @@ type Block struct {
 	over      int          // how many that are
 	confirmed atomic.Int64 // Unix seconds, see Confirm
 
-	rows         []row   // by first address, prefix length, best first
-	hosts        int     // how many of them are single IPv4 addresses
-	bits4, bits6 []uint8 // the prefix lengths that occur in rows, longest first
+	rows4        []row4  // by first address, prefix length, best first
+	rows6        []row6  // in the same order
+	below4       int     // how many of rows6 lie below all of IPv4
+	facts        []fact  // what is said of rows4 and rows6
+	hosts        int     // how many of rows4 are single addresses
+	bits4, bits6 []uint8 // the prefix lengths that occur in them, longest first
 
 	names []nameRow // by host
 	text  string    // what names point into
@@ -32,10 +36,44 @@ type Block struct {
 	crowded, unnamed int
 }
 
-// row is one indicator on an address or network.
+// row4 is one indicator on an IPv4 address or network: its first address, then the index
+// in Block.facts of what is said of it. So rows are sorted by address as numbers are.
+type row4 uint64
+
+func packRow4(ip, fact uint32) row4 { return row4(ip)<<32 | row4(fact) }
+
+func (r row4) ip() uint32   { return uint32(r >> 32) }
+func (r row4) fact() uint32 { return uint32(r) }
+
+// row6 is one indicator on an IPv6 address or network.
+type row6 struct {
+	hi, lo uint64 // its first address
+	fact   uint32 // index in Block.facts
+}
+
+// row is a row4 or row6 unpacked.
 type row struct {
 	hi, lo uint64 // its first address, IPv4 v4-mapped
-	fact
+	*fact
+}
+
+// mapped4 is the lower half of 0.0.0.0, v4-mapped.
+const mapped4 = 0xffff << 32
+
+// numRows returns how many indicators are on addresses and networks.
+func (b *Block) numRows() int { return len(b.rows4) + len(b.rows6) }
+
+// row returns the indicator on an address or network that is the i-th in order, from 0.
+func (b *Block) row(i int) row {
+	if at := i - b.below4; at >= 0 && at < len(b.rows4) {
+		r := b.rows4[at]
+		return row{0, mapped4 | uint64(r.ip()), &b.facts[r.fact()]}
+	}
+	if i >= b.below4 {
+		i -= len(b.rows4)
+	}
+	r := &b.rows6[i]
+	return row{r.hi, r.lo, &b.facts[r.fact]}
 }
 
 // nameRow is one indicator on a domain (url is 0) or URL. Its host and URL stand
@@ -62,7 +100,7 @@ type note struct {
 }
 
 // Len returns the number of indicators, expired ones included.
-func (b *Block) Len() int { return len(b.rows) + len(b.names) }
+func (b *Block) Len() int { return b.numRows() + len(b.names) }
 
 // Expired returns how many of the indicators were over at the time given to the
 // Builder.
@@ -123,7 +161,7 @@ func addr(hi, lo uint64) netip.Addr {
 func is4(hi, lo uint64) bool { return hi == 0 && lo>>32 == 0xffff }
 
 // prefix unpacks a row's network.
-func (r *row) prefix() netip.Prefix {
+func (r row) prefix() netip.Prefix {
 	bits := int(r.bits)
 	if is4(r.hi, r.lo) {
 		bits -= 96

@@ -42,11 +42,11 @@ func (b *Block) Since(former *Block) Change {
 		former = new(Block)
 	}
 	d := differ{old: former, new: b}
-	walk(len(former.rows), len(b.rows),
-		func(x, y int) int { return comparePlace(&former.rows[x], &b.rows[y]) },
-		func(x, to int) int { return sameRows(former.rows, x, to) },
-		func(y, to int) int { return sameRows(b.rows, y, to) },
-		func(x int) *fact { return &former.rows[x].fact }, func(y int) *fact { return &b.rows[y].fact }, &d)
+	walk(former.numRows(), b.numRows(),
+		func(x, y int) int { return comparePlace(former.row(x), b.row(y)) },
+		func(x, to int) int { return sameRows(former, x, to) },
+		func(y, to int) int { return sameRows(b, y, to) },
+		func(x int) *fact { return former.row(x).fact }, func(y int) *fact { return b.row(y).fact }, &d)
 	walk(len(former.names), len(b.names),
 		func(x, y int) int { return compareNames(former, &former.names[x], b, &b.names[y]) },
 		func(x, to int) int { return sameNames(former, x, to) },
@@ -88,9 +88,9 @@ func walk(oldLen, newLen int, compare func(x, y int) int, oldEnd, newEnd func(fr
 	}
 }
 
-func sameRows(rows []row, from, to int) int {
-	end := from + 1
-	for end < to && comparePlace(&rows[from], &rows[end]) == 0 {
+func sameRows(b *Block, from, to int) int {
+	end, place := from+1, b.row(from)
+	for end < to && b.row(end).isOn(place) {
 		end++
 	}
 	return end

@@ -48,19 +48,11 @@ func (s *Set) Spans(now time.Time) iter.Seq[Span] {
 		if s == nil {
 			return
 		}
-		at := make([]int, len(s.blocks))
-		for {
-			next := s.nextPlace(at)
-			if next == nil {
-				return
-			}
+		unix := now.Unix()
+		for m := s.merge(); m.next(); {
 			live := false
-			for n, b := range s.blocks {
-				for ; at[n] < len(b.rows) && b.rows[at[n]].isOn(next); at[n]++ {
-					live = live || !b.standing(&b.rows[at[n]].fact, now.Unix()).over
-				}
-			}
-			if live && !s.yieldSpans(next, yield) {
+			m.said(func(b *Block, f *fact) { live = live || !b.standing(f, unix).over })
+			if live && !s.yieldSpans(m.place, yield) {
 				return
 			}
 		}
@@ -68,8 +60,8 @@ func (s *Set) Spans(now time.Time) iter.Seq[Span] {
 }
 
 // yieldSpans yields what is not allowed of a row's network.
-func (s *Set) yieldSpans(r *row, yield func(Span) bool) bool {
-	if !s.spared || !s.allow.touches(r.prefix()) {
+func (s *Set) yieldSpans(r row, yield func(Span) bool) bool {
+	if !s.spared || !s.allow.touchesRow(r) {
 		return yield(spanOf(r.hi, r.lo, r.bits))
 	}
 	for _, p := range s.allow.Outside(r.prefix()) {
@@ -81,34 +73,62 @@ func (s *Set) yieldSpans(r *row, yield func(Span) bool) bool {
 	return true
 }
 
-// nextPlace returns the first of the rows from at on, nil when there is none.
-func (s *Set) nextPlace(at []int) (next *row) {
-	for n, b := range s.blocks {
-		if at[n] < len(b.rows) && (next == nil || comparePlace(&b.rows[at[n]], next) < 0) {
-			next = &b.rows[at[n]]
+// merged goes through the rows of blocks side by side, one place after the other.
+type merged struct {
+	place  row // the one that it is at
+	blocks []*Block
+	heads  []row // of each block, the first row behind those that were gone through; no fact: there is none
+	at     []int // where heads are
+}
+
+func (s *Set) merge() *merged {
+	m := &merged{blocks: s.blocks, heads: make([]row, len(s.blocks)), at: make([]int, len(s.blocks))}
+	for n := range m.blocks {
+		m.at[n]--
+		m.step(n)
+	}
+	return m
+}
+
+func (m *merged) step(n int) {
+	if m.at[n]++; m.at[n] < m.blocks[n].numRows() {
+		m.heads[n] = m.blocks[n].row(m.at[n])
+	} else {
+		m.heads[n].fact = nil
+	}
+}
+
+// next moves to the next place.
+func (m *merged) next() bool {
+	m.place.fact = nil
+	for _, r := range m.heads {
+		if r.fact != nil && (m.place.fact == nil || comparePlace(r, m.place) < 0) {
+			m.place = r
 		}
 	}
-	return next
+	return m.place.fact != nil
+}
+
+// said calls f with what blocks say of the place, once.
+func (m *merged) said(f func(*Block, *fact)) {
+	for n, b := range m.blocks {
+		for m.heads[n].fact != nil && m.heads[n].isOn(m.place) {
+			f(b, m.heads[n].fact)
+			m.step(n)
+		}
+	}
 }
 
 // allPrefixes merges the sorted rows of the blocks. It returns false when yield did.
 func (s *Set) allPrefixes(c *choice, yield func(Indicator) bool) bool {
-	at := make([]int, len(s.blocks))
-	for {
-		next := s.nextPlace(at)
-		if next == nil {
-			return true
-		}
+	for m := s.merge(); m.next(); {
 		c.begin()
-		for n, b := range s.blocks {
-			for ; at[n] < len(b.rows) && b.rows[at[n]].isOn(next); at[n]++ {
-				c.offer(b, &b.rows[at[n]].fact)
-			}
-		}
-		if i, ok := c.best(Indicator{Prefix: next.prefix()}); ok && !s.yieldRest(i, yield) {
+		m.said(c.offer)
+		if i, ok := c.best(Indicator{Prefix: m.place.prefix()}); ok && !s.yieldRest(i, yield) {
 			return false
 		}
 	}
+	return true
 }
 
 // yieldRest yields i on what is not allowed of its prefix.
@@ -161,10 +181,10 @@ func (s *Set) allNames(c *choice, yield func(Indicator) bool) bool {
 }
 
 // isOn reports whether both rows are on the same network.
-func (r *row) isOn(x *row) bool { return r.lo == x.lo && r.hi == x.hi && r.bits == x.bits }
+func (r row) isOn(x row) bool { return r.lo == x.lo && r.hi == x.hi && r.bits == x.bits }
 
 // comparePlace orders rows by what they are on, whatever is said of it.
-func comparePlace(x, y *row) int {
+func comparePlace(x, y row) int {
 	if c := cmp.Compare(x.hi, y.hi); c != 0 {
 		return c
 	}

@@ -1,7 +1,6 @@
 package intel
 
 import (
-	"cmp"
 	"net/netip"
 	"sort"
 	"strings"
@@ -18,9 +17,9 @@ func (s *Set) Lookup(ip netip.Addr, now time.Time) []Indicator {
 	}
 	var out []Indicator
 	for _, b := range s.blocks {
-		b.covering(ip, func(r *row) {
-			if a := b.standing(&r.fact, now.Unix()); !a.over {
-				i := b.indicator(&r.fact, a.score)
+		b.covering(ip, func(r row) {
+			if a := b.standing(r.fact, now.Unix()); !a.over {
+				i := b.indicator(r.fact, a.score)
 				i.Prefix = r.prefix()
 				s.label(&i, ip)
 				out = append(out, i)
@@ -81,12 +80,12 @@ func (s *Set) LookupAll(ip netip.Addr, now time.Time) []Sighting {
 	}
 	var out []Sighting
 	for _, b := range s.blocks {
-		b.covering(ip, func(r *row) {
-			a := b.standing(&r.fact, now.Unix())
-			i := b.indicator(&r.fact, a.score)
+		b.covering(ip, func(r row) {
+			a := b.standing(r.fact, now.Unix())
+			i := b.indicator(r.fact, a.score)
 			i.Prefix = r.prefix()
 			s.label(&i, ip)
-			out = append(out, b.sighting(i, &r.fact, &a))
+			out = append(out, b.sighting(i, r.fact, &a))
 		})
 	}
 	rank(out, func(s *Sighting) *Indicator { return &s.Indicator })
@@ -110,21 +109,19 @@ func (s *Set) LookupDomainAll(name string, now time.Time) []Sighting {
 
 // covering calls f with the rows on ip, longest prefix first: one binary search for
 // each prefix length that the block holds.
-func (b *Block) covering(ip netip.Addr, f func(*row)) {
+func (b *Block) covering(ip netip.Addr, f func(row)) {
 	hi, lo, _ := halves(ip)
 	bitsOf := b.bits6
 	if ip.Is4() {
 		bitsOf = b.bits4
 	}
 	for _, bits := range bitsOf {
-		mhi, mlo := mask(hi, lo, bits)
-		at := sort.Search(len(b.rows), func(i int) bool {
-			r := &b.rows[i]
-			return cmp.Or(cmp.Compare(r.hi, mhi), cmp.Compare(r.lo, mlo), cmp.Compare(r.bits, bits)) >= 0
-		})
-		for ; at < len(b.rows); at++ {
-			r := &b.rows[at]
-			if r.hi != mhi || r.lo != mlo || r.bits != bits {
+		place := row{fact: &fact{bits: bits}}
+		place.hi, place.lo = mask(hi, lo, bits)
+		at := sort.Search(b.numRows(), func(i int) bool { return comparePlace(b.row(i), place) >= 0 })
+		for ; at < b.numRows(); at++ {
+			r := b.row(at)
+			if !r.isOn(place) {
 				break
 			}
 			f(r)

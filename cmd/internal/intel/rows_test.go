@@ -1,7 +1,9 @@
 package intel
 
 import (
+	"cmp"
 	"encoding/binary"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -9,34 +11,77 @@ import (
 	"time"
 )
 
-// Rows come in order, whatever they are on and however many there are.
-func TestSortedRows(t *testing.T) {
+// Rows come in order, whatever they are on and however many there are: each distinct one
+// once, and of one prefix the best.
+func TestRowsInOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
-	for round := range 30 {
-		var chunks [][]row
-		for range r.IntN(4) {
-			var chunk []row
-			for range 1 + r.IntN(2000) {
-				x := row{lo: 0xffff<<32 | uint64(r.Uint32()), fact: fact{bits: uint8(96 + r.IntN(33)), score: uint8(r.IntN(100))}}
-				switch r.IntN(8) {
-				case 0:
-					x.hi, x.lo = r.Uint64(), r.Uint64()
-				case 1:
-					x.lo = 0xffff<<32 | 0xc0000200 | uint64(r.IntN(4)) // the same again
-				case 2:
-					if round%3 == 0 {
-						x.lo = uint64(r.IntN(1 << 20)) // below IPv4
-					}
+	type said struct {
+		prefix netip.Prefix
+		fact   fact
+	}
+	for round := range 40 {
+		b := NewBuilder("x")
+		added := map[said]bool{}
+		for range r.IntN(7000) {
+			ip := netip.AddrFrom4([4]byte{byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())})
+			switch r.IntN(8) {
+			case 0:
+				ip = randomV6(r)
+			case 1, 2:
+				ip = netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(2))}) // the same again
+			case 3:
+				if round%3 == 0 {
+					ip = netip.AddrFrom16([16]byte{14: byte(r.Uint32()), 15: byte(r.Uint32())}) // below IPv4
 				}
-				chunk = append(chunk, x)
 			}
-			chunks = append(chunks, chunk)
+			i := Indicator{Prefix: netip.PrefixFrom(ip, r.IntN(ip.BitLen()+1)), Score: uint8(r.IntN(100)), Port: uint16(r.IntN(3))}
+			if r.IntN(2) == 0 {
+				i.Prefix = netip.PrefixFrom(ip, ip.BitLen())
+			}
+			if round%2 == 0 {
+				i.Expires = time.Unix(int64(1+r.IntN(1000)), 0)
+			}
+			b.Add(&i)
+			more := 128 - ip.BitLen()
+			added[said{i.Prefix.Masked(), fact{expires: packTime(i.Expires), port: i.Port, bits: uint8(i.Prefix.Bits() + more), score: i.Score}}] = true
 		}
-		want := slices.Concat(chunks...)
-		slices.SortFunc(want, compareRows)
-		if got := sortedRows(chunks); !slices.Equal(got, want) {
-			t.Fatalf("round %d: %d rows are not in order", round, len(got))
+		want := slices.SortedFunc(maps.Keys(added), func(x, y said) int {
+			xhi, xlo, _ := halves(x.prefix.Addr())
+			yhi, ylo, _ := halves(y.prefix.Addr())
+			return cmp.Or(cmp.Compare(xhi, yhi), cmp.Compare(xlo, ylo), cmp.Compare(x.fact.bits, y.fact.bits), compareFacts(&x.fact, &y.fact))
+		})
+		run, crowded, kept := 0, 0, want[:0]
+		for n, w := range slices.Clone(want) {
+			if run++; n == 0 || kept[len(kept)-1].prefix != w.prefix {
+				run = 1
+			}
+			if run > maxReasons {
+				crowded++
+				continue
+			}
+			kept = append(kept, w)
 		}
+		block := b.Block()
+		var got []said
+		for n := range block.numRows() {
+			x := block.row(n)
+			got = append(got, said{x.prefix(), *x.fact})
+		}
+		if !slices.Equal(got, kept) || block.Crowded() != crowded {
+			t.Fatalf("round %d: %d rows and %d too many are not the %d and %d in order", round, len(got), block.Crowded(), len(kept), crowded)
+		}
+	}
+}
+
+// What is said of an indicator is kept once, also where neighbours differ.
+func TestFactsAreShared(t *testing.T) {
+	b := NewBuilder("x")
+	for n := range 3000 {
+		ip := netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)})
+		b.Add(&Indicator{Prefix: netip.PrefixFrom(ip, 25+n%8), Score: uint8(60 + n%3)})
+	}
+	if n := len(b.Block().facts); n != 24 {
+		t.Errorf("%d facts", n)
 	}
 }
 

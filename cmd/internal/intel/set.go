@@ -73,13 +73,13 @@ func (s *Set) countAllowed(b *Block, size *FeedSize) {
 	if s.allow == nil {
 		return
 	}
-	for i := range b.rows {
-		r := &b.rows[i]
-		if !s.allow.touches(r.prefix()) {
+	for i := range b.numRows() {
+		r := b.row(i)
+		if !s.allow.touchesRow(r) {
 			continue
 		}
 		s.spared = true
-		if e, ok := s.allow.Network(r.prefix()); ok && !b.wasOver(&r.fact) {
+		if e, ok := s.allow.Network(r.prefix()); ok && !b.wasOver(r.fact) {
 			size.leaveOut(e)
 		}
 	}

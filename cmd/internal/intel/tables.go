@@ -28,11 +28,11 @@ func newTables(blocks []*Block, allow *Allow) *tables {
 	}
 	t, single := &tables{}, make([]uint32, 0, n)
 	for _, b := range blocks {
-		for i := range b.rows {
-			r := &b.rows[i]
+		for i := range b.numRows() {
+			r := b.row(i)
 			switch {
-			case b.wasOver(&r.fact):
-			case allow.covers(r.prefix()):
+			case b.wasOver(r.fact):
+			case allow.covers(r):
 			case is4(r.hi, r.lo) && r.bits == 128:
 				t.mark4(uint32(r.lo), 32)
 				single = append(single, uint32(r.lo))
@@ -48,7 +48,7 @@ func newTables(blocks []*Block, allow *Allow) *tables {
 }
 
 // insert enters a network, or an IPv6 address.
-func (t *tables) insert(r *row) {
+func (t *tables) insert(r row) {
 	if is4(r.hi, r.lo) {
 		t.mark4(uint32(r.lo), int(r.bits)-96)
 	} else {
