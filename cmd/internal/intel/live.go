@@ -51,7 +51,9 @@ func (s *Set) Spans(now time.Time) iter.Seq[Span] {
 		unix := now.Unix()
 		for m := s.merge(); m.next(); {
 			live := false
-			m.said(func(b *Block, f *fact) { live = live || !b.standing(f, unix).over })
+			for _, f := range m.said {
+				live = live || !f.over(unix)
+			}
 			if live && !s.yieldSpans(m.place, yield) {
 				return
 			}
@@ -75,55 +77,74 @@ func (s *Set) yieldSpans(r row, yield func(Span) bool) bool {
 
 // merged goes through the rows of blocks side by side, one place after the other.
 type merged struct {
-	place  row // the one that it is at
-	blocks []*Block
-	heads  []row // of each block, the first row behind those that were gone through; no fact: there is none
-	at     []int // where heads are
+	place row         // the one that it is at
+	said  []statement // of that
+	heads []head
+}
+
+// statement is what a block says of a place.
+type statement struct {
+	*Block
+	*fact
+}
+
+// over reports whether it is over at now, Unix seconds.
+func (s *statement) over(now int64) bool {
+	if s.last|s.expires == 0 && s.confirmed.Load() == 0 { // most of all lists
+		return false
+	}
+	return s.standing(s.fact, now).over
+}
+
+// head is the first row of a block behind those that were gone through.
+type head struct {
+	row   // without a fact: there is none
+	block *Block
+	next  int
+}
+
+func (h *head) move() {
+	if h.fact = nil; h.next < h.block.numRows() {
+		h.row = h.block.row(h.next)
+		h.next++
+	}
 }
 
 func (s *Set) merge() *merged {
-	m := &merged{blocks: s.blocks, heads: make([]row, len(s.blocks)), at: make([]int, len(s.blocks))}
-	for n := range m.blocks {
-		m.at[n]--
-		m.step(n)
+	m := &merged{heads: make([]head, len(s.blocks))}
+	for n, b := range s.blocks {
+		m.heads[n].block = b
+		m.heads[n].move()
 	}
 	return m
 }
 
-func (m *merged) step(n int) {
-	if m.at[n]++; m.at[n] < m.blocks[n].numRows() {
-		m.heads[n] = m.blocks[n].row(m.at[n])
-	} else {
-		m.heads[n].fact = nil
-	}
-}
-
 // next moves to the next place.
 func (m *merged) next() bool {
-	m.place.fact = nil
-	for _, r := range m.heads {
-		if r.fact != nil && (m.place.fact == nil || comparePlace(r, m.place) < 0) {
-			m.place = r
+	m.place.fact, m.said = nil, m.said[:0]
+	for n := range m.heads {
+		if h := &m.heads[n]; h.fact != nil && (m.place.fact == nil || comparePlace(h.row, m.place) < 0) {
+			m.place = h.row
 		}
 	}
-	return m.place.fact != nil
-}
-
-// said calls f with what blocks say of the place, once.
-func (m *merged) said(f func(*Block, *fact)) {
-	for n, b := range m.blocks {
-		for m.heads[n].fact != nil && m.heads[n].isOn(m.place) {
-			f(b, m.heads[n].fact)
-			m.step(n)
+	if m.place.fact == nil {
+		return false
+	}
+	for n := range m.heads {
+		for h := &m.heads[n]; h.fact != nil && h.isOn(m.place); h.move() {
+			m.said = append(m.said, statement{h.block, h.fact})
 		}
 	}
+	return true
 }
 
 // allPrefixes merges the sorted rows of the blocks. It returns false when yield did.
 func (s *Set) allPrefixes(c *choice, yield func(Indicator) bool) bool {
 	for m := s.merge(); m.next(); {
 		c.begin()
-		m.said(c.offer)
+		for _, f := range m.said {
+			c.offer(f.Block, f.fact)
+		}
 		if i, ok := c.best(Indicator{Prefix: m.place.prefix()}); ok && !s.yieldRest(i, yield) {
 			return false
 		}

@@ -14,9 +14,15 @@ func RangesOf(set *intel.Set, now time.Time, wanted func(*intel.Indicator) bool)
 	if wanted == nil {
 		out = make([]flow.Range, 0, set.Len())
 		for s := range set.Spans(now) {
-			out = append(out, flow.Range{First: flow.Addr{Hi: s.FirstHi, Lo: s.FirstLo}, Last: flow.Addr{Hi: s.LastHi, Lo: s.LastLo}})
+			r := flow.Range{First: flow.Addr{Hi: s.FirstHi, Lo: s.FirstLo}, Last: flow.Addr{Hi: s.LastHi, Lo: s.LastLo}}
+			if n := len(out); n == 0 || out[n-1].Last.Compare(r.Last) < 0 { // else it lies in a wider network
+				out = append(out, r)
+			}
 		}
-		return flow.Merge(out)
+		if !flow.Merged(out) {
+			out = flow.Merge(out)
+		}
+		return out
 	}
 	all := set.All(now, func(i *intel.Indicator) bool { return i.Prefix.IsValid() && wanted(i) })
 	for i := range all {

@@ -13,10 +13,12 @@ const MaxLine = 64 << 10
 // Lines gives the lines of a document that are not blank. A line of 64 KiB and
 // more is skipped and counted.
 type Lines struct {
-	r   *bufio.Reader
-	n   int
-	raw []byte
-	err error
+	r     *bufio.Reader
+	ahead []byte // what r has in memory behind the current line
+	taken int    // how many bytes r has yet to pass over before that
+	n     int
+	raw   []byte
+	err   error
 
 	long, firstLong int
 }
@@ -34,7 +36,7 @@ func NewLines(r io.Reader) (*Lines, error) {
 // Next moves to the next line. After false, Err says whether that was the end.
 func (l *Lines) Next() bool {
 	for l.err == nil {
-		line, err := l.r.ReadSlice('\n')
+		line, err := l.read()
 		if len(line) == 0 && err != nil {
 			l.stop(err)
 			break
@@ -55,18 +57,23 @@ func (l *Lines) Next() bool {
 	return false
 }
 
-// Ahead returns what of the document behind the current line is in memory.
-func (l *Lines) Ahead() []byte {
-	b, _ := l.r.Peek(l.r.Buffered()) // never more than there is
-	return b
+// read returns what there is up to the end of the next line, with that.
+func (l *Lines) read() ([]byte, error) {
+	_, _ = l.r.Discard(l.taken) // it is there
+	line, err := l.r.ReadSlice('\n')
+	l.ahead, _ = l.r.Peek(l.r.Buffered()) // never more than there is
+	l.taken = 0
+	return line, err
 }
 
-// Take moves to the next line, which is the first n bytes of Ahead without its end, one
-// more byte.
-func (l *Lines) Take(n int) {
-	l.raw = l.Ahead()[:n]
+// Ahead returns what of the document behind the current line is in memory.
+func (l *Lines) Ahead() []byte { return l.ahead }
+
+// Take moves to the next line, which is the first n bytes of Ahead; its end is more bytes.
+func (l *Lines) Take(n, end int) {
+	l.raw, l.ahead = l.ahead[:n], l.ahead[n+end:]
+	l.taken += n + end
 	l.n++
-	_, _ = l.r.Discard(n + 1) // it is there
 }
 
 // skip reads the rest of a line that is too long.
@@ -76,7 +83,7 @@ func (l *Lines) skip() {
 	}
 	l.long++
 	for {
-		_, err := l.r.ReadSlice('\n')
+		_, err := l.read()
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			l.stop(err)
 			return

@@ -17,6 +17,7 @@ const (
 type Policy struct {
 	special, local, exporters bart.Lite
 	any                       bart.Lite // what is in any of them: most networks are in none
+	first                     [256]bool // which first bytes of IPv4 addresses have some of any
 }
 
 // NewPolicy returns a Policy that also rejects what overlaps the local networks, and
@@ -32,17 +33,31 @@ func NewPolicy(local []netip.Prefix, exporters ...netip.Prefix) *Policy {
 		for _, n := range part.networks {
 			part.table.Insert(n)
 			p.any.Insert(n)
+			p.mark(n)
 		}
 	}
 	return p
+}
+
+// mark notes the first bytes of the addresses of a network.
+func (p *Policy) mark(n netip.Prefix) {
+	if !n.Addr().Is4() {
+		return
+	}
+	from := int(n.Masked().Addr().As4()[0])
+	for first := from; first < from+1<<max(8-n.Bits(), 0); first++ {
+		p.first[first] = true
+	}
 }
 
 // Reject returns why a network is rejected, or "". One that equals, lies in or
 // covers a special-use or local network is: FireHOL's level 1 list holds
 // 10.0.0.0/8 and would match every LAN.
 func (p *Policy) Reject(network netip.Prefix) Reason {
+	ip := network.Addr()
 	switch {
-	case network.IsSingleIP() && !p.any.Contains(network.Addr()): // nearly all
+	case ip.Is4() && network.Bits() >= widest4 && !p.first[ip.As4()[0]]: // nearly all
+	case network.IsSingleIP() && !p.any.Contains(ip):
 	case tooWide(network):
 		return TooWide
 	case p.special.OverlapsPrefix(network):

@@ -17,8 +17,13 @@ import (
 func TestPrefix4(t *testing.T) {
 	check := func(line string) (ok bool) {
 		t.Helper()
-		got, ok := prefix4(line)
-		if !ok {
+		got, n := prefix4([]byte(line))
+		for _, more := range []string{"\n", "\r\n255.255.255.255\n", " # and more than sixteen bytes"} {
+			if p, m := prefix4([]byte(line + more)); n == len(line) && (p != got || m != n) {
+				t.Errorf("%q: %v before %q, but alone %v", line, p, more, got)
+			}
+		}
+		if n != len(line) || n == 0 {
 			return false
 		}
 		var want intel.Indicator
@@ -55,7 +60,7 @@ func TestPrefix4(t *testing.T) {
 // text of them: with the same outcome as all others, also where a list has too many or names
 // what no list may.
 func TestBareLines(t *testing.T) {
-	var bare, spaced strings.Builder
+	var bare, spaced, windows strings.Builder
 	r := rand.New(rand.NewPCG(3, 3))
 	for i := range 60 * sampleLines { // more than is in memory at once
 		line := netip.AddrFrom4([4]byte{byte(r.Uint32N(224)), byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}).String()
@@ -75,13 +80,16 @@ func TestBareLines(t *testing.T) {
 		}
 		bare.WriteString(line + "\n")
 		spaced.WriteString(line + " \r\n")
+		windows.WriteString(line + "\r\n")
 	}
 	for _, limit := range []int{0, sampleLines, 300} {
 		for _, format := range []Format{Auto, Plain, Hosts} {
-			got, drops, err := parse(strings.NewReader(bare.String()), Reader{Format: format}, limit)
 			want, wantDrops, wantErr := parse(strings.NewReader(spaced.String()), Reader{Format: format}, limit)
-			if !slices.Equal(got, want) || !reflect.DeepEqual(drops, wantDrops) || (err == nil) != (wantErr == nil) || limit == 0 && format != Hosts && len(got) < sampleLines {
-				t.Errorf("%s, at most %d: %d and %v, but with spaces %d and %v (%v, %v)", format, limit, len(got), drops, len(want), wantDrops, err, wantErr)
+			for _, text := range []string{bare.String(), windows.String(), strings.TrimSuffix(bare.String(), "\n")} {
+				got, drops, err := parse(strings.NewReader(text), Reader{Format: format}, limit)
+				if !slices.Equal(got, want) || !reflect.DeepEqual(drops, wantDrops) || (err == nil) != (wantErr == nil) || limit == 0 && format != Hosts && len(got) < sampleLines {
+					t.Errorf("%s, at most %d: %d and %v, but with spaces %d and %v (%v, %v)", format, limit, len(got), drops, len(want), wantDrops, err, wantErr)
+				}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package list
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
 
@@ -63,15 +64,27 @@ func (s *source) next4() (p netip.Prefix, ok bool) {
 	if len(s.ahead) > 0 || s.held {
 		return p, false
 	}
-	if p, n := address4(s.lines.Ahead()); n > 0 {
-		s.lines.Take(n)
-		s.now = line{n: s.lines.N()}
-		return p, true
+	text := s.lines.Ahead()
+	if p, n := prefix4(text); n > 0 {
+		end := 0
+		switch rest := text[n:]; {
+		case len(rest) > 0 && rest[0] == '\n':
+			end = 1
+		case len(rest) > 1 && rest[0] == '\r' && rest[1] == '\n':
+			end = 2
+		}
+		if end > 0 {
+			s.lines.Take(n, end)
+			s.now = line{n: s.lines.N()}
+			return p, true
+		}
 	}
 	if !s.lines.Next() {
 		return p, false
 	}
-	if p, ok = prefix4(s.lines.Raw()); ok {
+	text = bytes.TrimSpace(s.lines.Raw())
+	p, n := prefix4(text)
+	if ok = n > 0 && n == len(text); ok {
 		s.now = line{n: s.lines.N()}
 	}
 	s.held = !ok
