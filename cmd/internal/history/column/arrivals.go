@@ -3,7 +3,7 @@ package column
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -74,23 +74,6 @@ func (a arrivals) firstOf(second int64) int32 {
 	return int32(i)
 }
 
-// at returns the nth arrival of a second: the second alone where the file does not
-// know it.
-func (a arrivals) at(second int64, nth int32) int64 {
-	if i := int64(a.firstOf(second)) + int64(nth); i >= 0 && i < int64(len(a)) && floor(a[i], 1e9) == second {
-		return a[i]
-	}
-	return second * 1e9
-}
-
-// after returns the arrival that is n places after t.
-func (a arrivals) after(t int64, n int32) int64 {
-	if i := int64(a.rank(t)) + int64(n); i >= 0 && i < int64(len(a)) {
-		return a[i]
-	}
-	return t
-}
-
 // ranks returns the place of each of part's arrivals, all of which the list has.
 func (a arrivals) ranks(part arrivals) []int32 {
 	out := make([]int32, len(part))
@@ -141,7 +124,7 @@ func (s *seconds) first(second int64) int32 {
 	return s.a.firstOf(second)
 }
 
-var errArrivals = errors.New("the list of arrivals is damaged")
+var errArrivals = fmt.Errorf("%w: its list of arrivals cannot be read", ErrDamaged)
 
 // decodeArrivals reads the list of files that earlier versions wrote: in letters, in the
 // footer.

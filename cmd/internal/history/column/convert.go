@@ -145,7 +145,7 @@ func (row *Row) AppendRecords(records []flow.Record, f *File) []flow.Record {
 	if f == nil {
 		return row.appendRecords(records, nil)
 	}
-	at, _ := f.at() // those who read rows were told of it
+	at, _ := f.arrived() // those who read rows were told of errors
 	return row.appendRecords(records, at)
 }
 
@@ -163,11 +163,11 @@ func (row *Row) times() (first, last int64) {
 	return first, last
 }
 
-func (row *Row) appendRecords(records []flow.Record, at arrivals) []flow.Record {
+func (row *Row) appendRecords(records []flow.Record, at *timeline) []flow.Record {
 	first, last := row.times()
-	received := last
+	received, reverse := last, last
 	if at != nil {
-		received = at.at(floor(last, 1e9)+row.ReceivedLag, row.ReceivedNth)
+		received, reverse, _ = at.received(row)
 	}
 	f := flow.Record{
 		Src: flow.AddrFrom16(row.Src[:]), Dst: flow.AddrFrom16(row.Dst[:]),
@@ -201,6 +201,6 @@ func (row *Row) appendRecords(records []flow.Record, at arrivals) []flow.Record 
 	r.Bytes, r.Packets, r.TCPFlags = uint64(row.RevBytes), uint64(row.RevPackets), uint16(row.RevFlags)
 	r.Start = f.Start + int64(row.RevDelay)*1e6 + row.RevDelayNS
 	r.End = r.Start + (f.End - f.Start) + int64(row.RevDDur)*1e6 + row.RevDDurNS
-	r.Received = at.after(received, row.RevReceived)
+	r.Received = reverse
 	return append(records, f, r)
 }

@@ -11,39 +11,51 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
-// Files that earlier versions wrote, by a library for Parquet, are read, and merged with
-// those of today. testdata/version1.parquet was made of the project's captures.
+// Files that earlier versions wrote are read, and merged with those of today:
+// testdata/version1.parquet, made of the project's captures by a library for Parquet, with
+// the list of arrivals in its footer, and its records as they were written when that list was
+// one piece.
 func TestFilesOfEarlierVersions(t *testing.T) {
-	old, err := Open("testdata/version1.parquet")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer old.Close()
-	var want []flow.Record
-	for g := range old.Groups {
-		if want, err = old.Records(g, want); err != nil {
+	var first []flow.Record
+	for _, name := range []string{"testdata/version1.parquet", "testdata/version1-arrived.parquet"} {
+		old, err := Open(name)
+		if err != nil {
 			t.Fatal(err)
 		}
+		defer old.Close()
+		if err := old.Verify(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var want []flow.Record
+		for g := range old.Groups {
+			if want, err = old.Records(g, want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var octets, packets uint64
+		for i := range want {
+			octets += want[i].Bytes + want[i].RevBytes
+			packets += want[i].Packets + want[i].RevPackets
+		}
+		if len(want) != 903+555 || octets != 1_337_818 || packets != 4994 {
+			t.Fatalf("%s: %d records with %d bytes and %d packets", name, len(want), octets, packets)
+		}
+		if first == nil {
+			first = want
+		}
+		same(t, name, want, first)
+		b, _ := write(t, want, Options{})
+		same(t, "written anew", readAll(t, b), want)
+		today, err := Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var both bytes.Buffer
+		if _, err := Merge(t.Context(), &both, []*File{old, today}, Options{Level: Better}); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "merged", readAll(t, both.Bytes()), append(want, want...))
 	}
-	var octets, packets uint64
-	for i := range want {
-		octets += want[i].Bytes + want[i].RevBytes
-		packets += want[i].Packets + want[i].RevPackets
-	}
-	if len(want) != 903+555 || octets != 1_337_818 || packets != 4994 {
-		t.Fatalf("%d records with %d bytes and %d packets", len(want), octets, packets)
-	}
-	b, _ := write(t, want, Options{})
-	same(t, "written anew", readAll(t, b), want)
-	today, err := Read(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var both bytes.Buffer
-	if _, err := Merge(t.Context(), &both, []*File{old, today}, Options{Level: Better}); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "merged", readAll(t, both.Bytes()), append(want, want...))
 }
 
 // Several row groups, with columns of many values and of one alone, in files of both

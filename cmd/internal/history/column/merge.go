@@ -28,7 +28,7 @@ func Merge(ctx context.Context, to io.Writer, files []*File, o Options) (Info, e
 		info.Flows += f.Flows
 		info.Start, info.End = min(info.Start, f.Start), max(info.End, f.End)
 		info.First, info.Last = min(info.First, f.First), max(info.Last, f.Last)
-		at, err := f.at()
+		at, err := f.arrivals()
 		if err != nil {
 			return Info{}, err
 		}
@@ -144,7 +144,7 @@ func (m *merge) received() error {
 	first := 0
 	var c [7]Column
 	for _, f := range m.files {
-		at, err := f.at()
+		at, err := f.arrivals()
 		if err != nil {
 			return err
 		}

@@ -70,11 +70,12 @@ var footer = sync.OnceValue(func() *format.FileMetaData {
 
 // close writes the footer.
 func (out *output) close(info Info, at arrivals) (Info, error) {
-	place, list := out.sums.size, at.pack()
-	if _, err := out.sums.Write(list); err != nil {
+	place := out.sums.size
+	list, directory := at.pack()
+	if _, err := out.sums.Write(append(list, directory...)); err != nil {
 		return Info{}, err
 	}
-	meta := map[string]string{metaVersion: version, metaArrived: fmt.Sprint(place, len(list)), metaInfo: info.text(), metaSums: out.sums.seal()}
+	meta := map[string]string{metaVersion: version, metaTimes: fmt.Sprint(place, len(list), len(directory)), metaInfo: info.text(), metaSums: out.sums.seal()}
 	for key, value := range out.meta {
 		meta[key] = value
 	}

@@ -17,7 +17,7 @@ type File struct {
 	file    *os.File // nil: from memory
 	layout  *layout
 	pages   *checked
-	arrived func() (arrivals, error)
+	arrived func() (*timeline, error)
 
 	indexEnd int64  // where Parquet's indexes end, which begin where the pages end
 	indexSum uint32 // their checksum; 0: none
@@ -62,36 +62,62 @@ func Read(r io.ReaderAt, size int64) (f *File, err error) {
 	if err := f.parse(string(f.layout.meta[metaInfo])); err != nil {
 		return nil, err
 	}
-	f.arrived = sync.OnceValues(f.readArrivals)
+	f.arrived = sync.OnceValues(f.readTimeline)
 	f.Size, f.Groups = size, len(f.layout.groups)
 	return f, nil
 }
 
-func (f *File) readArrivals() (arrivals, error) {
-	where, ok := f.Lookup(metaArrived)
-	if !ok { // an earlier version wrote it
-		return decodeArrivals(f.layout.meta[metaArrivals])
-	}
-	var place, size int64
-	if _, err := fmt.Sscan(where, &place, &size); err != nil {
-		return nil, errArrivals
-	}
+// readTimeline reads where the times stand at which the file's records arrived.
+func (f *File) readTimeline() (*timeline, error) {
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	list, err := f.pages.read(&s.bytes, place, size)
+	var place, size, directory int64
+	if where, ok := f.Lookup(metaTimes); ok {
+		if _, err := fmt.Sscan(where, &place, &size, &directory); err != nil {
+			return nil, errArrivals
+		}
+		b, err := f.pages.read(&s.bytes, place+size, directory)
+		if err != nil {
+			return nil, err
+		}
+		return readTimeline(b, place, f.readArrivalsOf)
+	}
+	// An earlier version wrote it.
+	var list arrivals
+	var err error
+	if where, ok := f.Lookup(metaArrived); !ok {
+		list, err = decodeArrivals(f.layout.meta[metaArrivals])
+	} else if _, err = fmt.Sscan(where, &place, &size); err != nil {
+		err = errArrivals
+	} else if b, failed := f.pages.read(&s.bytes, place, size); failed != nil {
+		err = failed
+	} else {
+		list, err = unpackArrivals(b)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return unpackArrivals(list)
+	return list.whole(), nil
 }
 
-// at returns the times at which the file's records arrived.
-func (f *File) at() (arrivals, error) {
-	a, err := f.arrived()
+// readArrivalsOf reads a block of them.
+func (f *File) readArrivalsOf(b *timeBlock) (arrivals, error) {
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	packed, err := f.pages.read(&s.bytes, b.offset, b.size)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, err
 	}
-	return a, nil
+	return b.unpack(packed)
+}
+
+// arrivals returns the times at which the file's records arrived.
+func (f *File) arrivals() (arrivals, error) {
+	t, err := f.arrived()
+	if err != nil {
+		return nil, err
+	}
+	return t.all()
 }
 
 // Close closes the file.
@@ -104,7 +130,7 @@ func (f *File) Close() error {
 
 // Verify reads all of the file, which checks it.
 func (f *File) Verify() error {
-	if _, err := f.at(); err != nil {
+	if _, err := f.arrivals(); err != nil {
 		return err
 	}
 	if err := f.verifyIndexes(); err != nil {

@@ -24,11 +24,6 @@ func (f *File) Rows(group int, rows []int32, to []Row, only ...ID) ([]Row, error
 // RowsOf is Rows for a reader that has columns of its own: begun returns them. It is the
 // last step of a search, for the rows that are wanted.
 func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column, error), only ...ID) ([]Row, error) {
-	if Wants(only, ReceivedNth) { // it is a place in that list
-		if _, err := f.at(); err != nil {
-			return nil, err
-		}
-	}
 	first := len(to)
 	to = append(to, make([]Row, len(rows))...)
 	n := f.GroupLen(group)
@@ -51,6 +46,15 @@ func (f *File) RowsOf(group int, rows []int32, to []Row, begun func(ID) (*Column
 			return nil, fmt.Errorf("column %s: %w", id, err)
 		}
 		c.fill(to[first:], id, values)
+	}
+	if Wants(only, ReceivedNth) { // it is a place in the list of arrivals
+		at, err := f.arrived()
+		if err == nil {
+			err = at.need(to[first:])
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	return to, nil
 }

@@ -14,27 +14,8 @@ const (
 	riceMost  = 32 // ones; as many say that the whole difference follows
 )
 
-// pack writes the list: how many there are, the first one, the differences.
-func (a arrivals) pack() []byte {
-	w := bitWriter{b: binary.AppendUvarint(nil, uint64(len(a)))}
-	if len(a) == 0 {
-		return w.b
-	}
-	w.b = binary.LittleEndian.AppendUint64(w.b, uint64(a[0]))
-	var d [riceBlock]uint64
-	for before := a[0]; len(a) > 1; {
-		n := min(len(a)-1, riceBlock)
-		for i, t := range a[1 : 1+n] {
-			d[i] = uint64(t) - uint64(before)
-			before = t
-		}
-		w.block(d[:n])
-		a = a[n:]
-	}
-	return w.end()
-}
-
-// unpackArrivals reads what pack wrote.
+// unpackArrivals reads the list of files that earlier versions wrote: how many arrivals there
+// are, the first one, and all differences behind each other.
 func unpackArrivals(b []byte) (arrivals, error) {
 	n, size := binary.Uvarint(b)
 	switch {
@@ -48,22 +29,10 @@ func unpackArrivals(b []byte) (arrivals, error) {
 	at := int64(binary.LittleEndian.Uint64(b[size:]))
 	a := append(make(arrivals, 0, n), at)
 	r := bitReader{b: b[size+8:]}
-	k := uint(0)
-	for i := 0; len(a) < int(n); i++ {
-		if i%riceBlock == 0 {
-			k = uint(min(r.bits(6), 32))
-		}
-		d, ok := r.rice(k)
-		if !ok {
-			d = r.bits(32)
-			d |= r.bits(32) << 32
-		}
-		next := int64(uint64(at) + d)
-		if next < at || r.over {
+	for ok := true; len(a) < int(n); {
+		if a, ok = r.block(a, min(int(n)-len(a), riceBlock)); !ok {
 			return nil, errArrivals
 		}
-		at = next
-		a = append(a, at)
 	}
 	return a, nil
 }
@@ -96,8 +65,16 @@ func (w *bitWriter) put(v uint64, n uint) {
 	}
 }
 
-// block appends differences.
-func (w *bitWriter) block(d []uint64) {
+// block appends the differences between up to riceBlock arrivals.
+func (w *bitWriter) block(a arrivals) {
+	var differences [riceBlock]uint64
+	d := differences[:len(a)-1]
+	for i := range d {
+		d[i] = uint64(a[i+1]) - uint64(a[i])
+	}
+	if len(d) == 0 {
+		return
+	}
 	sum := uint64(0)
 	for _, v := range d {
 		sum += min(v, 1<<40)
@@ -119,11 +96,12 @@ func (w *bitWriter) block(d []uint64) {
 	}
 }
 
-func (w *bitWriter) end() []byte {
+// end fills the last byte up.
+func (w *bitWriter) end() {
 	if w.n > 0 {
 		w.b = append(w.b, byte(w.word))
 	}
-	return w.b
+	w.word, w.n = 0, 0
 }
 
 // bitReader reads what bitWriter wrote.
@@ -155,6 +133,29 @@ func (r *bitReader) bits(n uint) uint64 {
 	v := r.word() & (1<<n - 1)
 	r.skip(n)
 	return v
+}
+
+// block appends n arrivals to those before them.
+func (r *bitReader) block(a arrivals, n int) (out arrivals, ok bool) {
+	if n == 0 {
+		return a, true
+	}
+	at := a[len(a)-1]
+	k := uint(min(r.bits(6), 32))
+	for range n {
+		d, ok := r.rice(k)
+		if !ok {
+			d = r.bits(32)
+			d |= r.bits(32) << 32
+		}
+		next := int64(uint64(at) + d)
+		if next < at || r.over {
+			return a, false
+		}
+		at = next
+		a = append(a, at)
+	}
+	return a, true
 }
 
 // rice reads a difference of k low bits. ok is false where riceMost ones say that the whole

@@ -52,7 +52,8 @@ const (
 	metaVersion  = "flowhound.version"
 	metaSums     = "flowhound.sums"
 	metaArrivals = "flowhound.arrivals" // the list itself, in files of earlier versions
-	metaArrived  = "flowhound.arrived"  // where the list stands: offset and length
+	metaArrived  = "flowhound.arrived"  // where the list stands, in others: offset and length
+	metaTimes    = "flowhound.times"    // where the list stands: offset, length, and the length of its directory, which follows
 	metaInfo     = "flowhound.info"
 	version      = "1"
 )
