@@ -59,7 +59,8 @@ func newEncoder(level Level) *encoder {
 }
 
 func newZstd(speed zstd.EncoderLevel) *zstd.Encoder {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true))
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(speed), zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithZeroFrames(true),
+		zstd.WithSingleSegment(true)) // each frame says how much is in it, small ones too
 	if err != nil {
 		panic(err) // the options are wrong
 	}
@@ -73,13 +74,13 @@ func (e *encoder) dictionary(id ID, values *dict, places []int32, rows int) (chu
 	var least, most []byte
 	e.raw, least, most = values.encode(e.raw[:0], id.Kind())
 	c := e.begin(id, rows, least, most, format.Plain, format.RLEDictionary)
-	z := e.zstd
+	z, frame := e.zstd, len(e.raw)
 	if id.Kind() != Address {
-		z = e.sorted
+		z, frame = e.sorted, numbersFrame
 	}
 	e.page(&format.PageHeader{
 		Type: format.DictionaryPage, DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{NumValues: int32(values.len()), Encoding: format.Plain}),
-	}, z)
+	}, z, frame)
 	c.meta.DataPageOffset = int64(len(e.pages))
 	step := pageRows
 	switch n := values.len(); {
@@ -176,12 +177,20 @@ var physical = [...]format.Type{Int32: format.Int32, Int64: format.Int64, Addres
 func (e *encoder) data(rows int, coding format.Encoding) {
 	e.page(&format.PageHeader{Type: format.DataPageV2, DataPageHeaderV2: thrift.New(format.DataPageHeaderV2{
 		NumValues: int32(rows), NumRows: int32(rows), Encoding: coding, IsCompressed: thrift.New(true),
-	})}, e.zstd)
+	})}, e.zstd, len(e.raw))
 }
 
-// page compresses raw by z and appends it, after its header.
-func (e *encoder) page(h *format.PageHeader, z *zstd.Encoder) {
-	e.packed = z.EncodeAll(e.raw, e.packed[:0])
+// numbersFrame is how much of a dictionary of numbers is compressed as a frame of its own. Who
+// is shown two rows unpacks two frames, of the 160 kB that the numbers of bytes take the tenth
+// part each. A page may consist of several frames, like all that is compressed with zstd.
+const numbersFrame = 16 << 10
+
+// page compresses raw by z, in frames of so many bytes, and appends it, after its header.
+func (e *encoder) page(h *format.PageHeader, z *zstd.Encoder, frame int) {
+	e.packed = e.packed[:0]
+	for some := range slices.Chunk(e.raw, frame) {
+		e.packed = z.EncodeAll(some, e.packed)
+	}
 	h.UncompressedPageSize, h.CompressedPageSize = int32(len(e.raw)), int32(len(e.packed))
 	h.CRC = int32(crc32.ChecksumIEEE(e.packed))
 	b := marshal(h)

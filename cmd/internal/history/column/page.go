@@ -108,11 +108,19 @@ const (
 	padding = 64
 )
 
-// unpack returns what is in a page, with padding behind it; it lies in to.
-func (p *page) unpack(by codec, to []byte) ([]byte, error) {
+// plausible rejects a page that says it is larger than its values or what it has of them can be.
+func (p *page) plausible() error {
 	// A value takes 16 bytes at most, and a block of differences is filled up to 128.
 	if p.size > 32*p.rows+4096 || p.size > 1<<20+1024*len(p.content) {
-		return nil, fmt.Errorf("%w: a page of %d values has %d bytes", ErrDamaged, p.rows, p.size)
+		return fmt.Errorf("%w: a page of %d values has %d bytes", ErrDamaged, p.rows, p.size)
+	}
+	return nil
+}
+
+// unpack returns what is in a page, with padding behind it; it lies in to.
+func (p *page) unpack(by codec, to []byte) ([]byte, error) {
+	if err := p.plausible(); err != nil {
+		return nil, err
 	}
 	to = slices.Grow(to[:0], p.size+padding)
 	if p.stored || by == stored {
@@ -129,6 +137,57 @@ func (p *page) unpack(by codec, to []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: a page cannot be unpacked", ErrDamaged)
 	}
 	return b, nil
+}
+
+// frames appends the parts of a dictionary that can be unpacked by themselves, each as a page:
+// frames of zstd, or all of it. A value takes so many bytes.
+func (p *page) frames(by codec, width int, to []page) []page {
+	if p.stored || by != zstded {
+		return append(to, *p)
+	}
+	begin, size := len(to), 0
+	for rest := p.content; len(rest) > 0; {
+		n, unpacked := frame(rest)
+		if n == 0 || unpacked == 0 || unpacked%width != 0 || unpacked > p.size-size { // unpack says what is wrong
+			return append(to[:begin], *p)
+		}
+		to = append(to, page{first: size / width, rows: unpacked / width, content: rest[:n], size: unpacked})
+		size, rest = size+unpacked, rest[n:]
+	}
+	if size != p.size {
+		return append(to[:begin], *p)
+	}
+	return to
+}
+
+// frame returns how long the frame of zstd is that b begins with, and what it says how much is
+// in it; 0 when it does not say so. See RFC 8878, section 3.1.1.
+func frame(b []byte) (length, unpacked int) {
+	var h zstd.Header
+	if h.Decode(b) != nil || h.Skippable || !h.HasFCS || h.FrameContentSize > maxPage {
+		return 0, 0
+	}
+	rest := bounded.Reader{B: b[h.HeaderSize:]}
+	for last := false; !last; {
+		head := rest.Take(3)
+		if head == nil {
+			return 0, 0
+		}
+		of := uint64(head[0]) | uint64(head[1])<<8 | uint64(head[2])<<16
+		last = of&1 != 0
+		if kind, size := of>>1&3, of>>3; kind == 1 { // a byte that is repeated
+			rest.Take(1)
+		} else {
+			rest.Take(size)
+		}
+	}
+	if h.HasCheckSum {
+		rest.Take(4)
+	}
+	if rest.Bad {
+		return 0, 0
+	}
+	return len(b) - len(rest.B), int(h.FrameContentSize)
 }
 
 // unpackPlaces is unpack for a page of places in a dictionary.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 )
 
 // Column holds the values of one column of a row group. Its memory is reused when it
@@ -20,10 +21,10 @@ type Column struct {
 	Int64 []int64
 	Bytes []byte
 
-	two bool // Bytes holds countries
-
+	kind   Kind
 	codec  codec
 	chunk  []byte  // as it stands in the file
+	frames []page  // of the dictionary, by the places of their first values; without content once they are unpacked
 	pages  []page  // of chunk that are not unpacked yet, by their first rows
 	rows   int     // that there is no room for yet
 	index  []int32 // what Index is made of
@@ -66,6 +67,19 @@ func (f *File) Column(group int, id ID, c *Column) (err error) {
 // Begin is Column for a reader that wants some rows: it reads the dictionary, and that of
 // which rows Need or All were told follows.
 func (f *File) Begin(group int, id ID, c *Column) (err error) {
+	if err := f.BeginRows(group, id, c); err != nil {
+		return err
+	}
+	defer recovered(&err)
+	if err := c.dictionary(); err != nil {
+		return fmt.Errorf("column %s: %w", id, err)
+	}
+	return nil
+}
+
+// BeginRows is Begin for RowsOf, which reads of the dictionary what its rows have. Until then
+// the column's values must not be looked at.
+func (f *File) BeginRows(group int, id ID, c *Column) (err error) {
 	defer recovered(&err)
 	rows := f.GroupLen(group)
 	c.reset(id)
@@ -87,10 +101,10 @@ func (f *File) Begin(group int, id ID, c *Column) (err error) {
 
 func (c *Column) reset(id ID) {
 	c.Index, c.Int32, c.Int64, c.Bytes = nil, c.Int32[:0], c.Int64[:0], c.Bytes[:0]
-	c.two, c.single, c.pages, c.rows = id.Kind() == Country, false, c.pages[:0], 0
+	c.kind, c.single, c.frames, c.pages, c.rows = id.Kind(), false, c.frames[:0], c.pages[:0], 0
 }
 
-// begin reads the headers of a chunk's pages, and its dictionary.
+// begin reads the headers of a chunk's pages.
 func (c *Column) begin(id ID, b []byte, rows int) error {
 	n, hasDictionary := 0, false
 	for len(b) > 0 && n < rows {
@@ -100,9 +114,14 @@ func (c *Column) begin(id ID, b []byte, rows int) error {
 		}
 		switch b = rest; {
 		case kind == dictionaryPage && n == 0 && !hasDictionary && p.rows <= rows:
-			if err := c.dictionary(id, &p); err != nil {
+			if p.rows == 0 || p.size != p.rows*dictionaryBytes[c.kind] {
+				return errDictionary
+			}
+			if err := p.plausible(); err != nil {
 				return err
 			}
+			c.frames = p.frames(c.codec, dictionaryBytes[c.kind], c.frames)
+			c.size(p.rows)
 			hasDictionary = true
 		case (kind == dataPage || kind == dataPage2) && p.rows <= rows-n:
 			p.first = n
@@ -186,39 +205,79 @@ func (c *Column) constant(id ID, rows int) {
 	_ = c.prepare(id, rows, true) // it has a dictionary
 }
 
-// dictionary reads the values of a dictionary.
-func (c *Column) dictionary(id ID, p *page) error {
+var errDictionary = fmt.Errorf("%w: its dictionary has another size than its header says", ErrDamaged)
+
+// size makes room for the values of a dictionary.
+func (c *Column) size(n int) {
+	switch c.kind {
+	case Int32:
+		c.Int32 = grow(c.Int32, n)
+	case Int64:
+		c.Int64 = grow(c.Int64, n)
+	default:
+		c.Bytes = grow(c.Bytes, n*c.width()+padding)[:n*c.width()]
+	}
+}
+
+// dictionary reads the values of the dictionary.
+func (c *Column) dictionary() error {
+	for i := range c.frames {
+		if err := c.unpack(&c.frames[i]); err != nil {
+			return err
+		}
+	}
+	c.frames = c.frames[:0]
+	return nil
+}
+
+// has reads the values of some places of the dictionary.
+func (c *Column) has(places ...int64) error {
+	if len(c.frames) == 0 {
+		return nil
+	}
+	for _, at := range places {
+		i := sort.Search(len(c.frames), func(i int) bool { return c.frames[i].first > int(at) }) - 1
+		if i < 0 || c.frames[i].content == nil {
+			continue
+		}
+		if err := c.unpack(&c.frames[i]); err != nil {
+			return err
+		}
+		c.frames[i].content = nil
+	}
+	return nil
+}
+
+// unpack reads a frame of the dictionary.
+func (c *Column) unpack(p *page) error {
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	to := s.bytes
-	if id.Kind() == Address {
-		to = c.Bytes
+	whole := c.kind == Address && 16*p.rows == len(c.Bytes)
+	to := &s.bytes
+	if whole { // at once where it belongs
+		to = &c.Bytes
 	}
-	b, err := p.unpack(c.codec, to)
+	b, err := p.unpack(c.codec, *to)
 	if err != nil {
 		return err
 	}
-	if id.Kind() != Address {
-		s.bytes = b
+	*to = b
+	if whole {
+		return nil
 	}
-	if len(b) != p.rows*dictionaryBytes[id.Kind()] || p.rows == 0 {
-		return fmt.Errorf("%w: its dictionary has another size than its header says", ErrDamaged)
-	}
-	switch id.Kind() {
+	switch c.kind {
 	case Address:
-		c.Bytes = b
+		copy(c.Bytes[16*p.first:], b)
 	case Int32:
-		c.Int32 = grow(c.Int32, p.rows)
-		plain32(c.Int32, b)
+		plain32(c.Int32[p.first:][:p.rows], b)
 	case Int64:
-		c.Int64 = grow(c.Int64, p.rows)
-		plain64(c.Int64, b)
+		plain64(c.Int64[p.first:][:p.rows], b)
 	default:
-		for ; len(b) > 0; b = b[6:] {
-			if binary.LittleEndian.Uint32(b) != 2 {
+		for i := range p.rows {
+			if binary.LittleEndian.Uint32(b[6*i:]) != 2 {
 				return fmt.Errorf("%w: a country has not two letters", ErrDamaged)
 			}
-			c.Bytes = append(c.Bytes, b[4:6]...)
+			copy(c.Bytes[2*(p.first+i):], b[6*i+4:6*i+6])
 		}
 	}
 	return nil
@@ -234,7 +293,7 @@ func (c *Column) values() int {
 }
 
 func (c *Column) width() int {
-	if c.two {
+	if c.kind == Country {
 		return 2
 	}
 	return 16

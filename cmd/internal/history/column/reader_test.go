@@ -272,7 +272,10 @@ func FuzzChunk(f *testing.F) {
 		c.codec = zstded
 		err := func() (err error) {
 			defer recovered(&err)
-			return c.begin(id, b, int(rows))
+			if err := c.begin(id, b, int(rows)); err != nil {
+				return err
+			}
+			return c.dictionary()
 		}()
 		if err != nil || c.All() != nil {
 			return

@@ -14,10 +14,7 @@ import (
 func (f *File) Rows(group int, rows []int32, to []Row, only ...ID) ([]Row, error) {
 	var c Column
 	return f.RowsOf(group, rows, to, func(id ID) (*Column, error) {
-		if err := f.Begin(group, id, &c); err != nil {
-			return nil, err
-		}
-		return &c, nil
+		return &c, f.BeginRows(group, id, &c)
 	}, only...)
 }
 
@@ -70,6 +67,9 @@ func (c *Column) some(rows []int32, to []int64) (err error) {
 	pages := c.pages
 	if c.single {
 		pages = nil
+		if err := c.has(0); err != nil {
+			return err
+		}
 	}
 	for n := 0; len(rows) > 0; rows, to = rows[n:], to[n:] {
 		for len(pages) > 0 && int(rows[0]) >= pages[0].first+pages[0].rows {
@@ -103,6 +103,9 @@ func (c *Column) loadSome(p *page, rows []int32, to []int64) error {
 		return p.numbersOf(c.codec, rows, to, c.Int64 != nil)
 	}
 	if err := p.placesOf(c.codec, rows, to, c.values()); err != nil {
+		return err
+	}
+	if err := c.has(to...); err != nil {
 		return err
 	}
 	for i, place := range to {
