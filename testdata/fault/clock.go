@@ -46,10 +46,14 @@ func Now() Time {
 			at, sign = at+1, 1
 		}
 	}
-	if since := t.Unix() - numbers[2]; numbers[1] > 1 && since > 0 {
-		t = t.Add(Duration(since) * Second * Duration(numbers[1]-1) + Duration(int64(t.Nanosecond())*(numbers[1]-1)))
+	if numbers[1] > 1 {
+		if since := t.Unix() - numbers[2]; since > 0 {
+			t = t.Add(Duration(since) * Second * Duration(numbers[1]-1) + Duration(int64(t.Nanosecond())*(numbers[1]-1)))
+		}
+		return t.Add(Duration(numbers[0]) * Second).Round(0)
 	}
-	return t.Add(Duration(numbers[0]) * Second).Round(0)
+	t.wall += uint64(numbers[0]) << nsecShift // a clock that is set moves no monotonic time
+	return t
 }
 `
 
