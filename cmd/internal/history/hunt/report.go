@@ -50,7 +50,8 @@ func report(groups []*Group, beyond uint64, t *Task, now time.Time, back time.Du
 		if beyond > 0 {
 			more = fmt.Sprintf("at least %d more", len(rest))
 		}
-		h.Name = fmt.Sprintf("%s conversations with addresses that are listed since %s: flowhound hunt --listed-since %[2]s --last %[3]dh", more, stamp(t.To).Format(time.RFC3339), int(math.Ceil(back.Hours())))
+		// A line goes on behind its name: that is a comment, and the command can be copied with it.
+		h.Name = fmt.Sprintf("%s conversations with addresses that are listed since %s: flowhound hunt --listed-since %[2]s --last %[3]dh # lists them", more, stamp(t.To).Format(time.RFC3339), int(math.Ceil(back.Hours())))
 		lines = append(lines, h)
 	}
 	return lines
