@@ -171,6 +171,9 @@ func (a *Agent) Run(ctx context.Context, reload <-chan os.Signal) error {
 	file.KeepGone = true
 	if path := a.options.ConfigPath; path != "" {
 		file.Set([]string{path})
+		if !a.config.Load().IsOf(path) { // it changed since it was loaded, before it was watched
+			file.Unread(path)
+		}
 	}
 	if err := a.Start(ctx); ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // told to stop while it read the feeds

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/agent"
 	"github.com/flowhound/flowhound/plugin/plugintest/peer"
 )
 
@@ -198,6 +199,18 @@ feeds:
 		t.Error("the new log does not tell of the reload")
 	}
 	x.end(r, "alerts.log", "elsewhere/alerts.log")
+}
+
+// TestConfigurationChangesAtStart: what is written after the file was read, and before it
+// is watched, is taken over, too.
+func TestConfigurationChangesAtStart(t *testing.T) {
+	t.Parallel()
+	dir := writeList(t, t.TempDir())
+	write(t, dir, "more.txt", "198.51.100.200\n198.51.100.201\n")
+	r := startWith(t, dir, "feeds:\n  - {name: ours, type: list, path: ours.txt}\n", agent.Options{}, func(r *running) {
+		r.edit("path: ours.txt", "path: more.txt")
+	})
+	r.awaitLine(`agent status=reloaded .*the configuration file changed: 2 indicators`)
 }
 
 // TestLogMoves: a log that cannot be written is left for one that can, which tells

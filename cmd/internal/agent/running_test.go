@@ -57,8 +57,9 @@ func start(t *testing.T, dir, settings string) *running {
 	return startWith(t, dir, settings, agent.Options{})
 }
 
-// startWith is start with options that tests of the network need.
-func startWith(t *testing.T, dir, settings string, o agent.Options) *running {
+// startWith is start with options that tests of the network need. What is meanwhile
+// happens between reading the configuration and running with it.
+func startWith(t *testing.T, dir, settings string, o agent.Options, meanwhile ...func(*running)) *running {
 	t.Helper()
 	r := &running{t: t, dir: dir, web: freeTCP(t), hup: make(chan os.Signal)}
 	r.write("flowhound.yaml", base(r.web)+settings)
@@ -68,6 +69,9 @@ func startWith(t *testing.T, dir, settings string, o agent.Options) *running {
 	}
 	o.ConfigPath, o.Version, o.Log, o.StopTime = r.path("flowhound.yaml"), "1.2.0", slog.New(slog.DiscardHandler), patience
 	a := agent.New(cfg, o)
+	for _, do := range meanwhile {
+		do(r)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx, r.hup) }()

@@ -83,6 +83,8 @@ type Config struct {
 	// of one that is not in it, all may be.
 	shown map[int][]string
 	where *places // of the outputs' keys; nil without outputs
+
+	source [32]byte // SHA-256 of the text that Load read
 }
 
 // Feed returns what the configuration says of feeds.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,7 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	d := parse(path, data)
+	d.config.source = sha256.Sum256(data)
 	if mode.IsRegular() && mode.Perm()&0o002 != 0 {
 		d.Warnf(0, "", "everyone on this host may change this file; run: chmod o-w %s", path)
 	}
@@ -50,6 +52,13 @@ func Load(path string) (*Config, error) {
 // warnings included.
 func Parse(name string, data []byte) (*Config, error) {
 	return parse(name, data).result()
+}
+
+// IsOf reports whether the file at path has the content that c, which Load made, was
+// made of. One that cannot be read counts as such.
+func (c *Config) IsOf(path string) bool {
+	data, _, err := read(path)
+	return err != nil || sha256.Sum256(data) == c.source
 }
 
 func read(path string) ([]byte, fs.FileMode, error) {

@@ -95,6 +95,16 @@ func (f *Files) Set(paths []string) {
 	}
 }
 
+// Unread has the version of a file that is there told as a new one, once it has settled:
+// what was read was read before Set.
+func (f *Files) Unread(path string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s := f.paths[path]; s != nil {
+		s.read = version{}
+	}
+}
+
 // Run watches until ctx ends.
 func (f *Files) Run(ctx context.Context) {
 	var events chan fsnotify.Event // nil without a watcher: then looks remain
