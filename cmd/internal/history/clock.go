@@ -38,7 +38,7 @@ func (c *clock) look(now time.Time, up time.Duration, newest time.Time, keep tim
 			c.wait = end
 		}
 		report("error", "history: the system clock was set back by "+rounded(-set)+
-			"; flows are kept under the new time, nothing is lost or removed. Flows from before the change can carry times that are still to come: ask for those with --end. If the new time is wrong, correct it: timedatectl")
+			"; flows are kept under the new time, nothing is lost or removed. Flows from before the change can carry times that are still to come; --end now leaves them out of an answer. If the new time is wrong, correct it: timedatectl")
 	}
 	c.last, c.up = now, up
 }

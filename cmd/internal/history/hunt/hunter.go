@@ -43,9 +43,9 @@ type Config struct {
 }
 
 // Search calls each with the records of a history of which an address lies in listed,
-// both directions of a conversation in one. They were received between from and to, or
-// near that. What was received before the call is among them.
-type Search func(ctx context.Context, listed *query.AddrSet, from, to time.Time, each func(*flow.Record) error) error
+// both directions of a conversation in one. They were received after from, or near that.
+// What was received before the call is among them.
+type Search func(ctx context.Context, listed *query.AddrSet, from time.Time, each func(*flow.Record) error) error
 
 // Dependencies are what a Hunter works with.
 type Dependencies struct {
@@ -326,8 +326,10 @@ func (h *Hunter) hunt(ctx context.Context, t *Task) error {
 	}
 	f := NewFinder(h.d.Policy(), set, now)
 	begun := time.Now()
-	err := h.d.Search(ctx, query.NewAddrSet(ranges), since, time.Unix(0, t.To), func(r *flow.Record) error {
-		if r.Received < t.To && r.Received >= since.UnixNano() {
+	// What is still to be received was received before the clock was set back.
+	future := now.Add(time.Minute).UnixNano()
+	err := h.d.Search(ctx, query.NewAddrSet(ranges), since, func(r *flow.Record) error {
+		if (r.Received < t.To || r.Received > future) && r.Received >= since.UnixNano() {
 			if sides := Sides(r, func(a flow.Addr) bool { return t.holds(a, r.Received) }); sides != 0 {
 				f.Add(r, sides)
 			}

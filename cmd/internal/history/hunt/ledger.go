@@ -23,7 +23,8 @@ type segment struct {
 	Until int64 // and when they went; 0: they are listed
 }
 
-// Task is one hunt: the flows received before To, for each range from its From on.
+// Task is one hunt: the flows received before To, for each range from its From on, and
+// those that a clock which was set back since says are received later than now.
 type Task struct {
 	ID    uint64
 	To    int64 // Unix nanoseconds

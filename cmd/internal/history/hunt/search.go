@@ -42,17 +42,17 @@ func Listed(set *query.AddrSet) query.Filter {
 // disk; nil: nobody writes there. A history that does not exist yet is empty, and files that
 // cannot be read are left out and logged.
 func In(dir string, sync func(context.Context) error, log *slog.Logger) Search {
-	return func(ctx context.Context, listed *query.AddrSet, from, to time.Time, each func(*flow.Record) error) error {
+	return func(ctx context.Context, listed *query.AddrSet, from time.Time, each func(*flow.Record) error) error {
 		if sync != nil {
 			if err := sync(ctx); err != nil {
 				return err
 			}
 		}
 		q := query.Question{
-			Filter: Listed(listed), Start: from.Add(-nearby), End: to.Add(nearby), Workers: 1,
+			Filter: Listed(listed), Start: from.Add(-nearby), Workers: 1,
 			Damaged: func(path string, err error) { log.Warn("the hunt skips a damaged file", "file", path, "err", err) },
 		}
-		data, closed, err := query.Open(dir, q.Start, q.End, nil)
+		data, closed, err := query.Open(dir, q.Start, time.Time{}, nil)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		} else if err != nil {

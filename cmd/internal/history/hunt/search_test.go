@@ -29,7 +29,7 @@ func TestSearch(t *testing.T) {
 		}
 	}
 	got, n := uint64(0), 0
-	err := In(dir, nil, slog.New(slog.DiscardHandler))(t.Context(), set, day, day.Add(24*time.Hour), func(r *flow.Record) error {
+	err := In(dir, nil, slog.New(slog.DiscardHandler))(t.Context(), set, day, func(r *flow.Record) error {
 		if Sides(r, set.Contains) == 0 {
 			t.Fatalf("%s", r.AppendJSON(nil))
 		}
@@ -39,7 +39,7 @@ func TestSearch(t *testing.T) {
 	if err != nil || got != want || n == 0 {
 		t.Errorf("%d bytes in %d conversations, want %d: %v", got, n, want, err)
 	}
-	if err := In(dir+"-none", nil, slog.New(slog.DiscardHandler))(t.Context(), set, day, day, nil); err != nil {
+	if err := In(dir+"-none", nil, slog.New(slog.DiscardHandler))(t.Context(), set, day, nil); err != nil {
 		t.Errorf("a history that is not there: %v", err)
 	}
 }
