@@ -121,3 +121,39 @@ func TestSpans(t *testing.T) {
 		}
 	}
 }
+
+// Alike does what Add does, in whatever order both are called, also when there is no room for
+// names any more.
+func TestAlike(t *testing.T) {
+	r := rand.New(rand.NewPCG(12, 12))
+	for _, text := range []int{0, maxNoteText + 1} {
+		one, other := NewBuilder("x"), NewBuilder("x")
+		one.noteText, other.noteText = text, text
+		like := Indicator{Name: "the list", Ref: "https://example.com/", Category: Scanner, Score: 70, Port: 22, LastSeen: time.Unix(1e9, 0)}
+		add := other.Alike(&like)
+		for n := range 2000 {
+			ip := netip.AddrFrom4([4]byte{192, 0, 2, byte(r.IntN(20))})
+			if r.IntN(4) == 0 {
+				ip = randomV6(r)
+			}
+			i := like
+			i.Prefix = netip.PrefixFrom(ip, ip.BitLen()-r.IntN(2)*8)
+			if n == 0 || r.IntN(3) == 0 {
+				i.Name = "said beside it"
+				one.Add(&i)
+				other.Add(&i)
+				continue
+			}
+			one.Add(&i)
+			add(i.Prefix)
+		}
+		want, got := one.Block(), other.Block()
+		if want.Unnamed() != got.Unnamed() || (want.Unnamed() > 0) != (text > 0) {
+			t.Errorf("%d have no name, want %d", got.Unnamed(), want.Unnamed())
+		}
+		at := time.Unix(1e9+1000, 0)
+		if got, want := slices.Collect(NewSet(got).All(at, nil)), slices.Collect(NewSet(want).All(at, nil)); !slices.Equal(got, want) || len(got) < 500 {
+			t.Errorf("%d indicators, want %d", len(got), len(want))
+		}
+	}
+}

@@ -15,12 +15,15 @@ func RangesOf(set *intel.Set, now time.Time, wanted func(*intel.Indicator) bool)
 		out = make([]flow.Range, 0, set.Len())
 		for s := range set.Spans(now) {
 			r := flow.Range{First: flow.Addr{Hi: s.FirstHi, Lo: s.FirstLo}, Last: flow.Addr{Hi: s.LastHi, Lo: s.LastLo}}
-			if n := len(out); n == 0 || out[n-1].Last.Compare(r.Last) < 0 { // else it lies in a wider network
+			switch n := len(out) - 1; {
+			case n < 0:
+				out = append(out, r)
+			case out[n].Last.Compare(r.Last) >= 0: // it lies in a wider network
+			case out[n].Last.Next() == r.First:
+				out[n].Last = r.Last
+			default:
 				out = append(out, r)
 			}
-		}
-		if !flow.Merged(out) {
-			out = flow.Merge(out)
 		}
 		return out
 	}

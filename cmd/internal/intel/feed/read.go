@@ -33,17 +33,16 @@ var errEmptied = errors.New("is empty now; to empty the list on purpose, leave a
 type reading struct {
 	ctx   context.Context
 	feed  *source
-	keep  func(*intel.Indicator) ingest.Reason
+	into  *collecting
 	drops ingest.Drops
 	bytes int64 // unpacked
 }
 
 // build reads a feed by read and returns what it gave.
 func (f *Feeds) build(ctx context.Context, s *source, read func(*reading) error) (content, error) {
-	b, keep := f.collect(s.cfg.Name, s.typ.Aggregate, s.cfg.Own)
-	r := &reading{ctx: ctx, feed: s, drops: ingest.Drops{}, keep: keep}
+	r := &reading{ctx: ctx, feed: s, drops: ingest.Drops{}, into: f.collect(s.cfg.Name, s.typ.Aggregate, s.cfg.Own)}
 	err := read(r)
-	block := b.Block()
+	block := r.into.into.Block()
 	if n := block.Crowded(); n > 0 {
 		r.drops[ingest.Crowded] = ingest.Drop{Count: n}
 	}
@@ -137,8 +136,12 @@ func (r *reading) file(path, says string) error {
 
 // parse reads one document.
 func (r *reading) parse(in io.Reader) (ingest.Drops, error) {
-	s := r.feed
-	return s.typ.format(&s.cfg).Parse(in, ingest.Options{Template: s.template(), Now: time.Now()}, r.keep)
+	return r.feed.typ.format(&r.feed.cfg).Parse(in, r.options(), r.into.keep)
+}
+
+// options are what formats are told.
+func (r *reading) options() ingest.Options {
+	return ingest.Options{Template: r.feed.template(), Now: time.Now(), Alike: r.into.alike}
 }
 
 // template is what every indicator of the feed starts as.

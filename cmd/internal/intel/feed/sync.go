@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
-	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/ingest"
 )
@@ -74,7 +73,7 @@ func (r *reading) dir(dir string) error {
 	if !ok {
 		return errors.New("no copy is kept for feeds of type " + s.cfg.Type)
 	}
-	drops, err := server.ParseDir(dir, ingest.Options{Template: s.template(), Now: time.Now()}, r.keep)
+	drops, err := server.ParseDir(dir, r.options(), r.into.keep)
 	r.drops.Merge(drops)
 	r.bytes++ // it is not empty, or there is an error
 	return err

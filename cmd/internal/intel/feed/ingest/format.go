@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
@@ -12,6 +13,9 @@ type Options struct {
 	Template intel.Indicator
 	Now      time.Time
 	Limit    int // how many indicators are kept at most; 0: the format's own
+	// Alike returns what Keep does with an indicator on one network after the other, in less
+	// time; nil: Keep does it.
+	Alike func(*intel.Indicator) func(netip.Prefix) Reason
 }
 
 // Keep takes a copy of an indicator and returns why it is rejected, or "" when it is kept.

@@ -66,6 +66,9 @@ func (f Reader) Parse(r io.Reader, o ingest.Options, emit ingest.Keep) (ingest.D
 		Reader: f, template: o.Template, now: o.Now, limit: cmp.Or(o.Limit, DefaultLimit), emit: emit,
 		in: source{lines: lines}, drops: ingest.Drops{},
 	}
+	if p.bare = p.eachOn; o.Alike != nil {
+		p.bare = o.Alike(&p.template)
+	}
 	if err := p.run(); err != nil {
 		return p.leftOut(), err
 	}
@@ -82,12 +85,12 @@ type parser struct {
 	drops    ingest.Drops
 	kept     int
 
-	bare   intel.Indicator // of which take4 sets the prefix
-	given  intel.Indicator // what is emitted
-	counts bool            // the number behind an address says how many lists name it
-	paired uint16          // the port behind the address of a record
-	fields []string        // of the last record
-	joined []string        // its lines
+	bare   func(netip.Prefix) ingest.Reason // emits the template on a network
+	given  intel.Indicator                  // what is emitted
+	counts bool                             // the number behind an address says how many lists name it
+	paired uint16                           // the port behind the address of a record
+	fields []string                         // of the last record
+	joined []string                         // its lines
 
 	// understood and not count the things of the list that could be read, used
 	// or not, and those that could not: together they tell a list from prose.
@@ -135,7 +138,6 @@ func (p *parser) run() error {
 			return nil
 		}
 	}
-	p.bare = p.template
 	for {
 		if p.Format != Hosts {
 			for prefix, ok := p.in.next4(); ok; prefix, ok = p.in.next4() {
@@ -155,12 +157,17 @@ func (p *parser) take4(prefix netip.Prefix) {
 		return
 	}
 	p.understood++
-	p.bare.Prefix = prefix
-	if why := p.emit(&p.bare); why != "" {
+	if why := p.bare(prefix); why != "" {
 		p.drops.Add(why, p.in.now.n, string(p.in.lines.Raw()))
 		return
 	}
 	p.kept++
+}
+
+func (p *parser) eachOn(network netip.Prefix) ingest.Reason {
+	p.given = p.template
+	p.given.Prefix = network
+	return p.emit(&p.given)
 }
 
 func (p *parser) each(line string) {

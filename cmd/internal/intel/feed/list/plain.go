@@ -92,42 +92,47 @@ func prefix4(text []byte) (p netip.Prefix, n int) {
 		copy(short[:], text)
 		text = short[:]
 	}
-	ip, ok := uint32(0), false
-	for i := range 4 {
-		if i > 0 {
-			if text[n] != '.' {
-				return p, 0
-			}
-			n++
-		}
-		v, digits := number(binary.LittleEndian.Uint32(text[n:]))
-		if digits == 0 || v > 255 {
+	ip, begin := uint32(0), 0
+	for i, others := 0, others16(text); i < 4; i++ {
+		n = bits.TrailingZeros32(others)
+		others &= others - 1
+		v, ok := number(text[begin:], n-begin)
+		if !ok || i < 3 && text[n] != '.' {
 			return p, 0
 		}
-		ip, n = ip<<8|v, n+digits
+		ip, begin = ip<<8|v, n+1
 	}
-	bits := 32
-	if n < len(text) && text[n] == '/' {
-		if bits, n, ok = length4(text, n+1); !ok {
+	length := 32
+	if text[n] == '/' {
+		ok := false
+		if length, n, ok = length4(text, n+1); !ok {
 			return p, 0
 		}
-		ip &^= 1<<(32-bits) - 1
+		ip &^= 1<<(32-length) - 1
 	}
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(ip >> 24), byte(ip >> 16), byte(ip >> 8), byte(ip)}), bits), n
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(ip >> 24), byte(ip >> 16), byte(ip >> 8), byte(ip)}), length), n
 }
 
-// number reads the number of one to three digits that four bytes begin with, the first being
-// the lowest; 0 digits: there is none, or one that begins with a zero. It does without a
-// branch for each digit, of which the processor would guess every second wrong.
-func number(four uint32) (v uint32, digits int) {
-	d := four ^ 0x30303030
-	other := (d&^0x80808080 + 0x76767676 | d) & 0x80808080 // the highest bit of what is no digit
-	digits = bits.TrailingZeros32(other) / 8
-	if digits == 4 || digits > 1 && d&0xff == 0 {
-		return 0, 0
+// others16 returns a bit for each of the first 16 bytes of text that is no digit, and one for
+// what follows them. It looks at eight bytes at a time: for one after the other the processor
+// would guess every second branch wrong.
+func others16(text []byte) uint32 {
+	const low, zero, above, high = 0x7f7f7f7f7f7f7f7f, 0x3030303030303030, 0x7676767676767676, 0x8080808080808080
+	a, b := binary.LittleEndian.Uint64(text)^zero, binary.LittleEndian.Uint64(text[8:])^zero
+	a, b = (a&low+above|a)&high, (b&low+above|b)&high // the highest bit of what is no digit
+	const gather = 0x0002040810204081                 // the highest bits into the highest byte
+	return uint32(a*gather>>56) | uint32(b*gather>>56)<<8 | 1<<16
+}
+
+// number reads the number of so many digits that text begins with, when it has one to three,
+// is not above 255 and does not begin with a zero.
+func number(text []byte, digits int) (v uint32, ok bool) {
+	if digits < 1 || digits > 3 {
+		return 0, false
 	}
-	d <<= 32 - 8*digits
-	return d>>8&0xff*100 + d>>16&0xff*10 + d>>24, digits
+	d := (binary.LittleEndian.Uint32(text) ^ 0x30303030) << (32 - 8*digits) // the last digit in the highest byte
+	v = d>>8&0xff*100 + d>>16&0xff*10 + d>>24
+	return v, v <= 255 && (text[0] != '0' || digits == 1)
 }
 
 // length4 reads the length of a network in text from n on, and returns what follows it.
