@@ -183,7 +183,7 @@ func (e *encoder) data(rows int, coding format.Encoding) {
 // numbersFrame is how much of a dictionary of numbers is compressed as a frame of its own. Who
 // is shown two rows unpacks two frames, of the 160 kB that the numbers of bytes take the tenth
 // part each. A page may consist of several frames, like all that is compressed with zstd.
-const numbersFrame = 16 << 10
+const numbersFrame = 8 << 10
 
 // page compresses raw by z, in frames of so many bytes, and appends it, after its header.
 func (e *encoder) page(h *format.PageHeader, z *zstd.Encoder, frame int) {

@@ -43,6 +43,7 @@ func TestSomeRows(t *testing.T) {
 						}
 					}
 				}
+				checkWhere(t, r, f, g, id, &whole)
 				if frames > 1 && id.Kind() == Int64 {
 					inFrames++
 					row := []int32{int32(r.IntN(f.GroupLen(g)))}
@@ -64,6 +65,37 @@ func TestSomeRows(t *testing.T) {
 	}
 	if inFrames == 0 {
 		t.Error("no dictionary has several frames")
+	}
+}
+
+// checkWhere looks for some places of a dictionary in a column of which none, some or all pages
+// were read.
+func checkWhere(t *testing.T, r *rand.Rand, f *File, group int, id ID, whole *Column) {
+	t.Helper()
+	if whole.Index == nil {
+		return
+	}
+	marked := make([]bool, whole.values())
+	for range 4 {
+		marked[r.IntN(len(marked))] = true
+	}
+	var want []int32
+	for row, at := range whole.Index {
+		if marked[at] {
+			want = append(want, int32(row))
+		}
+	}
+	var c Column
+	if err := f.Begin(group, id, &c); err != nil {
+		t.Fatal(err)
+	}
+	for _, rows := range [][]int32{nil, chosen(r, f.GroupLen(group)), chosen(r, f.GroupLen(group))} {
+		if err := c.Need(rows); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Where(marked, nil); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("group %d, %s: %d rows have one of four values, want %d, %v", group, id, len(got), len(want), err)
+		}
 	}
 }
 

@@ -349,6 +349,32 @@ func (c *Column) Need(rows []int32) (err error) {
 	return nil
 }
 
+// Where appends the rows whose place in the dictionary is marked. It keeps no page that it
+// reads: who looks for one address needs a page or two of all that it may stand in.
+func (c *Column) Where(marked []bool, to []int32) (out []int32, err error) {
+	defer recovered(&err)
+	row := 0
+	read := func(end int) {
+		for ; row < end; row++ {
+			if marked[c.Index[row]] {
+				to = append(to, int32(row))
+			}
+		}
+	}
+	if !c.single {
+		for i := range c.pages {
+			p := &c.pages[i]
+			read(p.first)
+			if to, err = p.where(c.codec, marked, to); err != nil {
+				return nil, err
+			}
+			row = p.first + p.rows
+		}
+	}
+	read(len(c.Index))
+	return to, nil
+}
+
 // load reads the rows of a page.
 func (c *Column) load(p *page) error {
 	from, to := p.first, p.first+p.rows

@@ -55,18 +55,73 @@ func (u *run) at(row int) int32 {
 	return int32(eight >> (bit % 8) & (1<<u.width - 1))
 }
 
+// runsOf returns the runs of a page of places.
+func (p *page) runsOf(by codec, s *scratch) (runs, error) {
+	b, err := p.unpackPlaces(by, s)
+	if err != nil {
+		return runs{}, err
+	}
+	if len(b) == 0 || b[0] > 32 {
+		return runs{}, errFew
+	}
+	return runs{bounded.Reader{B: b[1:]}, int(b[0]), p.rows}, nil
+}
+
+// where appends the rows whose place is marked.
+func (p *page) where(by codec, marked []bool, to []int32) ([]int32, error) {
+	s, _ := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	r, err := p.runsOf(by, s)
+	if err != nil {
+		return nil, err
+	}
+	for first := p.first; r.left > 0; {
+		u, err := r.next()
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case u.packed == nil:
+			if uint32(u.place) >= uint32(len(marked)) {
+				return nil, errPlace
+			}
+			for row := first; marked[u.place] && row < first+u.rows; row++ {
+				to = append(to, int32(row))
+			}
+		case u.width == 16: // of all columns with many values, nearly always
+			for i := range u.rows {
+				place := binary.LittleEndian.Uint16(u.packed[2*i:])
+				if int(place) >= len(marked) {
+					return nil, errPlace
+				}
+				if marked[place] {
+					to = append(to, int32(first+i))
+				}
+			}
+		default:
+			for i := range u.rows {
+				place := u.at(i)
+				if uint32(place) >= uint32(len(marked)) {
+					return nil, errPlace
+				}
+				if marked[place] {
+					to = append(to, int32(first+i))
+				}
+			}
+		}
+		first += u.rows
+	}
+	return to, nil
+}
+
 // placesOf is places for some rows, which stand in ascending order.
 func (p *page) placesOf(by codec, rows []int32, to []int64, values int) error {
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	b, err := p.unpackPlaces(by, s)
+	r, err := p.runsOf(by, s)
 	if err != nil {
 		return err
 	}
-	if len(b) == 0 || b[0] > 32 {
-		return errFew
-	}
-	r := runs{bounded.Reader{B: b[1:]}, int(b[0]), p.rows}
 	for first := p.first; len(rows) > 0; {
 		u, err := r.next()
 		if err != nil {

@@ -48,6 +48,22 @@ func TestPlacesOf(t *testing.T) {
 		if err := p.placesOf(zstded, rows, got, values); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%d rows of places of %d bits: %v: got %v, want %v", len(all), width, err, got, want)
 		}
+		marked := make([]bool, values)
+		for range 3 {
+			marked[all[r.IntN(len(all))]] = true
+		}
+		var which []int32
+		for i, v := range all {
+			if marked[v] {
+				which = append(which, int32(first+i))
+			}
+		}
+		if got, err := p.where(zstded, marked, nil); err != nil || !slices.Equal(got, which) {
+			t.Fatalf("%d rows of places of %d bits: %v: rows %v have them, want %v", len(all), width, err, got, which)
+		}
+		if _, err := p.where(zstded, marked[:slices.Max(all)], nil); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("a place that is not in the dictionary: %v", err)
+		}
 		if most := slices.Max(all); len(want) > 0 && slices.Contains(want, int64(most)) {
 			if err := p.placesOf(zstded, rows, got, int(most)); !errors.Is(err, ErrDamaged) {
 				t.Fatalf("place %d of a dictionary of %[1]d: %v", most, err)
@@ -92,6 +108,9 @@ func FuzzPlacesOf(f *testing.F) {
 			wanted = wanted[:1]
 		}
 		const values = 1000
+		if which, err := p.where(stored, slices.Repeat([]bool{true, false}, values/2), nil); err == nil && len(which) > p.rows {
+			t.Errorf("%d rows of %d", len(which), p.rows)
+		}
 		if p.placesOf(stored, wanted, got, values) == nil && (got[0]|got[1] < 0 || max(got[0], got[1]) >= values) {
 			t.Errorf("places %d", got)
 		}

@@ -14,13 +14,15 @@ type addressMask struct {
 	set *AddrSet
 	id  column.ID
 	in  []bool
-	// places are those that are in it, when they are few.
-	places []int32
+	// count is how many there are; of few, found says which rows have one, once all were
+	// looked at.
 	count  int
+	looked bool
+	found  []int32
 }
 
-// few is how many places of a dictionary are looked for one by one.
-const few = 2
+// few is how many addresses of a dictionary stand in so few rows that no page is kept.
+const few = 4
 
 // pickAddresses appends the rows of sel whose address is in a set.
 func (g *group) pickAddresses(set *AddrSet, id column.ID, sel, out []int32) []int32 {
@@ -32,16 +34,17 @@ func (g *group) pickAddresses(set *AddrSet, id column.ID, sel, out []int32) []in
 	case m.count == len(m.in):
 		return append(out, sel...)
 	}
-	index := need(c, sel).Index
-	if len(sel) == g.rows && m.count <= few { // all rows, of which hardly any is wanted
-		a, b := m.places[0], m.places[m.count-1]
-		for row, at := range index {
-			if at == a || at == b {
-				out = append(out, int32(row))
+	if len(sel) == g.rows && m.count <= few {
+		if !m.looked {
+			var err error
+			if m.found, err = c.Where(m.in, m.found[:0]); err != nil {
+				panic(failure{err})
 			}
+			m.looked = true
 		}
-		return out
+		return append(out, m.found...)
 	}
+	index := need(c, sel).Index
 	for _, row := range sel {
 		if m.in[index[row]] {
 			out = append(out, row)
@@ -64,7 +67,7 @@ func (g *group) addressMask(set *AddrSet, id column.ID) *addressMask {
 		g.masks = append(g.masks, addressMask{})
 	}
 	m := &g.masks[len(g.masks)-1]
-	*m = addressMask{set: set, id: id, in: m.in[:0], places: m.places[:0]}
+	*m = addressMask{set: set, id: id, in: m.in[:0], found: m.found[:0]}
 	b := g.begun(id).Bytes
 	m.in = slices.Grow(m.in, len(b)/16)[:len(b)/16]
 	var f *front
@@ -85,9 +88,7 @@ func (g *group) addressMask(set *AddrSet, id column.ID) *addressMask {
 		in = in && a != flow.Addr{}
 		m.in[i] = in
 		if in {
-			if m.count++; m.count <= few {
-				m.places = append(m.places, int32(i))
-			}
+			m.count++
 		}
 	}
 	return m
