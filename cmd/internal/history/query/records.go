@@ -56,12 +56,15 @@ func (d *Data) Records(ctx context.Context, q Question, o RecordOptions, each fu
 			return 0, err
 		}
 	}
-	if o.Sort != nil && o.Sort.Start && o.Limit > 0 && o.Join == nil && q.Filter.All() {
-		u := &unread{f: f, parts: parts}
-		if err := u.count(d); err != nil {
-			return 0, err
+	if o.Sort != nil && o.Sort.Start && o.Join == nil {
+		o.Sort.byStart(parts)
+		if o.Limit > 0 && q.Filter.All() {
+			u := &unread{f: f, parts: parts}
+			if err := u.count(d); err != nil {
+				return 0, err
+			}
+			s.skip = u.skip
 		}
-		s.skip = u.skip
 	}
 	if err := s.run(ctx); err != nil {
 		return f.records, err

@@ -73,9 +73,41 @@ func (s *Sort) keys(g *group, w way, sel []int32) []int64 {
 	return out
 }
 
+// byStart orders parts by when their records began: those with what comes first are searched
+// first, so that the later ones are only counted.
+func (s *Sort) byStart(parts []Part) {
+	slices.SortStableFunc(parts, func(a, b Part) int {
+		if s.Down {
+			return cmp.Compare(b.Info.End, a.Info.End)
+		}
+		return cmp.Compare(a.Info.Start, b.Info.Start)
+	})
+}
+
+// beyond reports whether all records of a part come after those that are wanted. It is called
+// with mu.
+func (f *finder) beyond(p *Part) bool {
+	first := p.Info.Start
+	if f.o.Sort.Down {
+		first = p.Info.End
+	}
+	return f.full && f.o.Sort.Start && f.o.Sort.after(floorMillis(first), f.worst)
+}
+
 // rank keeps what comes first in the order. Only rows that can be among those are read
 // whole.
 func (f *finder) rank(b *buffer, g *group, rows []int32, found [2][]int32) error {
+	count := uint64(len(found[0]) + len(found[1]))
+	if f.o.Biflow {
+		count = uint64(len(rows))
+	}
+	f.mu.Lock()
+	f.records += count
+	beyond := f.beyond(&f.scan.parts[g.part])
+	f.mu.Unlock()
+	if beyond {
+		return nil
+	}
 	var keys [2][]int64
 	for w := range way(2) {
 		if !f.o.Biflow {
@@ -97,13 +129,6 @@ func (f *finder) rank(b *buffer, g *group, rows []int32, found [2][]int32) error
 		}
 		wanted = union(lists[0], lists[1], g.list())
 	}
-	count := uint64(len(found[0]) + len(found[1]))
-	if f.o.Biflow {
-		count = uint64(len(rows))
-	}
-	f.mu.Lock()
-	f.records += count
-	f.mu.Unlock()
 	for some := range slices.Chunk(wanted, chunk) {
 		b.rows, b.found = g.materialise(some, b.rows, b.found[:0], f.o.Only...)
 		f.mu.Lock()

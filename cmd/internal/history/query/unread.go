@@ -1,8 +1,6 @@
 package query
 
 import (
-	"cmp"
-	"slices"
 	"sync"
 )
 
@@ -22,7 +20,7 @@ type unread struct {
 	done map[int]bool // parts that were decided about: whether they are skipped
 }
 
-// count counts what is in files, and orders the parts: those with what is wanted come first.
+// count counts what is in files.
 func (u *unread) count(d *Data) error {
 	u.known, u.done = map[string]uint64{}, map[int]bool{}
 	o, q := u.f.o, u.f.q
@@ -55,12 +53,6 @@ func (u *unread) count(d *Data) error {
 			u.known[p.Path] = flows[i]
 		}
 	}
-	slices.SortStableFunc(u.parts, func(a, b Part) int {
-		if o.Sort.Down {
-			return cmp.Compare(b.Info.End, a.Info.End)
-		}
-		return cmp.Compare(a.Info.Start, b.Info.Start)
-	})
 	return nil
 }
 
@@ -80,14 +72,10 @@ func (u *unread) skip(part int) bool {
 		return skipped
 	}
 	p, f := &u.parts[part], u.f
-	first := floorMillis(p.Info.Start) // of what its records are ordered by
-	if f.o.Sort.Down {
-		first = floorMillis(p.Info.End)
-	}
 	records, known := u.known[p.Path]
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if skipped = known && f.full && f.o.Sort.after(first, f.worst); skipped {
+	if skipped = known && f.beyond(p); skipped {
 		f.records += records
 	}
 	u.done[part] = skipped

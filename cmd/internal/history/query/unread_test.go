@@ -1,9 +1,11 @@
 package query
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -92,4 +94,86 @@ func testUnread(t *testing.T, dir string, recent []flow.Record, inOrder bool) {
 			}
 		}
 	}
+}
+
+// Of the files whose records all come after those that a limit wants, the ones that a filter
+// accepts are counted and not read, in both orders.
+func TestLateFilesAreOnlyCounted(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(11, 7))
+	var records []flow.Record
+	const hours = 12
+	for hour := range int64(hours) {
+		for _, r := range traffic(rnd, 60) {
+			if r.Has&flow.HasStart == 0 || r.Start < traffic0 {
+				continue
+			}
+			for _, at := range []*int64{&r.Start, &r.End, &r.Received} {
+				*at += hour * 3600e9
+			}
+			records = append(records, r)
+		}
+	}
+	d, closed, err := Open(kept(t, records), time.Time{}, time.Time{}, places)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed()
+	filter, err := Parse("port 7 or not port 7", Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make([]int64, len(d.Files))
+	for i := range d.Files {
+		b, err := os.ReadFile(d.Files[i].Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Files[i].Open = func() (*column.File, error) {
+			return column.Read(&counted{bytes.NewReader(b), &read[i]}, int64(len(b)))
+		}
+	}
+	for _, down := range []bool{false, true} {
+		for _, biflow := range []bool{false, true} {
+			ask := func(limit int) (n uint64, first Record, of []int64) {
+				clear(read)
+				o := RecordOptions{Sort: &Sort{Start: true, Down: down}, Limit: limit, Biflow: biflow}
+				begun := false
+				n, err := d.Records(t.Context(), Question{Filter: filter, Workers: 1}, o, func(r *Found) error {
+					if !begun {
+						first, begun = r.Record, true
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n, first, slices.Clone(read)
+			}
+			all, want, most := ask(len(records))
+			n, got, least := ask(1)
+			if n != all || got != want {
+				t.Errorf("down %v, biflow %v: %d records, %d with a limit of 1; the first is %+v, want %+v", down, biflow, all, n, got, want)
+			}
+			less := 0
+			for i := range least {
+				if least[i] < most[i] {
+					less++
+				}
+			}
+			if less < len(least)-2 {
+				t.Errorf("down %v, biflow %v: of %d files, less is read of %d for a limit of 1: %d, of %d bytes", down, biflow, len(least), less, least, most)
+			}
+		}
+	}
+}
+
+// counted counts what is read.
+type counted struct {
+	of *bytes.Reader
+	n  *int64
+}
+
+func (c *counted) ReadAt(b []byte, at int64) (int, error) {
+	*c.n += int64(len(b))
+	return c.of.ReadAt(b, at)
 }
