@@ -85,6 +85,7 @@ are not hunted for in them: flowhound hunt does that.`,
 			for _, name := range files {
 				result, err := importFile(cmd, r, a, name)
 				printImport(cmd, name, &result, err)
+				warnOfTimes(cmd, name, &result, a.Config.Keep)
 				if errors.Is(err, cmd.Context().Err()) && err != nil {
 					return err
 				}
@@ -116,6 +117,21 @@ func importFile(cmd *cobra.Command, r *foreign.Reader, a *flows.Agent, name stri
 		in = f
 	}
 	return r.Read(cmd.Context(), in, func(records []flow.Record) error { return a.Add(cmd.Context(), records) })
+}
+
+// warnOfTimes says what the agent removes soon, and what it keeps for longer than meant.
+func warnOfTimes(cmd *cobra.Command, name string, r *foreign.Result, keep time.Duration) {
+	if r.Records == 0 {
+		return
+	}
+	now := time.Now()
+	if oldest := now.Add(-keep); keep > 0 && r.First.Before(oldest) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %s: the flows before %s are older than history.keep; the agent removes them within minutes\n",
+			text.Screen(name), oldest.UTC().Format(time.RFC3339))
+	}
+	if r.Last.After(now.Add(24 * time.Hour)) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "flowhound: %s: flows carry times that are still to come; is the time zone (--timezone) or the router's clock wrong?\n", text.Screen(name))
+	}
 }
 
 // printImport says what a file held.

@@ -189,11 +189,12 @@ func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 		}
 	}
 	limits := dataset.Limits{Now: now, Keep: c.Keep, MaxSize: int64(c.MaxSize)}
-	newest := time.Time{}
-	if s, err := dataset.Summarize(w.Dir); err == nil && s.Flows > 0 {
-		newest = time.Unix(0, s.Last)
+	quiet, err := w.Quiet(now, c.Keep/2)
+	if err != nil {
+		why = diskTrouble("old flows cannot be removed", w.Dir, err)
 	}
-	r.clock.look(now, time.Since(r.started), newest, c.Keep, r.h.d.Report)
+	r.clock.file = dataset.HoldPath(w.Dir)
+	r.clock.look(now, time.Since(r.started), quiet, r.h.d.Report)
 	r.h.held.Store(r.clock.held(now))
 	if r.clock.held(now) != nil {
 		limits.Now = time.Unix(0, 0) // nothing is old

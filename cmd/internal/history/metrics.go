@@ -1,6 +1,8 @@
 package history
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flowhound/flowhound/cmd/internal/finding"
@@ -71,6 +73,10 @@ func (h *History) Findings(l *finding.List) {
 	}
 	if n := h.tooFast(); n > 0 {
 		l.Warn(fixTooFast, "history: %s not kept since the start: %s", text.Count(n, "flow was", "flows were"), whyTooFast)
+	}
+	if last := time.Unix(0, s.Last); last.After(h.now().Add(day)) {
+		l.Warn("stop flowhound, and rm -r the folders of days to come in "+dir, "history: flows arrived until %s by a clock that was wrong; they are kept until that time is older than history.keep",
+			last.UTC().Format(time.RFC3339))
 	}
 	if held := h.held.Load(); held != nil {
 		l.Warn("timedatectl", "history: %s", *held)

@@ -2,6 +2,7 @@
 // change while others read them.
 //
 //	DIR/lock                      held by the one process that writes
+//	DIR/hold                      holds nothing; while its time is to come, no flow is removed for its age
 //	DIR/log/NNNNNNNNNN.wal        records that stand in no file yet (package wal)
 //	DIR/log/id                    the name of this log, which all that is made of it carries
 //	DIR/YYYY-MM-DD/               a day of arrival, UTC
@@ -28,6 +29,7 @@ const (
 	manifestName = "manifest"
 	logName      = "log"
 	lockName     = "lock"
+	holdName     = "hold"
 	damagedName  = "damaged"
 	suffix       = ".parquet"
 	oldSuffix    = ".old"

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
+	"github.com/flowhound/flowhound/cmd/internal/history/column"
 	"github.com/flowhound/flowhound/cmd/internal/history/wal"
 )
 
@@ -116,6 +118,44 @@ func (w *Writer) moveAside(path string) error {
 	}
 	return file.Move(path, to)
 }
+
+// Quiet is a time without arrivals, from the last flow before it to the first one after it.
+// The zero Quiet is none.
+type Quiet struct{ From, Until time.Time }
+
+// Quiet returns the last time before now without arrivals that lasted longer than that. It
+// lasts until now where nothing has arrived since. Flows that arrive after now by their
+// times, from before a clock was set back, do not count.
+func (w *Writer) Quiet(now time.Time, longer time.Duration) (q Quiet, err error) {
+	days, err := Days(w.Dir)
+	if err != nil {
+		return q, err
+	}
+	var all []entry
+	for _, day := range days {
+		m, _, err := w.manifest(day)
+		if err != nil {
+			return q, err
+		}
+		all = append(all, m.Files...)
+	}
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.First, b.First) })
+	last := int64(0) // arrival so far
+	for _, e := range append(all, entry{Info: column.Info{First: now.UnixNano()}}) {
+		if e.First > now.UnixNano() {
+			continue
+		}
+		if last != 0 && e.First-last > int64(longer) {
+			q = Quiet{time.Unix(0, last), time.Unix(0, e.First)}
+		}
+		last = max(last, e.Last)
+	}
+	return q, nil
+}
+
+// HoldPath is the file that keeps, as the time of its change, until when nothing is removed
+// for its age, because the clock was set.
+func HoldPath(dir string) string { return filepath.Join(dir, holdName) }
 
 // Limits are what Expire keeps to.
 type Limits struct {
