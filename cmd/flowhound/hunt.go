@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +19,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 // huntBack is how far back a hunt looks that names no time.
@@ -183,9 +187,30 @@ func printGroups(out io.Writer, groups []*hunt.Group, asJSON bool) error {
 		return printGroupsJSON(out, groups)
 	}
 	table := demo.Table{Times: true}
-	now := time.Now()
-	for _, g := range groups {
-		table.Add(g.Hit(0, now))
+	hits := make([]hit.Hit, min(len(groups), printedAtOnce))
+	for block := range slices.Chunk(groups, printedAtOnce) {
+		onAllProcessors(len(block), func(_, from, to int) {
+			for i := from; i < to; i++ {
+				hits[i] = block[i].Sums()
+				hits[i].Regular = block[i].Regular()
+			}
+		})
+		for i := range block {
+			table.Add(&hits[i])
+		}
 	}
 	return table.Print(out)
+}
+
+// printedAtOnce is how many groups all processors make the lines of at once.
+const printedAtOnce = 2048
+
+// onAllProcessors calls do with a part of n numbers on each processor, which it numbers.
+func onAllProcessors(n int, do func(worker, from, to int)) {
+	workers := runtime.GOMAXPROCS(0)
+	var all sync.WaitGroup
+	for i := range workers {
+		all.Go(func() { do(i, i*n/workers, (i+1)*n/workers) })
+	}
+	all.Wait()
 }

@@ -8,32 +8,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
-// printedAtOnce is how many groups all processors make the JSON of at once.
-const printedAtOnce = 2048
-
 func printGroupsJSON(out io.Writer, groups []*hunt.Group) error {
-	workers := runtime.GOMAXPROCS(0)
-	texts := make([][]byte, workers)
+	texts := make([][]byte, runtime.GOMAXPROCS(0))
 	for block := range slices.Chunk(groups, printedAtOnce) {
-		var all sync.WaitGroup
-		for i := range workers {
-			all.Go(func() {
-				texts[i] = texts[i][:0]
-				for _, g := range block[i*len(block)/workers : (i+1)*len(block)/workers] {
-					x := g.Sums()
-					x.Regular = g.Regular()
-					texts[i] = append(appendFind(texts[i], &x), '\n')
-				}
-			})
-		}
-		all.Wait()
+		onAllProcessors(len(block), func(i, from, to int) {
+			texts[i] = texts[i][:0]
+			for _, g := range block[from:to] {
+				x := g.Sums()
+				x.Regular = g.Regular()
+				texts[i] = append(appendFind(texts[i], &x), '\n')
+			}
+		})
 		for _, text := range texts {
 			if _, err := out.Write(text); err != nil {
 				return err

@@ -23,65 +23,104 @@ type Table struct {
 	// the head.
 	Paint func(row, column int, text string) string
 
-	rows [][]string
+	text []byte // of all cells, one behind the other: a table can have 400,000
+	ends []int  // of each cell, in text
 }
 
-// Row adds a row, of as many cells as Head has. Line ends in a cell become "; ".
+// Row adds a row, of as many cells as Head has.
 func (t *Table) Row(cells ...string) {
-	for i := range cells {
-		cells[i] = strings.ReplaceAll(cells[i], "\n", "; ")
+	for _, c := range cells {
+		t.Cell(c)
 	}
-	t.rows = append(t.rows, cells)
+}
+
+// Cell adds the next cell of a row. Line ends become "; ".
+func (t *Table) Cell(text string) {
+	if strings.Contains(text, "\n") {
+		text = strings.ReplaceAll(text, "\n", "; ")
+	}
+	t.text = append(t.text, text...)
+	t.ends = append(t.ends, len(t.text))
+}
+
+// Append is Cell for a text without line ends, which add appends to what it is given.
+func (t *Table) Append(add func([]byte) []byte) {
+	t.text = add(t.text)
+	t.ends = append(t.ends, len(t.text))
+}
+
+// cell returns the text of a cell; all are counted in the order in which they came.
+func (t *Table) cell(n int) []byte {
+	from := 0
+	if n > 0 {
+		from = t.ends[n-1]
+	}
+	return t.text[from:t.ends[n]]
 }
 
 // Print writes the table in lines of at most width columns; 0: of any width. Columns of
 // Drop go first; then the last column is cut, for which "…" stands.
 func (t *Table) Print(w io.Writer, width int) error {
-	shown := t.choose(width)
-	widths := t.widths()
-	out := bufio.NewWriter(w)
-	for n := -1; n < len(t.rows); n++ {
-		cells := t.Head
-		if n >= 0 {
-			cells = t.rows[n]
-		}
-		at := 0
-		for i, c := range shown {
-			text := cells[c]
-			last := i == len(shown)-1
-			if last && width > 0 {
-				text = Cut(text, max(width-at, 1))
-			}
-			pad := ""
-			if !last {
-				pad = strings.Repeat(" ", widths[c]-utf8.RuneCountInString(text)) + gap
-			}
-			at += utf8.RuneCountInString(text) + len(pad)
-			if t.Paint != nil && text != "" {
-				text = t.Paint(n, c, text)
-			}
-			_, _ = out.WriteString(text + pad)
-		}
-		_ = out.WriteByte('\n')
+	p := printing{Table: t, out: bufio.NewWriter(w), widths: t.widths(), width: width}
+	p.choose()
+	p.line(-1, func(c int) []byte { return []byte(t.Head[c]) })
+	for n := 0; n < len(t.ends); n += len(t.Head) {
+		p.line(n/len(t.Head), func(c int) []byte { return t.cell(n + c) })
 	}
-	return out.Flush()
+	return p.out.Flush()
 }
 
-// choose returns the columns that are shown.
-func (t *Table) choose(width int) (shown []int) {
+// printing is a table that is printed.
+type printing struct {
+	*Table
+	out    *bufio.Writer
+	width  int
+	widths []int // of all columns
+	shown  []int // columns
+	spaces []byte
+}
+
+// line writes a row.
+func (p *printing) line(row int, cell func(column int) []byte) {
+	at := 0
+	for i, c := range p.shown {
+		text := cell(c)
+		last := i == len(p.shown)-1
+		if last && p.width > 0 {
+			text = []byte(Cut(string(text), max(p.width-at, 1)))
+		}
+		pad := 0
+		if !last {
+			pad = p.widths[c] - utf8.RuneCount(text) + len(gap)
+			at += p.widths[c] + len(gap)
+		}
+		if p.Paint != nil && len(text) > 0 {
+			text = []byte(p.Paint(row, c, string(text)))
+		}
+		_, _ = p.out.Write(text)
+		for len(p.spaces) < pad {
+			p.spaces = append(p.spaces, ' ')
+		}
+		_, _ = p.out.Write(p.spaces[:pad])
+	}
+	_ = p.out.WriteByte('\n')
+}
+
+// choose sets the columns that are shown.
+func (p *printing) choose() {
 	gone := map[int]bool{}
 	for n := 0; ; n++ {
-		shown, total := shown[:0], 0
-		for c, w := range t.widths() {
+		shown, total := p.shown[:0], 0
+		for c, w := range p.widths {
 			if !gone[c] {
 				shown = append(shown, c)
 				total += w + len(gap)
 			}
 		}
-		if width <= 0 || total-len(gap) <= width || n == len(t.Drop) {
-			return shown
+		if p.shown = shown; p.width <= 0 || total-len(gap) <= p.width || n == len(p.Drop) {
+			return
 		}
-		gone[t.Drop[n]] = true
+		gone[p.Drop[n]] = true
 	}
 }
 
@@ -90,9 +129,9 @@ func (t *Table) widths() []int {
 	for c, h := range t.Head {
 		widths[c] = utf8.RuneCountInString(h)
 	}
-	for _, r := range t.rows {
-		for c, text := range r {
-			widths[c] = max(widths[c], utf8.RuneCountInString(text))
+	for n := 0; n < len(t.ends); n += len(widths) {
+		for c := range widths {
+			widths[c] = max(widths[c], utf8.RuneCount(t.cell(n+c)))
 		}
 	}
 	return widths

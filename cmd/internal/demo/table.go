@@ -44,12 +44,18 @@ type key struct {
 	series        string
 }
 
+// row is what a row tells, of the last hit that has it unless something else is said.
 type row struct {
-	last           hit.Hit
-	from, to       time.Time // first and last seen
-	locals         int       // distinct addresses behind a folded line, else 0
-	remotes        int
-	flows, traffic uint64
+	severity        hit.Severity
+	direction       hit.Direction
+	state           hit.State
+	local, remote   netip.Addr
+	host, feed, id  string
+	because         note
+	regular         *hit.Regular // of the last hit that has one: it tells of the whole series
+	from, to        time.Time    // first and last seen
+	locals, remotes int          // distinct addresses behind a folded line, else 0
+	flows, traffic  uint64
 }
 
 // Add counts one hit.
@@ -77,9 +83,10 @@ func (t *Table) Add(h *hit.Hit) {
 	if h.End.After(r.to) {
 		r.to = h.End
 	}
-	regular := r.last.Regular // it tells of the whole series
-	if r.last = *h; h.Regular == nil {
-		r.last.Regular = regular
+	r.severity, r.direction, r.state, r.local, r.remote, r.host = h.Severity, h.Direction, h.State, h.Local, h.Remote, localHost(h)
+	r.feed, r.id, r.because = h.Feed, h.ID, note{ref: h.Ref, name: h.Name, shared: h.Shared, scanner: h.Scanner}
+	if h.Regular != nil {
+		r.regular = h.Regular
 	}
 	locals, remotes := h.Sources, h.Targets
 	if h.Local == h.Dst {
@@ -99,27 +106,7 @@ func (t *Table) Print(w io.Writer) error {
 	if len(t.rows) == 0 {
 		return nil
 	}
-	rows := make([]*row, 0, len(t.rows))
-	for _, r := range t.rows {
-		rows = append(rows, r)
-	}
-	slices.SortFunc(rows, func(a, b *row) int {
-		most := 0
-		if t.Top > 0 {
-			most = cmp.Compare(b.traffic, a.traffic)
-		}
-		return cmp.Or(
-			most,
-			cmp.Compare(b.last.Severity, a.last.Severity),
-			cmp.Compare(b.flows, a.flows),
-			a.last.Local.Compare(b.last.Local),
-			a.last.Remote.Compare(b.last.Remote),
-			cmp.Compare(a.last.ID, b.last.ID))
-	})
-
-	if t.Top > 0 {
-		rows = rows[:min(t.Top, len(rows))]
-	}
+	rows := t.sorted()
 	notes := notes{width: t.Width}
 	tab := columns.Table{Head: []string{"SEVERITY", "LOCAL", "", "REMOTE", "STATE", "FLOWS", "BYTES", "FIRST", "LAST", "LIST", "REF"}, Drop: []int{7, 4, 6, 9, 8, 5}}
 	if !t.Times {
@@ -131,18 +118,23 @@ func (t *Table) Print(w io.Writer) error {
 			if row < 0 || column > 0 {
 				return text
 			}
-			return t.Paint(rows[row].last.Severity, text)
+			return t.Paint(rows[row].severity, text)
 		}
 	}
 	for _, r := range rows {
-		cells := []string{
-			r.last.Severity.String(), Named(&r.last, r.locals), arrow(r.last.Direction), among(r.last.Remote, r.remotes),
-			string(r.last.State), strconv.FormatUint(r.flows, 10), Size(r.traffic),
-		}
+		tab.Cell(r.severity.String())
+		tab.Append(func(b []byte) []byte { return appendNamed(b, r.local, r.host, r.locals) })
+		tab.Cell(arrow(r.direction))
+		tab.Append(func(b []byte) []byte { return appendAmong(b, r.remote, r.remotes) })
+		tab.Cell(string(r.state))
+		tab.Append(func(b []byte) []byte { return strconv.AppendUint(b, r.flows, 10) })
+		tab.Append(func(b []byte) []byte { return appendSize(b, r.traffic) })
 		if t.Times {
-			cells = append(cells, r.from.Local().Format("Jan _2 15:04"), r.to.Local().Format("Jan _2 15:04"))
+			tab.Append(func(b []byte) []byte { return r.from.Local().AppendFormat(b, "Jan _2 15:04") })
+			tab.Append(func(b []byte) []byte { return r.to.Local().AppendFormat(b, "Jan _2 15:04") })
 		}
-		tab.Row(append(cells, r.last.Feed, notes.number(&r.last))...)
+		tab.Cell(r.feed)
+		tab.Cell(notes.number(r))
 	}
 	if err := tab.Print(w, t.Width); err != nil {
 		return err
@@ -153,6 +145,38 @@ func (t *Table) Print(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// sorted returns the rows in their order.
+func (t *Table) sorted() []*row {
+	type ranked struct { // beside each other: 50,000 rows are not
+		traffic  uint64
+		severity hit.Severity
+		flows    uint64
+		*row
+	}
+	all := make([]ranked, 0, len(t.rows))
+	for _, r := range t.rows {
+		one := ranked{severity: r.severity, flows: r.flows, row: r}
+		if t.Top > 0 {
+			one.traffic = r.traffic
+		}
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b ranked) int {
+		if c := cmp.Or(cmp.Compare(b.traffic, a.traffic), cmp.Compare(b.severity, a.severity), cmp.Compare(b.flows, a.flows)); c != 0 {
+			return c
+		}
+		return cmp.Or(a.local.Compare(b.local), a.remote.Compare(b.remote), cmp.Compare(a.id, b.id))
+	})
+	if t.Top > 0 {
+		all = all[:min(t.Top, len(all))]
+	}
+	rows := make([]*row, len(all))
+	for i := range all {
+		rows[i] = all[i].row
+	}
+	return rows
 }
 
 // Counts says how many flow records and lines were added, by severity.
@@ -171,15 +195,23 @@ const maxHost = 24
 // Named prints the local address with the name of its host, where that is known; or how
 // many others it stands for.
 func Named(h *hit.Hit, locals int) string {
-	s := among(h.Local, locals)
-	host := h.DstPlace.Host
-	if h.Local == h.Src {
-		host = h.SrcPlace.Host
-	}
+	return string(appendNamed(nil, h.Local, localHost(h), locals))
+}
+
+func appendNamed(b []byte, local netip.Addr, host string, locals int) []byte {
+	b = appendAmong(b, local, locals)
 	if host == "" || locals > 1 {
-		return s
+		return b
 	}
-	return s + " " + text.Short(host, maxHost)
+	return append(append(b, ' '), text.Short(host, maxHost)...)
+}
+
+// localHost returns the name of the local address's host, "" where it is not known.
+func localHost(h *hit.Hit) string {
+	if h.Local == h.Src {
+		return h.SrcPlace.Host
+	}
+	return h.DstPlace.Host
 }
 
 // PrintSummary writes one line: the flow records that were read, from how many
@@ -215,54 +247,74 @@ func arrow(d hit.Direction) string {
 	return "->"
 }
 
-// among returns the address and how many others it stands for.
-func among(a netip.Addr, of int) string {
-	if of > 1 {
-		return fmt.Sprintf("%s (+%d)", a, of-1)
+// appendAmong appends the address and how many others it stands for.
+func appendAmong(b []byte, a netip.Addr, of int) []byte {
+	if a.IsValid() {
+		b = a.AppendTo(b)
+	} else {
+		b = append(b, a.String()...)
 	}
-	return a.String()
+	if of > 1 {
+		b = fmt.Appendf(b, " (+%d)", of-1)
+	}
+	return b
 }
 
 // Size returns n bytes in at most eight characters: 44.5 kB.
-func Size(n uint64) string {
+func Size(n uint64) string { return string(appendSize(nil, n)) }
+
+func appendSize(b []byte, n uint64) []byte {
 	const units = "kMGTPE"
 	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
+		return append(strconv.AppendUint(b, n, 10), " B"...)
 	}
 	v, u := float64(n)/1000, 0
 	for v >= 999.95 && u < len(units)-1 {
 		v, u = v/1000, u+1
 	}
-	return fmt.Sprintf("%.1f %cB", v, units[u])
+	return append(strconv.AppendFloat(b, v, 'f', 1, 64), ' ', units[u], 'B')
+}
+
+// note is why something is listed, and how regularly a pair talks.
+type note struct{ ref, name, regular, shared, scanner string }
+
+func (n *note) text() string {
+	text := strings.TrimSpace(n.ref + "  " + n.name)
+	for _, remark := range []string{n.regular, labelled("shared", n.shared), labelled("scanner", n.scanner)} {
+		if remark != "" {
+			text += " (" + remark + ")"
+		}
+	}
+	return text
 }
 
 // notes are the references under the table, each told once.
 type notes struct {
 	width int // 0: the usual one
 	seen  map[string]string
+	marks map[note]string
 	lines []string
 }
 
-// number returns the mark of h's reference and name, "" when it has neither.
-func (n *notes) number(h *hit.Hit) string {
-	text := strings.TrimSpace(h.Ref + "  " + h.Name)
-	for _, remark := range []string{h.Regular.String(), labelled("shared", h.Shared), labelled("scanner", h.Scanner)} {
-		if remark != "" {
-			text += " (" + remark + ")"
-		}
-	}
-	if text == "" {
-		return ""
+// number returns the mark of a row's note, "" when it has none.
+func (n *notes) number(r *row) string {
+	why := r.because
+	why.regular = r.regular.String()
+	mark, ok := n.marks[why]
+	if ok {
+		return mark
 	}
 	if n.seen == nil {
-		n.seen = make(map[string]string)
+		n.seen, n.marks = make(map[string]string), make(map[note]string)
 	}
-	mark, ok := n.seen[text]
-	if !ok {
-		mark = fmt.Sprintf("[%d]", len(n.seen)+1)
-		n.seen[text] = mark
-		n.lines = append(n.lines, n.shorten(mark+" "+text, len(mark)+1+len(h.Ref)))
+	if text := why.text(); text != "" {
+		if mark, ok = n.seen[text]; !ok {
+			mark = fmt.Sprintf("[%d]", len(n.seen)+1)
+			n.seen[text] = mark
+			n.lines = append(n.lines, n.shorten(mark+" "+text, len(mark)+1+len(why.ref)))
+		}
 	}
+	n.marks[why] = mark
 	return mark
 }
 
