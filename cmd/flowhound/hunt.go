@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -202,15 +203,30 @@ func printGroups(out io.Writer, groups []*hunt.Group, asJSON bool) error {
 	return table.Print(out)
 }
 
-// printedAtOnce is how many groups all processors make the lines of at once.
-const printedAtOnce = 2048
+const (
+	// printedAtOnce is how many groups all processors make the lines of before these are
+	// written, and printedByOne how many of them one takes at a time: some take ten times as
+	// long as others.
+	printedAtOnce = 2048
+	printedByOne  = 64
+)
 
-// onAllProcessors calls do with a part of n numbers on each processor, which it numbers.
-func onAllProcessors(n int, do func(worker, from, to int)) {
-	workers := runtime.GOMAXPROCS(0)
+// onAllProcessors calls do for n numbers: for pieces of printedByOne of them, counted from 0
+// on.
+func onAllProcessors(n int, do func(piece, from, to int)) {
+	var next atomic.Int64
 	var all sync.WaitGroup
-	for i := range workers {
-		all.Go(func() { do(i, i*n/workers, (i+1)*n/workers) })
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for {
+				piece := int(next.Add(1)) - 1
+				from := piece * printedByOne
+				if from >= n {
+					return
+				}
+				do(piece, from, min(from+printedByOne, n))
+			}
+		})
 	}
 	all.Wait()
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,7 @@ import (
 )
 
 func printGroupsJSON(out io.Writer, groups []*hunt.Group) error {
-	texts := make([][]byte, runtime.GOMAXPROCS(0))
+	texts := make([][]byte, printedAtOnce/printedByOne)
 	for block := range slices.Chunk(groups, printedAtOnce) {
 		onAllProcessors(len(block), func(i, from, to int) {
 			texts[i] = texts[i][:0]
@@ -25,8 +24,8 @@ func printGroupsJSON(out io.Writer, groups []*hunt.Group) error {
 				texts[i] = append(appendFind(texts[i], &x), '\n')
 			}
 		})
-		for _, text := range texts {
-			if _, err := out.Write(text); err != nil {
+		for i := 0; i*printedByOne < len(block); i++ {
+			if _, err := out.Write(texts[i]); err != nil {
 				return err
 			}
 		}

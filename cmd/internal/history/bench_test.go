@@ -263,7 +263,7 @@ func measureReading(t *testing.T, dir string) {
 	}
 	begin = time.Now()
 	rows := 0
-	if _, err := snap.Countries(1, dataset.Bytes, func(_ int, _ *dataset.File, some []dataset.CountryHour) error { rows += len(some); return nil }); err != nil {
+	if _, err := snap.Countries(1, dataset.Wanted{Sums: dataset.Bytes, Src: true, Dst: true}, func(_ int, _ *dataset.File, some []dataset.CountryHour) error { rows += len(some); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Printf("rollup:  %d rows in %.1f ms\n", rows, ms(begin))

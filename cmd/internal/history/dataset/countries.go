@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
+
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 )
 
 // The roll-up of a day says for each of its hour files what went from country to
@@ -40,17 +42,37 @@ const (
 	AllSums = Bytes | Packets | RawBytes | RawPackets
 )
 
+// Wanted is what is read of the sums of hours.
+type Wanted struct {
+	Sums Sums
+	// Src and Dst: what is of several countries is told apart. Otherwise rows that follow
+	// one another are added up, and the country may not be set.
+	Src, Dst bool
+}
+
+// mask returns which bits are wanted of source and destination, as the four bytes in which
+// they stand make a number.
+func (w Wanted) mask() (m uint32) {
+	if w.Src {
+		m |= 0x0000ffff
+	}
+	if w.Dst {
+		m |= 0xffff0000
+	}
+	return m
+}
+
 // Countries gives the roll-ups to each, and returns the files of the snapshot that they
 // stand for, whole; the others must be read themselves. So many workers, numbered from 0
 // on, call each at once, with some rows of a file, which are valid during the call. A
 // file's rows are in the order of hours.
-func (s *Snapshot) Countries(workers int, sums Sums, each func(worker int, f *File, rows []CountryHour) error) (covered map[*File]bool, err error) {
+func (s *Snapshot) Countries(workers int, want Wanted, each func(worker int, f *File, rows []CountryHour) error) (covered map[*File]bool, err error) {
 	rooms := make([][]CountryHour, max(workers, 1))
 	return s.rolledUp(countriesName, countriesMagic, workers, func(worker int, f *File, content []byte) (bool, error) {
 		if rooms[worker] == nil {
 			rooms[worker] = make([]CountryHour, rowsAtOnce)
 		}
-		return true, decodeCountries(content, sums, rooms[worker], func(rows []CountryHour) error { return each(worker, f, rows) })
+		return true, decodeCountries(content, want, rooms[worker], func(rows []CountryHour) error { return each(worker, f, rows) })
 	})
 }
 
@@ -61,35 +83,47 @@ const rowsAtOnce = 256
 var errCountries = errors.New("the roll-up is damaged")
 
 // decodeCountries gives the rows of a section to each, as many at once as room has.
-func decodeCountries(b []byte, sums Sums, room []CountryHour, each func([]CountryHour) error) error {
-	hour := int64(0)
+func decodeCountries(b []byte, want Wanted, room []CountryHour, each func([]CountryHour) error) error {
+	mask := want.mask()
+	var hour int64
+	var last uint32 // what is wanted of the last row's countries
+	n := 0
 	for len(b) > 0 {
-		n := 0
-		for ; n < len(room) && len(b) > 0; n++ {
-			d, size := binary.Varint(b)
-			if size <= 0 || len(b) < size+4 {
-				return errCountries
-			}
-			c := &room[n]
-			hour += d
-			c.Hour, c.Src, c.Dst = hour*3600, [2]byte(b[size:]), [2]byte(b[size+2:])
-			b = b[size+4:]
-			if size = c.readSums(b, sums); size == 0 {
-				return errCountries
-			}
-			b = b[size:]
+		d, size := int64(0), 1
+		if b[0] != 0 {
+			d, size = binary.Varint(b)
 		}
-		if err := each(room[:n]); err != nil {
-			return err
+		if size <= 0 || len(b) < size+4 {
+			return errCountries
 		}
+		is := binary.LittleEndian.Uint32(b[size:]) & mask
+		b = b[size+4:]
+		if n == 0 || d != 0 || is != last {
+			if n == len(room) {
+				if err := each(room); err != nil {
+					return err
+				}
+				n = 0
+			}
+			hour, last = hour+d, is
+			room[n] = CountryHour{Hour: hour * 3600, Src: [2]byte{byte(is), byte(is >> 8)}, Dst: [2]byte{byte(is >> 16), byte(is >> 24)}}
+			n++
+		}
+		if size = room[n-1].addSums(b, want.Sums); size == 0 {
+			return errCountries
+		}
+		b = b[size:]
 	}
-	return nil
+	if n == 0 {
+		return nil
+	}
+	return each(room[:n])
 }
 
-// readSums reads the five sums that b begins with, and returns how many bytes they take: 0
+// addSums adds the five sums that b begins with, and returns how many bytes they take: 0
 // where they are not there. How long a number is cannot be foretold, so that reading byte by
 // byte takes three times as long: this finds the ends of all five at once.
-func (c *CountryHour) readSums(b []byte, sums Sums) int {
+func (c *CountryHour) addSums(b []byte, sums Sums) int {
 	if len(b) >= 24 {
 		ends := lastBytes(binary.LittleEndian.Uint64(b)) | lastBytes(binary.LittleEndian.Uint64(b[8:]))<<8
 		e0 := uint(bits.TrailingZeros32(ends))
@@ -102,18 +136,18 @@ func (c *CountryHour) readSums(b []byte, sums Sums) int {
 		ends &= ends - 1
 		e4 := uint(bits.TrailingZeros32(ends))
 		if b := (*[24]byte)(b); e4 < 16 && e0 < 8 && e1-e0 <= 8 && e2-e1 <= 8 && e3-e2 <= 8 && e4-e3 <= 8 {
-			c.Flows = short(b, 0, e0)
+			c.Flows += short(b, 0, e0)
 			if sums&RawBytes != 0 {
-				c.RawBytes = short(b, e0+1, e1)
+				c.RawBytes = flow.Sum(c.RawBytes, short(b, e0+1, e1))
 			}
 			if sums&RawPackets != 0 {
-				c.RawPackets = short(b, e1+1, e2)
+				c.RawPackets = flow.Sum(c.RawPackets, short(b, e1+1, e2))
 			}
 			if sums&Bytes != 0 {
-				c.Bytes = short(b, e2+1, e3)
+				c.Bytes = flow.Sum(c.Bytes, short(b, e2+1, e3))
 			}
 			if sums&Packets != 0 {
-				c.Packets = short(b, e3+1, e4)
+				c.Packets = flow.Sum(c.Packets, short(b, e3+1, e4))
 			}
 			return int(e4) + 1
 		}
@@ -124,7 +158,7 @@ func (c *CountryHour) readSums(b []byte, sums Sums) int {
 		if size <= 0 {
 			return 0
 		}
-		*v = n
+		*v = flow.Sum(*v, n)
 		at += size
 	}
 	return at

@@ -53,7 +53,7 @@ func (w *Writer) forgetPass(ctx context.Context, set *Set, ranges []flow.Range, 
 		return false, err
 	}
 	defer snap.Close()
-	groups := snap.Select(ranges, 1)
+	groups := snap.Select(ranges, 1).Groups
 	keep := func(r *flow.Record) bool {
 		return !inRanges(ranges, r.Src) && !inRanges(ranges, r.Dst) && !inRanges(ranges, r.NATSrc) && !inRanges(ranges, r.NATDst)
 	}

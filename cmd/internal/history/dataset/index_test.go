@@ -40,7 +40,7 @@ func TestIndexSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	snap := snapshot(t, w.Dir)
-	found := snap.Select(everything, 2)
+	found := snap.Select(everything, 2).Groups
 	if len(found) != len(snap.Files) {
 		t.Errorf("%d of %d files are in the index", len(found), len(snap.Files))
 	}
@@ -78,8 +78,8 @@ func TestIndexDamagedFiles(t *testing.T) {
 		t.Errorf("%d files, damaged %q: %v", sum.Files, sum.Damaged, err)
 	}
 	snap := snapshot(t, w.Dir)
-	covered, err := snap.Countries(1, AllSums, func(int, *File, []CountryHour) error { return nil })
-	if found := snap.Select(everything, 1); err != nil || len(found) != 1 || len(covered) != 1 {
+	covered, err := snap.Countries(1, Wanted{AllSums, true, true}, func(int, *File, []CountryHour) error { return nil })
+	if found := snap.Select(everything, 1).Groups; err != nil || len(found) != 1 || len(covered) != 1 {
 		t.Errorf("indexes of %d and %d files: %v", len(found), len(covered), err)
 	}
 }
@@ -108,7 +108,7 @@ func TestDamagedBlock(t *testing.T) {
 		}
 	}
 	snap := snapshot(t, w.Dir)
-	if found := snap.Select(everything, 2); len(snap.Files) != 2 || len(found) != 2 {
+	if found := snap.Select(everything, 2).Groups; len(snap.Files) != 2 || len(found) != 2 {
 		t.Errorf("%d of %d files are in the index", len(found), len(snap.Files))
 	}
 }

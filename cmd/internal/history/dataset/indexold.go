@@ -70,12 +70,13 @@ func oldBlock(content []byte, each func(a flow.Addr, groups []uint32)) error {
 	return nil
 }
 
-func (f *finding) oldBlock(i int, ranges []flow.Range) error {
+func (f *finding) oldBlock(i int, ranges []flow.Range, each func(flow.Addr)) error {
 	return f.x.block(i, func(a flow.Addr, in []uint32) {
 		for len(ranges) > 0 && ranges[0].Last.Compare(a) < 0 {
 			ranges = ranges[1:]
 		}
 		if len(ranges) > 0 && ranges[0].First.Compare(a) <= 0 {
+			each(a)
 			f.mark(in)
 		}
 	})

@@ -195,7 +195,7 @@ func (b *block) decode(content []byte) ([]flow.Addr, error) {
 }
 
 // among appends which of a block's addresses, counted from 0 on, lie in ranges, which are
-// sorted and do not overlap. each, unless it is nil, is told of them.
+// sorted and do not overlap. each is told of them.
 func (b *block) among(content []byte, ranges []flow.Range, found []int32, each func(flow.Addr)) ([]int32, error) {
 	if len(content) == 0 {
 		return nil, errIndex
@@ -215,9 +215,7 @@ func (b *block) among(content []byte, ranges []flow.Range, found []int32, each f
 		}
 		if a.Lo >= from {
 			found = append(found, i)
-			if each != nil {
-				each(a)
-			}
+			each(a)
 		}
 		if len(content) == 0 {
 			return found, nil
@@ -295,36 +293,58 @@ func nextGroups(b []byte, groups []uint32) (rest []byte, out []uint32, err error
 	return b, groups, nil
 }
 
-// find returns which row groups hold an address of ranges, which are sorted and do not
-// overlap. Each worker looks at a part of the blocks.
-func (x *addressIndex) find(ranges []flow.Range, workers int) (groups []bool, err error) {
+// finds is what an index says of ranges of addresses.
+type finds struct {
+	groups []bool // which row groups hold one of them
+	// addresses are which of them it has, in order, unless they are too many.
+	addresses []flow.Addr
+	many      bool
+}
+
+// mostFound is how many addresses are told of all days: 4 MB of them.
+const mostFound = 1 << 18
+
+// find asks for ranges, which are sorted and do not overlap. Each worker looks at a part of
+// the blocks. More than most addresses are too many.
+func (x *addressIndex) find(ranges []flow.Range, workers, most int) (out finds, err error) {
 	n := 0
 	for _, f := range x.files {
 		n += int(f.Groups)
 	}
 	workers = min(workers, len(ranges)/indexBlock+1) // few are found at once
-	parts, errs := make([][]bool, workers), make([]error, workers)
+	parts, errs := make([]finds, workers), make([]error, workers)
 	var all sync.WaitGroup
 	for i := range workers {
 		part := addressIndex{f: x.f, size: x.size, old: x.old, blocks: x.blocks[i*len(x.blocks)/workers : (i+1)*len(x.blocks)/workers]}
-		all.Go(func() { parts[i], errs[i] = part.findIn(ranges, n) })
+		all.Go(func() { parts[i], errs[i] = part.findIn(ranges, n, most) })
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		return finds{}, err
 	}
-	groups = parts[0]
-	for _, some := range parts[1:] {
-		for g, found := range some {
-			groups[g] = groups[g] || found
+	out = parts[0]
+	for _, p := range parts[1:] {
+		for g, found := range p.groups {
+			out.groups[g] = out.groups[g] || found
 		}
+		out.take(p.addresses, p.many, most)
 	}
-	return groups, nil
+	return out, nil
+}
+
+// take adds addresses, which are behind those that are there.
+func (f *finds) take(addresses []flow.Addr, many bool, most int) {
+	if f.many = f.many || many || len(f.addresses)+len(addresses) > most; f.many {
+		f.addresses = nil
+		return
+	}
+	f.addresses = append(f.addresses, addresses...)
 }
 
 // findIn is find for the blocks of a part of the index, which has n row groups.
-func (x *addressIndex) findIn(ranges []flow.Range, n int) (groups []bool, err error) {
-	f := finding{x: x, beside: &addressIndex{f: x.f, size: x.size}, groups: make([]bool, n), dense: len(ranges) > len(x.blocks)/8}
+func (x *addressIndex) findIn(ranges []flow.Range, n, most int) (finds, error) {
+	f := finding{x: x, beside: &addressIndex{f: x.f, size: x.size}, dense: len(ranges) > len(x.blocks)/8, most: most}
+	f.groups = make([]bool, n)
 	if len(x.blocks) > 0 { // what lies before another worker has
 		ranges = ranges[sort.Search(len(ranges), func(k int) bool { return ranges[k].Last.Compare(x.blocks[0].first) >= 0 }):]
 	}
@@ -338,7 +358,7 @@ func (x *addressIndex) findIn(ranges []flow.Range, n int) (groups []bool, err er
 			continue
 		}
 		if err := f.block(i, ranges); err != nil {
-			return nil, err
+			return finds{}, err
 		}
 		if i++; i == len(x.blocks) {
 			break
@@ -348,23 +368,29 @@ func (x *addressIndex) findIn(ranges []flow.Range, n int) (groups []bool, err er
 			ranges = ranges[1:]
 		}
 	}
-	return f.groups, nil
+	return f.finds, nil
 }
 
 // finding is a search in an index.
 type finding struct {
+	finds
 	x      *addressIndex
 	beside *addressIndex // reads row groups, as the buffer of x has the addresses of the next blocks
-	groups []bool
+	most   int
 	dense  bool // nearly all blocks are looked at
 	found  []int32
+	named  []flow.Addr // those of found
 	in     []uint32
 }
 
-// block marks the row groups of a block's addresses that lie in ranges.
+// block takes what a block says of the addresses that lie in ranges.
 func (f *finding) block(i int, ranges []flow.Range) error {
+	f.named = f.named[:0]
+	name := func(a flow.Addr) { f.named = append(f.named, a) }
 	if f.x.old {
-		return f.oldBlock(i, ranges)
+		err := f.oldBlock(i, ranges, name)
+		f.take(f.named, false, f.most)
+		return err
 	}
 	b := &f.x.blocks[i]
 	ahead := int64(0)
@@ -375,9 +401,10 @@ func (f *finding) block(i int, ranges []flow.Range) error {
 	if err != nil {
 		return err
 	}
-	if f.found, err = b.among(content, ranges, f.found[:0], nil); err != nil || len(f.found) == 0 {
+	if f.found, err = b.among(content, ranges, f.found[:0], name); err != nil || len(f.found) == 0 {
 		return err
 	}
+	f.take(f.named, false, f.most)
 	if content, err = f.beside.read(b.groups, 0); err != nil {
 		return err
 	}

@@ -162,13 +162,16 @@ func TestFindInIndex(t *testing.T) {
 			}
 			for _, asked := range []int{0, 1, 1, 1, 3, 20, 400, 5000} {
 				ranges := someRanges(r, asked, addresses)
-				got, err := x.find(ranges, 1+len(ranges)%3)
+				most := len(addresses) / 2
+				found, err := x.find(ranges, 1+len(ranges)%3, most)
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := make([]bool, groups)
+				got, want := found.groups, make([]bool, groups)
+				var named []flow.Addr
 				for _, a := range addresses {
 					if inRanges(ranges, a.address) {
+						named = append(named, a.address)
 						for _, g := range a.groups {
 							want[g] = true
 						}
@@ -176,6 +179,9 @@ func TestFindInIndex(t *testing.T) {
 				}
 				if !slices.Equal(got, want) {
 					t.Fatalf("%d addresses, old %v, %d ranges: other row groups than looking at each says", n, x.old, len(ranges))
+				}
+				if found.many != (len(named) > most) || !found.many && !slices.Equal(found.addresses, named) {
+					t.Fatalf("%d addresses, old %v, %d ranges: %d of %d addresses, too many: %v", n, x.old, len(ranges), len(found.addresses), len(named), found.many)
 				}
 			}
 			x.close()
@@ -209,7 +215,7 @@ func TestOldIndexIsRenewed(t *testing.T) {
 	}
 	x.close()
 	writeOldIndexOf(t, path, x.files, all)
-	if snap := snapshot(t, w.Dir); len(snap.Select(everything, 1)) != len(snap.Files) {
+	if snap := snapshot(t, w.Dir); len(snap.Select(everything, 1).Groups) != len(snap.Files) {
 		t.Error("an old index is not used")
 	}
 	if err := w.Tidy(t.Context(), noon.AddDate(0, 0, 1)); err != nil {
@@ -253,7 +259,7 @@ func TestDamagedIndex(t *testing.T) {
 				}
 			}
 		}
-		if got, err := x.find(ranges, 1+len(ranges)%3); err == nil && !slices.Equal(got, want) {
+		if got, err := x.find(ranges, 1+len(ranges)%3, len(addresses)); err == nil && !slices.Equal(got.groups, want) {
 			t.Fatal("a damaged index says something else")
 		}
 		x.close()
@@ -290,7 +296,7 @@ func FuzzIndexBlock(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, first, last uint64) {
 		x := block{first: flow.Addr4(7)}
 		ranges := flow.Merge([]flow.Range{{First: flow.Addr{Lo: min(first, last)}, Last: flow.Addr{Lo: max(first, last)}}, {First: flow.Addr{Hi: first}, Last: flow.Addr{Hi: first, Lo: last}}})
-		found, err := x.among(b, ranges, nil, nil)
+		found, err := x.among(b, ranges, nil, func(flow.Addr) {})
 		if err == nil && !slices.IsSorted(found) {
 			t.Error("not in order")
 		}

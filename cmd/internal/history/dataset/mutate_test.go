@@ -126,7 +126,7 @@ func answersOf(t *testing.T, dir string) *answers {
 			a.records[r]++
 		}
 	}
-	if _, err := snap.Countries(1, AllSums, func(_ int, _ *File, rows []CountryHour) error {
+	if _, err := snap.Countries(1, Wanted{AllSums, true, true}, func(_ int, _ *File, rows []CountryHour) error {
 		for _, c := range rows {
 			a.flows[fmt.Sprint(c)]++
 		}
@@ -134,7 +134,7 @@ func answersOf(t *testing.T, dir string) *answers {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := snap.Services(1, AllSums, func(_ int, _ *File, rows []CountryHour) error {
+	if _, err := snap.Services(1, Wanted{Sums: AllSums}, func(_ int, _ *File, rows []CountryHour) error {
 		for _, h := range rows {
 			a.services[fmt.Sprint(h)]++
 		}
@@ -148,7 +148,7 @@ func answersOf(t *testing.T, dir string) *answers {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for f, groups := range snap.Select(asked, 1) {
+	for f, groups := range snap.Select(asked, 1).Groups {
 		a.groups[f.Name] = groups
 	}
 	return a

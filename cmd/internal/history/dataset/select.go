@@ -54,11 +54,21 @@ func (x *addressIndex) renumbered(base map[string]uint32) *stream {
 	}}
 }
 
-// Select returns the row groups of files that can hold one of the addresses, as source,
-// destination or behind a NAT. Files that are not in the map are in no index: all of
-// their groups can. Ranges are sorted and do not overlap. A damaged index is as none.
-// Workers is how many read at once, each an index or a part of one.
-func (s *Snapshot) Select(ranges []flow.Range, workers int) map[*File][]int {
+// Selection is what the address indexes say of some addresses.
+type Selection struct {
+	// Groups are the row groups of each file that can hold one of the addresses, as source,
+	// destination or behind a NAT. Files that are not among them are in no index: all of
+	// their groups can.
+	Groups map[*File][]int
+	// Addresses are which of the addresses the files of Groups have, sorted; nil: there are
+	// too many to tell.
+	Addresses []flow.Range
+}
+
+// Select asks the indexes for addresses: ranges that are sorted and do not overlap. A
+// damaged index is as none. Workers is how many read at once, each an index or a part of
+// one.
+func (s *Snapshot) Select(ranges []flow.Range, workers int) Selection {
 	byDay := map[string]map[string]*File{}
 	for _, f := range s.Files {
 		if byDay[f.Day] == nil {
@@ -67,7 +77,7 @@ func (s *Snapshot) Select(ranges []flow.Range, workers int) map[*File][]int {
 		byDay[f.Day][indexKey(indexMagic, f.Name, &f.Info)], byDay[f.Day][f.Name] = f, f
 	}
 	days := slices.Sorted(maps.Keys(byDay))
-	found := make([]map[*File][]int, len(days))
+	found := make([]daySelection, len(days))
 	next := make(chan int, len(days))
 	for i := range days {
 		next <- i
@@ -77,37 +87,56 @@ func (s *Snapshot) Select(ranges []flow.Range, workers int) map[*File][]int {
 	for range min(max(workers, 1), len(days)) {
 		all.Go(func() {
 			for i := range next {
-				found[i] = s.selectOf(days[i], byDay[days[i]], ranges, max(2*workers/len(days), 1)) // days are not of one size
+				found[i] = s.selectOf(days[i], byDay[days[i]], ranges, max(2*workers/len(days), 1), mostFound/len(days)) // days are not of one size
 			}
 		})
 	}
 	all.Wait()
-	out := map[*File][]int{}
+	out := Selection{Groups: map[*File][]int{}}
+	many := false
 	for _, f := range found {
-		maps.Copy(out, f)
+		maps.Copy(out.Groups, f.groups)
+		many = many || f.many
 	}
+	if many {
+		return out
+	}
+	for _, f := range found {
+		for _, a := range f.addresses {
+			out.Addresses = append(out.Addresses, flow.Range{First: a, Last: a})
+		}
+	}
+	out.Addresses = flow.Merge(out.Addresses)
 	return out
 }
 
-// selectOf is Select for the files of a day, by key and by name.
-func (s *Snapshot) selectOf(day string, files map[string]*File, ranges []flow.Range, workers int) map[*File][]int {
+// daySelection is the selection of a day.
+type daySelection struct {
+	groups    map[*File][]int
+	addresses []flow.Addr
+	many      bool
+}
+
+// selectOf is Select for the files of a day, by key and by name. More than most addresses
+// are too many.
+func (s *Snapshot) selectOf(day string, files map[string]*File, ranges []flow.Range, workers, most int) (out daySelection) {
 	x, err := openIndex(filepath.Join(s.dir, day, indexName))
 	if err != nil {
-		return nil
+		return out
 	}
 	defer x.close()
-	groups, err := x.find(ranges, workers)
+	found, err := x.find(ranges, workers, most)
 	if err != nil {
-		return nil
+		return out
 	}
-	out := map[*File][]int{}
+	out = daySelection{map[*File][]int{}, found.addresses, found.many}
 	base := 0
 	for _, f := range x.files {
 		if file := files[f.Key]; file != nil && file.Groups == int(f.Groups) {
-			out[file] = []int{}
+			out.groups[file] = []int{}
 			for g := range int(f.Groups) {
-				if groups[base+g] {
-					out[file] = append(out[file], g)
+				if found.groups[base+g] {
+					out.groups[file] = append(out.groups[file], g)
 				}
 			}
 		}

@@ -18,10 +18,10 @@ const (
 )
 
 // Services is Countries by service. Rows of a file are in the order of hours and services.
-func (s *Snapshot) Services(workers int, sums Sums, each func(worker int, f *File, rows []CountryHour) error) (covered map[*File]bool, err error) {
+func (s *Snapshot) Services(workers int, want Wanted, each func(worker int, f *File, rows []CountryHour) error) (covered map[*File]bool, err error) {
 	rooms := make([]serviceRoom, max(workers, 1))
 	return s.rolledUp(servicesName, servicesMagic, workers, func(worker int, f *File, content []byte) (bool, error) {
-		rows, err := rooms[worker].decode(content, sums)
+		rows, err := rooms[worker].decode(content, want.Sums)
 		if err != nil {
 			return false, nil //nolint:nilerr // damaged: its file is read
 		}

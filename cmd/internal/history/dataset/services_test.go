@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
 
@@ -76,7 +78,7 @@ func TestSomeSums(t *testing.T) {
 		}
 		same("services", sums, got)
 		got = nil
-		if err := decodeCountries(encodeCountries(rows), sums, make([]CountryHour, 9), func(some []CountryHour) error { got = append(got, some...); return nil }); err != nil {
+		if err := decodeCountries(encodeCountries(rows), Wanted{sums, true, true}, make([]CountryHour, 9), func(some []CountryHour) error { got = append(got, some...); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		same("countries", sums, got)
@@ -113,7 +115,7 @@ func TestServicesDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	covered := func() int {
-		files, err := snapshot(t, w.Dir).Services(2, AllSums, func(int, *File, []CountryHour) error { return nil })
+		files, err := snapshot(t, w.Dir).Services(2, Wanted{Sums: AllSums}, func(int, *File, []CountryHour) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +169,7 @@ func TestCountriesCode(t *testing.T) {
 	number := func() uint64 { return rnd.Uint64() >> rnd.IntN(64) }
 	var rows []CountryHour
 	for range 3 * rowsAtOnce / 2 {
-		c := CountryHour{Hour: 3600 * int64(rnd.IntN(1000)), Src: [2]byte{'N', 'O'}, Dst: [2]byte{'-', byte(rnd.Uint32())}, Flows: number() >> 40, Bytes: number(), Packets: number(), RawBytes: number(), RawPackets: number()}
+		c := CountryHour{Hour: 3600 * int64(rnd.IntN(1000)), Src: [2]byte{'N', 'O'}, Dst: [2]byte{'-', byte(len(rows))}, Flows: number() >> 40, Bytes: number(), Packets: number(), RawBytes: number(), RawPackets: number()}
 		if rnd.IntN(2) == 0 { // as nearly all are
 			c.Bytes, c.RawBytes, c.Packets, c.RawPackets = c.Bytes>>40, c.RawBytes>>40, c.Packets>>55, c.RawPackets>>55
 		}
@@ -176,14 +178,63 @@ func TestCountriesCode(t *testing.T) {
 	b := encodeCountries(rows)
 	for n := 0; n <= len(b); n += 1 + len(b)/300 {
 		var got []CountryHour
-		err := decodeCountries(b[:n:n], AllSums, make([]CountryHour, 7), func(some []CountryHour) error { got = append(got, some...); return nil })
+		err := decodeCountries(b[:n:n], Wanted{AllSums, true, true}, make([]CountryHour, 7), func(some []CountryHour) error { got = append(got, some...); return nil })
 		if n == len(b) && err != nil || len(got) > len(rows) || !slices.Equal(got, rows[:len(got)]) {
 			t.Fatalf("%d of %d bytes: %d rows, %v", n, len(b), len(got), err)
 		}
 	}
 	var got []CountryHour
-	if err := decodeCountries(b, AllSums, make([]CountryHour, rowsAtOnce), func(some []CountryHour) error { got = append(got, some...); return nil }); err != nil || !slices.Equal(got, rows) {
+	if err := decodeCountries(b, Wanted{AllSums, true, true}, make([]CountryHour, rowsAtOnce), func(some []CountryHour) error { got = append(got, some...); return nil }); err != nil || !slices.Equal(got, rows) {
 		t.Errorf("%d rows, %v; want %d", len(got), err, len(rows))
+	}
+}
+
+// What is of several countries, and not told apart, is added up; sums stop at the top.
+func TestCountriesAddedUp(t *testing.T) {
+	var rows []CountryHour
+	for i := range 600 {
+		rows = append(rows, CountryHour{Hour: 3600 * int64(i/200), Src: [2]byte{'A', byte('A' + i/20%10)}, Dst: [2]byte{'B', byte(i % 20)}, Flows: uint64(i) + 1, RawBytes: math.MaxUint64 / 20, Bytes: 1})
+	}
+	b := encodeCountries(rows)
+	for _, want := range []Wanted{{}, {Src: true}, {Dst: true}, {RawBytes | Bytes, true, true}, {Sums: RawBytes}, {Bytes | RawBytes, true, false}} {
+		expect, got := map[serviceKey]CountryHour{}, map[serviceKey]CountryHour{}
+		add := func(to map[serviceKey]CountryHour, c CountryHour) {
+			key := serviceKey{hour: c.Hour}
+			if want.Src {
+				key.src = c.Src
+			}
+			if want.Dst {
+				key.dst = c.Dst
+			}
+			s := to[key]
+			s.Flows += c.Flows
+			if want.Sums&RawBytes != 0 {
+				s.RawBytes = flow.Sum(s.RawBytes, c.RawBytes)
+			}
+			if want.Sums&Bytes != 0 {
+				s.Bytes += c.Bytes
+			}
+			to[key] = s
+		}
+		for _, c := range rows {
+			add(expect, c)
+		}
+		given := 0
+		if err := decodeCountries(b, want, make([]CountryHour, 9), func(some []CountryHour) error {
+			given += len(some)
+			for _, c := range some {
+				add(got, c)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(got, expect) {
+			t.Errorf("%+v: other sums than adding up all rows makes", want)
+		}
+		if most := len(expect) + len(rows)/9; !want.Dst && given > most {
+			t.Errorf("%+v: %d rows were given, want %d at most", want, given, most)
+		}
 	}
 }
 
@@ -200,7 +251,7 @@ func BenchmarkCountries(b *testing.B) {
 	rows := encodeCountries(countryRows())
 	room := make([]CountryHour, rowsAtOnce)
 	for b.Loop() {
-		if err := decodeCountries(rows, AllSums, room, func([]CountryHour) error { return nil }); err != nil {
+		if err := decodeCountries(rows, Wanted{AllSums, true, true}, room, func([]CountryHour) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -213,7 +264,7 @@ func FuzzCountries(f *testing.F) {
 	f.Add(encodeCountries(countryRows()[:5]))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var c CountryHour
-		size := c.readSums(b, AllSums)
+		size := c.addSums(b, AllSums)
 		rest, got := b, [5]uint64{c.Flows, c.RawBytes, c.RawPackets, c.Bytes, c.Packets}
 		for i := range got {
 			v, n := binary.Uvarint(rest)
@@ -230,6 +281,6 @@ func FuzzCountries(f *testing.F) {
 		if size != 0 && size != len(b)-len(rest) {
 			t.Fatalf("%x: sums take %d bytes, want %d", b, size, len(b)-len(rest))
 		}
-		_ = decodeCountries(b, AllSums, make([]CountryHour, 3), func([]CountryHour) error { return nil })
+		_ = decodeCountries(b, Wanted{AllSums, true, true}, make([]CountryHour, 3), func([]CountryHour) error { return nil })
 	})
 }

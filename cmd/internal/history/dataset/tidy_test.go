@@ -104,7 +104,7 @@ func TestSelect(t *testing.T) {
 			t.Fatal(err)
 		}
 		snap := snapshot(t, w.Dir)
-		found := snap.Select([]flow.Range{{First: flow.Addr4(0x0a000003), Last: flow.Addr4(0x0a000004)}, {First: flow.Addr4(0xff000000), Last: flow.Addr4(0xff000001)}}, 2)
+		found := snap.Select([]flow.Range{{First: flow.Addr4(0x0a000003), Last: flow.Addr4(0x0a000004)}, {First: flow.Addr4(0xff000000), Last: flow.Addr4(0xff000001)}}, 2).Groups
 		if len(found) != 3 {
 			t.Fatalf("%d files are in the index, want 3", len(found))
 		}
@@ -113,7 +113,7 @@ func TestSelect(t *testing.T) {
 				t.Errorf("%s: groups %v", f.Name, groups)
 			}
 		}
-		for f, groups := range snap.Select([]flow.Range{{First: flow.Addr4(0x0a010000), Last: flow.Addr4(0x0affffff)}, {First: flow.Addr4(0xc6336408), Last: flow.Addr{Hi: 1}}}, 2) {
+		for f, groups := range snap.Select([]flow.Range{{First: flow.Addr4(0x0a010000), Last: flow.Addr4(0x0affffff)}, {First: flow.Addr4(0xc6336408), Last: flow.Addr{Hi: 1}}}, 2).Groups {
 			if len(groups) != 0 {
 				t.Errorf("%s: groups %v for addresses that are not there", f.Name, groups)
 			}
@@ -126,7 +126,7 @@ func TestSelect(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(w.Dir, dayOf(noon.UnixNano()), indexName), []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if found := snapshot(t, w.Dir).Select([]flow.Range{{First: flow.Addr{}, Last: flow.Addr{Hi: 1 << 63}}}, 2); len(found) != 0 {
+	if found := snapshot(t, w.Dir).Select([]flow.Range{{First: flow.Addr{}, Last: flow.Addr{Hi: 1 << 63}}}, 2).Groups; len(found) != 0 {
 		t.Errorf("a damaged index says %v", found)
 	}
 }
@@ -149,7 +149,7 @@ func TestCountries(t *testing.T) {
 		expect[key] = sums{s.flows + 1, s.bytes + r.Bytes, s.packets + r.Packets}
 	}
 	snap := snapshot(t, w.Dir)
-	covered, err := snap.Countries(1, AllSums, func(_ int, _ *File, rows []CountryHour) error {
+	covered, err := snap.Countries(1, Wanted{AllSums, true, true}, func(_ int, _ *File, rows []CountryHour) error {
 		for _, c := range rows {
 			key := serviceKey{hour: c.Hour, src: c.Src, dst: c.Dst}
 			s := got[key]
@@ -264,7 +264,7 @@ func TestRewrite(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for f, groups := range snapshot(t, w.Dir).Select([]flow.Range{{First: person, Last: person}}, 2) {
+	for f, groups := range snapshot(t, w.Dir).Select([]flow.Range{{First: person, Last: person}}, 2).Groups {
 		if len(groups) > 0 {
 			t.Errorf("the index finds it in %s", f.Name)
 		}
@@ -306,7 +306,7 @@ func TestForget(t *testing.T) {
 	}
 	same(t, "the rest", all(t, dir, time.Time{}, time.Time{}), want)
 	snap := snapshot(t, dir)
-	for f, groups := range snap.Select([]flow.Range{one[1], one[0]}, 2) {
+	for f, groups := range snap.Select([]flow.Range{one[1], one[0]}, 2).Groups {
 		if len(groups) > 0 {
 			t.Errorf("the index of %s knows the address", f.Path)
 		}

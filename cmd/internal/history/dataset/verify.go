@@ -142,7 +142,7 @@ const ofAnother = "it belongs to other files, whose names are the same"
 
 func verifyCountries(path string, m *manifest) error {
 	return verifySections(path, m, countriesMagic, errCountries, func(rows []byte) error {
-		return decodeCountries(rows, AllSums, make([]CountryHour, rowsAtOnce), func([]CountryHour) error { return nil })
+		return decodeCountries(rows, Wanted{AllSums, true, true}, make([]CountryHour, rowsAtOnce), func([]CountryHour) error { return nil })
 	})
 }
 

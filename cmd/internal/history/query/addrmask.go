@@ -70,6 +70,9 @@ func (g *group) addressMask(set *AddrSet, id column.ID) *addressMask {
 	*m = addressMask{set: set, id: id, in: m.in[:0], found: m.found[:0]}
 	b := g.begun(id).Bytes
 	m.in = slices.Grow(m.in, len(b)/16)[:len(b)/16]
+	if set == g.asked && g.there != nil { // fewer are found sooner
+		set = g.there
+	}
 	var f *front
 	if set.front != nil {
 		f = set.front()

@@ -17,17 +17,18 @@ type Data struct {
 	Files []Part
 	// Select, unless it is nil, returns for each of Files the row groups that can hold a
 	// flow with one of the addresses on either side or before or after translation:
-	// nil for all, empty for none. It may read so many indexes at once.
-	Select func(set *AddrSet, workers int) ([][]int, error)
+	// nil for all, empty for none. there are those of the addresses that can be in files
+	// whose groups it returns; nil: all can. It may read so many indexes at once.
+	Select func(set *AddrSet, workers int) (groups [][]int, there *AddrSet)
 	// Recent, unless it is nil, gives the records that are in no file yet.
 	Recent func(context.Context, func([]flow.Record) error) error
 	// Countries, unless it is nil, gives what countries sent each other in each hour, and
 	// returns for which of Files that stands. So many workers, numbered from 0 on, call
 	// each at once, with the number of a file in Files and some of its rows, which have the
 	// sums and are valid during the call.
-	Countries func(workers int, sums dataset.Sums, each func(worker, file int, rows []CountryHour) error) ([]bool, error)
+	Countries func(workers int, want dataset.Wanted, each func(worker, file int, rows []CountryHour) error) ([]bool, error)
 	// Services is Countries for each service.
-	Services func(workers int, sums dataset.Sums, each func(worker, file int, rows []CountryHour) error) ([]bool, error)
+	Services func(workers int, want dataset.Wanted, each func(worker, file int, rows []CountryHour) error) ([]bool, error)
 	// Largest, unless it is nil, gives the lists of the largest ends of a side, of the
 	// countries that are wanted, with the number of their file in Files. It returns for
 	// which of Files they stand. raw: counts as exported.
@@ -39,14 +40,13 @@ type Data struct {
 }
 
 // parts returns the files and row groups that can hold what is asked.
-func (d *Data) parts(q *Question) ([]Part, error) {
+func (d *Data) parts(q *Question) []Part {
 	from, to := q.bounds()
 	var groups [][]int
-	if set := needed(q.Filter.root); set != nil && d.Select != nil {
-		var err error
-		if groups, err = d.Select(set, q.workers()); err != nil {
-			return nil, err
-		}
+	set := needed(q.Filter.root)
+	var there *AddrSet
+	if set != nil && d.Select != nil {
+		groups, there = d.Select(set, q.workers())
 	}
 	var out []Part
 	for i, p := range d.Files {
@@ -57,10 +57,11 @@ func (d *Data) parts(q *Question) ([]Part, error) {
 			if p.Groups = groups[i]; len(p.Groups) == 0 {
 				continue
 			}
+			p.asked, p.there = set, there
 		}
 		out = append(out, p)
 	}
-	return out, nil
+	return out
 }
 
 // most4 is how many IPv4 addresses a set may have for an index to be worth asking.

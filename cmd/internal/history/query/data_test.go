@@ -451,7 +451,7 @@ func TestIndexIsAsked(t *testing.T) {
 		open := d.Files[i].Open
 		d.Files[i].Open = func() (*column.File, error) { opened += fmt.Sprint(i); return open() }
 	}
-	d.Select = func(*AddrSet, int) ([][]int, error) { return [][]int{{}, nil, {0}}, nil }
+	d.Select = func(*AddrSet, int) ([][]int, *AddrSet) { return [][]int{{}, nil, {0}}, nil }
 	f, _ := Parse("ip 10.0.1.1", Env{})
 	if _, err := d.Records(context.Background(), Question{Filter: f, Workers: 1}, RecordOptions{}, func(*Found) error { return nil }); err != nil || opened != "12" {
 		t.Errorf("opened %s: %v", opened, err)

@@ -206,12 +206,9 @@ func (l *endLists) file(file int, country [2]byte) *fileEnds {
 // readOthers reads what lists do not stand for: other files, hours that are not whole, and
 // what is in no file yet.
 func (l *endLists) readOthers(ctx context.Context) error {
-	parts, err := l.r.d.parts(l.r.q)
-	if err != nil {
-		return err
-	}
 	workers := l.r.workers(share{}, false)
-	if parts, err = l.r.scanBorders(ctx, workers, parts, l.covered, l.borders); err == nil {
+	parts, err := l.r.scanBorders(ctx, workers, l.r.d.parts(l.r.q), l.covered, l.borders)
+	if err == nil {
 		err = l.r.scan(ctx, workers, parts, l.r.q)
 	}
 	if err == nil {
@@ -335,10 +332,7 @@ func (l *endLists) readLacking(ctx context.Context, lacking map[int]map[endKey]b
 	}
 	q := l.whole
 	q.Filter = l.whole.Filter.And(l.at(all))
-	parts, err := l.r.d.parts(&q) // the index is asked once
-	if err != nil {
-		return err
-	}
+	parts := l.r.d.parts(&q) // the index is asked once
 	place := make(map[string]int, len(l.r.d.Files))
 	for i, f := range l.r.d.Files {
 		place[f.Path] = i

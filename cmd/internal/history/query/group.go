@@ -38,7 +38,8 @@ type group struct {
 	lists [][]int32
 	used  int // of lists
 
-	masks []addressMask
+	masks        []addressMask
+	asked, there *AddrSet // of the part
 }
 
 // failure is a panic of group: the file cannot be read.

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 )
@@ -42,6 +44,7 @@ func (g *group) materialise(sel []int32, rows []column.Row, out []Conversation, 
 	if !column.Wants(only, column.ReceivedNth) {
 		file = nil // nobody asks when it arrived
 	}
+	out = slices.Grow(out, len(rows))
 	for i := range rows {
 		out = append(out, conversation(&rows[i], file))
 	}

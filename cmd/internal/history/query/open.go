@@ -31,32 +31,35 @@ func Snapshot(snap *dataset.Snapshot, places column.Places) *Data {
 	numbered := func(each func(worker, file int, rows []CountryHour) error) func(int, *dataset.File, []CountryHour) error {
 		return func(worker int, f *dataset.File, rows []CountryHour) error { return each(worker, number[f], rows) }
 	}
-	d.Countries = func(workers int, sums dataset.Sums, each func(int, int, []CountryHour) error) ([]bool, error) {
-		covered, err := snap.Countries(workers, sums, numbered(each))
+	d.Countries = func(workers int, want dataset.Wanted, each func(int, int, []CountryHour) error) ([]bool, error) {
+		covered, err := snap.Countries(workers, want, numbered(each))
 		return stands(covered), err
 	}
-	d.Services = func(workers int, sums dataset.Sums, each func(int, int, []CountryHour) error) ([]bool, error) {
-		covered, err := snap.Services(workers, sums, numbered(each))
+	d.Services = func(workers int, want dataset.Wanted, each func(int, int, []CountryHour) error) ([]bool, error) {
+		covered, err := snap.Services(workers, want, numbered(each))
 		return stands(covered), err
 	}
 	d.Largest = func(side dataset.Side, raw bool, wanted func([2]byte) bool, each func(int, *EndList) error) ([]bool, error) {
 		covered, err := snap.Largest(side, raw, wanted, func(f *dataset.File, l *EndList) error { return each(number[f], l) })
 		return stands(covered), err
 	}
-	d.Select = func(set *AddrSet, workers int) ([][]int, error) { return selected(snap, set, workers), nil }
+	d.Select = func(set *AddrSet, workers int) ([][]int, *AddrSet) { return selected(snap, set, workers) }
 	return d
 }
 
-// selected asks the address index. A file that has none is searched whole.
-func selected(snap *dataset.Snapshot, set *AddrSet, workers int) [][]int {
+// selected asks the address index. A file that has none is searched whole, and for all.
+func selected(snap *dataset.Snapshot, set *AddrSet, workers int) (groups [][]int, there *AddrSet) {
 	found := snap.Select(set.ranges, workers)
-	out := make([][]int, len(snap.Files))
+	groups = make([][]int, len(snap.Files))
 	for i, f := range snap.Files {
-		if groups, indexed := found[f]; indexed {
-			out[i] = append([]int{}, groups...)
+		if some, indexed := found.Groups[f]; indexed {
+			groups[i] = append([]int{}, some...)
 		}
 	}
-	return out
+	if len(found.Addresses) > 0 && len(found.Addresses) < len(set.ranges) {
+		there = NewAddrSet(found.Addresses)
+	}
+	return groups, there
 }
 
 // Open opens the history in a folder for questions about flows that began between two

@@ -44,10 +44,7 @@ type Found struct {
 // are. What each is given is valid during the call. An error of each ends the search
 // and is returned.
 func (d *Data) Records(ctx context.Context, q Question, o RecordOptions, each func(*Found) error) (records uint64, err error) {
-	parts, err := d.parts(&q)
-	if err != nil {
-		return 0, err
-	}
+	parts := d.parts(&q)
 	f := &finder{o: &o, q: &q, each: each, ended: func() error { return context.Cause(ctx) }, beside: make([]buffer, q.workers())}
 	s := &scan{q: &q, parts: parts, symmetric: o.Biflow && o.Symmetric, visit: f.visit}
 	f.scan = s

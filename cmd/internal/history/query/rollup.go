@@ -119,16 +119,16 @@ func (d *Data) addRollups(q *Question, from rollup, s *sums) (covered []bool, er
 	for i := range adders {
 		adders[i] = newAdder(q, s, &mu)
 	}
-	covered, err = give(len(adders), s.wanted(), func(worker, _ int, rows []CountryHour) error { return adders[worker].add(rows) })
+	want := dataset.Wanted{Sums: s.wanted(), Src: adders[0].look&lookSrc != 0, Dst: adders[0].look&lookDst != 0}
+	covered, err = give(len(adders), want, func(worker, _ int, rows []CountryHour) error { return adders[worker].add(rows) })
 	for _, a := range adders {
-		err = cmp.Or(err, a.end(), a.handOn())
+		err = cmp.Or(err, a.endAll(), a.handOn())
 	}
 	return covered, err
 }
 
 // adder adds up what one worker is given. A month has two million sums of hours, or eight with
-// services, of which many that come one after another are alike in what a question looks at:
-// those are added up first.
+// services, of which many are alike in what a question looks at: those are added up first.
 type adder struct {
 	q        *Question
 	mu       *sync.Mutex // of s
@@ -139,17 +139,23 @@ type adder struct {
 
 	hour     int64 // of the last row
 	inside   bool  // whether it is asked for
-	now      about // of the last row, as far as it is looked at
-	at       int64 // an hour that stands for all with the same keys
-	accepted bool
-	flows    uint64
-	sum      uint64
+	at       int64 // an hour that stands for all of the same steps of time
+	alike    [1 << 12]alike
 	verdicts [1 << 12]verdict
 
 	keys    []byte // of what is not handed on yet
 	sums    []uint64
 	records uint64
 	total   uint64
+}
+
+// alike is what rows have together that are about one thing, at one time.
+type alike struct {
+	is       about // 1 is added, so that the zero value is about nothing
+	at       int64
+	accepted bool
+	flows    uint64
+	sum      uint64
 }
 
 // about is what a row is about: source country, destination country and service, of 16, 16
@@ -222,37 +228,38 @@ func looksAt(n *node) (look about) {
 }
 
 // add adds rows.
-func (a *adder) add(rows []CountryHour) error {
+func (a *adder) add(rows []CountryHour) (err error) {
+	var to *alike // what the last row was added to
 	for i := range rows {
 		h := &rows[i]
-		is := aboutOf(h) & a.look
-		if h.Hour != a.hour || is != a.now {
-			if err := a.turn(h.Hour, is); err != nil {
-				return err
+		if h.Hour != a.hour {
+			a.turn(h.Hour)
+			to = nil
+		}
+		if !a.inside {
+			continue
+		}
+		is := aboutOf(h)&a.look + 1
+		if to == nil || is != to.is {
+			if to = &a.alike[(uint64(is)^uint64(a.at)<<40)*0x9e3779b97f4a7c15>>(64-12)]; to.is != is || to.at != a.at {
+				err = cmp.Or(err, a.end(to))
+				*to = alike{is: is, at: a.at, accepted: a.accepts(is - 1)}
 			}
 		}
-		if a.accepted {
-			a.flows += h.Flows
-			a.sum = flow.Sum(a.sum, valueOf(h, a.wanted))
+		if to.accepted {
+			to.flows += h.Flows
+			to.sum = flow.Sum(to.sum, valueOf(h, a.wanted))
 		}
 	}
-	return nil
+	return err
 }
 
-// turn goes on to other rows.
-func (a *adder) turn(hour int64, is about) error {
-	same := is == a.now
-	if hour != a.hour {
-		a.hour, a.inside = hour, a.from <= hour*1000 && hour*1000 < a.to
-		same = same && a.sameSteps(hour, a.at)
+// turn goes on to another hour.
+func (a *adder) turn(hour int64) {
+	a.hour, a.inside = hour, a.from <= hour*1000 && hour*1000 < a.to
+	if !a.sameSteps(hour, a.at) {
+		a.at = hour
 	}
-	if same && a.inside && a.accepted { // or of the same day
-		return nil
-	}
-	err := a.end()
-	a.now, a.at = is, hour
-	a.accepted = a.inside && a.accepts(is)
-	return err
 }
 
 // sameSteps reports whether two hours are of the same steps of time.
@@ -285,25 +292,33 @@ func (is about) src() []byte { return []byte{byte(is >> 48), byte(is >> 40)} }
 
 func (is about) dst() []byte { return []byte{byte(is >> 32), byte(is >> 24)} }
 
+// endAll ends all rows that are alike.
+func (a *adder) endAll() (err error) {
+	for i := range a.alike {
+		err = cmp.Or(err, a.end(&a.alike[i]))
+	}
+	return err
+}
+
 // end adds what rows that are alike have together.
-func (a *adder) end() error {
-	if a.flows == 0 {
+func (a *adder) end(of *alike) error {
+	if of.flows == 0 {
 		return nil
 	}
-	a.records += a.flows
+	a.records += of.flows
 	first := len(a.keys)
-	a.keys = a.pack(a.keys, false)
+	a.keys = a.pack(a.keys, of, false)
 	own := a.keys[first:]
-	a.sums = append(a.sums, a.sum)
+	a.sums = append(a.sums, of.sum)
 	if a.s.either {
-		a.keys = a.pack(a.keys, true)
+		a.keys = a.pack(a.keys, of, true)
 		if other := a.keys[first+len(own):]; string(other) != string(own) {
-			a.sums = append(a.sums, a.sum)
+			a.sums = append(a.sums, of.sum)
 		} else {
 			a.keys = a.keys[:first+len(own)]
 		}
 	}
-	a.total, a.flows, a.sum = flow.Sum(a.total, a.sum), 0, 0
+	a.total = flow.Sum(a.total, of.sum)
 	if len(a.sums) < mostAdded {
 		return nil
 	}
@@ -311,7 +326,8 @@ func (a *adder) end() error {
 }
 
 // pack packs the keys of rows that are alike.
-func (a *adder) pack(b []byte, other bool) []byte {
+func (a *adder) pack(b []byte, of *alike, other bool) []byte {
+	is := of.is - 1
 	for i := range a.s.keys {
 		k := &a.s.keys[i]
 		f := k.Field
@@ -320,15 +336,15 @@ func (a *adder) pack(b []byte, other bool) []byte {
 		}
 		switch {
 		case k.Step > 0:
-			b = k.appendNumber(b, uint64(k.step(a.at*1000)))
+			b = k.appendNumber(b, uint64(k.step(of.at*1000)))
 		case f == SrcCountry:
-			b = binary.BigEndian.AppendUint16(b, lettersOf(uint16(a.now>>40)))
+			b = binary.BigEndian.AppendUint16(b, lettersOf(uint16(is>>40)))
 		case f == DstCountry:
-			b = binary.BigEndian.AppendUint16(b, lettersOf(uint16(a.now>>24)))
+			b = binary.BigEndian.AppendUint16(b, lettersOf(uint16(is>>24)))
 		case f == Proto:
-			b = append(b, byte(a.now>>16))
+			b = append(b, byte(is>>16))
 		default:
-			b = k.appendNumber(b, uint64(a.now&lookService))
+			b = k.appendNumber(b, uint64(is&lookService))
 		}
 	}
 	return b

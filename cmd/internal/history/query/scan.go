@@ -41,6 +41,9 @@ type Part struct {
 	Info   column.Info // what the manifest says of it
 	Open   func() (*column.File, error)
 	Groups []int // the row groups that can hold what is asked; nil: all
+
+	// asked are addresses of the question, of which these can be in the file; nil: all.
+	asked, there *AddrSet
 }
 
 // overlaps reports whether flows of the file can have begun from from on and before to, in
@@ -303,7 +306,7 @@ func (s *scan) search(worker int, g *group, at int) (err error) {
 		return nil
 	}
 	g.open(file, t.group)
-	g.part, g.task = t.file, at
+	g.part, g.task, g.asked, g.there = t.file, at, s.parts[t.file].asked, s.parts[t.file].there
 	found := s.find(g, s.parts[t.file].Info)
 	if len(found[forward])+len(found[reverse]) == 0 || s.stopped() {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
@@ -255,5 +256,57 @@ func TestEveryRecordIsFound(t *testing.T) {
 	}
 	if found != len(records) || both == 0 {
 		t.Errorf("%d of %d records found", found, len(records))
+	}
+}
+
+// A question for a list of addresses says the same whether or not the index tells which of
+// them there are.
+func TestListByIndex(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(31, 32))
+	dir := kept(t, traffic(rnd, 3000))
+	d, closed, err := Open(dir, time.Time{}, time.Time{}, places)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed()
+	all := everything(t, d)
+	var ranges []flow.Range
+	for i := range uint32(5 * frontFrom) { // hardly any is there
+		a := flow.Addr4(0xc0000000 + i*512)
+		ranges = append(ranges, flow.Range{First: a, Last: a})
+	}
+	for i := 0; i < len(all); i += 7 {
+		r := &all[i]
+		a := []flow.Addr{r.Src, r.Dst, r.NATSrc, r.NATDst}[rnd.IntN(4)]
+		if a != (flow.Addr{}) {
+			ranges = append(ranges, flow.Range{First: a, Last: a})
+		}
+		if len(ranges) == 5*frontFrom+20 {
+			break
+		}
+	}
+	set := NewAddrSet(ranges)
+	if _, there := d.Select(set, 2); there == nil || len(there.ranges) == 0 || len(there.ranges) > 20 {
+		t.Fatalf("the index does not tell which addresses there are")
+	}
+	for _, f := range []Filter{
+		AddressIn(SrcIP, set), AddressIn(DstIP, set), AddressIn(NATSrcIP, set),
+		AnyOf(AddressIn(SrcIP, set), AddressIn(DstIP, set), AddressIn(NATSrcIP, set), AddressIn(NATDstIP, set)),
+	} {
+		want := 0
+		for i := range all {
+			if f.Match(&all[i], false) {
+				want++
+			}
+		}
+		got := 0
+		if _, err := d.Records(t.Context(), Question{Filter: f}, RecordOptions{}, func(found *Found) error {
+			if got++; !f.Match(&found.Record, false) {
+				t.Errorf("%v is not asked for", found.Record)
+			}
+			return nil
+		}); err != nil || got != want {
+			t.Errorf("%d records, want %d: %v", got, want, err)
+		}
 	}
 }

@@ -204,10 +204,7 @@ func (r *reading) candidates(ctx context.Context, first *sums) (*Top, error) {
 // over when the table is full.
 func (r *reading) sum(ctx context.Context, part share, bounded bool) (*sums, error) {
 	workers := r.workers(part, bounded)
-	parts, err := r.d.parts(r.q)
-	if err != nil {
-		return nil, err
-	}
+	parts := r.d.parts(r.q)
 	if from := rolledUp(r.q, r.o); from != noRollup {
 		whole, borders := r.q.hours()
 		covered, err := r.d.addRollups(&whole, from, workers[0])

@@ -2,6 +2,8 @@ package query
 
 import (
 	"sync"
+
+	"github.com/flowhound/flowhound/cmd/internal/history/dataset"
 )
 
 // Who asks for the first of all records, or the last, is told how many there are, too. Of
@@ -29,7 +31,7 @@ func (u *unread) count(d *Data) error {
 	if !o.Biflow && d.Countries != nil && len(u.parts) > 1 {
 		var mu sync.Mutex
 		var err error
-		covered, err = d.Countries(q.workers(), 0, func(_, file int, rows []CountryHour) error {
+		covered, err = d.Countries(q.workers(), dataset.Wanted{}, func(_, file int, rows []CountryHour) error {
 			n := uint64(0)
 			for i := range rows {
 				n += rows[i].Flows
