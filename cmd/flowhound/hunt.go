@@ -44,8 +44,8 @@ unless a time is given, and prints who talked to whom: first and last time,
 flows, bytes, the list and its reference, and how regularly the pair talks.
 
 Without arguments it hunts for all live indicators of the feeds. Name addresses or
-networks, @FILE for those of a list, or the id of an OTX pulse, to hunt for these
-alone. An expression and the options of flowhound flows narrow the flows. It exits
+networks, @FILE for those of a list, or the id or page of an OTX pulse, to hunt for
+these alone. An expression and the options of flowhound flows narrow the flows. It exits
 with 3 when nothing matched, and with 1 when a file could not be read.`,
 		Example: `  flowhound hunt
   flowhound hunt 198.51.100.7 203.0.113.0/24 --last 90d
@@ -101,7 +101,7 @@ func (o *huntOptions) run(cmd *cobra.Command, args []string) error {
 		if len(o.wanted.targets)+len(o.wanted.lists) > 0 { // what is asked for by name is told, muted or not
 			policy = alert.NewPolicy(cfg.Networks.Own(), cfg.Networks.AllServicePorts(), nil)
 		}
-		found, err = printFinds(cmd, &huntFor{set, listed, policy, len(expression)+len(o.filters) == 0, o.join.option(cmd)}, q, data, done, o.asJSON)
+		found, err = printFinds(cmd, &huntFor{set, o.wanted.chosen(), listed, policy, len(expression)+len(o.filters) == 0, o.join.option(cmd)}, q, data, done, o.asJSON)
 	}
 	o.join.say(cmd)
 	switch {
@@ -143,6 +143,7 @@ func printRecords(cmd *cobra.Command, a *asking, q ask.Question, data *ask.Data,
 // huntFor is what a hunt by hand looks for, and how finds are classified.
 type huntFor struct {
 	set    *intel.Set
+	chosen func(*intel.Indicator) bool // nil: all of the set
 	listed *ask.AddrSet
 	policy *alert.Policy
 	alone  bool // no expression and no option narrows the flows
@@ -152,6 +153,7 @@ type huntFor struct {
 // find asks the history.
 func (h *huntFor) find(ctx context.Context, q ask.Question, data *ask.Data) (groups []*hunt.Group, beyond uint64, err error) {
 	finder := hunt.NewFinder(h.policy, h.set, time.Now())
+	finder.Choose(h.chosen)
 	o := hunt.Options(h.alone)
 	o.Join = h.join
 	_, err = data.Records(ctx, q, o, func(f *ask.Found) error {

@@ -31,6 +31,43 @@ type wanted struct {
 // asked is the name of the feed that stands for the command line.
 const asked = "command line"
 
+const (
+	pulseDigits = 24 // of the id of an OTX pulse
+	hexDigits   = "0123456789abcdef"
+)
+
+// pulseOf returns the id in the address of a pulse's page, as lines refer to it; else what
+// was given.
+func pulseOf(arg string) string {
+	arg = strings.ToLower(arg)
+	if _, id, ok := strings.Cut(arg, "/pulse/"); ok && strings.HasPrefix(arg, "http") {
+		arg, _, _ = strings.Cut(id, "/")
+	}
+	return arg
+}
+
+// notPulse says what is wrong with a word that was meant as the id of a pulse: a long one
+// of letters and digits, nearly all of them hexadecimal; "" where it is something else.
+func notPulse(word string) string {
+	id := pulseOf(word)
+	if n := len(id); n < pulseDigits-4 || n > pulseDigits+4 || strings.Trim(id, hexDigits+"ghijklmnopqrstuvwxyz") != "" || !strings.ContainsAny(id, hexDigits[:10]) {
+		return ""
+	}
+	wrong := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(hexDigits, r) {
+			return -1
+		}
+		return r
+	}, id)
+	switch {
+	case len(wrong) > 4:
+		return ""
+	case wrong != "":
+		return fmt.Sprintf("%q is not the id of a pulse: %q is not one of %s", word, wrong[:1], hexDigits)
+	}
+	return fmt.Sprintf("%q is not the id of a pulse: it has %d digits, and an id has %d", word, len(id), pulseDigits)
+}
+
 // read takes the targets from the front of the arguments; what is none begins the
 // expression, which it returns.
 func (w *wanted) read(args []string, now time.Time) (expression []string, err error) {
@@ -41,6 +78,9 @@ func (w *wanted) read(args []string, now time.Time) (expression []string, err er
 		}
 	}
 	if len(expression) > 0 {
+		if why := notPulse(expression[0]); why != "" {
+			return nil, errors.New(why)
+		}
 		var i intel.Indicator
 		if word := expression[0]; len(expression) == 1 && ingest.Parse(word, &i) != ingest.Unreadable && strings.Contains(word, ".") && !strings.ContainsAny(word, " <>=") {
 			return nil, fmt.Errorf("%q is not an address: flows have addresses and no names; flowhound lookup %s shows its indicators", word, word)
@@ -73,8 +113,8 @@ func (w *wanted) target(arg string) bool {
 		w.lists = append(w.lists, name)
 		return true
 	}
-	if len(arg) == 24 && strings.Trim(strings.ToLower(arg), "0123456789abcdef") == "" {
-		w.pulses = append(w.pulses, strings.ToLower(arg))
+	if id := pulseOf(arg); len(id) == pulseDigits && strings.Trim(id, hexDigits) == "" {
+		w.pulses = append(w.pulses, id)
 		return true
 	}
 	var i intel.Indicator
@@ -138,6 +178,14 @@ func (w *wanted) named(cmd *cobra.Command) (*intel.Set, error) {
 		sets = append(sets, set)
 	}
 	return intel.Union(sets...), nil
+}
+
+// chosen returns which indicators finds are judged by; nil: all.
+func (w *wanted) chosen() func(*intel.Indicator) bool {
+	if w.feed == "" && w.category == "" && len(w.pulses) == 0 {
+		return nil
+	}
+	return w.accepts
 }
 
 // accepts reports whether an indicator of the feeds is hunted for.

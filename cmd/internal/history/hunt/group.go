@@ -91,6 +91,7 @@ type Finder struct {
 	listed   map[flow.Addr][]intel.Indicator // by the set, now
 	kept     map[flow.Addr][]intel.Indicator // of groups
 	raw      match.Raw
+	chosen   func(*intel.Indicator) bool // nil: all
 }
 
 // NewFinder returns an empty Finder that judges by a policy and by what a set lists now.
@@ -103,6 +104,10 @@ func NewFinder(policy *alert.Policy, set *intel.Set, now time.Time) *Finder {
 	f.Bound(maxGroups, maxAllContacts)
 	return f
 }
+
+// Choose has the Finder judge by the indicators alone that chosen accepts: an address can
+// stand in other lists, too, which are not asked for.
+func (f *Finder) Choose(chosen func(*intel.Indicator) bool) { f.chosen = chosen }
 
 // Bound sets how many pairs are told apart, some 350 bytes each, and of how many records
 // in all their regularity is told, 40 bytes each.
@@ -158,6 +163,9 @@ func (f *Finder) lookup(a flow.Addr) []intel.Indicator {
 	all, ok := f.listed[a]
 	if !ok {
 		all = f.set.Lookup(a.IP(), f.now)
+		if f.chosen != nil {
+			all = slices.DeleteFunc(all, func(i intel.Indicator) bool { return !f.chosen(&i) })
+		}
 		f.listed[a] = all
 	}
 	return all
