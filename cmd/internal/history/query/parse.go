@@ -26,6 +26,7 @@ type Env struct {
 const (
 	maxExpression = 1 << 20
 	maxDepth      = 200
+	maxFronts     = 16 // 2 MiB each
 )
 
 // Parse reads an expression, such as "src net 10.0.0.0/8 and not dst port 443". The
@@ -49,7 +50,23 @@ func Parse(text string, env Env) (Filter, error) {
 	if p.look(0).kind != end {
 		return Filter{}, p.trailing()
 	}
+	n.boundFronts(map[*AddrSet]bool{})
 	return Filter{n}, nil
+}
+
+// boundFronts takes the fronts of all but the first sets of addresses, which are slower then.
+func (n *node) boundFronts(seen map[*AddrSet]bool) {
+	for _, k := range n.kids {
+		k.boundFronts(seen)
+	}
+	if n.op != opLeaf || n.vals.addrs == nil || n.vals.addrs.front == nil || seen[n.vals.addrs] {
+		return
+	}
+	if len(seen) == maxFronts {
+		n.vals.addrs = &AddrSet{ranges: n.vals.addrs.ranges}
+		return
+	}
+	seen[n.vals.addrs] = true
 }
 
 type parser struct {
