@@ -121,20 +121,22 @@ func (s *Set) merge() *merged {
 
 // next moves to the next place.
 func (m *merged) next() bool {
-	m.place.fact, m.said = nil, m.said[:0]
+	first := -1 // of the heads that are on it
 	for n := range m.heads {
-		if h := &m.heads[n]; h.fact != nil && (m.place.fact == nil || comparePlace(h.row, m.place) < 0) {
-			m.place = h.row
+		if h := &m.heads[n]; h.fact != nil && (first < 0 || comparePlace(h.row, m.heads[first].row) < 0) {
+			first = n
 		}
 	}
-	if m.place.fact == nil {
+	if first < 0 {
 		return false
 	}
-	for n := range m.heads {
-		for h := &m.heads[n]; h.fact != nil && h.isOn(m.place); h.move() {
-			m.said = append(m.said, statement{h.block, h.fact})
+	place, said := m.heads[first].row, m.said[:0]
+	for n := first; n < len(m.heads); n++ {
+		for h := &m.heads[n]; h.fact != nil && h.isOn(place); h.move() {
+			said = append(said, statement{h.block, h.fact})
 		}
 	}
+	m.place, m.said = place, said
 	return true
 }
 

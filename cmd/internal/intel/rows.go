@@ -25,7 +25,7 @@ func (c *chunks[T]) add(t T) {
 
 func (c *chunks[T]) at(i uint32) *T { return &c.full[i/chunkLen][i%chunkLen] }
 
-// sorted4 returns rows by address: put in the order of the last 11 bits of their addresses,
+// sorted4 returns rows by address, and spends the chunks: put in the order of the last 11 bits of their addresses,
 // then of those before, then of the first 10, which for 100,000 takes a fifth of the time of
 // comparing them.
 func sorted4(c chunks[row4]) []row4 {
@@ -45,20 +45,26 @@ func sorted4(c chunks[row4]) []row4 {
 			from[d][i], sum = sum, sum+n
 		}
 	}
-	put := func(rows, to []row4, digit int) {
-		next := &from[digit]
-		for _, r := range rows {
-			at := &next[digits(r)[digit]]
-			to[*at] = r
+	rows := make([]row4, c.n)
+	for _, chunk := range c.full {
+		for _, r := range chunk {
+			at := &from[0][digits(r)[0]]
+			rows[*at] = r
 			*at++
 		}
 	}
-	rows, other := make([]row4, c.n), make([]row4, c.n)
-	for _, chunk := range c.full {
-		put(chunk, rows, 0)
+	for _, r := range rows { // the chunks have room
+		at := &from[1][digits(r)[1]]
+		*c.at(*at) = r
+		*at++
 	}
-	put(rows, other, 1)
-	put(other, rows, 2)
+	for _, chunk := range c.full {
+		for _, r := range chunk {
+			at := &from[2][digits(r)[2]]
+			rows[*at] = r
+			*at++
+		}
+	}
 	return rows
 }
 
