@@ -103,26 +103,18 @@ func (f *finder) rank(b *buffer, g *group, rows []int32, found [2][]int32) error
 	}
 	f.mu.Lock()
 	f.records += count
-	beyond := f.beyond(&f.scan.parts[g.part])
+	full, worst, beyond := f.full, f.worst, f.beyond(&f.scan.parts[g.part])
 	f.mu.Unlock()
 	if beyond {
 		return nil
 	}
-	var keys [2][]int64
-	for w := range way(2) {
-		if !f.o.Biflow {
-			keys[w] = f.o.Sort.keys(g, w, found[w])
-		}
-	}
-	f.mu.Lock()
-	full, worst := f.full, f.worst
-	f.mu.Unlock()
 	wanted := rows
 	if full && !f.o.Biflow {
 		var lists [2][]int32
 		for w := range found {
+			keys := f.o.Sort.keys(g, way(w), found[w])
 			for i, row := range found[w] {
-				if !f.o.Sort.after(keys[w][i], worst) {
+				if !f.o.Sort.after(keys[i], worst) {
 					lists[w] = append(lists[w], row)
 				}
 			}
