@@ -27,7 +27,7 @@ func TestSomeRows(t *testing.T) {
 				if err := f.Column(g, id, &whole); err != nil {
 					t.Fatal(err)
 				}
-				if err := f.BeginRows(g, id, &some); err != nil {
+				if err := f.begin(g, id, &some, r.IntN(2) == 0); err != nil {
 					t.Fatal(err)
 				}
 				frames := len(some.frames)
@@ -47,7 +47,7 @@ func TestSomeRows(t *testing.T) {
 				if frames > 1 && id.Kind() == Int64 {
 					inFrames++
 					row := []int32{int32(r.IntN(f.GroupLen(g)))}
-					if err := errors.Join(f.BeginRows(g, id, &some), some.some(row, make([]int64, 1))); err != nil {
+					if err := errors.Join(f.begin(g, id, &some, r.IntN(2) == 0), some.some(row, make([]int64, 1))); err != nil {
 						t.Fatal(err)
 					}
 					unpacked := 0

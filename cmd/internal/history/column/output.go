@@ -19,11 +19,12 @@ const parquetMagic = "PAR1"
 
 // output is a file that is being written, row group by row group.
 type output struct {
-	buffer *bufio.Writer
-	sums   *summing
-	groups []format.RowGroup
-	rows   int64
-	meta   map[string]string
+	buffer  *bufio.Writer
+	sums    *summing
+	groups  []format.RowGroup
+	lengths []byte // of pages
+	rows    int64
+	meta    map[string]string
 }
 
 func newOutput(to io.Writer, o Options) (*output, error) {
@@ -51,6 +52,7 @@ func (out *output) add(c chunk) error {
 	g.Columns = append(g.Columns, format.ColumnChunk{MetaData: c.meta})
 	g.TotalByteSize += c.meta.TotalUncompressedSize
 	g.TotalCompressedSize += c.meta.TotalCompressedSize
+	out.lengths = appendLengths(out.lengths, c.pages)
 	_, err := out.sums.Write(c.pages)
 	return err
 }
@@ -72,10 +74,12 @@ var footer = sync.OnceValue(func() *format.FileMetaData {
 func (out *output) close(info Info, at arrivals) (Info, error) {
 	place := out.sums.size
 	list, directory := at.pack()
-	if _, err := out.sums.Write(append(list, directory...)); err != nil {
+	if _, err := out.sums.Write(slices.Concat(list, directory, out.lengths)); err != nil {
 		return Info{}, err
 	}
-	meta := map[string]string{metaVersion: version, metaTimes: fmt.Sprint(place, len(list), len(directory)), metaInfo: info.text(), metaSums: out.sums.seal()}
+	meta := map[string]string{metaVersion: version, metaTimes: fmt.Sprint(place, len(list), len(directory)),
+		metaLengths: fmt.Sprint(place+int64(len(list)+len(directory)), len(out.lengths)),
+		metaInfo:    info.text(), metaSums: out.sums.seal()}
 	for key, value := range out.meta {
 		meta[key] = value
 	}

@@ -20,7 +20,8 @@ type page struct {
 	coding      format.Encoding
 	stored      bool // whatever the codec
 	content     []byte
-	size        int // of what is in it
+	size        int   // of what is in it
+	at, length  int64 // where it stands in the file, if it is to be read from there
 }
 
 // The kinds of pages.

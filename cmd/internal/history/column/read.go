@@ -18,6 +18,7 @@ type File struct {
 	layout  *layout
 	pages   *checked
 	arrived func() (*timeline, error)
+	lengths func() ([][]byte, error)
 
 	indexEnd int64  // where Parquet's indexes end, which begin where the pages end
 	indexSum uint32 // their checksum; 0: none
@@ -62,7 +63,7 @@ func Read(r io.ReaderAt, size int64) (f *File, err error) {
 	if err := f.parse(string(f.layout.meta[metaInfo])); err != nil {
 		return nil, err
 	}
-	f.arrived = sync.OnceValues(f.readTimeline)
+	f.arrived, f.lengths = sync.OnceValues(f.readTimeline), sync.OnceValues(f.readLengths)
 	f.Size, f.Groups = size, len(f.layout.groups)
 	return f, nil
 }
@@ -131,6 +132,9 @@ func (f *File) Close() error {
 // Verify reads all of the file, which checks it.
 func (f *File) Verify() error {
 	if _, err := f.arrivals(); err != nil {
+		return err
+	}
+	if _, err := f.lengths(); err != nil {
 		return err
 	}
 	if err := f.verifyIndexes(); err != nil {

@@ -23,10 +23,12 @@ type Column struct {
 
 	kind   Kind
 	codec  codec
-	chunk  []byte  // as it stands in the file
-	frames []page  // of the dictionary, by the places of their first values; without content once they are unpacked
-	pages  []page  // of chunk that are not unpacked yet, by their first rows
-	rows   int     // that there is no room for yet
+	chunk  []byte // as it stands in the file
+	frames []page // of the dictionary, by the places of their first values; without content once they are unpacked
+	pages  []page // of chunk that are not unpacked yet, by their first rows
+	rows   int    // that there is no room for yet
+	of     *checked
+	page   []byte
 	index  []int32 // what Index is made of
 	single bool    // all rows have the only value of the dictionary
 }
@@ -67,7 +69,7 @@ func (f *File) Column(group int, id ID, c *Column) (err error) {
 // Begin is Column for a reader that wants some rows: it reads the dictionary, and that of
 // which rows Need or All were told follows.
 func (f *File) Begin(group int, id ID, c *Column) (err error) {
-	if err := f.BeginRows(group, id, c); err != nil {
+	if err := f.begin(group, id, c, false); err != nil {
 		return err
 	}
 	defer recovered(&err)
@@ -77,21 +79,40 @@ func (f *File) Begin(group int, id ID, c *Column) (err error) {
 	return nil
 }
 
-// BeginRows is Begin for RowsOf, which reads of the dictionary what its rows have. Until then
-// the column's values must not be looked at.
-func (f *File) BeginRows(group int, id ID, c *Column) (err error) {
+// fewRows are so few that their pages are read one by one.
+const fewRows = 8
+
+// BeginRows is Begin for RowsOf, which reads of so many rows what they have of the dictionary,
+// too. Until then the column's values must not be looked at.
+func (f *File) BeginRows(group int, id ID, c *Column, rows int) error {
+	return f.begin(group, id, c, rows <= fewRows)
+}
+
+// begin is Begin without the values of the dictionary, and with single pages, if asked so,
+// without what is in the others.
+func (f *File) begin(group int, id ID, c *Column, single bool) (err error) {
 	defer recovered(&err)
 	rows := f.GroupLen(group)
 	c.reset(id)
-	if f.layout.place[id] < 0 {
+	place := f.layout.place[id]
+	if place < 0 {
 		c.constant(id, rows)
 		return nil
 	}
-	at := f.layout.groups[group].chunks[f.layout.place[id]]
+	at := &f.layout.groups[group].chunks[place]
 	c.codec = at.codec
-	b, err := f.pages.read(&c.chunk, at.offset, at.size)
-	if err == nil {
-		err = c.begin(id, b, rows)
+	var lengths, b []byte
+	if single {
+		lengths, err = f.lengthsOf(group, place)
+	}
+	switch {
+	case err != nil:
+	case len(lengths) > 0:
+		err = c.beginPages(id, f.pages, at, lengths, rows)
+	default:
+		if b, err = f.pages.read(&c.chunk, at.offset, at.size); err == nil {
+			err = c.begin(id, b, rows)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("column %s: %w", id, err)
@@ -114,14 +135,9 @@ func (c *Column) begin(id ID, b []byte, rows int) error {
 		}
 		switch b = rest; {
 		case kind == dictionaryPage && n == 0 && !hasDictionary && p.rows <= rows:
-			if p.rows == 0 || p.size != p.rows*dictionaryBytes[c.kind] {
-				return errDictionary
-			}
-			if err := p.plausible(); err != nil {
+			if err := c.sized(&p); err != nil {
 				return err
 			}
-			c.frames = p.frames(c.codec, dictionaryBytes[c.kind], c.frames)
-			c.size(p.rows)
 			hasDictionary = true
 		case (kind == dataPage || kind == dataPage2) && p.rows <= rows-n:
 			p.first = n
@@ -207,8 +223,16 @@ func (c *Column) constant(id ID, rows int) {
 
 var errDictionary = fmt.Errorf("%w: its dictionary has another size than its header says", ErrDamaged)
 
-// size makes room for the values of a dictionary.
-func (c *Column) size(n int) {
+// sized makes room for the values of a dictionary.
+func (c *Column) sized(p *page) error {
+	if p.rows == 0 || p.size != p.rows*dictionaryBytes[c.kind] {
+		return errDictionary
+	}
+	if err := p.plausible(); err != nil {
+		return err
+	}
+	c.frames = p.frames(c.codec, dictionaryBytes[c.kind], c.frames)
+	n := p.rows
 	switch c.kind {
 	case Int32:
 		c.Int32 = grow(c.Int32, n)
@@ -217,6 +241,7 @@ func (c *Column) size(n int) {
 	default:
 		c.Bytes = grow(c.Bytes, n*c.width()+padding)[:n*c.width()]
 	}
+	return nil
 }
 
 // dictionary reads the values of the dictionary.

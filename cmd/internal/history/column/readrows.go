@@ -14,7 +14,7 @@ import (
 func (f *File) Rows(group int, rows []int32, to []Row, only ...ID) ([]Row, error) {
 	var c Column
 	return f.RowsOf(group, rows, to, func(id ID) (*Column, error) {
-		return &c, f.BeginRows(group, id, &c)
+		return &c, f.BeginRows(group, id, &c, len(rows))
 	}, only...)
 }
 
@@ -99,6 +99,10 @@ func (c *Column) some(rows []int32, to []int64) (err error) {
 
 // loadSome is load for some rows.
 func (c *Column) loadSome(p *page, rows []int32, to []int64) error {
+	p, err := c.fetched(p)
+	if err != nil {
+		return err
+	}
 	if c.Index == nil {
 		return p.numbersOf(c.codec, rows, to, c.Int64 != nil)
 	}

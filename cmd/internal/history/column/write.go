@@ -54,6 +54,7 @@ const (
 	metaArrivals = "flowhound.arrivals" // the list itself, in files of earlier versions
 	metaArrived  = "flowhound.arrived"  // where the list stands, in others: offset and length
 	metaTimes    = "flowhound.times"    // where the list stands: offset, length, and the length of its directory, which follows
+	metaLengths  = "flowhound.lengths"  // where the lengths of pages stand: offset and length
 	metaInfo     = "flowhound.info"
 	version      = "1"
 )

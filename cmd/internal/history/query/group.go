@@ -70,15 +70,15 @@ func (g *group) begun(id column.ID) *column.Column {
 	return c
 }
 
-// once is begun for a column that RowsOf looks at for the last time. What nobody has read so
+// once is begun for a column that RowsOf looks at for the last time, in so many rows. What nobody has read so
 // far is read where the one before of its kind was: 30 columns of a row group would take
 // 2 MB, most of which a processor would see for the first time.
-func (g *group) once(id column.ID) *column.Column {
+func (g *group) once(id column.ID, rows int) *column.Column {
 	if g.loaded[id] {
 		return &g.cols[id]
 	}
 	c := &g.passed[id.Kind()]
-	if err := g.file.BeginRows(g.at, id, c); err != nil {
+	if err := g.file.BeginRows(g.at, id, c, rows); err != nil {
 		panic(failure{err})
 	}
 	return c

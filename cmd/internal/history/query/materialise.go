@@ -35,7 +35,7 @@ func (g *group) materialise(sel []int32, rows []column.Row, out []Conversation, 
 		if len(sel) == chunk { // more may follow
 			return g.begun(id), nil
 		}
-		return g.once(id), nil
+		return g.once(id, len(sel)), nil
 	}, only...)
 	if err != nil {
 		panic(failure{err})
