@@ -91,6 +91,19 @@ func boundMemory() {
 	debug.SetMemoryLimit(memoryLimit)
 }
 
+// answerTo is where an answer is printed, until the command is interrupted.
+type answerTo struct {
+	ctx context.Context
+	out io.Writer
+}
+
+func (w answerTo) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.out.Write(p)
+}
+
 // zone is the zone of times that are read and printed.
 func (a *asking) zone() *time.Location {
 	if a.utc {

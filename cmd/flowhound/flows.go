@@ -164,7 +164,7 @@ type flowOutput struct {
 }
 
 func (o *outputForm) open(cmd *cobra.Command, a *asking, biflow bool) (*flowOutput, error) {
-	out := &flowOutput{out: bufio.NewWriter(cmd.OutOrStdout())}
+	out := &flowOutput{out: bufio.NewWriter(answerTo{cmd.Context(), cmd.OutOrStdout()})}
 	switch {
 	case o.path() != "":
 		p, err := file.Create(o.path())

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -126,7 +127,7 @@ func TestSearchInterrupted(t *testing.T) {
 			args = append(args, "--history", "flows", "--start", "2026-06-07", "--end", "2026-06-07", "--utc")
 			status := 0
 			for range 5 { // a loaded machine may be late to tell the search of the interrupt
-				if status = interrupted(t, dir, args); status == exitInterrupted {
+				if status = interrupted(t, dir, args, 2); status == exitInterrupted {
 					break
 				}
 			}
@@ -141,25 +142,64 @@ func TestSearchInterrupted(t *testing.T) {
 	}
 }
 
-// interrupted starts a question, interrupts it in the middle of its search, and returns how
-// it ended.
-func interrupted(t *testing.T, dir string, args []string) int {
+// TestPrintInterrupted: so does one while the answer is printed. Nobody reads it at first.
+func TestPrintInterrupted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w, err := dataset.Create(filepath.Join(dir, "flows"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 6, 7, 0, 0, 0, 0, time.UTC).UnixNano()
+	records := make([]flow.Record, 20_000)
+	for i := range records {
+		records[i] = flow.Record{Src: flow.Addr4(0x0a000000 + uint32(i)), Dst: flow.Addr4(0xc6336407), Start: at, End: at, Received: at, Bytes: 1, Packets: 1, Has: flow.HasStart | flow.HasEnd | flow.HasBytes | flow.HasPackets}
+	}
+	if err := errors.Join(w.Add(records), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"flows": {"flows", "--limit", "0", "--csv"},
+		"top":   {"top", "--fields", "sip", "--count", "0", "--json"},
+		"hunt":  {"hunt", "198.51.100.7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args = append(args, "--history", "flows", "--start", "2026-06-07", "--end", "2026-06-07", "--utc")
+			status := 0
+			for range 5 { // a loaded machine may be late to tell it of the interrupt
+				if status = interrupted(t, dir, args, 1); status == exitInterrupted {
+					return
+				}
+			}
+			t.Errorf("it ended with status %d, want %d", status, exitInterrupted)
+		})
+	}
+}
+
+// interrupted starts a question, interrupts it while it waits for somebody who reads what
+// it writes to a file descriptor, 1 or 2, and returns how it ended.
+func interrupted(t *testing.T, dir string, args []string, fd int) int {
 	t.Helper()
-	r, stderr, err := os.Pipe()
+	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	fill(t, stderr)
+	fill(t, w)
 	cmd := exec.CommandContext(t.Context(), "flowhound", args...) // testscript.Main put it on PATH
-	cmd.Dir, cmd.Stderr = dir, stderr
+	cmd.Dir = dir
+	if fd == 1 {
+		cmd.Stdout = w
+	} else {
+		cmd.Stderr = w
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stderr.Close()
-	for deadline := time.Now().Add(time.Minute); !blocked(t, cmd.Process.Pid); time.Sleep(time.Millisecond) {
+	w.Close()
+	for deadline := time.Now().Add(time.Minute); !blocked(t, cmd.Process.Pid, fd); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the search is not held up")
+			t.Fatal("it is not held up")
 		}
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -194,8 +234,8 @@ func fill(t *testing.T, pipe *os.File) {
 	}
 }
 
-// blocked reports whether a thread of a process waits to write to its standard error.
-func blocked(t *testing.T, pid int) bool {
+// blocked reports whether a thread of a process waits to write to a file descriptor.
+func blocked(t *testing.T, pid, fd int) bool {
 	t.Helper()
 	threads, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "syscall"))
 	if err != nil {
@@ -203,7 +243,7 @@ func blocked(t *testing.T, pid int) bool {
 	}
 	for _, path := range threads {
 		b, _ := os.ReadFile(path) // of a thread that runs it says "running"
-		if strings.HasPrefix(string(b), strconv.Itoa(syscall.SYS_WRITE)+" 0x2 ") {
+		if strings.HasPrefix(string(b), fmt.Sprintf("%d %#x ", syscall.SYS_WRITE, fd)) {
 			return true
 		}
 	}

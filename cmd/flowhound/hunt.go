@@ -173,7 +173,7 @@ func printFinds(cmd *cobra.Command, h *huntFor, q ask.Question, data *ask.Data, 
 		return false, err
 	}
 	done()
-	out := bufio.NewWriter(cmd.OutOrStdout())
+	out := bufio.NewWriter(answerTo{cmd.Context(), cmd.OutOrStdout()})
 	defer func() { err = errors.Join(err, out.Flush()) }()
 	if beyond > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%d more flows are of pairs that did not fit into the table: narrow the time or the indicators\n", beyond)

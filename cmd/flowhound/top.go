@@ -90,7 +90,7 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) (err error) {
 		o.nothing()
 		return o.incomplete()
 	}
-	out := bufio.NewWriterSize(cmd.OutOrStdout(), 1<<16) // a series has megabytes
+	out := bufio.NewWriterSize(answerTo{cmd.Context(), cmd.OutOrStdout()}, 1<<16) // a series has megabytes
 	switch {
 	case o.form.json:
 		err = show.TopJSON(out, t, &o.ranking)
