@@ -48,6 +48,9 @@ of removed files.`,
 			}
 			defer func() { err = errors.Join(err, a.Close(cmd.Context())) }()
 			err = a.Forget(cmd.Context(), networks, showForgetting(cmd))
+			if cmd.Context().Err() != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), "flowhound: interrupted: some files may still hold what was to be forgotten; run the command again")
+			}
 			if err == nil && e.dir == "" {
 				err = e.tellRest(cmd, networks)
 			}
