@@ -68,7 +68,7 @@ cmd/internal/alert/logged: plugin/hit
 cmd/internal/alert/journal: cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/hit/hitpb
 cmd/internal/alert/journal/journaltest: cmd/internal/alert/journal plugin/hit
 cmd/internal/alert/logfile: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit
-cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/settings plugin plugin/hit plugin/retry
+cmd/internal/alert/output: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding cmd/internal/intel cmd/internal/settings plugin plugin/hit plugin/retry plugin/text
 cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/output cmd/internal/file cmd/internal/finding cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit plugin/host
 cmd/internal/alert/regular:
 cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
@@ -115,7 +115,7 @@ cmd/internal/intel/dnsbl: cmd/internal/resolver cmd/internal/finding cmd/interna
 cmd/internal/intel/known: cmd/internal/intel
 cmd/internal/intel/dnstest: plugin/plugintest/peer golang.org/x/
 cmd/internal/intel/export: cmd/internal/file cmd/internal/intel golang.org/x/ plugin/text
-cmd/internal/intel/export/keep: cmd/internal/finding cmd/internal/intel cmd/internal/intel/export cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry
+cmd/internal/intel/export/keep: cmd/internal/finding cmd/internal/intel cmd/internal/intel/export cmd/internal/metric cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/hit plugin/nearest plugin/retry plugin/text
 cmd/internal/intel/feed: cmd/internal/file cmd/internal/file/watch cmd/internal/finding cmd/internal/intel cmd/internal/intel/feed/ingest cmd/internal/intel/known cmd/internal/metric cmd/internal/settings github.com/gaissmai/bart github.com/prometheus/client_golang/prometheus golang.org/x/ plugin/hit plugin/retry plugin/text
 cmd/internal/intel/feed/abusech: cmd/internal/intel cmd/internal/intel/feed/ingest
 cmd/internal/intel/feed/archive: cmd/internal/file
