@@ -17,12 +17,13 @@ const (
 	tunnel                   // in tables only: the address holds another one
 )
 
-// texts holds what String returns, so that it allocates nothing.
-var texts = func() (t [26 * 26]string) {
-	for i := range t {
-		t[i] = string([]byte{byte('A' + i/26), byte('A' + i%26)})
+// texts holds what String returns, two letters each, so that it allocates nothing.
+var texts = func() string {
+	var t [2 * 26 * 26]byte
+	for i := range 26 * 26 {
+		t[2*i], t[2*i+1] = byte('A'+i/26), byte('A'+i%26)
 	}
-	return t
+	return string(t[:])
 }()
 
 // NewCountry returns the country of two letters, Unknown where they are none.
@@ -70,10 +71,10 @@ func (c Country) String() string {
 		return "--"
 	}
 	i := (int(c>>8)-'A')*26 + int(c&0xff) - 'A'
-	if i < 0 || i >= len(texts) {
+	if i < 0 || i >= len(texts)/2 {
 		return "--"
 	}
-	return texts[i]
+	return texts[2*i : 2*i+2]
 }
 
 // Code returns two letters for everything: "NL", "--", and "xp" and "xm" in small

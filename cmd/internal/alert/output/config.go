@@ -1,13 +1,13 @@
 package output
 
 import (
-	"regexp"
 	"slices"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/hit"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Config is an entry of the section outputs: one place that hits are delivered to, by
@@ -57,13 +57,13 @@ func (c *Config) SetDefaults() {
 	c.MaxAge = 7 * 24 * time.Hour
 }
 
-var name = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+var name = text.Pattern(`^[a-z0-9][a-z0-9_-]*$`)
 
 // Tags returns the validator tags of Config's own.
 func Tags() []settings.Tag {
 	return []settings.Tag{
-		{Name: "output_name", Is: name.MatchString, Want: "an output's name: use a-z, 0-9, _ and - only, and begin with a letter or digit"},
-		{Name: "output_type", Is: name.MatchString, Want: "the type of an output, such as syslog, elasticsearch or webhook"},
+		{Name: "output_name", Is: func(s string) bool { return name().MatchString(s) }, Want: "an output's name: use a-z, 0-9, _ and - only, and begin with a letter or digit"},
+		{Name: "output_type", Is: func(s string) bool { return name().MatchString(s) }, Want: "the type of an output, such as syslog, elasticsearch or webhook"},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // protoNames are the names that nfdump prints for protocol numbers, in its order; a
@@ -19,7 +20,7 @@ SCCSP ETHIP ENCAP 99 GMTP IFMP PNNI PIM ARIS SCPS QNX A/N IPcmp SNP CpqPP IPXIP
 VRRP PGM 0hop L2TP DDX IATP STP SRP UTI SMP SM PTP ISIS4 FIRE CRTP CRUDP
 128 IPLT SPS PIPE SCTP FC 134 MHEAD UDP-L MPLS`
 
-var protoNumbers = func() map[string]uint8 {
+var protoNumbers = sync.OnceValue(func() map[string]uint8 {
 	m := map[string]uint8{"icmpv6": 58, "icmp6": 58, "ipv6-icmp": 58, "udplite": 136}
 	for n, name := range strings.Fields(protoNames) {
 		if _, taken := m[strings.ToLower(name)]; !taken {
@@ -27,14 +28,14 @@ var protoNumbers = func() map[string]uint8 {
 		}
 	}
 	return m
-}()
+})
 
 // parseProto reads a protocol's number or name.
 func parseProto(b []byte) (uint8, error) {
 	if n, err := strconv.ParseUint(string(b), 10, 8); err == nil {
 		return uint8(n), nil
 	}
-	if n, ok := protoNumbers[strings.ToLower(string(b))]; ok {
+	if n, ok := protoNumbers()[strings.ToLower(string(b))]; ok {
 		return n, nil
 	}
 	return 0, fmt.Errorf("%q is not a protocol; let nfdump print numbers with -N", b)

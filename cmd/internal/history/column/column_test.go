@@ -26,6 +26,7 @@ func TestColumns(t *testing.T) {
 			t.Errorf("column %d is %s, want %s", id, id, want)
 		}
 	}
+	schema := parquet.SchemaOf(Row{})
 	for i, c := range schema.Columns() {
 		if c[0] != ID(i).String() {
 			t.Errorf("column %d of the schema is %s, want %s", i, c[0], ID(i))

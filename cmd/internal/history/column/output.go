@@ -60,7 +60,7 @@ func (out *output) add(c chunk) error {
 // footer is what all files have in common there.
 var footer = sync.OnceValue(func() *format.FileMetaData {
 	var b bytes.Buffer
-	if err := parquet.NewGenericWriter[Row](&b, schema).Close(); err != nil {
+	if err := parquet.NewGenericWriter[Row](&b, parquet.SchemaOf(Row{})).Close(); err != nil {
 		panic(err) // the schema is wrong
 	}
 	f, err := parquet.OpenFile(bytes.NewReader(b.Bytes()), int64(b.Len()))

@@ -3,11 +3,7 @@ package column
 import (
 	"reflect"
 	"strings"
-
-	"github.com/parquet-go/parquet-go"
 )
-
-var schema = parquet.SchemaOf(Row{})
 
 // specsOf reads the columns off Row, so that there is one list of them.
 func specsOf() []spec {

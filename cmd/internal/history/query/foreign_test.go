@@ -81,10 +81,10 @@ func TestOtherHabits(t *testing.T) {
 func TestSuggestionsHold(t *testing.T) {
 	for name, e := range foreign {
 		first, _, _ := strings.Cut(e.means, " ")
-		if _, noun := nouns[first]; e.means != "" && !noun && sideNames[first] == either && first != "nat" && first != "direction" {
+		if _, noun := nouns()[first]; e.means != "" && !noun && sideNames[first] == either && first != "nat" && first != "direction" {
 			t.Errorf("%s: %q begins no condition", name, e.means)
 		}
-		if _, noun := nouns[name]; noun || e.means == "" && e.lacks == "" {
+		if _, noun := nouns()[name]; noun || e.means == "" && e.lacks == "" {
 			t.Errorf("%s is a word of ours, or nothing is said of it", name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/flowhound/flowhound/plugin/nearest"
 )
@@ -26,7 +27,7 @@ type noun struct {
 	paired, nat    bool
 }
 
-var nouns = makeNouns()
+var nouns = sync.OnceValue(makeNouns)
 
 func makeNouns() map[string]noun {
 	ip := noun{SrcIP, DstIP, NATSrcIP, NATDstIP, true, true}
@@ -78,7 +79,7 @@ func (p *parser) term() (*node, error) {
 		}
 	}
 	t := p.look(0)
-	n, ok := nouns[strings.ToLower(t.text)]
+	n, ok := nouns()[strings.ToLower(t.text)]
 	switch {
 	case t.kind == word && ok:
 		p.at++
@@ -86,7 +87,7 @@ func (p *parser) term() (*node, error) {
 		if on == either && !nat && sided && p.look(-1).kind != open {
 			return nil, p.fail(t, strconv.Quote(t.text)+" alone is of either side", p.said+" "+t.text)
 		}
-		n = nouns["ip"]
+		n = nouns()["ip"]
 	default:
 		return nil, p.unknown(t, on != either || nat)
 	}

@@ -112,7 +112,7 @@ func (p *parser) unknown(t token, afterSide bool) error {
 		return p.fail(t, strconv.Quote(t.text)+" stands alone: each condition says what it is about", m)
 	}
 	if name, value, ok := strings.Cut(t.text, ":"); ok { // src:10.0.0.1
-		if _, noun := nouns[strings.ToLower(name)]; noun || sideNames[strings.ToLower(name)] != either {
+		if _, noun := nouns()[strings.ToLower(name)]; noun || sideNames[strings.ToLower(name)] != either {
 			return p.fail(t, "a space stands before the value, not a colon", name+" "+value)
 		}
 	}
@@ -126,7 +126,7 @@ func (p *parser) unknown(t token, afterSide bool) error {
 	if afterSide {
 		words = nil
 	}
-	for w, n := range nouns {
+	for w, n := range nouns() {
 		if !afterSide || n.paired {
 			words = append(words, w)
 		}

@@ -3,16 +3,16 @@ package feed
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // folderName is what the name of a feed that is fetched must be: its folder is
 // called the same.
-var folderName = regexp.MustCompile(`^[a-z0-9_-]+$`)
+var folderName = text.Pattern(`^[a-z0-9_-]+$`)
 
 // check rejects what cannot be read or fetched.
 func (c Source) check() error {
@@ -43,7 +43,7 @@ func (c Source) check() error {
 
 func (c Source) checkFetched(t *Type) error {
 	switch {
-	case !folderName.MatchString(c.Name):
+	case !folderName().MatchString(c.Name):
 		return fmt.Errorf("feed %q: its name cannot be that of a folder", c.Name)
 	case c.Type == TypeAllow:
 		return fmt.Errorf("allow list %s: no path: name the file to read", c.Name)

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/otx"
 	"github.com/flowhound/flowhound/cmd/internal/intel/known"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // Config is what the configuration says of feeds and allow lists. The sections are
@@ -101,12 +101,12 @@ func (s *Source) Paths() []*string {
 	return paths
 }
 
-var sourceName = regexp.MustCompile(`^[a-z0-9_-]+$`)
+var sourceName = text.Pattern(`^[a-z0-9_-]+$`)
 
 // Tags returns the validator tags of Source's own.
 func Tags() []settings.Tag {
 	return []settings.Tag{
-		{Name: "feed_name", Is: sourceName.MatchString, Want: "a feed's name: use a-z, 0-9, _ and - only"},
+		{Name: "feed_name", Is: func(s string) bool { return sourceName().MatchString(s) }, Want: "a feed's name: use a-z, 0-9, _ and - only"},
 		{Name: "feed_type", Words: Names},
 	}
 }

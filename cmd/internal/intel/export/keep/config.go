@@ -2,7 +2,6 @@ package keep
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/intel/export"
 	"github.com/flowhound/flowhound/cmd/internal/settings"
 	"github.com/flowhound/flowhound/plugin/nearest"
+	"github.com/flowhound/flowhound/plugin/text"
 )
 
 // File is one file that is kept as the indicators are, for another system to read:
@@ -76,14 +76,14 @@ func (a Action) MarshalYAML() (any, error) {
 	return a.Word, nil
 }
 
-var setName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+var setName = text.Pattern(`^[a-z][a-z0-9_-]*$`)
 
 // Tags returns the validator tags of File's own.
 func Tags() []settings.Tag {
 	return []settings.Tag{
 		settings.DNSName(),
 		{Name: "export_format", Words: export.Formats},
-		{Name: "set_name", Is: setName.MatchString, Want: "the name of a table or set: use a-z, 0-9, _ and - only, a letter first"},
+		{Name: "set_name", Is: func(s string) bool { return setName().MatchString(s) }, Want: "the name of a table or set: use a-z, 0-9, _ and - only, a letter first"},
 	}
 }
 
