@@ -8,8 +8,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
@@ -106,13 +109,36 @@ func (s *Set) Snapshot(from, to time.Time) (*Snapshot, error) {
 		snap.Close()
 		return nil, err
 	}
-	for _, day := range days {
-		if err := snap.add(day); err != nil {
-			snap.Close()
-			return nil, err
-		}
+	if err := snap.addAll(days); err != nil {
+		snap.Close()
+		return nil, err
 	}
 	return snap, nil
+}
+
+// addAll adds days, whose manifests all processors read.
+func (s *Snapshot) addAll(days []string) error {
+	manifests, errs := make([]*manifest, len(days)), make([]error, len(days))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(days)) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(days); i = int(next.Add(1)) - 1 {
+				manifests[i], _, errs[i] = readManifest(s.dir, days[i], s.id)
+			}
+		})
+	}
+	all.Wait()
+	for i, day := range days {
+		if errors.Is(errs[i], fs.ErrNotExist) {
+			continue // expired
+		}
+		if errs[i] != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(s.dir, day), errs[i])
+		}
+		s.add(day, manifests[i])
+	}
+	return nil
 }
 
 // Days returns the days of a data set, in order.
@@ -152,15 +178,7 @@ func (s *Snapshot) openLog() error {
 	return nil
 }
 
-func (s *Snapshot) add(day string) error {
-	dir := filepath.Join(s.dir, day)
-	m, _, err := readManifest(s.dir, day, s.id)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // expired
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", dir, err)
-	}
+func (s *Snapshot) add(day string, m *manifest) {
 	s.filed[day] = m.Filed
 	if begin, _ := time.Parse(dayFormat, day); begin.UnixNano() < s.to && begin.AddDate(0, 0, 1).UnixNano() > s.from {
 		for _, d := range m.Damaged {
@@ -170,10 +188,9 @@ func (s *Snapshot) add(day string) error {
 	slices.SortFunc(m.Files, func(a, b entry) int { return strings.Compare(a.Name, b.Name) })
 	for _, e := range m.Files {
 		if e.Start < s.to && e.End >= s.from {
-			s.Files = append(s.Files, &File{Info: e.Info, Day: day, Name: e.Name, Path: filepath.Join(dir, e.Name)})
+			s.Files = append(s.Files, &File{Info: e.Info, Day: day, Name: e.Name, Path: filepath.Join(s.dir, day, e.Name)})
 		}
 	}
-	return nil
 }
 
 // Close lets go of what the snapshot holds.

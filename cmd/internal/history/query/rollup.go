@@ -119,12 +119,34 @@ func (d *Data) addRollups(q *Question, from rollup, s *sums) (covered []bool, er
 	for i := range adders {
 		adders[i] = newAdder(q, s, &mu)
 	}
+	if look := adders[0].look; look == lookSrc || look == lookDst { // by one country, in steps of time
+		s.table.expect(d.steps(q, s.keys) * someCountries)
+	}
 	want := dataset.Wanted{Sums: s.wanted(), Src: adders[0].look&lookSrc != 0, Dst: adders[0].look&lookDst != 0}
 	covered, err = give(len(adders), want, func(worker, _ int, rows []CountryHour) error { return adders[worker].add(rows) })
 	for _, a := range adders {
 		err = cmp.Or(err, a.endAll(), a.handOn())
 	}
 	return covered, err
+}
+
+// someCountries is about how many countries send something in an hour of much traffic.
+const someCountries = 250
+
+// steps returns how many steps of time a question's files have by keys, about.
+func (d *Data) steps(q *Question, keys []Key) int {
+	from, to := q.bounds()
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for i := range d.Files {
+		first, last = min(first, floorMillis(d.Files[i].Info.Start)), max(last, floorMillis(d.Files[i].Info.End))
+	}
+	first, last = max(first, from), min(last, to)
+	for i := range keys {
+		if step := keys[i].Step.Milliseconds(); step > 0 && last > first {
+			return int((last-first)/step) + 1
+		}
+	}
+	return 1
 }
 
 // adder adds up what one worker is given. A month has two million sums of hours, or eight with
@@ -140,7 +162,7 @@ type adder struct {
 	hour     int64 // of the last row
 	inside   bool  // whether it is asked for
 	at       int64 // an hour that stands for all of the same steps of time
-	alike    [1 << 12]alike
+	alike    [1 << alikeBits]alike
 	verdicts [1 << 12]verdict
 
 	keys    []byte // of what is not handed on yet
@@ -148,6 +170,9 @@ type adder struct {
 	records uint64
 	total   uint64
 }
+
+// alikeBits is for two hours of some 250 countries, in 80 kB.
+const alikeBits = 11
 
 // alike is what rows have together that are about one thing, at one time.
 type alike struct {
@@ -187,6 +212,7 @@ const mostAdded = 1024
 func newAdder(q *Question, s *sums, mu *sync.Mutex) *adder {
 	a := &adder{q: q, mu: mu, s: s, hour: math.MinInt64, look: looksAt(q.Filter.root), wanted: s.wanted()}
 	a.from, a.to = q.bounds()
+	clear(a.alike[:]) // see grow
 	for i := range s.keys {
 		k := &s.keys[i]
 		if k.Step > 0 {
@@ -241,7 +267,7 @@ func (a *adder) add(rows []CountryHour) (err error) {
 		}
 		is := aboutOf(h)&a.look + 1
 		if to == nil || is != to.is {
-			if to = &a.alike[(uint64(is)^uint64(a.at)<<40)*0x9e3779b97f4a7c15>>(64-12)]; to.is != is || to.at != a.at {
+			if to = &a.alike[(uint64(is)^uint64(a.at)<<40)*0x9e3779b97f4a7c15>>(64-alikeBits)]; to.is != is || to.at != a.at {
 				err = cmp.Or(err, a.end(to))
 				*to = alike{is: is, at: a.at, accepted: a.accepts(is - 1)}
 			}
