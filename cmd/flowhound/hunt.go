@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +17,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
 	ask "github.com/flowhound/flowhound/cmd/internal/history/query"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -192,8 +190,8 @@ func printGroups(out io.Writer, groups []*hunt.Group, asJSON bool) error {
 	table := demo.Table{Times: true}
 	hits := make([]hit.Hit, min(len(groups), printedAtOnce))
 	for block := range slices.Chunk(groups, printedAtOnce) {
-		onAllProcessors(len(block), func(_, from, to int) {
-			for i := from; i < to; i++ {
+		parallel.Do(pieces(len(block)), func(piece int) {
+			for i := piece * printedByOne; i < min(len(block), (piece+1)*printedByOne); i++ {
 				hits[i] = block[i].Sums()
 				hits[i].Regular = block[i].Regular()
 			}
@@ -213,22 +211,5 @@ const (
 	printedByOne  = 64
 )
 
-// onAllProcessors calls do for n numbers: for pieces of printedByOne of them, counted from 0
-// on.
-func onAllProcessors(n int, do func(piece, from, to int)) {
-	var next atomic.Int64
-	var all sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		all.Go(func() {
-			for {
-				piece := int(next.Add(1)) - 1
-				from := piece * printedByOne
-				if from >= n {
-					return
-				}
-				do(piece, from, min(from+printedByOne, n))
-			}
-		})
-	}
-	all.Wait()
-}
+// pieces returns how many pieces of printedByOne groups there are.
+func pieces(groups int) int { return (groups + printedByOne - 1) / printedByOne }

@@ -10,21 +10,23 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/history/hunt"
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
 func printGroupsJSON(out io.Writer, groups []*hunt.Group) error {
 	texts := make([][]byte, printedAtOnce/printedByOne)
 	for block := range slices.Chunk(groups, printedAtOnce) {
-		onAllProcessors(len(block), func(i, from, to int) {
-			texts[i] = texts[i][:0]
-			for _, g := range block[from:to] {
+		parallel.Do(pieces(len(block)), func(piece int) {
+			text := texts[piece][:0]
+			for _, g := range block[piece*printedByOne : min(len(block), (piece+1)*printedByOne)] {
 				x := g.Sums()
 				x.Regular = g.Regular()
-				texts[i] = append(appendFind(texts[i], &x), '\n')
+				text = append(appendFind(text, &x), '\n')
 			}
+			texts[piece] = text
 		})
-		for i := 0; i*printedByOne < len(block); i++ {
+		for i := range pieces(len(block)) {
 			if _, err := out.Write(texts[i]); err != nil {
 				return err
 			}

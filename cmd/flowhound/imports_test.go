@@ -73,7 +73,7 @@ cmd/internal/alert/output/run: cmd/internal/alert/journal cmd/internal/alert/out
 cmd/internal/alert/regular:
 cmd/internal/alert/throttle: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/intel cmd/internal/match cmd/internal/metric github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/alert/series: cmd/internal/alert/journal cmd/internal/file cmd/internal/finding plugin/hit
-cmd/internal/columns:
+cmd/internal/columns: cmd/internal/parallel
 cmd/internal/config: cmd/internal/ go.yaml.in/yaml/ plugin/hit plugin/nearest plugin/text
 cmd/internal/control:
 cmd/internal/control/doctor: cmd/internal/control cmd/internal/finding
@@ -84,7 +84,7 @@ cmd/internal/control/outputs: cmd/internal/alert/journal cmd/internal/alert/outp
 cmd/internal/control/status: cmd/internal/alert/output/run cmd/internal/control cmd/internal/finding cmd/internal/flow/exporters cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/stage
 cmd/internal/control/trial: cmd/internal/alert/logged cmd/internal/alert/output/run cmd/internal/control cmd/internal/intel cmd/internal/stage plugin/hit
 cmd/internal/datadir:
-cmd/internal/demo: cmd/internal/columns cmd/internal/geo cmd/internal/hosts cmd/internal/intel cmd/internal/intel/export/keep cmd/internal/intel/feed plugin/hit plugin/text
+cmd/internal/demo: cmd/internal/columns cmd/internal/geo cmd/internal/hosts cmd/internal/intel cmd/internal/intel/export/keep cmd/internal/intel/feed cmd/internal/parallel plugin/hit plugin/text
 cmd/internal/file:
 cmd/internal/finding: plugin/text
 cmd/internal/flow:
@@ -97,14 +97,14 @@ cmd/internal/flow/udp: cmd/internal/finding cmd/internal/metric cmd/internal/pri
 cmd/internal/flow/lane: cmd/internal/flow cmd/internal/offheap
 cmd/internal/history: cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/flow/lane cmd/internal/metric cmd/internal/offheap cmd/internal/priority cmd/internal/settings github.com/prometheus/client_golang/prometheus plugin/text
 cmd/internal/history/column: cmd/internal/bounded cmd/internal/file cmd/internal/flow github.com/klauspost/compress/ github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/
-cmd/internal/history/dataset: cmd/internal/bounded cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal github.com/klauspost/compress/
+cmd/internal/history/dataset: cmd/internal/bounded cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal cmd/internal/parallel github.com/klauspost/compress/
 cmd/internal/history/wal: cmd/internal/bounded cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
 cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset cmd/internal/history/query cmd/internal/history/query/show plugin/plugintest/peer testdata/bench/flowgen
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset cmd/internal/priority plugin/nearest
 cmd/internal/history/query/alerts: cmd/internal/alert/series cmd/internal/flow cmd/internal/history/query plugin/hit
 cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed
-cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/bounded cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/column cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric cmd/internal/priority github.com/prometheus/client_golang/prometheus plugin/hit
+cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/bounded cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/column cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric cmd/internal/parallel cmd/internal/priority github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/file/watch: cmd/internal/file github.com/fsnotify/fsnotify
 cmd/internal/geo: cmd/internal/file cmd/internal/file/watch cmd/internal/finding cmd/internal/flow cmd/internal/metric cmd/internal/settings github.com/gaissmai/bart github.com/oschwald/maxminddb-golang/v2 github.com/prometheus/client_golang/prometheus plugin/hit plugin/text
 cmd/internal/geo/gen: cmd/internal/geo cmd/internal/geo/table
@@ -132,6 +132,7 @@ cmd/internal/intel/feed/warninglist: cmd/internal/intel cmd/internal/intel/feed/
 cmd/internal/match: cmd/internal/flow cmd/internal/intel
 cmd/internal/metric: github.com/prometheus/client_golang/prometheus
 cmd/internal/bounded:
+cmd/internal/parallel:
 cmd/internal/offheap:
 cmd/internal/priority:
 cmd/internal/replay: cmd/internal/geo cmd/internal/alert cmd/internal/alert/throttle cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/intel cmd/internal/match cmd/internal/site cmd/internal/stage plugin/hit

@@ -3,10 +3,13 @@
 package columns
 
 import (
-	"bufio"
+	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 )
 
 // gap is what stands between two columns.
@@ -20,90 +23,146 @@ type Table struct {
 	// fit, the first to go first.
 	Drop []int
 	// Paint colours the text of a cell; nil: none is coloured. row counts from 0, -1 is
-	// the head.
+	// the head. It is called for several rows at once.
 	Paint func(row, column int, text string) string
 
-	text []byte // of all cells, one behind the other: a table can have 400,000
-	ends []int  // of each cell, in text
+	pieces []Cells
+}
+
+// inPiece is how many rows are made and printed at once: a table can have 50,000.
+const inPiece = 256
+
+// Cells are those of some rows, in the making.
+type Cells struct {
+	text   []byte // of all cells, one behind the other
+	ends   []int  // of each cell, in text
+	widths []int  // of the columns
+}
+
+// Text adds the next cell of a row. Line ends become "; ".
+func (c *Cells) Text(text string) {
+	if strings.Contains(text, "\n") {
+		text = strings.ReplaceAll(text, "\n", "; ")
+	}
+	c.text = append(c.text, text...)
+	c.ends = append(c.ends, len(c.text))
+}
+
+// Append is Text for a text without line ends, which add appends to what it is given.
+func (c *Cells) Append(add func([]byte) []byte) {
+	c.text = add(c.text)
+	c.ends = append(c.ends, len(c.text))
+}
+
+// cell returns the text of a cell; all are counted in the order in which they came.
+func (c *Cells) cell(n int) []byte {
+	from := 0
+	if n > 0 {
+		from = c.ends[n-1]
+	}
+	return c.text[from:c.ends[n]]
+}
+
+// measure sets the widths of so many columns.
+func (c *Cells) measure(columns int) {
+	c.widths = make([]int, columns)
+	for n := range c.ends {
+		c.widths[n%columns] = max(c.widths[n%columns], utf8.RuneCount(c.cell(n)))
+	}
 }
 
 // Row adds a row, of as many cells as Head has.
 func (t *Table) Row(cells ...string) {
-	for _, c := range cells {
-		t.Cell(c)
+	if n := len(t.pieces); n == 0 || len(t.pieces[n-1].ends) >= inPiece*len(t.Head) {
+		t.pieces = append(t.pieces, Cells{})
+	}
+	c := &t.pieces[len(t.pieces)-1]
+	for _, text := range cells {
+		c.Text(text)
 	}
 }
 
-// Cell adds the next cell of a row. Line ends become "; ".
-func (t *Table) Cell(text string) {
-	if strings.Contains(text, "\n") {
-		text = strings.ReplaceAll(text, "\n", "; ")
-	}
-	t.text = append(t.text, text...)
-	t.ends = append(t.ends, len(t.text))
-}
-
-// Append is Cell for a text without line ends, which add appends to what it is given.
-func (t *Table) Append(add func([]byte) []byte) {
-	t.text = add(t.text)
-	t.ends = append(t.ends, len(t.text))
-}
-
-// cell returns the text of a cell; all are counted in the order in which they came.
-func (t *Table) cell(n int) []byte {
-	from := 0
-	if n > 0 {
-		from = t.ends[n-1]
-	}
-	return t.text[from:t.ends[n]]
+// Rows adds n rows: row adds the cells of each to c. It is called for several rows at once.
+func (t *Table) Rows(n int, row func(i int, c *Cells)) {
+	first := len(t.pieces)
+	t.pieces = append(t.pieces, make([]Cells, (n+inPiece-1)/inPiece)...)
+	parallel.Do(len(t.pieces)-first, func(piece int) {
+		for i := piece * inPiece; i < min(n, (piece+1)*inPiece); i++ {
+			row(i, &t.pieces[first+piece])
+		}
+	})
 }
 
 // Print writes the table in lines of at most width columns; 0: of any width. Columns of
 // Drop go first; then the last column is cut, for which "…" stands.
 func (t *Table) Print(w io.Writer, width int) error {
-	p := printing{Table: t, out: bufio.NewWriter(w), widths: t.widths(), width: width}
-	p.choose()
-	p.line(-1, func(c int) []byte { return []byte(t.Head[c]) })
-	for n := 0; n < len(t.ends); n += len(t.Head) {
-		p.line(n/len(t.Head), func(c int) []byte { return t.cell(n + c) })
+	head := Cells{}
+	for _, name := range t.Head {
+		head.Text(name)
 	}
-	return p.out.Flush()
+	p := printing{Table: t, width: width}
+	pieces, lines := append([]Cells{head}, t.pieces...), make([][]byte, len(t.pieces)+1)
+	parallel.Do(len(pieces), func(i int) { pieces[i].measure(len(t.Head)) })
+	p.widths = slices.Clone(pieces[0].widths)
+	for i := range pieces {
+		for c, w := range pieces[i].widths {
+			p.widths[c] = max(p.widths[c], w)
+		}
+	}
+	p.choose()
+	first := make([]int, len(pieces)) // row of each piece; the head is row -1
+	for i := range pieces {
+		if i > 0 {
+			first[i] = first[i-1] + len(pieces[i-1].ends)/len(t.Head)
+		}
+	}
+	parallel.Do(len(pieces), func(i int) { lines[i] = p.lines(&pieces[i], first[i]-1) })
+	for _, some := range lines {
+		if _, err := w.Write(some); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printing is a table that is printed.
 type printing struct {
 	*Table
-	out    *bufio.Writer
 	width  int
 	widths []int // of all columns
 	shown  []int // columns
-	spaces []byte
 }
 
-// line writes a row.
-func (p *printing) line(row int, cell func(column int) []byte) {
-	at := 0
-	for i, c := range p.shown {
-		text := cell(c)
-		last := i == len(p.shown)-1
-		if last && p.width > 0 {
-			text = []byte(Cut(string(text), max(p.width-at, 1)))
+// spaces is what columns are filled up with.
+var spaces = bytes.Repeat([]byte{' '}, 80)
+
+// lines returns the lines of some rows, the number of the first of which is given.
+func (p *printing) lines(of *Cells, row int) (b []byte) {
+	b = make([]byte, 0, 2*len(of.text))
+	for n := 0; n < len(of.ends); n += len(p.Head) {
+		at := 0
+		for i, c := range p.shown {
+			text := of.cell(n + c)
+			last := i == len(p.shown)-1
+			if last && p.width > 0 {
+				text = []byte(Cut(string(text), max(p.width-at, 1)))
+			}
+			pad := 0
+			if !last {
+				pad = p.widths[c] - utf8.RuneCount(text) + len(gap)
+				at += p.widths[c] + len(gap)
+			}
+			if p.Paint != nil && len(text) > 0 {
+				text = []byte(p.Paint(row, c, string(text)))
+			}
+			for b = append(b, text...); pad > 0; pad -= len(spaces) {
+				b = append(b, spaces[:min(pad, len(spaces))]...)
+			}
 		}
-		pad := 0
-		if !last {
-			pad = p.widths[c] - utf8.RuneCount(text) + len(gap)
-			at += p.widths[c] + len(gap)
-		}
-		if p.Paint != nil && len(text) > 0 {
-			text = []byte(p.Paint(row, c, string(text)))
-		}
-		_, _ = p.out.Write(text)
-		for len(p.spaces) < pad {
-			p.spaces = append(p.spaces, ' ')
-		}
-		_, _ = p.out.Write(p.spaces[:pad])
+		b = append(b, '\n')
+		row++
 	}
-	_ = p.out.WriteByte('\n')
+	return b
 }
 
 // choose sets the columns that are shown.
@@ -122,19 +181,6 @@ func (p *printing) choose() {
 		}
 		gone[p.Drop[n]] = true
 	}
-}
-
-func (t *Table) widths() []int {
-	widths := make([]int, len(t.Head))
-	for c, h := range t.Head {
-		widths[c] = utf8.RuneCountInString(h)
-	}
-	for n := 0; n < len(t.ends); n += len(widths) {
-		for c := range widths {
-			widths[c] = max(widths[c], utf8.RuneCount(t.cell(n+c)))
-		}
-	}
-	return widths
 }
 
 // Cut returns text in at most width columns, with "…" for what is gone.

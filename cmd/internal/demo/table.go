@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/columns"
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 	"github.com/flowhound/flowhound/plugin/hit"
 	"github.com/flowhound/flowhound/plugin/text"
 )
@@ -121,21 +122,26 @@ func (t *Table) Print(w io.Writer) error {
 			return t.Paint(rows[row].severity, text)
 		}
 	}
-	for _, r := range rows {
-		tab.Cell(r.severity.String())
-		tab.Append(func(b []byte) []byte { return appendNamed(b, r.local, r.host, r.locals) })
-		tab.Cell(arrow(r.direction))
-		tab.Append(func(b []byte) []byte { return appendAmong(b, r.remote, r.remotes) })
-		tab.Cell(string(r.state))
-		tab.Append(func(b []byte) []byte { return strconv.AppendUint(b, r.flows, 10) })
-		tab.Append(func(b []byte) []byte { return appendSize(b, r.traffic) })
-		if t.Times {
-			tab.Append(func(b []byte) []byte { return r.from.Local().AppendFormat(b, "Jan _2 15:04") })
-			tab.Append(func(b []byte) []byte { return r.to.Local().AppendFormat(b, "Jan _2 15:04") })
-		}
-		tab.Cell(r.feed)
-		tab.Cell(notes.number(r))
+	marks := make([]string, len(rows)) // in their order
+	for i, r := range rows {
+		marks[i] = notes.number(r)
 	}
+	tab.Rows(len(rows), func(i int, c *columns.Cells) {
+		r := rows[i]
+		c.Text(r.severity.String())
+		c.Append(func(b []byte) []byte { return appendNamed(b, r.local, r.host, r.locals) })
+		c.Text(arrow(r.direction))
+		c.Append(func(b []byte) []byte { return appendAmong(b, r.remote, r.remotes) })
+		c.Text(string(r.state))
+		c.Append(func(b []byte) []byte { return strconv.AppendUint(b, r.flows, 10) })
+		c.Append(func(b []byte) []byte { return appendSize(b, r.traffic) })
+		if t.Times {
+			c.Append(func(b []byte) []byte { return r.from.Local().AppendFormat(b, "Jan _2 15:04") })
+			c.Append(func(b []byte) []byte { return r.to.Local().AppendFormat(b, "Jan _2 15:04") })
+		}
+		c.Text(r.feed)
+		c.Text(marks[i])
+	})
 	if err := tab.Print(w, t.Width); err != nil {
 		return err
 	}
@@ -163,7 +169,7 @@ func (t *Table) sorted() []*row {
 		}
 		all = append(all, one)
 	}
-	slices.SortFunc(all, func(a, b ranked) int {
+	all = parallel.Sort(all, func(a, b ranked) int {
 		if c := cmp.Or(cmp.Compare(b.traffic, a.traffic), cmp.Compare(b.severity, a.severity), cmp.Compare(b.flows, a.flows)); c != 0 {
 			return c
 		}

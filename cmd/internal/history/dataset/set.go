@@ -8,17 +8,15 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/file"
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/history/column"
 	"github.com/flowhound/flowhound/cmd/internal/history/wal"
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 )
 
 // Set is a data set to read.
@@ -119,16 +117,7 @@ func (s *Set) Snapshot(from, to time.Time) (*Snapshot, error) {
 // addAll adds days, whose manifests all processors read.
 func (s *Snapshot) addAll(days []string) error {
 	manifests, errs := make([]*manifest, len(days)), make([]error, len(days))
-	var next atomic.Int64
-	var all sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(days)) {
-		all.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(days); i = int(next.Add(1)) - 1 {
-				manifests[i], _, errs[i] = readManifest(s.dir, days[i], s.id)
-			}
-		})
-	}
-	all.Wait()
+	parallel.Do(len(days), func(i int) { manifests[i], _, errs[i] = readManifest(s.dir, days[i], s.id) })
 	for i, day := range days {
 		if errors.Is(errs[i], fs.ErrNotExist) {
 			continue // expired

@@ -9,6 +9,7 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/flow"
 	"github.com/flowhound/flowhound/cmd/internal/intel"
 	"github.com/flowhound/flowhound/cmd/internal/match"
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 	"github.com/flowhound/flowhound/plugin/hit"
 )
 
@@ -265,14 +266,15 @@ func (f *Finder) Groups() (groups []*Group, beyond uint64) {
 	for _, g := range f.groups {
 		all = append(all, ranked{g.worst.severity, g.end, g})
 	}
-	slices.SortFunc(all, func(a, b ranked) int {
+	all = parallel.Sort(all, func(a, b ranked) int {
 		if c := cmp.Or(cmp.Compare(b.severity, a.severity), cmp.Compare(b.end, a.end)); c != 0 {
 			return c
 		}
 		return compareKeys(&a.key, &b.key)
 	})
+	groups = make([]*Group, len(all))
 	for i := range all {
-		groups = append(groups, all[i].Group)
+		groups[i] = all[i].Group
 	}
 	return groups, f.beyond
 }
