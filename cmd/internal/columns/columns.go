@@ -29,8 +29,12 @@ type Table struct {
 	pieces []Cells
 }
 
-// inPiece is how many rows are made and printed at once: a table can have 50,000.
-const inPiece = 256
+// inPiece is how many rows are made and printed by one processor, and piecesAtOnce how many
+// times that is printed before it is written: a table can have 50,000 rows.
+const (
+	inPiece      = 256
+	piecesAtOnce = 16
+)
 
 // Cells are those of some rows, in the making.
 type Cells struct {
@@ -87,6 +91,7 @@ func (t *Table) Rows(n int, row func(i int, c *Cells)) {
 	first := len(t.pieces)
 	t.pieces = append(t.pieces, make([]Cells, (n+inPiece-1)/inPiece)...)
 	parallel.Do(len(t.pieces)-first, func(piece int) {
+		t.pieces[first+piece].ends = make([]int, 0, min(n, inPiece)*len(t.Head))
 		for i := piece * inPiece; i < min(n, (piece+1)*inPiece); i++ {
 			row(i, &t.pieces[first+piece])
 		}
@@ -101,7 +106,7 @@ func (t *Table) Print(w io.Writer, width int) error {
 		head.Text(name)
 	}
 	p := printing{Table: t, width: width}
-	pieces, lines := append([]Cells{head}, t.pieces...), make([][]byte, len(t.pieces)+1)
+	pieces := append([]Cells{head}, t.pieces...)
 	parallel.Do(len(pieces), func(i int) { pieces[i].measure(len(t.Head)) })
 	p.widths = slices.Clone(pieces[0].widths)
 	for i := range pieces {
@@ -116,10 +121,14 @@ func (t *Table) Print(w io.Writer, width int) error {
 			first[i] = first[i-1] + len(pieces[i-1].ends)/len(t.Head)
 		}
 	}
-	parallel.Do(len(pieces), func(i int) { lines[i] = p.lines(&pieces[i], first[i]-1) })
-	for _, some := range lines {
-		if _, err := w.Write(some); err != nil {
-			return err
+	var lines [piecesAtOnce][]byte
+	for from := 0; from < len(pieces); from += piecesAtOnce {
+		n := min(piecesAtOnce, len(pieces)-from)
+		parallel.Do(n, func(i int) { lines[i] = p.lines(lines[i][:0], &pieces[from+i], first[from+i]-1) })
+		for _, some := range lines[:n] {
+			if _, err := w.Write(some); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -136,9 +145,8 @@ type printing struct {
 // spaces is what columns are filled up with.
 var spaces = bytes.Repeat([]byte{' '}, 80)
 
-// lines returns the lines of some rows, the number of the first of which is given.
-func (p *printing) lines(of *Cells, row int) (b []byte) {
-	b = make([]byte, 0, 2*len(of.text))
+// lines appends the lines of some rows, the number of the first of which is given.
+func (p *printing) lines(b []byte, of *Cells, row int) []byte {
 	for n := 0; n < len(of.ends); n += len(p.Head) {
 		at := 0
 		for i, c := range p.shown {

@@ -33,6 +33,7 @@ type Table struct {
 	Paint func(s hit.Severity, text string) string
 
 	rows   map[key]*row
+	last   *note // that was added
 	hits   int
 	counts [hit.NumSeverities]uint64 // flow records by severity
 }
@@ -52,7 +53,7 @@ type row struct {
 	state           hit.State
 	local, remote   netip.Addr
 	host, feed, id  string
-	because         note
+	because         *note
 	regular         *hit.Regular // of the last hit that has one: it tells of the whole series
 	from, to        time.Time    // first and last seen
 	locals, remotes int          // distinct addresses behind a folded line, else 0
@@ -85,7 +86,7 @@ func (t *Table) Add(h *hit.Hit) {
 		r.to = h.End
 	}
 	r.severity, r.direction, r.state, r.local, r.remote, r.host = h.Severity, h.Direction, h.State, h.Local, h.Remote, localHost(h)
-	r.feed, r.id, r.because = h.Feed, h.ID, note{ref: h.Ref, name: h.Name, shared: h.Shared, scanner: h.Scanner}
+	r.feed, r.id, r.because = h.Feed, h.ID, t.note(note{ref: h.Ref, name: h.Name, shared: h.Shared, scanner: h.Scanner})
 	if h.Regular != nil {
 		r.regular = h.Regular
 	}
@@ -96,6 +97,14 @@ func (t *Table) Add(h *hit.Hit) {
 	r.locals, r.remotes = max(r.locals, locals), max(r.remotes, remotes)
 	r.flows += h.Count
 	r.traffic += h.Bytes
+}
+
+// note returns where a note stands. Most hits of a list have the same one.
+func (t *Table) note(n note) *note {
+	if t.last == nil || *t.last != n {
+		t.last = &n
+	}
+	return t.last
 }
 
 // Empty reports whether no hit was added.
@@ -304,7 +313,7 @@ type notes struct {
 
 // number returns the mark of a row's note, "" when it has none.
 func (n *notes) number(r *row) string {
-	why := r.because
+	why := *r.because
 	why.regular = r.regular.String()
 	mark, ok := n.marks[why]
 	if ok {
