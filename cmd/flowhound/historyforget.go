@@ -42,6 +42,13 @@ of removed files.`,
 			if err != nil {
 				return usageError(err)
 			}
+			dir, err := e.path()
+			if err != nil {
+				return err
+			}
+			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) { // a mistyped folder must not look like success
+				return noHistory(dir, err)
+			}
 			a, err := e.agent(cmd)
 			if err != nil {
 				return err
