@@ -2,12 +2,11 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
 )
 
 // manCommand writes man pages of the commands, for packages. It is hidden: people
@@ -19,29 +18,19 @@ func manCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return writeManPages(cmd.Root(), args[0], sourceDate())
+			root := cmd.Root()
+			root.DisableAutoGenTag = true // the same pages from the same sources
+			header := &doc.GenManHeader{Section: "8", Source: "flowhound " + buildInfo().Version, Manual: "System Administration", Date: sourceDate()}
+			return doc.GenManTree(root, header, args[0])
 		},
 	}
 }
 
 // sourceDate is the date of the sources (reproducible-builds.org), or today.
-func sourceDate() time.Time {
+func sourceDate() *time.Time {
+	t := time.Now().UTC()
 	if s, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
-		return time.Unix(s, 0).UTC()
+		t = time.Unix(s, 0).UTC()
 	}
-	return time.Now().UTC()
+	return &t
 }
-
-// writeManPages writes the page of a command and those of all below it.
-func writeManPages(cmd *cobra.Command, folder string, date time.Time) error {
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() && !c.IsAdditionalHelpTopicCommand() {
-			if err := writeManPages(c, folder, date); err != nil {
-				return err
-			}
-		}
-	}
-	return os.WriteFile(filepath.Join(folder, manName(cmd)+".8"), []byte(manPage(cmd, date)), 0o644) //nolint:gosec // for everybody
-}
-
-func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
