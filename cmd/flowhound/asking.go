@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -139,10 +138,8 @@ func (a *asking) question(cmd *cobra.Command, args []string) (q ask.Question, d 
 	q.Raw, q.Damaged, q.Progress = a.raw, a.sayDamaged, a.show
 	a.begun = time.Now()
 	d, closed, err := ask.Open(dir, q.Start, q.End, places)
-	if errors.Is(err, fs.ErrNotExist) {
-		return q, nil, nil, fmt.Errorf("there is no history in %s yet: flowhound run writes it", dir)
-	} else if err != nil {
-		return q, nil, nil, err
+	if err != nil {
+		return q, nil, nil, noHistory(dir, err)
 	}
 	for _, name := range d.Aside {
 		a.sayDamaged(filepath.Join(dir, name), errors.New("damaged, and set aside before"))

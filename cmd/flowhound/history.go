@@ -42,10 +42,13 @@ func (h *historyDir) path() (string, error) {
 
 // noHistory says plainly that there is none.
 func noHistory(dir string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no history in %s: the agent makes it, or name another folder with --history", dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	if near := dataset.Nearby(dir); near != "" {
+		return fmt.Errorf("there is no history in %s, but in %s: name that with --history", dir, near)
+	}
+	return fmt.Errorf("there is no history in %s yet: flowhound run writes it; or name another folder with --history", dir)
 }
 
 func historyCommand() *cobra.Command {
@@ -70,9 +73,12 @@ them found their other direction. It needs no running agent.`,
 		if err != nil {
 			return err
 		}
+		if _, err := dataset.Open(dir); err != nil {
+			return noHistory(dir, err)
+		}
 		s, err := dataset.Summarize(dir)
 		if err != nil {
-			return noHistory(dir, err)
+			return err
 		}
 		if asJSON {
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(summaryJSON(dir, &s))

@@ -46,7 +46,7 @@ of removed files.`,
 			if err != nil {
 				return err
 			}
-			if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) { // a mistyped folder must not look like success
+			if _, err := dataset.Open(dir); errors.Is(err, fs.ErrNotExist) { // a mistyped folder must not look like success
 				return noHistory(dir, err)
 			}
 			a, err := e.agent(cmd)

@@ -31,7 +31,33 @@ func Open(dir string) (*Set, error) {
 	if !st.IsDir() {
 		return nil, fmt.Errorf("%s is not a folder", dir)
 	}
+	if !exists(dir) {
+		return nil, fmt.Errorf("there is no history in %s: %w", dir, fs.ErrNotExist)
+	}
 	return &Set{dir}, nil
+}
+
+// exists reports whether a folder is one that Create has made, or holds a day: any other
+// has no flows for another reason than that none were received.
+func exists(dir string) bool {
+	for _, name := range []string{lockName, logName} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	days, err := Days(dir)
+	return err != nil || len(days) > 0
+}
+
+// Nearby returns a folder of history in or above a folder that is none itself; "" when
+// there is none.
+func Nearby(dir string) string {
+	for _, near := range []string{filepath.Join(dir, "flows"), filepath.Dir(filepath.Clean(dir))} {
+		if info, err := os.Stat(near); err == nil && info.IsDir() && exists(near) && near != dir {
+			return near
+		}
+	}
+	return ""
 }
 
 // File is a file of a snapshot.
