@@ -374,14 +374,14 @@ func (c *Column) Need(rows []int32) (err error) {
 	return nil
 }
 
-// Where appends the rows whose place in the dictionary is marked. It keeps no page that it
-// reads: who looks for one address needs a page or two of all that it may stand in.
-func (c *Column) Where(marked []bool, to []int32) (out []int32, err error) {
+// Where appends the rows that have one of a few places of the dictionary. It keeps no page
+// that it reads: who looks for one address needs a page or two of all that it may stand in.
+func (c *Column) Where(places []int32, to []int32) (out []int32, err error) {
 	defer recovered(&err)
 	row := 0
 	read := func(end int) {
 		for ; row < end; row++ {
-			if marked[c.Index[row]] {
+			if slices.Contains(places, c.Index[row]) {
 				to = append(to, int32(row))
 			}
 		}
@@ -390,7 +390,7 @@ func (c *Column) Where(marked []bool, to []int32) (out []int32, err error) {
 		for i := range c.pages {
 			p := &c.pages[i]
 			read(p.first)
-			if to, err = p.where(c.codec, marked, to); err != nil {
+			if to, err = p.where(c.codec, places, to); err != nil {
 				return nil, err
 			}
 			row = p.first + p.rows

@@ -2,6 +2,7 @@ package column
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/flowhound/flowhound/cmd/internal/bounded"
 )
@@ -67,8 +68,8 @@ func (p *page) runsOf(by codec, s *scratch) (runs, error) {
 	return runs{bounded.Reader{B: b[1:]}, int(b[0]), p.rows}, nil
 }
 
-// where appends the rows whose place is marked.
-func (p *page) where(by codec, marked []bool, to []int32) ([]int32, error) {
+// where appends the rows that have one of some places.
+func (p *page) where(by codec, places []int32, to []int32) ([]int32, error) {
 	s, _ := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	r, err := p.runsOf(by, s)
@@ -81,37 +82,39 @@ func (p *page) where(by codec, marked []bool, to []int32) ([]int32, error) {
 			return nil, err
 		}
 		switch {
-		case u.packed == nil:
-			if uint32(u.place) >= uint32(len(marked)) {
-				return nil, errPlace
-			}
-			for row := first; marked[u.place] && row < first+u.rows; row++ {
+		case u.packed != nil:
+			to = u.where(places, first, to)
+		case slices.Contains(places, u.place):
+			for row := first; row < first+u.rows; row++ {
 				to = append(to, int32(row))
-			}
-		case u.width == 16: // of all columns with many values, nearly always
-			for i := range u.rows {
-				place := binary.LittleEndian.Uint16(u.packed[2*i:])
-				if int(place) >= len(marked) {
-					return nil, errPlace
-				}
-				if marked[place] {
-					to = append(to, int32(first+i))
-				}
-			}
-		default:
-			for i := range u.rows {
-				place := u.at(i)
-				if uint32(place) >= uint32(len(marked)) {
-					return nil, errPlace
-				}
-				if marked[place] {
-					to = append(to, int32(first+i))
-				}
 			}
 		}
 		first += u.rows
 	}
 	return to, nil
+}
+
+// where is that of a page for packed places, the first of which is a row's. Large dictionaries
+// have places of 16 bits, of which four are compared at once: hardly any is wanted.
+func (u *run) where(places []int32, first int, to []int32) []int32 {
+	const ones, tops = 0x0001_0001_0001_0001, 0x8000_8000_8000_8000
+	for i := 0; i < u.rows; i++ {
+		if u.width == 16 && i+4 <= u.rows {
+			four, any := binary.LittleEndian.Uint64(u.packed[2*i:]), uint64(0)
+			for _, place := range places {
+				other := four ^ uint64(place)*ones // 0 where it is the place
+				any |= (other - ones) &^ other & tops
+			}
+			if any == 0 {
+				i += 3
+				continue
+			}
+		}
+		if slices.Contains(places, u.at(i)) {
+			to = append(to, int32(first+i))
+		}
+	}
+	return to
 }
 
 // placesOf is places for some rows, which stand in ascending order.

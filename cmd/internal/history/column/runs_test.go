@@ -22,6 +22,9 @@ func TestPlacesOf(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		width := 1 + r.IntN(24)
+		if r.IntN(2) == 0 {
+			width = 16 // read in a way of its own
+		}
 		values := 1 + r.IntN(1<<width)
 		all := make([]int32, 1+r.IntN(500))
 		for i := range all {
@@ -48,21 +51,15 @@ func TestPlacesOf(t *testing.T) {
 		if err := p.placesOf(zstded, rows, got, values); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("%d rows of places of %d bits: %v: got %v, want %v", len(all), width, err, got, want)
 		}
-		marked := make([]bool, values)
-		for range 3 {
-			marked[all[r.IntN(len(all))]] = true
-		}
+		places := []int32{all[r.IntN(len(all))], all[r.IntN(len(all))], int32(r.IntN(values))}
 		var which []int32
 		for i, v := range all {
-			if marked[v] {
+			if slices.Contains(places, v) {
 				which = append(which, int32(first+i))
 			}
 		}
-		if got, err := p.where(zstded, marked, nil); err != nil || !slices.Equal(got, which) {
-			t.Fatalf("%d rows of places of %d bits: %v: rows %v have them, want %v", len(all), width, err, got, which)
-		}
-		if _, err := p.where(zstded, marked[:slices.Max(all)], nil); !errors.Is(err, ErrDamaged) {
-			t.Fatalf("a place that is not in the dictionary: %v", err)
+		if got, err := p.where(zstded, places, nil); err != nil || !slices.Equal(got, which) {
+			t.Fatalf("%d rows of places of %d bits: %v: rows %v have %v, want %v", len(all), width, err, got, places, which)
 		}
 		if most := slices.Max(all); len(want) > 0 && slices.Contains(want, int64(most)) {
 			if err := p.placesOf(zstded, rows, got, int(most)); !errors.Is(err, ErrDamaged) {
@@ -108,7 +105,7 @@ func FuzzPlacesOf(f *testing.F) {
 			wanted = wanted[:1]
 		}
 		const values = 1000
-		if which, err := p.where(stored, slices.Repeat([]bool{true, false}, values/2), nil); err == nil && len(which) > p.rows {
+		if which, err := p.where(stored, []int32{0, 7, 300}, nil); err == nil && len(which) > p.rows {
 			t.Errorf("%d rows of %d", len(which), p.rows)
 		}
 		if p.placesOf(stored, wanted, got, values) == nil && (got[0]|got[1] < 0 || max(got[0], got[1]) >= values) {

@@ -14,9 +14,10 @@ type addressMask struct {
 	set *AddrSet
 	id  column.ID
 	in  []bool
-	// count is how many there are; of few, found says which rows have one, once all were
-	// looked at.
+	// count is how many there are. Of few, places has them, and found says which rows have
+	// one, once all were looked at.
 	count  int
+	places []int32
 	looked bool
 	found  []int32
 }
@@ -37,7 +38,7 @@ func (g *group) pickAddresses(set *AddrSet, id column.ID, sel, out []int32) []in
 	if len(sel) == g.rows && m.count <= few {
 		if !m.looked {
 			var err error
-			if m.found, err = c.Where(m.in, m.found[:0]); err != nil {
+			if m.found, err = c.Where(m.places, m.found[:0]); err != nil {
 				panic(failure{err})
 			}
 			m.looked = true
@@ -67,7 +68,7 @@ func (g *group) addressMask(set *AddrSet, id column.ID) *addressMask {
 		g.masks = append(g.masks, addressMask{})
 	}
 	m := &g.masks[len(g.masks)-1]
-	*m = addressMask{set: set, id: id, in: m.in[:0], found: m.found[:0]}
+	*m = addressMask{set: set, id: id, in: m.in[:0], places: m.places[:0], found: m.found[:0]}
 	b := g.begun(id).Bytes
 	m.in = slices.Grow(m.in, len(b)/16)[:len(b)/16]
 	if set == g.asked && g.there != nil { // fewer are found sooner
@@ -78,20 +79,22 @@ func (g *group) addressMask(set *AddrSet, id column.ID) *addressMask {
 		f = set.front()
 	}
 	one := set.ranges[0]
+	narrow := len(set.ranges) == 1 && one.First.Hi == one.Last.Hi // as when somebody asks for one address
 	for i := range m.in {
 		a := flow.Addr{Hi: binary.BigEndian.Uint64(b[16*i:]), Lo: binary.BigEndian.Uint64(b[16*i+8:])}
-		var in bool
+		in := false
 		switch {
-		case len(set.ranges) == 1: // as when somebody asks for one address
-			in = one.First.Compare(a) <= 0 && a.Compare(one.Last) <= 0
+		case narrow:
+			in = a.Hi == one.First.Hi && a.Lo-one.First.Lo <= one.Last.Lo-one.First.Lo
 		case f != nil && !f.may(a):
 		default:
 			in = set.Contains(a)
 		}
-		in = in && a != flow.Addr{}
-		m.in[i] = in
-		if in {
-			m.count++
+		m.in[i] = in && a != flow.Addr{}
+		if m.in[i] {
+			if m.count++; m.count <= few {
+				m.places = append(m.places, int32(i))
+			}
 		}
 	}
 	return m
