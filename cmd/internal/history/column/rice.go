@@ -29,7 +29,8 @@ func unpackArrivals(b []byte) (arrivals, error) {
 	at := int64(binary.LittleEndian.Uint64(b[size:]))
 	a := append(make(arrivals, 0, n), at)
 	r := bitReader{b: b[size+8:]}
-	for ok := true; len(a) < int(n); {
+	for len(a) < int(n) {
+		var ok bool
 		if a, ok = r.block(a, min(int(n)-len(a), riceBlock)); !ok {
 			return nil, errArrivals
 		}
