@@ -102,7 +102,7 @@ cmd/internal/history/wal: cmd/internal/bounded cmd/internal/file cmd/internal/fl
 cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset cmd/internal/history/query cmd/internal/history/query/show plugin/plugintest/peer testdata/bench/flowgen
 cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset cmd/internal/priority plugin/nearest
 cmd/internal/history/query/alerts: cmd/internal/alert/series cmd/internal/flow cmd/internal/history/query plugin/hit
-cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
+cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query cmd/internal/parallel github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed
 cmd/internal/history/hunt: cmd/internal/alert cmd/internal/alert/journal cmd/internal/alert/regular cmd/internal/bounded cmd/internal/file cmd/internal/finding cmd/internal/flow cmd/internal/history/column cmd/internal/history/query cmd/internal/intel cmd/internal/match cmd/internal/metric cmd/internal/parallel cmd/internal/priority github.com/prometheus/client_golang/prometheus plugin/hit
 cmd/internal/file/watch: cmd/internal/file github.com/fsnotify/fsnotify

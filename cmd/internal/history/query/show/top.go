@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/history/query"
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 )
 
 // TopTable prints an answer as a table: in the head how many records, groups and what
@@ -49,11 +50,9 @@ func TopTable(w io.Writer, t *query.Top, o *query.TopOptions, zone *time.Locatio
 	for k := range texts {
 		texts[k].pad(l.widths[k], columns[k].right)
 	}
-	var line []byte
-	var number [32]byte
-	for i := range t.Rows {
+	return writeRows(w, len(t.Rows), func(line []byte, i int) []byte {
 		r := &t.Rows[i]
-		line = line[:0]
+		first := len(line)
 		for n, at := range l.shown {
 			if n > 0 {
 				line = append(line, gap...)
@@ -62,6 +61,7 @@ func TopTable(w io.Writer, t *query.Top, o *query.TopOptions, zone *time.Locatio
 				line = append(line, texts[at].of(i)...)
 				continue
 			}
+			var number [32]byte
 			cell := number[:0]
 			switch at - len(texts) {
 			case 0:
@@ -73,9 +73,33 @@ func TopTable(w io.Writer, t *query.Top, o *query.TopOptions, zone *time.Locatio
 			}
 			line = appendRight(line, cell, l.widths[at])
 		}
-		line = append(bytes.TrimRight(line, " "), '\n')
-		if _, err := w.Write(line); err != nil {
-			return err
+		return append(line[:first+len(bytes.TrimRight(line[first:], " "))], '\n')
+	})
+}
+
+// inPiece is how many rows one processor makes the lines of, and piecesAtOnce how many times
+// that is made before it is written.
+const (
+	inPiece      = 1024
+	piecesAtOnce = 16
+)
+
+// writeRows writes the lines of n rows, each of which line appends. All processors make them.
+func writeRows(w io.Writer, n int, line func(b []byte, i int) []byte) error {
+	var made [piecesAtOnce][]byte
+	for from := 0; from < n; from += piecesAtOnce * inPiece {
+		pieces := min(piecesAtOnce, (n-from+inPiece-1)/inPiece)
+		parallel.Do(pieces, func(piece int) {
+			b := made[piece][:0]
+			for i := from + piece*inPiece; i < min(n, from+(piece+1)*inPiece); i++ {
+				b = line(b, i)
+			}
+			made[piece] = b
+		})
+		for _, b := range made[:pieces] {
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -178,10 +202,9 @@ func TopJSON(w io.Writer, t *query.Top, o *query.TopOptions) error {
 	if failed != nil {
 		return failed
 	}
-	var line []byte
-	for i := range t.Rows {
+	return writeRows(w, len(t.Rows), func(line []byte, i int) []byte {
 		r := &t.Rows[i]
-		line = append(line[:0], '{')
+		line = append(line, '{')
 		for k := range texts {
 			line = append(line, texts[k].of(i)...)
 		}
@@ -190,11 +213,8 @@ func TopJSON(w io.Writer, t *query.Top, o *query.TopOptions) error {
 			line = appendPercent(append(line, `,"percent":`...), r.Percent)
 			line = appendPercent(append(line, `,"cumulative":`...), r.Cumulative)
 		}
-		if _, err := w.Write(append(line, "}\n"...)); err != nil {
-			return err
-		}
-	}
-	return nil
+		return append(line, "}\n"...)
+	})
 }
 
 // TopCSV prints an answer as comma-separated values with a line of names.
@@ -213,9 +233,8 @@ func TopCSV(w io.Writer, t *query.Top, o *query.TopOptions) error {
 		}
 		return fmt.Sprint(v) + ","
 	})
-	for i := range t.Rows {
+	return writeRows(w, len(t.Rows), func(line []byte, i int) []byte {
 		r := &t.Rows[i]
-		line = line[:0]
 		for k := range texts {
 			line = append(line, texts[k].of(i)...)
 		}
@@ -225,9 +244,6 @@ func TopCSV(w io.Writer, t *query.Top, o *query.TopOptions) error {
 		} else {
 			line = append(line, ',')
 		}
-		if _, err := w.Write(append(line, '\n')); err != nil {
-			return err
-		}
-	}
-	return nil
+		return append(line, '\n')
+	})
 }
