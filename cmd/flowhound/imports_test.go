@@ -100,7 +100,7 @@ cmd/internal/history/column: cmd/internal/bounded cmd/internal/file cmd/internal
 cmd/internal/history/dataset: cmd/internal/bounded cmd/internal/file cmd/internal/flow cmd/internal/history/column cmd/internal/history/wal cmd/internal/parallel github.com/klauspost/compress/
 cmd/internal/history/wal: cmd/internal/bounded cmd/internal/file cmd/internal/flow github.com/klauspost/compress/
 cmd/internal/history/bench: cmd/internal/flow cmd/internal/history/dataset cmd/internal/history/query cmd/internal/history/query/show plugin/plugintest/peer testdata/bench/flowgen
-cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset cmd/internal/priority plugin/nearest
+cmd/internal/history/query: cmd/internal/flow cmd/internal/history/column cmd/internal/history/dataset cmd/internal/parallel cmd/internal/priority plugin/nearest
 cmd/internal/history/query/alerts: cmd/internal/alert/series cmd/internal/flow cmd/internal/history/query plugin/hit
 cmd/internal/history/query/show: cmd/internal/flow cmd/internal/history/query cmd/internal/parallel github.com/parquet-go/parquet-go github.com/parquet-go/parquet-go/compress/zstd
 cmd/internal/history/foreign: cmd/internal/flow cmd/internal/flow/netflow cmd/internal/flow/pcap cmd/internal/flow/printed

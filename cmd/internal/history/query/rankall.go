@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 )
 
 // place is a group's place in an order: the number of its entry in a table, and what differs
@@ -12,6 +14,9 @@ type place struct {
 	first uint64
 	entry uint32
 }
+
+// rowsAtOnce is how many rows one processor sets.
+const rowsAtOnce = 4096
 
 // all sets the rows of t to all groups of a table that are wanted, in order. Their keys stay
 // where they are. A series in time has hundreds of thousands of groups, whose keys differ in a
@@ -30,10 +35,12 @@ func (r *ranking) all(t *Top, from *table) {
 		})
 	}
 	t.Rows = make([]TopRow, len(order))
-	for i := range order {
-		at := int(order[i].entry)
-		t.Rows[i].Value, t.Rows[i].Packed = from.sum(at), from.key(at)
-	}
+	parallel.Do((len(order)+rowsAtOnce-1)/rowsAtOnce, func(piece int) {
+		for i := piece * rowsAtOnce; i < min(len(order), (piece+1)*rowsAtOnce); i++ {
+			at := int(order[i].entry)
+			t.Rows[i].Value, t.Rows[i].Packed = from.sum(at), from.key(at)
+		}
+	})
 	t.share()
 }
 

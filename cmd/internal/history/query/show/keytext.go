@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flowhound/flowhound/cmd/internal/history/query"
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 )
 
 // keyTexts is the values of one field in the rows of an answer, as text. A long answer is a
@@ -21,15 +22,13 @@ func (k *keyTexts) of(row int) string { return k.texts[k.rows[row]] }
 // mostTexts bounds how many values are remembered, of which an address is not seen again.
 const mostTexts = 1 << 14
 
-// textsOf returns the texts of each field; text makes them.
+// textsOf returns the texts of each field; text makes them, those of several fields at once.
 func textsOf(t *query.Top, o *query.TopOptions, text func(k *query.Key, v any) string) []keyTexts {
-	out := make([]keyTexts, len(o.Keys))
-	at := 0
+	out, at := make([]keyTexts, len(o.Keys)), make([]int, len(o.Keys)+1)
 	for i := range o.Keys {
-		width := o.Keys[i].Width()
-		out[i].read(t.Rows, &o.Keys[i], at, width, text)
-		at += width
+		at[i+1] = at[i] + o.Keys[i].Width()
 	}
+	parallel.Do(len(out), func(i int) { out[i].read(t.Rows, &o.Keys[i], at[i], o.Keys[i].Width(), text) })
 	return out
 }
 

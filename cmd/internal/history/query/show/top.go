@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/flowhound/flowhound/cmd/internal/history/query"
@@ -193,9 +194,12 @@ func TopJSON(w io.Writer, t *query.Top, o *query.TopOptions) error {
 	if err := json.NewEncoder(w).Encode(head); err != nil {
 		return err
 	}
+	var mu sync.Mutex
 	var failed error
 	texts := textsOf(t, o, func(k *query.Key, v any) string {
 		value, err := json.Marshal(v)
+		mu.Lock()
+		defer mu.Unlock()
 		failed = cmp.Or(failed, err)
 		return strconv.Quote(k.Name) + ":" + string(value) + ","
 	})
