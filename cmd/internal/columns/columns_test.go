@@ -1,6 +1,7 @@
 package columns
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -42,5 +43,43 @@ func TestPrint(t *testing.T) {
 		if got := Cut(tt.text, tt.width); got != tt.want || utf8.RuneCountInString(got) > max(tt.width, 1) {
 			t.Errorf("%q in %d: %q", tt.text, tt.width, got)
 		}
+	}
+}
+
+// A long table that all processors make is the one that is made row by row.
+func TestRows(t *testing.T) {
+	const rows = 2*inPiece*piecesAtOnce + 7
+	cells := func(i int) []string {
+		return []string{strings.Repeat("x", i%9), "é\n" + strconv.Itoa(i), strconv.Itoa(i * i)}
+	}
+	print := func(tab *Table) string {
+		tab.Paint = func(row, column int, text string) string {
+			if column == 1 {
+				return "<" + strconv.Itoa(row) + ">" + text
+			}
+			return text
+		}
+		var b strings.Builder
+		if err := tab.Print(&b, 20); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	one, all := Table{Head: []string{"A", "B", "C"}}, Table{Head: []string{"A", "B", "C"}}
+	all.Row(cells(0)...)
+	all.Rows(rows-1, func(i int, c *Cells) {
+		for n, text := range cells(i + 1) {
+			if n == 2 {
+				c.Append(func(b []byte) []byte { return append(b, text...) })
+			} else {
+				c.Text(text)
+			}
+		}
+	})
+	for i := range rows {
+		one.Row(cells(i)...)
+	}
+	if got, want := print(&all), print(&one); got != want || strings.Count(got, "\n") != rows+1 {
+		t.Errorf("%d lines differ from those of the rows one by one", strings.Count(got, "\n"))
 	}
 }
