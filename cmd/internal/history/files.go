@@ -189,7 +189,7 @@ func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 		}
 	}
 	limits := dataset.Limits{Now: now, Keep: c.Keep, MaxSize: int64(c.MaxSize)}
-	quiet, err := w.Quiet(now, c.Keep/2)
+	quiet, err := w.Quiet(now, max(c.Keep/2, day)) // a network may be quiet for a night
 	if err != nil {
 		why = diskTrouble("old flows cannot be removed", w.Dir, err)
 	}
