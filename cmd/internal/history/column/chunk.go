@@ -180,9 +180,10 @@ func (e *encoder) data(rows int, coding format.Encoding) {
 	})}, e.zstd, len(e.raw))
 }
 
-// numbersFrame is how much of a dictionary of numbers is compressed as a frame of its own. Who
-// is shown two rows unpacks two frames, of the 160 kB that the numbers of bytes take the tenth
-// part each. A page may consist of several frames, like all that is compressed with zstd.
+// numbersFrame is how many bytes of a dictionary of numbers are compressed as a frame of their
+// own. Who is shown two rows needs two values, and unpacks two frames, not the 160 kB that all
+// values of rev_bytes take. Several frames behind each other are zstd, too: other readers need
+// not know.
 const numbersFrame = 8 << 10
 
 // page compresses raw by z, in frames of so many bytes, and appends it, after its header.

@@ -7,10 +7,10 @@ import (
 	"github.com/flowhound/flowhound/cmd/internal/bounded"
 )
 
-// Who wants two rows of a row group wants one page of sixteen of each of its large columns.
-// Where pages stand only their headers say, each where the one before ends, so that a file
-// lists the lengths of the pages of its large chunks. Without the list, two thirds of what is
-// read of a row group would be read in vain. It takes 0.004 B a flow.
+// Who wants two rows of a row group needs one or two of the sixteen pages of a large column. In
+// Parquet only the header of a page says where the next one begins. So a file has a list of how
+// long the pages of its large chunks are (0.004 B a flow): without it, three times as much
+// would be read of a row group.
 
 // largeChunk is how large a chunk is whose pages are read one by one. Of a smaller one to read
 // all takes no longer.

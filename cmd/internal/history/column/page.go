@@ -109,7 +109,7 @@ const (
 	padding = 64
 )
 
-// plausible rejects a page that says it is larger than its values or what it has of them can be.
+// plausible rejects a page that claims more bytes than its values, or its content, can have.
 func (p *page) plausible() error {
 	// A value takes 16 bytes at most, and a block of differences is filled up to 128.
 	if p.size > 32*p.rows+4096 || p.size > 1<<20+1024*len(p.content) {
@@ -161,8 +161,8 @@ func (p *page) frames(by codec, width int, to []page) []page {
 	return to
 }
 
-// frame returns how long the frame of zstd is that b begins with, and what it says how much is
-// in it; 0 when it does not say so. See RFC 8878, section 3.1.1.
+// frame returns how long the frame of zstd is that b begins with, and how many bytes are in it;
+// 0 when it does not say so. See RFC 8878, section 3.1.1.
 func frame(b []byte) (length, unpacked int) {
 	var h zstd.Header
 	if h.Decode(b) != nil || h.Skippable || !h.HasFCS || h.FrameContentSize > maxPage {
