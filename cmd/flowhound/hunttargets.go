@@ -53,12 +53,7 @@ func notPulse(word string) string {
 	if n := len(id); n < pulseDigits-4 || n > pulseDigits+4 || strings.Trim(id, hexDigits+"ghijklmnopqrstuvwxyz") != "" || !strings.ContainsAny(id, hexDigits[:10]) {
 		return ""
 	}
-	wrong := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(hexDigits, r) {
-			return -1
-		}
-		return r
-	}, id)
+	wrong := strings.Join(strings.FieldsFunc(id, func(r rune) bool { return strings.ContainsRune(hexDigits, r) }), "")
 	switch {
 	case len(wrong) > 4:
 		return ""
