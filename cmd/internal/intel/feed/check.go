@@ -7,12 +7,7 @@ import (
 
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/fetch"
 	"github.com/flowhound/flowhound/cmd/internal/intel/feed/list"
-	"github.com/flowhound/flowhound/plugin/text"
 )
-
-// folderName is what the name of a feed that is fetched must be: its folder is
-// called the same.
-var folderName = text.Pattern(`^[a-z0-9_-]+$`)
 
 // check rejects what cannot be read or fetched.
 func (c Source) check() error {
@@ -43,7 +38,7 @@ func (c Source) check() error {
 
 func (c Source) checkFetched(t *Type) error {
 	switch {
-	case !folderName().MatchString(c.Name):
+	case !sourceName().MatchString(c.Name):
 		return fmt.Errorf("feed %q: its name cannot be that of a folder", c.Name)
 	case c.Type == TypeAllow:
 		return fmt.Errorf("allow list %s: no path: name the file to read", c.Name)

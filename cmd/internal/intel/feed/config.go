@@ -101,6 +101,8 @@ func (s *Source) Paths() []*string {
 	return paths
 }
 
+// sourceName is what the name of a feed must be: the folder of one that is fetched is called
+// the same.
 var sourceName = text.Pattern(`^[a-z0-9_-]+$`)
 
 // Tags returns the validator tags of Source's own.
