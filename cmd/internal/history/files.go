@@ -189,9 +189,12 @@ func (r *run) tidyUp(w *dataset.Writer, compact bool) {
 		}
 	}
 	limits := dataset.Limits{Now: now, Keep: c.Keep, MaxSize: int64(c.MaxSize)}
-	quiet, err := w.Quiet(now, max(c.Keep/2, day)) // a network may be quiet for a night
-	if err != nil {
-		why = diskTrouble("old flows cannot be removed", w.Dir, err)
+	var quiet dataset.Quiet
+	var err error
+	if r.clock.last.IsZero() {
+		if quiet, err = w.Quiet(now, max(c.Keep/2, day)); err != nil { // a network may be quiet for a night
+			why = diskTrouble("old flows cannot be removed", w.Dir, err)
+		}
 	}
 	r.clock.file = dataset.HoldPath(w.Dir)
 	r.clock.look(now, time.Since(r.started), quiet, r.h.d.Report)
