@@ -190,10 +190,9 @@ func printGroups(out io.Writer, groups []*hunt.Group, asJSON bool) error {
 	table := demo.Table{Times: true}
 	hits := make([]hit.Hit, min(len(groups), printedAtOnce))
 	for block := range slices.Chunk(groups, printedAtOnce) {
-		parallel.Do(pieces(len(block)), func(piece int) {
-			for i := piece * printedByOne; i < min(len(block), (piece+1)*printedByOne); i++ {
-				hits[i] = block[i].Sums()
-				hits[i].Regular = block[i].Regular()
+		parallel.Pieces(len(block), printedByOne, func(from, to int) {
+			for i := from; i < to; i++ {
+				hits[i] = hitOf(block[i])
 			}
 		})
 		for i := range block {
@@ -204,12 +203,16 @@ func printGroups(out io.Writer, groups []*hunt.Group, asJSON bool) error {
 }
 
 const (
-	// printedAtOnce is how many groups all processors make the lines of before these are
-	// written, and printedByOne how many of them one takes at a time: some take ten times as
-	// long as others.
+	// printedAtOnce is how many hits are made before the table takes them, and printedByOne
+	// how many groups one processor makes hits of at a time: some take ten times as long as
+	// others.
 	printedAtOnce = 2048
 	printedByOne  = 64
 )
 
-// pieces returns how many pieces of printedByOne groups there are.
-func pieces(groups int) int { return (groups + printedByOne - 1) / printedByOne }
+// hitOf returns what is printed of a group.
+func hitOf(g *hunt.Group) hit.Hit {
+	h := g.Sums()
+	h.Regular = g.Regular()
+	return h
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,24 +14,10 @@ import (
 )
 
 func printGroupsJSON(out io.Writer, groups []*hunt.Group) error {
-	texts := make([][]byte, printedAtOnce/printedByOne)
-	for block := range slices.Chunk(groups, printedAtOnce) {
-		parallel.Do(pieces(len(block)), func(piece int) {
-			text := texts[piece][:0]
-			for _, g := range block[piece*printedByOne : min(len(block), (piece+1)*printedByOne)] {
-				x := g.Sums()
-				x.Regular = g.Regular()
-				text = append(appendFind(text, &x), '\n')
-			}
-			texts[piece] = text
-		})
-		for i := range pieces(len(block)) {
-			if _, err := out.Write(texts[i]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return parallel.Write(out, len(groups), printedByOne, func(b []byte, i int) []byte {
+		x := hitOf(groups[i])
+		return append(appendFind(b, &x), '\n')
+	})
 }
 
 // appendFind appends what hunt --json prints of one pair. A hunt finds 50,000 of them: with

@@ -29,12 +29,8 @@ type Table struct {
 	pieces []Cells
 }
 
-// inPiece is how many rows are made and printed by one processor, and piecesAtOnce how many
-// times that is printed before it is written: a table can have 50,000 rows.
-const (
-	inPiece      = 256
-	piecesAtOnce = 16
-)
+// inPiece is how many rows are made and printed by one processor: a table can have 50,000.
+const inPiece = 256
 
 // Cells are those of some rows, in the making.
 type Cells struct {
@@ -90,10 +86,11 @@ func (t *Table) Row(cells ...string) {
 func (t *Table) Rows(n int, row func(i int, c *Cells)) {
 	first := len(t.pieces)
 	t.pieces = append(t.pieces, make([]Cells, (n+inPiece-1)/inPiece)...)
-	parallel.Do(len(t.pieces)-first, func(piece int) {
-		t.pieces[first+piece].ends = make([]int, 0, min(n, inPiece)*len(t.Head))
-		for i := piece * inPiece; i < min(n, (piece+1)*inPiece); i++ {
-			row(i, &t.pieces[first+piece])
+	parallel.Pieces(n, inPiece, func(from, to int) {
+		c := &t.pieces[first+from/inPiece]
+		c.ends = make([]int, 0, (to-from)*len(t.Head))
+		for i := from; i < to; i++ {
+			row(i, c)
 		}
 	})
 }
@@ -121,17 +118,7 @@ func (t *Table) Print(w io.Writer, width int) error {
 			first[i] = first[i-1] + len(pieces[i-1].ends)/len(t.Head)
 		}
 	}
-	var lines [piecesAtOnce][]byte
-	for from := 0; from < len(pieces); from += piecesAtOnce {
-		n := min(piecesAtOnce, len(pieces)-from)
-		parallel.Do(n, func(i int) { lines[i] = p.lines(lines[i][:0], &pieces[from+i], first[from+i]-1) })
-		for _, some := range lines[:n] {
-			if _, err := w.Write(some); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return parallel.Write(w, len(pieces), 1, func(b []byte, i int) []byte { return p.lines(b, &pieces[i], first[i]-1) })
 }
 
 // printing is a table that is printed.

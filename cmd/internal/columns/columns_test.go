@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/flowhound/flowhound/cmd/internal/parallel"
 )
 
 func TestPrint(t *testing.T) {
@@ -48,7 +50,7 @@ func TestPrint(t *testing.T) {
 
 // A long table that all processors make is the one that is made row by row.
 func TestRows(t *testing.T) {
-	const rows = 2*inPiece*piecesAtOnce + 7
+	const rows = 2*inPiece*parallel.WrittenAtOnce + 7
 	cells := func(i int) []string {
 		return []string{strings.Repeat("x", i%9), "é\n" + strconv.Itoa(i), strconv.Itoa(i * i)}
 	}

@@ -3,6 +3,7 @@
 package parallel
 
 import (
+	"io"
 	"runtime"
 	"slices"
 	"sync"
@@ -24,6 +25,37 @@ func Do(n int, do func(i int)) {
 	}
 	work()
 	others.Wait()
+}
+
+// Pieces calls do with where each piece of n begins and ends, of so many that belong together,
+// several at once.
+func Pieces(n, size int, do func(from, to int)) {
+	Do((n+size-1)/size, func(piece int) { do(piece*size, min(n, (piece+1)*size)) })
+}
+
+// WrittenAtOnce is how many pieces are made before they are written.
+const WrittenAtOnce = 32
+
+// Write writes what add appends for each number from 0 on and below n, in order. Pieces of so
+// many are made at once.
+func Write(w io.Writer, n, size int, add func(b []byte, i int) []byte) error {
+	var made [WrittenAtOnce][]byte
+	for first := 0; first < n; first += WrittenAtOnce * size {
+		some := min(n-first, WrittenAtOnce*size)
+		Pieces(some, size, func(from, to int) {
+			b := made[from/size][:0]
+			for i := from; i < to; i++ {
+				b = add(b, first+i)
+			}
+			made[from/size] = b
+		})
+		for _, b := range made[:(some+size-1)/size] {
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // sortedAtOnce is how many elements are worth a processor of their own.

@@ -1,7 +1,10 @@
 package parallel
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -35,3 +38,25 @@ func TestSort(t *testing.T) {
 		}
 	}
 }
+
+// What is written is in order and has all, whatever the pieces; an error ends the writing.
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 7, 8, 9, WrittenAtOnce*8 + 1, 2*WrittenAtOnce*8 + 100} {
+		var out, want bytes.Buffer
+		for i := range n {
+			fmt.Fprintln(&want, i)
+		}
+		if err := Write(&out, n, 8, func(b []byte, i int) []byte { return fmt.Appendln(b, i) }); err != nil || out.String() != want.String() {
+			t.Errorf("%d numbers: %v, %q", n, err, out.String())
+		}
+	}
+	full := errors.New("full")
+	if err := Write(failing{full}, 100, 8, func(b []byte, _ int) []byte { return append(b, 'x') }); !errors.Is(err, full) {
+		t.Errorf("%v, want %v", err, full)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }

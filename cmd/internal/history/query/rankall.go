@@ -35,8 +35,8 @@ func (r *ranking) all(t *Top, from *table) {
 		})
 	}
 	t.Rows = make([]TopRow, len(order))
-	parallel.Do((len(order)+rowsAtOnce-1)/rowsAtOnce, func(piece int) {
-		for i := piece * rowsAtOnce; i < min(len(order), (piece+1)*rowsAtOnce); i++ {
+	parallel.Pieces(len(order), rowsAtOnce, func(begin, end int) {
+		for i := begin; i < end; i++ {
 			at := int(order[i].entry)
 			t.Rows[i].Value, t.Rows[i].Packed = from.sum(at), from.key(at)
 		}

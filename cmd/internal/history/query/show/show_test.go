@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -201,18 +200,5 @@ func TestLongTable(t *testing.T) {
 	write(t, NewTable(&b, TableOptions{Zone: time.UTC}), found)
 	if n := strings.Count(b.String(), "\n"); n != len(found)+1 {
 		t.Errorf("%d lines for %d flows", n, len(found))
-	}
-}
-
-// Lines stand in the order of their rows, however many there are.
-func TestWriteRows(t *testing.T) {
-	for _, n := range []int{0, 1, inPiece, piecesAtOnce*inPiece + 1, 2*piecesAtOnce*inPiece + 100} {
-		var got, want strings.Builder
-		for i := range n {
-			want.WriteString(strconv.Itoa(i) + "\n")
-		}
-		if err := writeRows(&got, n, func(b []byte, i int) []byte { return append(strconv.AppendInt(b, int64(i), 10), '\n') }); err != nil || got.String() != want.String() {
-			t.Errorf("%d rows: other lines, %v", n, err)
-		}
 	}
 }

@@ -51,7 +51,7 @@ func TopTable(w io.Writer, t *query.Top, o *query.TopOptions, zone *time.Locatio
 	for k := range texts {
 		texts[k].pad(l.widths[k], columns[k].right)
 	}
-	return writeRows(w, len(t.Rows), func(line []byte, i int) []byte {
+	return parallel.Write(w, len(t.Rows), inPiece, func(line []byte, i int) []byte {
 		r := &t.Rows[i]
 		first := len(line)
 		for n, at := range l.shown {
@@ -78,33 +78,8 @@ func TopTable(w io.Writer, t *query.Top, o *query.TopOptions, zone *time.Locatio
 	})
 }
 
-// inPiece is how many rows one processor makes the lines of, and piecesAtOnce how many times
-// that is made before it is written.
-const (
-	inPiece      = 1024
-	piecesAtOnce = 16
-)
-
-// writeRows writes the lines of n rows, each of which line appends. All processors make them.
-func writeRows(w io.Writer, n int, line func(b []byte, i int) []byte) error {
-	var made [piecesAtOnce][]byte
-	for from := 0; from < n; from += piecesAtOnce * inPiece {
-		pieces := min(piecesAtOnce, (n-from+inPiece-1)/inPiece)
-		parallel.Do(pieces, func(piece int) {
-			b := made[piece][:0]
-			for i := from + piece*inPiece; i < min(n, from+(piece+1)*inPiece); i++ {
-				b = line(b, i)
-			}
-			made[piece] = b
-		})
-		for _, b := range made[:pieces] {
-			if _, err := w.Write(b); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
+// inPiece is how many rows one processor makes the lines of at a time.
+const inPiece = 1024
 
 // widest returns how many places the numbers of an answer take.
 func widest(t *query.Top) (value, percent, cumulative int) {
@@ -206,7 +181,7 @@ func TopJSON(w io.Writer, t *query.Top, o *query.TopOptions) error {
 	if failed != nil {
 		return failed
 	}
-	return writeRows(w, len(t.Rows), func(line []byte, i int) []byte {
+	return parallel.Write(w, len(t.Rows), inPiece, func(line []byte, i int) []byte {
 		r := &t.Rows[i]
 		line = append(line, '{')
 		for k := range texts {
@@ -237,7 +212,7 @@ func TopCSV(w io.Writer, t *query.Top, o *query.TopOptions) error {
 		}
 		return fmt.Sprint(v) + ","
 	})
-	return writeRows(w, len(t.Rows), func(line []byte, i int) []byte {
+	return parallel.Write(w, len(t.Rows), inPiece, func(line []byte, i int) []byte {
 		r := &t.Rows[i]
 		for k := range texts {
 			line = append(line, texts[k].of(i)...)
